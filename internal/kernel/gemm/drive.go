@@ -1,0 +1,240 @@
+package gemm
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+const (
+	// maxDepth bounds a block along k, in cells, on most paths: a panel of B of
+	// 32 columns is then at most 48 KiB and a block of A fits beside it in L2.
+	maxDepth = 384
+	// blockRows is the rows of a block of A: a multiple of every path's mr, and
+	// tasks take a block, a half or a quarter.
+	blockRows = 96
+	// packPanels is how many panels of B are packed side by side: whole cache
+	// lines of each row of B are then used at once.
+	packPanels = 4
+	// wantTasks is into how many pieces a product is cut at least, where it is
+	// large enough, so that a few threads finish together.
+	wantTasks = 8
+	// apad is how many cells more than its depth a row of a packed A may take.
+	apad = 32
+)
+
+// maxPacked bounds what is held packed at a time of one product's B, and of its
+// A where that is packed whole, in cells: 8 MiB, which stays in L3. Tests make
+// it smaller.
+var maxPacked = 2 << 20
+
+// plan is how a product with a B of [k,n] is cut along k and n on a path. It
+// depends on nothing else, above all not on the number of threads.
+type plan struct {
+	path   *path
+	n, k   int
+	depth  int // values along k in every block but the last
+	blocks int // blocks along k
+	panels int // panels of nr columns
+}
+
+func newPlan(p *path, n, k int) plan {
+	most := p.maxDepth * p.perCell
+	pl := plan{path: p, n: n, k: k, panels: ceilDiv(n, p.nr)}
+	pl.blocks = ceilDiv(k, most)
+	if pl.blocks > 0 {
+		pl.depth = roundUp(ceilDiv(k, pl.blocks), max(4, p.align)*p.perCell)
+		pl.blocks = ceilDiv(k, pl.depth)
+	}
+	return pl
+}
+
+// steps returns the cells along k of block kb.
+func (pl *plan) steps(kb int) int { return pl.path.steps(pl.depthOf(kb)) }
+
+// depthOf returns the values along k of block kb.
+func (pl *plan) depthOf(kb int) int { return min(pl.depth, pl.k-kb*pl.depth) }
+
+// cells returns the size of a whole packed B.
+func (pl *plan) cells() int {
+	if pl.blocks == 0 {
+		return 0
+	}
+	last := pl.blocks - 1
+	return pl.panelAt(0, last, 0) + pl.steps(last)*pl.panels*pl.path.nr
+}
+
+// panelAt returns where panel j of block kb starts, counted from block k0.
+func (pl *plan) panelAt(k0, kb, j int) int {
+	before := (kb - k0) * (pl.depth / pl.path.perCell)
+	return (before*pl.panels + j*pl.steps(kb)) * pl.path.nr
+}
+
+// packTasks returns into how many tasks packB is cut for some blocks of k.
+func (pl *plan) packTasks(blocks int) int { return blocks * ceilDiv(pl.panels, packPanels) }
+
+// packB does one task of packing the blocks [k0,k1) of b.
+func (pl *plan) packB(dst []float32, b Matrix, k0, k1, task int) {
+	nr := pl.path.nr
+	kb, j0 := k0+task%(k1-k0), task/(k1-k0)*packPanels
+	j1 := min(j0+packPanels, pl.panels)
+	from, to := pl.panelAt(k0, kb, j0), pl.panelAt(k0, kb, j1)
+	pl.path.packB(dst[from:to], b, kb*pl.depth, pl.depthOf(kb), j0*nr, min(j1*nr, pl.n)-j0*nr)
+}
+
+// work is a product on its way: its packed operands and the size of its tasks.
+type work struct {
+	*product
+	b []float32
+	// a holds the blocks of A where they are packed before the tasks: where one
+	// block serves several tasks, or where packing reads A across its rows.
+	// Else a task packs its own.
+	a            []float32
+	rows, panels int // of a task
+}
+
+// newWork decides how to cut a product; blocks is how many blocks of k are
+// packed at a time.
+func (pl *plan) newWork(pr *product, blocks int) work {
+	w := work{product: pr, rows: blockRows, panels: pl.panels}
+	if pr.m < 2*wantTasks*blockRows {
+		w.rows = blockRows / 2
+	}
+	if pr.m <= blockRows/4 {
+		w.rows = blockRows / 4
+	}
+	if down := ceilDiv(pr.m, w.rows); down < wantTasks {
+		w.panels = ceilDiv(pl.panels, ceilDiv(wantTasks, down))
+	}
+	if size := pl.blockSize() * pl.groups(pr.m) * blocks; (pr.a.Trans || w.panels < pl.panels) && size <= maxPacked {
+		w.a = []float32{}
+	}
+	return w
+}
+
+// blockSize returns the cells of a packed block of A.
+func (pl *plan) blockSize() int { return blockRows * (pl.depth/pl.path.perCell + apad) }
+
+// groups returns the blocks of A down its rows.
+func (pl *plan) groups(m int) int { return ceilDiv(m, blockRows) }
+
+// blockAt returns where the block of group g and block kb of k starts in a.
+func (pl *plan) blockAt(m, k0, kb, g int) int { return ((kb-k0)*pl.groups(m) + g) * pl.blockSize() }
+
+// packA does one task of packing the blocks [k0,k1) of a work's A.
+func (pl *plan) packA(w *work, k0, k1, task int) {
+	kb, g := k0+task%(k1-k0), task/(k1-k0)
+	i0 := g * blockRows
+	pl.path.packA(w.a[pl.blockAt(w.m, k0, kb, g):], w.product.a, i0, min(blockRows, w.m-i0), kb*pl.depth, pl.depthOf(kb))
+}
+
+// mulAll computes products that share n and k and have each their own B.
+func mulAll(p *path, n, k int, prs []product) {
+	pl := newPlan(p, n, k)
+	stage := pl.stageBlocks()
+	for len(prs) > 0 {
+		take := len(prs)
+		if stage < pl.blocks {
+			take = 1
+			if prs[0].ep.Residual != nil {
+				pl.mulApart(prs[0], stage)
+				prs = prs[1:]
+				continue
+			}
+		} else if c := pl.cells(); c > 0 {
+			take = max(1, min(take, maxPacked/c))
+		}
+		pl.mulSome(prs[:take], stage)
+		prs = prs[take:]
+	}
+}
+
+// stageBlocks returns how many blocks of B are packed at a time.
+func (pl *plan) stageBlocks() int {
+	if pl.cells() <= maxPacked {
+		return pl.blocks
+	}
+	return max(1, maxPacked/(pl.depth/pl.path.perCell*pl.panels*pl.path.nr))
+}
+
+// mulSome packs the products' B, stage blocks at a time, and multiplies.
+func (pl *plan) mulSome(prs []product, stage int) {
+	ws := make([]work, len(prs))
+	for i := range ws {
+		ws[i] = pl.newWork(&prs[i], stage)
+	}
+	if pl.blocks == 0 {
+		pl.multiply(ws, 0, 0)
+		return
+	}
+	each := pl.panelAt(0, stage-1, 0) + pl.steps(stage-1)*pl.panels*pl.path.nr
+	buf := getCells(each * len(prs))
+	defer putCells(buf)
+	for i := range ws {
+		ws[i].b = buf.cells[i*each:][:each]
+	}
+	for k0 := 0; k0 < pl.blocks; k0 += stage {
+		k1 := min(k0+stage, pl.blocks)
+		tasks := pl.packTasks(k1 - k0)
+		simd.For(tasks*len(ws), max(1, tasks*len(ws)/(4*wantTasks)), func(lo, hi int) {
+			for t := lo; t < hi; t++ {
+				pl.packB(ws[t/tasks].b, prs[t/tasks].b, k0, k1, t%tasks)
+			}
+		})
+		pl.multiply(ws, k0, k1)
+	}
+}
+
+// mulApart computes one product, staged, into a buffer of its own and applies
+// the epilogue from there: C may be the residual, so sums must not go there.
+func (pl *plan) mulApart(pr product, stage int) {
+	sums := getCells(pr.m * pl.n)
+	defer putCells(sums)
+	bare := product{m: pr.m, a: pr.a, b: pr.b, c: sums.cells, ldc: pl.n}
+	pl.mulSome([]product{bare}, stage)
+	simd.For(pr.m, 16, func(lo, hi int) {
+		pr.finish(pl.path, sums.cells[lo*pl.n:], pl.n, lo, 0, hi-lo, pl.n)
+	})
+}
+
+// mulSerial computes one product in the calling goroutine alone.
+func mulSerial(p *path, n, k int, pr product) {
+	pl := newPlan(p, n, k)
+	buf := getCells(pl.cells())
+	defer putCells(buf)
+	for j := range pl.packTasks(pl.blocks) {
+		pl.packB(buf.cells, pr.b, 0, pl.blocks, j)
+	}
+	w := work{product: &pr, b: buf.cells}
+	for i := 0; i < pr.m; i += blockRows {
+		pl.task(&w, 0, pl.blocks, i, min(i+blockRows, pr.m), 0, pl.panels)
+	}
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+func roundUp(a, b int) int { return ceilDiv(a, b) * b }
+
+// scratch is a reusable buffer whose cells start at a multiple of 64 bytes.
+type scratch struct{ cells []float32 }
+
+var pool = sync.Pool{New: func() any { return new(scratch) }}
+
+// getCells returns a buffer of n cells with any content.
+func getCells(n int) *scratch {
+	s := pool.Get().(*scratch)
+	if cap(s.cells) < n {
+		s.cells = alignedCells(roundUp(n+n/4, 1024))
+	}
+	s.cells = s.cells[:n]
+	return s
+}
+
+func putCells(s *scratch) { pool.Put(s) }
+
+// alignedCells returns n zeros that start at a multiple of 64 bytes.
+func alignedCells(n int) []float32 {
+	x := make([]float32, n+15)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(x))) & 63 / 4)
+	return x[off : off+n : off+n]
+}
