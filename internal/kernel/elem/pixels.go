@@ -1,0 +1,128 @@
+package elem
+
+import (
+	"github.com/kinora-video/kinora/internal/kernel/vec"
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+// patches walks the correspondence between x [n, t*pt, h*ph, w*pw, c] and y [n, t, h, w, pt*ph*pw*c]: it calls f with
+// the offsets of runs of pw*c elements that are contiguous in both.
+func patches(n, t, h, w, c, pt, ph, pw int, f func(xo, yo, run int)) {
+	run := pw * c
+	row := w * run // one line of pixels of x
+	simd.For(n*t*h, max(1, grain/max(1, row*pt*ph)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			it, ih := i/h, i%h // it counts n and t together
+			for jt := range pt {
+				for jh := range ph {
+					xo := (((it*pt+jt)*h+ih)*ph + jh) * row
+					yo := (i*w*pt*ph + jt*ph + jh) * run
+					for range w {
+						f(xo, yo, run)
+						xo += run
+						yo += pt * ph * run
+					}
+				}
+			}
+		}
+	})
+}
+
+func checkPatches(name string, y, x []float32, n, t, h, w, c, pt, ph, pw int) {
+	size := n * t * h * w * c * pt * ph * pw
+	need(name+": y", len(y), size)
+	need(name+": x", len(x), size)
+}
+
+// Unshuffle moves pixels into channels: x [n, t*pt, h*ph, w*pw, c] → y [n, t, h, w, pt*ph*pw*c], channels in the order
+// pt, ph, pw, c.
+func Unshuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
+	checkPatches("Unshuffle", y, x, n, t, h, w, c, pt, ph, pw)
+	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
+}
+
+// UnshuffleAdd adds what Unshuffle gives to y: the gradient of Shuffle.
+func UnshuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
+	checkPatches("UnshuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
+	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
+}
+
+// Shuffle moves channels into pixels, the inverse of Unshuffle: x [n, t, h, w, pt*ph*pw*c] → y [n, t*pt, h*ph, w*pw, c].
+func Shuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
+	checkPatches("Shuffle", y, x, n, t, h, w, c, pt, ph, pw)
+	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
+}
+
+// ShuffleAdd adds what Shuffle gives to y: the gradient of Unshuffle.
+func ShuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
+	checkPatches("ShuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
+	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
+}
+
+// quads calls f once for every pixel of the small image [n, h, w, c]: with its offset and the offsets of the two pixel
+// pairs, each 2*c long, that it stands for in the large image [n, 2h, 2w, c].
+func quads(n, h, w, c int, f func(small, top, bottom int)) {
+	simd.For(n*h, max(1, grain/max(1, 4*w*c)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for j := range w {
+				top := (2*i*2*w + 2*j) * c
+				f((i*w+j)*c, top, top+2*w*c)
+			}
+		}
+	})
+}
+
+// Upsample2 repeats every pixel twice in height and width: x [n, h, w, c] → y [n, 2h, 2w, c].
+func Upsample2(y, x []float32, n, h, w, c int) {
+	need("Upsample2: y", len(y), 4*n*h*w*c)
+	need("Upsample2: x", len(x), n*h*w*c)
+	quads(n, h, w, c, func(s, top, bottom int) {
+		copy(y[top:top+c], x[s:s+c])
+		copy(y[top+c:top+2*c], x[s:s+c])
+		copy(y[bottom:bottom+c], x[s:s+c])
+		copy(y[bottom+c:bottom+2*c], x[s:s+c])
+	})
+}
+
+// Upsample2Grad adds to dx [n, h, w, c] the sums of the four pixels of dy [n, 2h, 2w, c] that each pixel became.
+func Upsample2Grad(dx, dy []float32, n, h, w, c int) {
+	if dx == nil {
+		return
+	}
+	need("Upsample2Grad: dx", len(dx), n*h*w*c)
+	need("Upsample2Grad: dy", len(dy), 4*n*h*w*c)
+	quads(n, h, w, c, func(s, top, bottom int) { addQuad(dx[s:s+c], dy, top, bottom, c, 1) })
+}
+
+// addQuad adds scale times the sum of four pixels to dst.
+func addQuad(dst, x []float32, top, bottom, c int, scale float32) {
+	vec.AddScaled(dst, x[top:top+c], scale)
+	vec.AddScaled(dst, x[top+c:top+2*c], scale)
+	vec.AddScaled(dst, x[bottom:bottom+c], scale)
+	vec.AddScaled(dst, x[bottom+c:bottom+2*c], scale)
+}
+
+// AvgPool2 averages squares of 2×2 pixels: x [n, 2h, 2w, c] → y [n, h, w, c].
+func AvgPool2(y, x []float32, n, h, w, c int) {
+	need("AvgPool2: y", len(y), n*h*w*c)
+	need("AvgPool2: x", len(x), 4*n*h*w*c)
+	quads(n, h, w, c, func(s, top, bottom int) {
+		clear(y[s : s+c])
+		addQuad(y[s:s+c], x, top, bottom, c, 0.25)
+	})
+}
+
+// AvgPool2Grad adds a quarter of every pixel of dy [n, h, w, c] to the four pixels of dx [n, 2h, 2w, c] it came from.
+func AvgPool2Grad(dx, dy []float32, n, h, w, c int) {
+	if dx == nil {
+		return
+	}
+	need("AvgPool2Grad: dx", len(dx), 4*n*h*w*c)
+	need("AvgPool2Grad: dy", len(dy), n*h*w*c)
+	quads(n, h, w, c, func(s, top, bottom int) {
+		vec.AddScaled(dx[top:top+c], dy[s:s+c], 0.25)
+		vec.AddScaled(dx[top+c:top+2*c], dy[s:s+c], 0.25)
+		vec.AddScaled(dx[bottom:bottom+c], dy[s:s+c], 0.25)
+		vec.AddScaled(dx[bottom+c:bottom+2*c], dy[s:s+c], 0.25)
+	})
+}

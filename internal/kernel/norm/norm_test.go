@@ -1,0 +1,219 @@
+package norm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+func random(r *rand.Rand, n int, shift float32) []float32 {
+	x := make([]float32, n+1)[1:] // unaligned
+	for i := range x {
+		x[i] = r.Float32()*2 - 1 + shift
+	}
+	return x
+}
+
+func near(t *testing.T, what string, got, want []float32, tol float64) {
+	t.Helper()
+	var d, n float64
+	for i := range want {
+		e := float64(got[i]) - float64(want[i])
+		d += e * e
+		n += float64(want[i]) * float64(want[i])
+	}
+	if rel := math.Sqrt(d / (n + 1e-20)); !(rel <= tol) {
+		t.Errorf("%s: relative L2 distance %.3g, want at most %.3g", what, rel, tol)
+	}
+}
+
+func paths(t *testing.T, f func(t *testing.T)) {
+	for _, l := range simd.Levels() {
+		t.Run(l.String(), func(t *testing.T) {
+			restore, ok := simd.Use(l)
+			if !ok {
+				t.Fatalf("level %v is listed but cannot be used", l)
+			}
+			defer restore()
+			f(t)
+		})
+	}
+}
+
+// slope compares grad·dir with the derivative along dir of weights·f; f reads x.
+func slope(t *testing.T, what string, r *rand.Rand, x, grad, weights []float32, f func(y []float32)) {
+	t.Helper()
+	const h = 1.0 / 64
+	keep, dir := slices.Clone(x), random(r, len(x), 0)
+	var want, norm float64
+	for i := range x {
+		want += float64(grad[i]) * float64(dir[i])
+		norm += float64(grad[i]) * float64(grad[i])
+	}
+	y := make([]float32, len(weights))
+	at := func(s float32) (sum float64) {
+		for i := range x {
+			x[i] = keep[i] + s*dir[i]
+		}
+		f(y)
+		for i, w := range weights {
+			sum += float64(w) * float64(y[i])
+		}
+		return sum
+	}
+	got := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
+	copy(x, keep)
+	if tol := 1e-3*math.Sqrt(norm) + 1e-4; !(math.Abs(got-want) <= tol) {
+		t.Errorf("%s: slope %.6g, the gradient says %.6g (tolerance %.2g)", what, got, want, tol)
+	}
+}
+
+var sizes = [][2]int{{1, 1}, {3, 5}, {2, 16}, {7, 31}, {300, 67}, {33, 256}, {2, 1030}}
+
+func TestRMS(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range sizes {
+			rows, c := z[0], z[1]
+			name := fmt.Sprint(z)
+			r := rand.New(rand.NewPCG(1, uint64(c)))
+			x, g := random(r, rows*c, 0.3), random(r, c, 1)
+			for _, g := range [][]float32{g, nil} {
+				y, rstd := random(r, rows*c+8, 0), make([]float32, rows)
+				want := slices.Clone(y)
+				RMS(y, rstd, x, g, rows, c, 1e-3)
+				RefRMS(want, x, g, rows, c, 1e-3)
+				near(t, name, y, want, 1e-6)
+				if !slices.Equal(y[rows*c:], want[rows*c:]) {
+					t.Errorf("%s: written past the end", name)
+				}
+				dy, dx, dg := random(r, rows*c, 0), make([]float32, rows*c), make([]float32, c)
+				RMSGrad(dx, dg, dy, x, g, rstd, rows, c)
+				f := func(y []float32) { RefRMS(y, x, g, rows, c, 1e-3) }
+				slope(t, name+" dx", r, x, dx, dy, f)
+				if g != nil {
+					slope(t, name+" dg", r, g, dg, dy, f)
+				}
+				RMSGrad(nil, nil, dy, x, g, rstd, rows, c)
+			}
+		}
+	})
+}
+
+func TestLayer(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range sizes[1:] {
+			rows, c := z[0], z[1]
+			name := fmt.Sprint(z)
+			r := rand.New(rand.NewPCG(2, uint64(c)))
+			x, g, b := random(r, rows*c, 3), random(r, c, 1), random(r, c, 0)
+			y, mean, rstd := random(r, rows*c+8, 0), make([]float32, rows), make([]float32, rows)
+			want := slices.Clone(y)
+			Layer(y, mean, rstd, x, g, b, rows, c, 1e-3)
+			RefGroup(want, x, g, b, rows, 1, c, 1, 1e-3)
+			near(t, name, y, want, 2e-6)
+			if !slices.Equal(y[rows*c:], want[rows*c:]) {
+				t.Errorf("%s: written past the end", name)
+			}
+			dy, dx, dg, db := random(r, rows*c, 0), make([]float32, rows*c), make([]float32, c), make([]float32, c)
+			LayerGrad(dx, dg, db, dy, x, g, mean, rstd, rows, c)
+			f := func(y []float32) { RefGroup(y, x, g, b, rows, 1, c, 1, 1e-3) }
+			slope(t, name+" dx", r, x, dx, dy, f)
+			slope(t, name+" dg", r, g, dg, dy, f)
+			slope(t, name+" db", r, b, db, dy, f)
+			Layer(y, nil, nil, x, nil, nil, rows, c, 1e-3)
+			RefGroup(want, x, nil, nil, rows, 1, c, 1, 1e-3)
+			near(t, name+" plain", y, want, 2e-6)
+			LayerGrad(nil, nil, nil, dy, x, nil, mean, rstd, rows, c)
+		}
+	})
+}
+
+func TestGroup(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range [][4]int{{1, 4, 2, 1}, {2, 7, 12, 3}, {2, 400, 64, 8}, {3, 1030, 33, 11}} {
+			n, hw, c, groups := z[0], z[1], z[2], z[3]
+			name := fmt.Sprint(z)
+			r := rand.New(rand.NewPCG(3, uint64(c)))
+			x, g, b := random(r, n*hw*c, 3), random(r, c, 1), random(r, c, 0)
+			y, mean, rstd := random(r, n*hw*c+8, 0), make([]float32, n*groups), make([]float32, n*groups)
+			want := slices.Clone(y)
+			Group(y, mean, rstd, x, g, b, n, hw, c, groups, 1e-3)
+			RefGroup(want, x, g, b, n, hw, c, groups, 1e-3)
+			near(t, name, y, want, 2e-6)
+			if !slices.Equal(y[n*hw*c:], want[n*hw*c:]) {
+				t.Errorf("%s: written past the end", name)
+			}
+			dy, dx, dg, db := random(r, n*hw*c, 0), make([]float32, n*hw*c), make([]float32, c), make([]float32, c)
+			GroupGrad(dx, dg, db, dy, x, g, mean, rstd, n, hw, c, groups)
+			f := func(y []float32) { RefGroup(y, x, g, b, n, hw, c, groups, 1e-3) }
+			slope(t, name+" dx", r, x, dx, dy, f)
+			slope(t, name+" dg", r, g, dg, dy, f)
+			slope(t, name+" db", r, b, db, dy, f)
+			GroupGrad(nil, nil, nil, dy, x, nil, mean, rstd, n, hw, c, groups)
+		}
+	})
+}
+
+func TestSoftmax(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range sizes {
+			rows, c := z[0], z[1]
+			name := fmt.Sprint(z)
+			r := rand.New(rand.NewPCG(4, uint64(c)))
+			x := random(r, rows*c, 50)
+			y := random(r, rows*c+8, 0)
+			want := slices.Clone(y)
+			Softmax(y, x, rows, c)
+			RefSoftmax(want, x, rows, c)
+			near(t, name, y, want, 1e-6)
+			if !slices.Equal(y[rows*c:], want[rows*c:]) {
+				t.Errorf("%s: written past the end", name)
+			}
+			dy, dx := random(r, rows*c, 0), make([]float32, rows*c)
+			SoftmaxGrad(dx, dy, y, rows, c)
+			slope(t, name+" dx", r, x, dx, dy, func(y []float32) { RefSoftmax(y, x, rows, c) })
+		}
+		inf := float32(math.Inf(-1))
+		y := []float32{9, 9, 9, 9}
+		Softmax(y, []float32{inf, inf, 0, inf}, 2, 2)
+		if !slices.Equal(y, []float32{0, 0, 1, 0}) {
+			t.Errorf("masked rows give %v", y)
+		}
+	})
+}
+
+func TestThreadsAgree(t *testing.T) {
+	const rows, c = 1000, 96
+	r := rand.New(rand.NewPCG(5, 5))
+	x, g, dy := random(r, rows*c, 1), random(r, c, 1), random(r, rows*c, 0)
+	all := func() []float32 {
+		y, mean, rstd := make([]float32, rows*c), make([]float32, rows), make([]float32, rows)
+		dx, dg, db := make([]float32, rows*c), make([]float32, c), make([]float32, c)
+		RMS(y, rstd, x, g, rows, c, 1e-5)
+		RMSGrad(dx, dg, dy, x, g, rstd, rows, c)
+		res := slices.Clone(y)
+		Layer(y, mean, rstd, x, g, g, rows, c, 1e-5)
+		LayerGrad(dx, dg, db, dy, x, g, mean, rstd, rows, c)
+		res = append(res, y...)
+		Group(y, mean, rstd, x, g, g, 2, rows/2, c, 4, 1e-5)
+		GroupGrad(dx, dg, db, dy, x, g, mean, rstd, 2, rows/2, c, 4)
+		res = append(res, y...)
+		Softmax(y, x, rows, c)
+		SoftmaxGrad(dx, dy, y, rows, c)
+		return slices.Concat(res, y, dx, dg, db)
+	}
+	before := simd.Threads()
+	defer simd.SetThreads(before)
+	simd.SetThreads(1)
+	want := all()
+	for _, n := range []int{2, 3} {
+		simd.SetThreads(n)
+		if !slices.Equal(all(), want) {
+			t.Errorf("%d threads give other bytes than 1", n)
+		}
+	}
+}
