@@ -1,0 +1,89 @@
+package tensor
+
+import (
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+)
+
+// TestArenaReuses sees that what was put back is handed out again, never what
+// is in use.
+func TestArenaReuses(t *testing.T) {
+	var a Arena
+	x := a.Get(1000)
+	y := a.Get(1000)
+	if &x[0] == &y[0] {
+		t.Fatal("one buffer was handed out twice")
+	}
+	held := a.Bytes()
+	a.Put(x)
+	if z := a.Get(990); &z[0] != &x[0] {
+		t.Error("a buffer of the same class was not used again")
+	}
+	if a.Bytes() != held {
+		t.Errorf("the arena grew from %d to %d bytes", held, a.Bytes())
+	}
+	for n := 1; n < 1<<20; n = n*5/4 + 1 {
+		list, size := class(n)
+		again, same := class(size)
+		if size < n || same != size || again != list || n > 64 && size > n*5/4 {
+			t.Fatalf("%d elements: class %d of %d; that of %d is %d of %d", n, list, size, size, again, same)
+		}
+	}
+}
+
+func TestArenaResetAndRecycle(t *testing.T) {
+	var a Arena
+	for range 3 {
+		x, y := a.Tensor(10, 20), a.Tensor(5)
+		a.Recycle(x)
+		if x.Data() != nil {
+			t.Error("a recycled tensor kept its data")
+		}
+		y.Data()[4] = 1
+		a.Reset()
+	}
+	if a.Bytes() > 4*(256+64) {
+		t.Errorf("three rounds of the same tensors hold %d bytes", a.Bytes())
+	}
+}
+
+func TestViews(t *testing.T) {
+	x := Param(2, 6)
+	v := x.Reshape(3, 4)
+	v.Data()[5] = 7
+	if x.Data()[5] != 7 || v.Root() != x || !v.Needs() {
+		t.Error("a view does not share what it is a view of")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a view of another size was made")
+		}
+	}()
+	x.Reshape(5)
+}
+
+// TestWrongShapesPanic sees that operations refuse shapes that do not fit,
+// rather than read what is beside the data.
+func TestWrongShapesPanic(t *testing.T) {
+	c := NewCPU(gemm.F32)
+	for name, f := range map[string]func(){
+		"Linear":    func() { c.Linear(Zeros(2, 3), Zeros(4, 5), nil, None) },
+		"Add":       func() { c.Add(Zeros(2), Zeros(3)) },
+		"RMSNorm":   func() { c.RMSNorm(Zeros(2, 3), Zeros(2)) },
+		"Modulate":  func() { c.Modulate(Zeros(5, 3), Zeros(2, 3), Zeros(2, 3)) },
+		"Conv":      func() { c.Conv(Zeros(1, 1, 2, 2, 3), Zeros(4, 1, 1, 1, 2), nil, nil, None) },
+		"Unshuffle": func() { c.Unshuffle(Zeros(1, 1, 3, 2, 1), 1, 2, 2) },
+		"Attention": func() { c.Attention(Zeros(1, 2, 2, 4), Zeros(1, 2, 1, 4), Zeros(1, 2, 1, 4), Mask{}) },
+		"RoPE":      func() { c.RoPE(Zeros(1, 2, 1, 4), Zeros(3, 2), Zeros(3, 2)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}
