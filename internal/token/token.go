@@ -1,0 +1,148 @@
+// Package token turns sentences into numbers and back: a byte-level BPE
+// (Sennrich et al., "Neural Machine Translation of Rare Words with Subword
+// Units", 2016, over bytes as in GPT-2), small enough to travel inside a
+// model's weights, with a cutting rule that suits English, Chinese and Arabic.
+//
+// Every byte is a token of its own before any merge, so no text is outside the
+// vocabulary and Decode(Encode(s)) is s for any bytes at all, valid UTF-8 or
+// not. The package never normalises text, never reads or writes files, and
+// knows nothing of models.
+package token
+
+import (
+	"strings"
+)
+
+// The ids below FirstMerge are the same in every vocabulary.
+const (
+	Pad        int32 = 0               // fills a batch up to one length; never made by Encode
+	BOS        int32 = 1               // opens every sentence
+	EOS        int32 = 2               // closes every sentence
+	FirstByte  int32 = 3               // byte b is the token FirstByte+b
+	FirstMerge int32 = FirstByte + 256 // merge i is the token FirstMerge+i
+)
+
+// Limits that training keeps and Load enforces.
+const (
+	MaxVocab      = 1 << 17 // tokens in a vocabulary
+	MaxTokenBytes = 256     // bytes that one token may stand for
+)
+
+// BPE is a vocabulary: an ordered list of merges over bytes. It does not change
+// once made, and any number of goroutines may use it at once.
+type BPE struct {
+	merges [][2]int32       // merges[i] = the two tokens that FirstMerge+i joins
+	join   map[uint64]int32 // key(left, right) → the token they make; a lower token merges first
+	text   []string         // bytes of each token, "" for the special ones
+}
+
+func key(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
+
+// newBytes returns the vocabulary that has no merges yet.
+func newBytes(capacity int) *BPE {
+	b := &BPE{
+		join: make(map[uint64]int32, capacity),
+		text: make([]string, FirstMerge, int(FirstMerge)+capacity),
+	}
+	for i := range 256 {
+		b.text[FirstByte+int32(i)] = string([]byte{byte(i)})
+	}
+	return b
+}
+
+// add appends the merge of l and r and returns its token. The caller has
+// checked that both exist and that the pair is new.
+func (b *BPE) add(l, r int32) int32 {
+	id := FirstMerge + int32(len(b.merges))
+	b.merges = append(b.merges, [2]int32{l, r})
+	b.join[key(l, r)] = id
+	b.text = append(b.text, b.text[l]+b.text[r])
+	return id
+}
+
+// Size is the number of tokens, special ones and bytes included: every id is
+// in [0, Size()).
+func (b *BPE) Size() int { return len(b.text) }
+
+// Token returns the bytes that an id stands for: "" for the special ids and for
+// ids outside the vocabulary.
+func (b *BPE) Token(id int32) string {
+	if id < 0 || int(id) >= len(b.text) {
+		return ""
+	}
+	return b.text[id]
+}
+
+// Encode returns BOS, the tokens of s, EOS. With max > 0 the answer has at most
+// max ids; a text that is too long loses its end, and EOS stays the last id
+// (with max 1 only BOS is left). max <= 0 sets no limit. It never fails, and
+// its time is linear in the bytes it reads, whatever they are: with a limit it
+// reads no further than it must.
+func (b *BPE) Encode(s string, max int) []int32 {
+	room := len(s)
+	if max > 0 {
+		if max == 1 {
+			return []int32{BOS}
+		}
+		room = min(room, max-2)
+	}
+	out := make([]int32, 0, min(room, 1024)+2)
+	out = append(out, BOS)
+	var work [MaxTokenBytes]int32
+	for len(s) > 0 && len(out)-1 < room {
+		n := nextPiece(s)
+		out = append(out, b.piece(work[:0], s[:n])...)
+		s = s[n:]
+	}
+	if len(out)-1 > room {
+		out = out[:room+1]
+	}
+	return append(out, EOS)
+}
+
+// piece encodes one piece: starting from its bytes, it joins the pair that was
+// learnt first, leftmost on a tie, until no pair is known. ids has room for the
+// piece.
+func (b *BPE) piece(ids []int32, s string) []int32 {
+	for i := range len(s) {
+		ids = append(ids, FirstByte+int32(s[i]))
+	}
+	for len(ids) > 1 {
+		best, at := int32(-1), 0
+		for i := range len(ids) - 1 {
+			if id, ok := b.join[key(ids[i], ids[i+1])]; ok && (best < 0 || id < best) {
+				best, at = id, i
+			}
+		}
+		if best < 0 {
+			break
+		}
+		ids = replacePair(ids, at, b.merges[best-FirstMerge], best)
+	}
+	return ids
+}
+
+// replacePair rewrites every pair in ids, from index at on, as id, in place.
+func replacePair(ids []int32, at int, pair [2]int32, id int32) []int32 {
+	w := at
+	for r := at; r < len(ids); r++ {
+		if r+1 < len(ids) && ids[r] == pair[0] && ids[r+1] == pair[1] {
+			ids[w] = id
+			r++
+		} else {
+			ids[w] = ids[r]
+		}
+		w++
+	}
+	return ids[:w]
+}
+
+// Decode returns the text of ids. Special ids, and ids that the vocabulary does
+// not have, stand for nothing.
+func (b *BPE) Decode(ids []int32) string {
+	var sb strings.Builder
+	for _, id := range ids {
+		sb.WriteString(b.Token(id))
+	}
+	return sb.String()
+}

@@ -1,0 +1,281 @@
+// Package safetensors reads and writes the safetensors format: a length, a JSON header that says where every tensor
+// lies, and the tensors' bytes (huggingface.co/docs/safetensors).
+//
+// It trusts no file. The whole header is checked before any tensor can be asked for: its length, its JSON (nothing but
+// what the format has, no name twice), every type and shape against its number of bytes, and that the tensors cover the
+// data once, without gaps or overlaps. Nothing is allocated by what a header claims, only by what the file holds.
+// Tensors need not be aligned; none is assumed to be. Files are memory-mapped where the system can.
+//
+// It never interprets names, never changes a file in place and never computes with what it reads.
+package safetensors
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/kinora-video/kinora/internal/kernel/vec"
+)
+
+// Limits of what is read and written, over those of the format itself.
+const (
+	MaxHeader = 100_000_000 // bytes of JSON, as the reference implementation has it
+	MaxRank   = 32          // dimensions of a tensor
+	MaxName   = 4096        // bytes of a tensor's name
+)
+
+// DType is the type of a tensor's elements, spelled as in the header.
+type DType string
+
+// The types that are known. Float32 converts from the first three.
+const (
+	F32    DType = "F32"
+	F16    DType = "F16"
+	BF16   DType = "BF16"
+	F64    DType = "F64"
+	F8E4M3 DType = "F8_E4M3"
+	F8E5M2 DType = "F8_E5M2"
+	I8     DType = "I8"
+	U8     DType = "U8"
+	I16    DType = "I16"
+	U16    DType = "U16"
+	I32    DType = "I32"
+	U32    DType = "U32"
+	I64    DType = "I64"
+	U64    DType = "U64"
+	Bool   DType = "BOOL"
+)
+
+// Size returns the number of bytes of one element, 0 for a type that is not known.
+func (d DType) Size() int {
+	switch d {
+	case F8E4M3, F8E5M2, I8, U8, Bool:
+		return 1
+	case F16, BF16, I16, U16:
+		return 2
+	case F32, I32, U32:
+		return 4
+	case F64, I64, U64:
+		return 8
+	}
+	return 0
+}
+
+// Info describes a tensor of a file.
+type Info struct {
+	DType DType
+	Shape []int
+	Bytes int // length of its data
+	begin int // offset in the data section
+}
+
+// File is an open file, or parsed bytes. Its methods may be called by several goroutines, Close by one when the others
+// are done.
+type File struct {
+	name     string
+	data     []byte // the data section
+	tensors  map[string]Info
+	names    []string
+	metadata map[string]string
+	unmap    func() error
+}
+
+// Parse reads a file that is in memory, such as an embedded one. data must not change while the File is in use.
+func Parse(data []byte) (*File, error) { return parse("embedded weights", data) }
+
+// parse checks everything that can be wrong with data.
+func parse(name string, data []byte) (*File, error) {
+	f := &File{name: name}
+	if err := f.read(data); err != nil {
+		return nil, fmt.Errorf("safetensors: %s: %w", name, err)
+	}
+	return f, nil
+}
+
+var errTruncated = errors.New("the file is cut short or is not safetensors: get or save it again")
+
+func (f *File) read(data []byte) error {
+	if len(data) < 8 {
+		return fmt.Errorf("%d bytes, at least 8 are needed: %w", len(data), errTruncated)
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > MaxHeader {
+		return fmt.Errorf("the header would be %d bytes long, at most %d are allowed: this is not safetensors", n, MaxHeader)
+	}
+	if n > uint64(len(data)-8) {
+		return fmt.Errorf("the header is %d bytes long, %d are there: %w", n, len(data)-8, errTruncated)
+	}
+	f.data = data[8+n:]
+	var err error
+	if f.tensors, f.metadata, err = parseHeader(data[8 : 8+n]); err != nil {
+		return err
+	}
+	f.names = make([]string, 0, len(f.tensors))
+	for name := range f.tensors {
+		f.names = append(f.names, name)
+	}
+	slices.Sort(f.names)
+	return f.checkCover()
+}
+
+// checkCover makes sure that the tensors cover the data section once.
+func (f *File) checkCover() error {
+	order := slices.Clone(f.names)
+	slices.SortStableFunc(order, func(a, b string) int {
+		x, y := f.tensors[a], f.tensors[b]
+		if x.begin != y.begin {
+			return x.begin - y.begin
+		}
+		return x.Bytes - y.Bytes
+	})
+	at := 0
+	for _, name := range order {
+		switch t := f.tensors[name]; {
+		case t.begin < at:
+			return fmt.Errorf("tensor %q begins at byte %d, inside another that ends at %d: the file is damaged", name, t.begin, at)
+		case t.begin > at:
+			return fmt.Errorf("tensor %q begins at byte %d, no tensor holds the bytes from %d: the file is damaged", name, t.begin, at)
+		case t.Bytes > len(f.data)-at:
+			return fmt.Errorf("tensor %q ends at byte %d of %d: %w", name, at+t.Bytes, len(f.data), errTruncated)
+		default:
+			at += t.Bytes
+		}
+	}
+	if at != len(f.data) {
+		return fmt.Errorf("%d bytes follow the last tensor: the file is damaged", len(f.data)-at)
+	}
+	return nil
+}
+
+// Names returns the names of all tensors, sorted.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// Metadata returns the file's free text, nil without any.
+func (f *File) Metadata() map[string]string { return f.metadata }
+
+// Info returns what the header says of a tensor; ok is false when there is none of that name.
+func (f *File) Info(name string) (info Info, ok bool) {
+	info, ok = f.tensors[name]
+	info.Shape = slices.Clone(info.Shape)
+	return info, ok
+}
+
+// tensor returns a tensor and its bytes.
+func (f *File) tensor(name string) (Info, []byte, error) {
+	t, ok := f.tensors[name]
+	if !ok {
+		return t, nil, fmt.Errorf("safetensors: %s has no tensor %q%s", f.name, name, f.like(name))
+	}
+	if f.data == nil {
+		return t, nil, fmt.Errorf("safetensors: %s: tensor %q is asked for after Close", f.name, name)
+	}
+	t.Shape = slices.Clone(t.Shape)
+	return t, f.data[t.begin : t.begin+t.Bytes : t.begin+t.Bytes], nil
+}
+
+// like names a tensor that ends as name does, where there is one: the usual mistake is a prefix.
+func (f *File) like(name string) string {
+	last := name[strings.IndexByte(name, '.')+1:]
+	for _, n := range f.names {
+		if strings.HasSuffix(n, last) || strings.HasSuffix(name, n[strings.IndexByte(n, '.')+1:]) {
+			return fmt.Sprintf("; it has %q among its %d", n, len(f.names))
+		}
+	}
+	return fmt.Sprintf(" among its %d", len(f.names))
+}
+
+// Bytes returns a tensor's little-endian bytes. They lie in the file's memory: read only, and only until Close.
+func (f *File) Bytes(name string) ([]byte, error) {
+	_, b, err := f.tensor(name)
+	return b, err
+}
+
+// Float32 returns a copy of a tensor of type F32, F16 or BF16 as float32, and its shape. Should the file shrink while it
+// is mapped, that is an error and not a crash.
+func (f *File) Float32(name string) (x []float32, shape []int, err error) {
+	t, b, err := f.tensor(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch t.DType {
+	case F32, F16, BF16:
+	default:
+		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, float32 is made of F32, F16 and BF16 only", f.name, name, t.DType)
+	}
+	defer f.guard(name, &err)()
+	x = make([]float32, t.Bytes/t.DType.Size())
+	if t.DType == F32 {
+		for i := range x {
+			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+		return x, t.Shape, nil
+	}
+	widen := vec.FromBF16
+	if t.DType == F16 {
+		widen = vec.FromF16
+	}
+	var piece [2048]uint16
+	for at := 0; at < len(x); at += len(piece) {
+		p := piece[:min(len(piece), len(x)-at)]
+		for i := range p {
+			p[i] = binary.LittleEndian.Uint16(b[2*(at+i):])
+		}
+		widen(x[at:at+len(p)], p)
+	}
+	return x, t.Shape, nil
+}
+
+// Int8 returns a copy of a tensor of type I8, and its shape.
+func (f *File) Int8(name string) (q []int8, shape []int, err error) {
+	t, b, err := f.tensor(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.DType != I8 {
+		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, not I8", f.name, name, t.DType)
+	}
+	defer f.guard(name, &err)()
+	q = make([]int8, len(b))
+	for i, v := range b {
+		q[i] = int8(v)
+	}
+	return q, t.Shape, nil
+}
+
+// guard turns a fault of the mapped memory, which a file that shrinks causes, into an error. The function it returns is
+// to be deferred.
+func (f *File) guard(name string, err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if p := recover(); p != nil {
+			fault, ok := p.(interface {
+				runtime.Error
+				Addr() uintptr
+			})
+			if !ok {
+				panic(p)
+			}
+			*err = fmt.Errorf("safetensors: %s: tensor %q cannot be read (%w): the file changed while it was open", f.name, name, fault)
+		}
+	}
+}
+
+// Close gives the file's memory back. The slices of Bytes must not be used any more.
+func (f *File) Close() error {
+	f.data = nil
+	if f.unmap == nil {
+		return nil
+	}
+	unmap := f.unmap
+	f.unmap = nil
+	if err := unmap(); err != nil {
+		return fmt.Errorf("safetensors: closing %s: %w", f.name, err)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package safetensors
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/kinora-video/kinora/internal/kernel/elem"
+)
+
+// Tensor is a tensor to write: its little-endian bytes, row-major.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int
+	Data  []byte
+}
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// FromFloat32 makes a tensor of type F32, BF16 or F16 (rounded, ties to even) of x. As F32 it may share x's memory, so x
+// must not change until it is written. Another type panics.
+func FromFloat32(name string, d DType, x []float32, shape ...int) Tensor {
+	t := Tensor{Name: name, DType: d, Shape: shape}
+	switch d {
+	case F32:
+		if littleEndian && len(x) > 0 {
+			t.Data = unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+			break
+		}
+		t.Data = make([]byte, 4*len(x))
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(t.Data[4*i:], math.Float32bits(v))
+		}
+	case BF16, F16:
+		h := make([]uint16, len(x))
+		if d == BF16 {
+			elem.ToBF16(h, x)
+		} else {
+			elem.ToF16(h, x)
+		}
+		t.Data = make([]byte, 2*len(x))
+		for i, v := range h {
+			binary.LittleEndian.PutUint16(t.Data[2*i:], v)
+		}
+	default:
+		panic("safetensors.FromFloat32: the type must be F32, BF16 or F16, not " + string(d))
+	}
+	return t
+}
+
+// FromInt8 makes a tensor of type I8 of q.
+func FromInt8(name string, q []int8, shape ...int) Tensor {
+	t := Tensor{Name: name, DType: I8, Shape: shape, Data: make([]byte, len(q))}
+	for i, v := range q {
+		t.Data[i] = byte(v)
+	}
+	return t
+}
+
+// Write writes tensors and metadata (nil for none). The bytes depend on the contents alone: tensors are laid out from the
+// widest type to the narrowest, so that each is aligned to its elements, then by name; the data begins at a multiple of
+// 64 bytes.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	order := slices.Clone(tensors)
+	slices.SortStableFunc(order, func(a, b Tensor) int {
+		if n := b.DType.Size() - a.DType.Size(); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	head, err := marshalHeader(order, metadata)
+	if err != nil {
+		return fmt.Errorf("safetensors: writing: %w", err)
+	}
+	if _, err := w.Write(head); err != nil {
+		return fmt.Errorf("safetensors: writing the header: %w", err)
+	}
+	for _, t := range order {
+		if _, err := w.Write(t.Data); err != nil {
+			return fmt.Errorf("safetensors: writing tensor %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// marshalHeader returns the length and the JSON, padded with spaces.
+func marshalHeader(order []Tensor, metadata map[string]string) ([]byte, error) {
+	var b bytes.Buffer
+	b.Write(make([]byte, 8))
+	b.WriteByte('{')
+	if len(metadata) > 0 {
+		for k, v := range metadata {
+			if !utf8.ValidString(k) || !utf8.ValidString(v) {
+				return nil, fmt.Errorf("metadata %q is not UTF-8", k)
+			}
+		}
+		text, err := json.Marshal(metadata) // sorts the keys
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "%q:%s", metadataKey, text)
+	}
+	seen := map[string]bool{metadataKey: true}
+	at := 0
+	for _, t := range order {
+		if err := t.check(seen); err != nil {
+			return nil, err
+		}
+		if b.Len() > 9 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := json.Marshal(append([]int{}, t.Shape...))
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, name, t.DType, shape, at, at+len(t.Data))
+		at += len(t.Data)
+	}
+	b.WriteByte('}')
+	for b.Len()%64 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len()-8 > MaxHeader {
+		return nil, fmt.Errorf("the header is %d bytes long, at most %d are allowed", b.Len()-8, MaxHeader)
+	}
+	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-8))
+	return b.Bytes(), nil
+}
+
+// check makes sure that what is written can be read.
+func (t Tensor) check(seen map[string]bool) error {
+	want, ok := size(t.DType, t.Shape)
+	switch {
+	case seen[t.Name]:
+		return fmt.Errorf("the name %q is taken", t.Name)
+	case !utf8.ValidString(t.Name) || len(t.Name) > MaxName:
+		return fmt.Errorf("the name %.40q is not UTF-8 or longer than %d bytes", t.Name, MaxName)
+	case t.DType.Size() == 0:
+		return fmt.Errorf("tensor %q: type %q is not known", t.Name, string(t.DType))
+	case len(t.Shape) > MaxRank:
+		return fmt.Errorf("tensor %q has %d dimensions, at most %d are allowed", t.Name, len(t.Shape), MaxRank)
+	case !ok || want != len(t.Data):
+		return fmt.Errorf("tensor %q: %s of shape %d does not fill %d bytes", t.Name, t.DType, t.Shape, len(t.Data))
+	}
+	seen[t.Name] = true
+	return nil
+}
+
+// WriteFile writes a file so that path holds either what it held before or all of the new contents: into a temporary
+// file beside it, which is synced and then renamed. When it fails, the temporary file is gone.
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
+	w, err := createBeside(path)
+	if err != nil {
+		return fmt.Errorf("safetensors: writing %s: %w", path, err)
+	}
+	b := bufio.NewWriterSize(w, 1<<20)
+	err = Write(b, tensors, metadata)
+	if err == nil {
+		err = b.Flush()
+	}
+	if err == nil {
+		err = w.Sync()
+	}
+	if e := w.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(w.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(w.Name()) // the error that counts is the first
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// createBeside makes a new file in path's folder, with the permissions that the user's mask gives.
+func createBeside(path string) (*os.File, error) {
+	for range 100 {
+		name := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
+		w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, os.ErrExist) {
+			return w, err
+		}
+	}
+	return nil, errors.New("its folder is full of temporary files: remove them")
+}
