@@ -1,0 +1,209 @@
+package media
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"golang.org/x/image/webp"
+)
+
+// Limits on an image, checked before its pixels are decoded. Within them the
+// decoded pixels take at most MaxImageMemory, and the frame three quarters as
+// much again.
+const (
+	// MaxImageBytes is the largest image file that is read.
+	MaxImageBytes = 64 << 20
+	// MaxWebPBytes is the largest WebP file. It is smaller, because the tables
+	// of a lossless WebP may unfold to some hundred times their size in the file.
+	MaxWebPBytes = 16 << 20
+	// MaxSide is the longest side of an image or a video, in pixels.
+	MaxSide = 16384
+	// MaxImageMemory is how much the decoded pixels may take: about 100
+	// megapixels of 8-bit colour, 50 of 16-bit, 25 of a progressive JPEG,
+	// whose coefficients are held beside its pixels.
+	MaxImageMemory = 384 << 20
+	// maxScans bounds the passes of a progressive JPEG over its pixels, each
+	// of which takes a few bytes in the file and a walk over the whole image.
+	maxScans = 64
+)
+
+// ErrTooLarge is the cause of errors about images and videos over the limits.
+var ErrTooLarge = errors.New("too large")
+
+// ErrNotAnImage is the cause of errors about files that are no PNG, JPEG, WebP
+// or GIF.
+var ErrNotAnImage = errors.New("not a PNG, JPEG, WebP or GIF image")
+
+// imageFormat is one of the formats that DecodeImage reads.
+type imageFormat struct {
+	name   string
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}
+
+var (
+	formatPNG  = imageFormat{"PNG", png.DecodeConfig, png.Decode}
+	formatJPEG = imageFormat{"JPEG", jpeg.DecodeConfig, jpeg.Decode}
+	formatWebP = imageFormat{"WebP", webp.DecodeConfig, webp.Decode}
+	formatGIF  = imageFormat{"GIF", gif.DecodeConfig, gif.Decode}
+)
+
+// sniff tells the format by the first bytes. The image package's registry is
+// left alone: any import anywhere could add a format to it.
+func sniff(b []byte) (imageFormat, bool) {
+	switch {
+	case bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
+		return formatPNG, true
+	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+		return formatJPEG, true
+	case len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP":
+		return formatWebP, true
+	case bytes.HasPrefix(b, []byte("GIF87a")), bytes.HasPrefix(b, []byte("GIF89a")):
+		return formatGIF, true
+	}
+	return imageFormat{}, false
+}
+
+// ReadImage decodes the image file at path; see DecodeImage.
+func ReadImage(path string) (Frame, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Frame{}, fmt.Errorf("media: opening an image: %w", err)
+	}
+	defer file.Close()
+	f, err := DecodeImage(file)
+	if err != nil {
+		return Frame{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// DecodeImage reads a PNG, JPEG or WebP image or the first picture of a GIF,
+// which may come from anywhere. Sizes are held against the limits before any
+// pixel is decoded; over them the error is ErrTooLarge, and ErrNotAnImage for
+// anything else than an image. Transparency is laid over white; a JPEG is
+// turned upright as its Exif orientation says.
+func DecodeImage(r io.Reader) (f Frame, err error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxImageBytes+1))
+	if err != nil {
+		return Frame{}, fmt.Errorf("media: reading an image: %w", err)
+	}
+	if len(data) > MaxImageBytes {
+		return Frame{}, fmt.Errorf("media: the image file has more than %d MiB: %w", MaxImageBytes>>20, ErrTooLarge)
+	}
+	format, ok := sniff(data)
+	if !ok {
+		return Frame{}, fmt.Errorf("media: %w", ErrNotAnImage)
+	}
+	// A bug in a decoder must not take the program down with it.
+	defer func() {
+		if p := recover(); p != nil {
+			f, err = Frame{}, fmt.Errorf("media: the %s decoder failed on a broken image: %v", format.name, p)
+		}
+	}()
+	if err := format.admit(data); err != nil {
+		return Frame{}, err
+	}
+	img, err := format.decode(bytes.NewReader(data))
+	if err != nil {
+		return Frame{}, fmt.Errorf("media: decoding a %s image: %w", format.name, err)
+	}
+	turn := 1
+	if format.name == "JPEG" {
+		turn = exifOrientation(data)
+	}
+	return upright(flatten(img, format, data), turn), nil
+}
+
+// admit holds the sizes that the header states against the limits.
+func (i imageFormat) admit(data []byte) error {
+	cfg, err := i.config(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("media: reading the header of a %s image: %w", i.name, err)
+	}
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return fmt.Errorf("media: the %s image is %d×%d pixels", i.name, cfg.Width, cfg.Height)
+	}
+	each := int64(4)
+	if i.name == "JPEG" && bytes.Contains(data, []byte{0xff, 0xc2}) {
+		each = 16
+	}
+	switch cfg.ColorModel {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
+		each = 8
+	}
+	if cfg.Width > MaxSide || cfg.Height > MaxSide || int64(cfg.Width)*int64(cfg.Height)*each > MaxImageMemory {
+		return fmt.Errorf("media: the %s image is %d×%d pixels, allowed are %d a side and %d megapixels in all: %w",
+			i.name, cfg.Width, cfg.Height, MaxSide, MaxImageMemory/each>>20, ErrTooLarge)
+	}
+	if i.name == "WebP" && len(data) > MaxWebPBytes {
+		return fmt.Errorf("media: the WebP image has more than %d MiB: %w", MaxWebPBytes>>20, ErrTooLarge)
+	}
+	if i.name == "JPEG" && bytes.Count(data, []byte{0xff, 0xda}) > maxScans {
+		return fmt.Errorf("media: the JPEG image has more than %d scans: %w", maxScans, ErrTooLarge)
+	}
+	return nil
+}
+
+// flatten lays an image over white, some rows at a time. The first picture of
+// a GIF may cover only a part of its canvas.
+func flatten(img image.Image, format imageFormat, data []byte) Frame {
+	b := img.Bounds()
+	if format.name == "GIF" {
+		if cfg, err := format.config(bytes.NewReader(data)); err == nil {
+			b = image.Rect(0, 0, cfg.Width, cfg.Height)
+		}
+	}
+	const band = 64
+	f := NewFrame(b.Dx(), b.Dy())
+	buf := image.NewRGBA(image.Rect(0, 0, f.W, min(f.H, band)))
+	for y := 0; y < f.H; y += band {
+		rows := min(band, f.H-y)
+		part := buf.SubImage(image.Rect(0, 0, f.W, rows)).(*image.RGBA)
+		draw.Draw(part, part.Rect, image.White, image.Point{}, draw.Src)
+		draw.Draw(part, part.Rect, img, image.Pt(b.Min.X, b.Min.Y+y), draw.Over)
+		dst := f.Pix[3*f.W*y:]
+		for i := range f.W * rows {
+			copy(dst[3*i:3*i+3], part.Pix[4*i:4*i+3])
+		}
+	}
+	return f
+}
+
+// upright undoes an Exif orientation of 1 to 8.
+func upright(f Frame, orientation int) Frame {
+	if orientation <= 1 || orientation > 8 {
+		return f
+	}
+	out := NewFrame(f.W, f.H)
+	if orientation >= 5 {
+		out.W, out.H = f.H, f.W
+	}
+	for y := range out.H {
+		for x := range out.W {
+			sx, sy := x, y
+			if orientation >= 5 {
+				sx, sy = y, x
+			}
+			switch orientation {
+			case 2, 8:
+				sx = f.W - 1 - sx
+			case 3, 7:
+				sx, sy = f.W-1-sx, f.H-1-sy
+			case 4, 6:
+				sy = f.H - 1 - sy
+			}
+			copy(out.Pix[3*(y*out.W+x):][:3], f.Pix[3*(sy*f.W+sx):][:3])
+		}
+	}
+	return out
+}

@@ -1,0 +1,179 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// mp4 writes frames to an ffmpeg that makes H.264 of them.
+type mp4 struct {
+	o      Options
+	p      *process
+	stdin  io.WriteCloser
+	target *target // nil when streaming
+	stop   func() bool
+
+	mu     sync.Mutex
+	frames int
+	err    error // set once the video is finished or lost
+}
+
+// newMP4 starts ffmpeg, writing to t or, when that is nil, in fragments to w.
+func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, error) {
+	path, err := FFmpeg()
+	if err != nil {
+		return nil, err
+	}
+	args := mp4Args(o)
+	if t != nil {
+		abs, err := filepath.Abs(t.temp.Name())
+		if err != nil {
+			return nil, fmt.Errorf("media: finding the place of a video: %w", err)
+		}
+		args = append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+abs)
+	} else {
+		args = append(args, "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1")
+	}
+	e := &mp4{o: o, target: t, p: newProcess(ctx, path, args...)}
+	e.p.cmd.Stdout = w
+	if e.stdin, err = e.p.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("media: opening a pipe to ffmpeg: %w", err)
+	}
+	e.p.pipe = e.stdin
+	if err := e.p.start(); err != nil {
+		return nil, err
+	}
+	e.stop = context.AfterFunc(ctx, e.Abort)
+	return e, nil
+}
+
+// mp4Args is everything up to the output: raw frames in, BT.709 H.264 out.
+func mp4Args(o Options) []string {
+	fps := strconv.FormatFloat(o.FPS, 'f', -1, 64)
+	args := []string{
+		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
+		"-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", fmt.Sprintf("%dx%d", o.W, o.H), "-framerate", fps,
+		"-i", "pipe:0", "-an",
+		"-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p",
+		"-c:v", "libx264", "-preset", "fast", "-crf", "16", "-pix_fmt", "yuv420p",
+		"-g", strconv.Itoa(max(1, int(math.Round(2*o.FPS)))),
+		"-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
+	}
+	if m := o.Meta; !m.empty() {
+		for _, kv := range [][2]string{
+			{"title", clean(m.Prompt, 250)},
+			{"description", clean(m.Prompt, 8000)},
+			{"comment", m.comment()},
+			{"artist", clean(m.Model, 200)},
+			{"keywords", "AI-generated,trainedAlgorithmicMedia"},
+		} {
+			args = append(args, "-metadata", kv[0]+"="+kv[1])
+		}
+	}
+	return args
+}
+
+func (e *mp4) doing() string {
+	if e.target == nil {
+		return "streaming an MP4"
+	}
+	return "writing " + e.target.path
+}
+
+// stall is the limit on a frame; a stream's consumer may take its time.
+func (e *mp4) stall() time.Duration {
+	if e.target == nil {
+		return 0
+	}
+	return e.o.stall()
+}
+
+// WriteFrame implements Encoder.
+func (e *mp4) WriteFrame(rgb []byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		return e.err
+	}
+	if err := e.o.checkFrame(rgb); err != nil {
+		return err
+	}
+	err := e.p.within(e.stall(), "a frame", func() error {
+		_, err := e.stdin.Write(rgb)
+		return err
+	})
+	if err != nil {
+		e.lose(e.p.explain(e.doing(), err))
+		return e.err
+	}
+	e.frames++
+	return nil
+}
+
+// lose ends the process, removes the file, and keeps err for later calls.
+func (e *mp4) lose(err error) {
+	e.err = err
+	e.p.kill(err)
+	if e.target != nil {
+		e.target.discard()
+	}
+}
+
+// Close implements Encoder.
+func (e *mp4) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer e.stop()
+	if e.err != nil {
+		if errors.Is(e.err, errClosed) {
+			return nil
+		}
+		return e.err
+	}
+	if e.frames == 0 {
+		e.lose(errNoFrames)
+		return e.err
+	}
+	err := e.p.within(e.stall(), "finishing the file", func() error {
+		e.stdin.Close()
+		return e.p.wait()
+	})
+	if err == nil && e.p.ctx.Err() != nil {
+		err = context.Cause(e.p.ctx)
+	}
+	if err != nil {
+		e.lose(e.p.explain(e.doing(), err))
+		return e.err
+	}
+	e.p.cancel(nil)
+	e.err = errClosed
+	if e.target != nil {
+		if err := e.target.commit(); err != nil {
+			e.err = err
+			return err
+		}
+	}
+	return nil
+}
+
+// Abort implements Encoder.
+func (e *mp4) Abort() {
+	e.p.cancel(errAborted) // lets a WriteFrame that is under way fail
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err == nil {
+		cause := context.Cause(e.p.ctx)
+		if errors.Is(cause, errAborted) {
+			e.lose(errAborted)
+		} else {
+			e.lose(fmt.Errorf("media: %s was stopped: %w", e.doing(), cause))
+		}
+	}
+}
