@@ -1,0 +1,194 @@
+package world
+
+import (
+	_ "embed" // the word lists
+	"sort"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// The words of all captions, one a line. The English and Arabic lists are made
+// from captions (KINORA_UPDATE=1 go test -run TestLexicon ./internal/world);
+// the Chinese one is a segmentation made by hand. The same test fails when a
+// caption has a word that is not in its list, or a list one that no caption has.
+var (
+	//go:embed lexicon/en.txt
+	wordsEn string
+	//go:embed lexicon/zh.txt
+	wordsZh string
+	//go:embed lexicon/ar.txt
+	wordsAr string
+)
+
+type lexicon struct {
+	words   []string
+	known   map[string]bool
+	longest int // runes
+}
+
+var lexicons = sync.OnceValue(func() [NumLangs]lexicon {
+	var all [NumLangs]lexicon
+	for lang, text := range [NumLangs]string{En: wordsEn, Zh: wordsZh, Ar: wordsAr} {
+		l := lexicon{known: map[string]bool{}}
+		for _, w := range strings.Fields(text) {
+			l.words = append(l.words, w)
+			l.known[fold(w)] = true
+			l.longest = max(l.longest, len([]rune(w)))
+		}
+		sort.Strings(l.words)
+		all[lang] = l
+	}
+	return all
+})
+
+// Lexicon is every word that captions in a language use, in order.
+func Lexicon(lang Lang) []string {
+	if lang >= NumLangs {
+		return nil
+	}
+	return append([]string(nil), lexicons()[lang].words...)
+}
+
+// UnknownWords lists the words of a prompt that no caption ever uses, each
+// once, in order. English is read word by word, Arabic too with its joined
+// prefixes taken off, Chinese by the longest known word. Any other script is
+// unknown throughout. Punctuation and case do not count.
+func UnknownWords(prompt string) []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, w := range splitWords(prompt) {
+		for _, u := range unknownIn(w) {
+			if k := fold(u); !seen[k] {
+				seen[k] = true
+				list = append(list, u)
+			}
+		}
+	}
+	return list
+}
+
+// splitWords cuts a text where the script changes and at all that is neither
+// letter, mark nor digit.
+func splitWords(text string) []string {
+	var words []string
+	var word []rune
+	script := 0
+	flush := func() {
+		if len(word) > 0 {
+			words = append(words, string(word))
+		}
+		word = word[:0]
+	}
+	for _, c := range text {
+		switch {
+		case unicode.Is(unicode.Mn, c) || c == 'ـ': // marks and the Arabic stroke
+			continue
+		case !unicode.IsLetter(c) && !unicode.IsDigit(c) || c == 0xfffd:
+			if c != '\'' && c != '’' { // don't stays one word
+				flush()
+			}
+			continue
+		}
+		if k := scriptOf(c); k != script {
+			flush()
+			script = k
+		}
+		word = append(word, c)
+	}
+	flush()
+	return words
+}
+
+func scriptOf(c rune) int {
+	switch {
+	case unicode.Is(unicode.Latin, c) || unicode.IsDigit(c):
+		return 1
+	case unicode.Is(unicode.Han, c):
+		return 2
+	case unicode.Is(unicode.Arabic, c):
+		return 3
+	}
+	return 4
+}
+
+// unknownIn gives what is unknown of one word, or of one run of Chinese.
+func unknownIn(word string) []string {
+	all := lexicons()
+	first := []rune(word)[0]
+	switch scriptOf(first) {
+	case 1:
+		if all[En].known[fold(word)] {
+			return nil
+		}
+	case 2:
+		_, unknown := all[Zh].segment([]rune(word))
+		return unknown
+	case 3:
+		if all[Ar].knowsArabic(fold(word)) {
+			return nil
+		}
+	}
+	return []string{word}
+}
+
+// segment walks a run of Chinese by the longest known word and gives these
+// words and the stretches in between.
+func (l lexicon) segment(text []rune) (known, unknown []string) {
+	var run []rune
+	for i := 0; i < len(text); {
+		n := min(l.longest, len(text)-i)
+		for n > 0 && !l.known[string(text[i:i+n])] {
+			n--
+		}
+		if n == 0 {
+			run = append(run, text[i])
+			i++
+			continue
+		}
+		if len(run) > 0 {
+			unknown = append(unknown, string(run))
+			run = nil
+		}
+		known = append(known, string(text[i:i+n]))
+		i += n
+	}
+	if len(run) > 0 {
+		unknown = append(unknown, string(run))
+	}
+	return known, unknown
+}
+
+// prefixesAr are written together with the word they belong to, longest first.
+var prefixesAr = []string{"وال", "بال", "كال", "فال", "لل", "ال", "و", "ف", "ب", "ل", "ك", "س"}
+
+// knowsArabic looks a folded word up as it is, without its prefixes, and with
+// the article that a caption may have used.
+func (l lexicon) knowsArabic(w string) bool {
+	if l.known[w] || l.known["ال"+w] {
+		return true
+	}
+	for _, p := range prefixesAr {
+		rest, ok := strings.CutPrefix(w, p)
+		if ok && len([]rune(rest)) >= 2 && (l.known[rest] || l.known["ال"+rest]) {
+			return true
+		}
+	}
+	return false
+}
+
+// fold makes spellings of one word equal: case, and the Arabic letters that
+// are written with and without their marks.
+func fold(w string) string {
+	return strings.Map(func(c rune) rune {
+		switch c {
+		case 'أ', 'إ', 'آ':
+			return 'ا'
+		case 'ى':
+			return 'ي'
+		case 'ة':
+			return 'ه'
+		}
+		return unicode.ToLower(c)
+	}, w)
+}
