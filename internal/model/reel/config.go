@@ -1,0 +1,127 @@
+package reel
+
+import "fmt"
+
+// Config is everything that fixes the shape of a model. It travels in the
+// metadata of the weights.
+type Config struct {
+	// Width and Height are the native frame, in pixels: multiples of 32.
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// FPS is the native frame rate.
+	FPS int `json:"fps"`
+
+	Codec CodecConfig `json:"codec"`
+	Text  TextConfig  `json:"text"`
+	Flow  FlowConfig  `json:"flow"`
+}
+
+// CodecConfig is the shape of the video autoencoder: 16× in space and 8× in
+// time.
+type CodecConfig struct {
+	Latent    int `json:"latent"`     // channels of a latent, for 16×16×8 pixels
+	EncWidth  int `json:"enc_width"`  // channels at 1/8 of the resolution
+	EncBlocks int `json:"enc_blocks"` // residual blocks there
+	DecWidth  int `json:"dec_width"`
+	DecBlocks int `json:"dec_blocks"`
+	DeepWidth int `json:"deep_width"` // channels at 1/16
+	EncDeep   int `json:"enc_deep"`
+	DecDeep   int `json:"dec_deep"`
+}
+
+// TextConfig is the shape of the text encoder.
+type TextConfig struct {
+	Vocab  int `json:"vocab"`
+	Width  int `json:"width"`
+	Blocks int `json:"blocks"`
+	Heads  int `json:"heads"`
+	Max    int `json:"max"` // tokens of a prompt; what is beyond is cut
+}
+
+// FlowConfig is the shape of the transformer.
+type FlowConfig struct {
+	Width  int `json:"width"`
+	Blocks int `json:"blocks"`
+	Heads  int `json:"heads"`
+	Hidden int `json:"hidden"` // of the gated feed-forward layer
+	// Softmax makes every n-th block one of softmax attention; the others are
+	// linear. 1 is softmax everywhere, 0 nowhere.
+	Softmax int `json:"softmax"`
+	// Experts in every second block, of which TopK run for a token beside a
+	// shared one; 0 is a dense model. The active size stays that of Hidden.
+	Experts int `json:"experts"`
+	TopK    int `json:"top_k"`
+	// Groups of 8 frames in a chunk: what is denoised together.
+	Groups int `json:"groups"`
+}
+
+// Patch is the side of a codec patch in pixels, Group the frames of a group,
+// and Latent the pixels along a side of a latent.
+const (
+	patch     = 8
+	groupSize = 8
+	latentPix = 16
+)
+
+// Default is the configuration of the embedded model.
+func Default() Config {
+	return Config{
+		Width: 256, Height: 160, FPS: 24,
+		Codec: CodecConfig{Latent: 16, EncWidth: 96, EncBlocks: 1, DecWidth: 160, DecBlocks: 3, DeepWidth: 192, EncDeep: 2, DecDeep: 3},
+		Text:  TextConfig{Vocab: 2048, Width: 256, Blocks: 3, Heads: 8, Max: 64},
+		Flow:  FlowConfig{Width: 256, Blocks: 8, Heads: 8, Hidden: 512, Softmax: 4, Experts: 8, TopK: 2, Groups: 6},
+	}
+}
+
+// Frames is the number of frames of g groups: the first stands alone.
+func Frames(g int) int { return 1 + groupSize*(g-1) }
+
+// check refuses configurations that the code does not run, as a file from
+// outside may hold anything.
+func (c Config) check() error {
+	type limit struct {
+		name      string
+		v, lo, hi int
+	}
+	for _, l := range []limit{
+		{"width", c.Width, 32, 2048},
+		{"height", c.Height, 32, 2048},
+		{"fps", c.FPS, 1, 120},
+		{"codec.latent", c.Codec.Latent, 1, 256},
+		{"codec.enc_width", c.Codec.EncWidth, 8, 2048},
+		{"codec.enc_blocks", c.Codec.EncBlocks, 0, 64},
+		{"codec.dec_width", c.Codec.DecWidth, 8, 2048},
+		{"codec.dec_blocks", c.Codec.DecBlocks, 0, 64},
+		{"codec.deep_width", c.Codec.DeepWidth, 8, 4096},
+		{"codec.enc_deep", c.Codec.EncDeep, 0, 64},
+		{"codec.dec_deep", c.Codec.DecDeep, 0, 64},
+		{"text.vocab", c.Text.Vocab, 259, 1 << 18},
+		{"text.width", c.Text.Width, 8, 8192},
+		{"text.blocks", c.Text.Blocks, 0, 128},
+		{"text.heads", c.Text.Heads, 1, 128},
+		{"text.max", c.Text.Max, 1, 4096},
+		{"flow.width", c.Flow.Width, 8, 8192},
+		{"flow.blocks", c.Flow.Blocks, 1, 128},
+		{"flow.heads", c.Flow.Heads, 1, 128},
+		{"flow.hidden", c.Flow.Hidden, 8, 1 << 16},
+		{"flow.softmax", c.Flow.Softmax, 0, 128},
+		{"flow.experts", c.Flow.Experts, 0, 256},
+		{"flow.top_k", c.Flow.TopK, 0, 16},
+		{"flow.groups", c.Flow.Groups, 1, 64},
+	} {
+		if l.v < l.lo || l.v > l.hi {
+			return fmt.Errorf("model configuration: %s is %d, must be %d to %d", l.name, l.v, l.lo, l.hi)
+		}
+	}
+	switch {
+	case c.Width%32 != 0 || c.Height%32 != 0:
+		return fmt.Errorf("model configuration: %d×%d is not a multiple of 32", c.Width, c.Height)
+	case c.Flow.Width%c.Flow.Heads != 0 || c.Flow.Width/c.Flow.Heads%2 != 0 || c.Flow.Width/c.Flow.Heads < 6:
+		return fmt.Errorf("model configuration: flow.width %d does not split into %d heads of an even size of at least 6", c.Flow.Width, c.Flow.Heads)
+	case c.Text.Width%c.Text.Heads != 0 || c.Text.Width/c.Text.Heads%2 != 0:
+		return fmt.Errorf("model configuration: text.width %d does not split into %d heads of even size", c.Text.Width, c.Text.Heads)
+	case c.Flow.Experts > 0 && (c.Flow.TopK < 1 || c.Flow.TopK > c.Flow.Experts):
+		return fmt.Errorf("model configuration: flow.top_k is %d of %d experts", c.Flow.TopK, c.Flow.Experts)
+	}
+	return nil
+}

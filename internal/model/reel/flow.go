@@ -1,0 +1,178 @@
+package reel
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// A Flow is the transformer: given noisy latents, their noise levels and a
+// text, it predicts the clean latents. One token stands for 32×32×8 pixels.
+//
+// Time is cut into chunks. A token sees its own chunk, in both directions,
+// and the chunk before: causal between chunks, and of constant size however
+// long the video is.
+type Flow struct {
+	cfg    FlowConfig
+	text   *textEncoder
+	in     nn.Linear
+	first  *tensor.Tensor // added to the condition of the single first frame
+	t1, t2 nn.Linear      // noise level → condition
+	clock  nn.Linear      // place in the film and its length → condition
+	pooled nn.Linear      // prompt → condition
+	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
+	blocks []block
+	gain   *tensor.Tensor
+	outMod nn.Linear
+	out    nn.Linear
+}
+
+// timeWaves, clockWaves and placeWaves are the sizes of the sinusoidal codes
+// of noise level, of place in the film, and of place in the frame; the tops
+// are their highest frequencies, fine enough to tell steps, groups and tokens
+// apart.
+const (
+	timeWaves, timeTop   = 64, 64
+	clockWaves, clockTop = 32, 16
+	placeWaves, placeTop = 16, 8
+)
+
+// NewFlow adds the parameters of the transformer and its text encoder to p.
+func NewFlow(p *nn.Params, c Config) *Flow {
+	f, w := c.Flow, c.Flow.Width
+	token := 4 * c.Codec.Latent
+	m := &Flow{
+		cfg:    f,
+		text:   newTextEncoder(p, c.Text),
+		in:     nn.NewLinear(p, "flow.in", token+2*placeWaves, w, 1),
+		first:  p.New("flow.first", 0.02, 1, w),
+		t1:     nn.NewLinear(p, "flow.t1", timeWaves, w, 1),
+		t2:     nn.NewLinear(p, "flow.t2", w, w, 1),
+		clock:  nn.NewLinear(p, "flow.clock", 2*clockWaves, w, 0.5),
+		pooled: nn.NewLinear(p, "flow.pooled", c.Text.Width, w, 1),
+		mod:    nn.NewLinear(p, "flow.mod", w, 6*w, 0.1),
+		gain:   p.Ones("flow.gain", w),
+		outMod: nn.NewLinear(p, "flow.out_mod", w, 2*w, 0.1),
+		out:    nn.NewLinear(p, "flow.out", w, token, 0.1),
+	}
+	for i := range f.Blocks {
+		m.blocks = append(m.blocks, newBlock(p, i, c))
+	}
+	return m
+}
+
+// A Batch is what the transformer is given besides the text.
+type Batch struct {
+	Z *tensor.Tensor // [B, G, H, W, Latent], standardised, noisy
+	// T is the noise level of each group [B·G]: 0 is noise, 1 is clean.
+	T []float32
+	// Place is where in its film each group begins, 0 to 1, [B·G]; Seconds is
+	// how long the films are [B].
+	Place, Seconds []float32
+	// Start is the index of the first group; group 0 is the single frame.
+	Start int
+	// Chunks are the groups of each chunk; their sum is G.
+	Chunks []int
+}
+
+// layout is what all blocks share in one pass.
+type layout struct {
+	b, g, h, w int
+	chunks     []int
+	segs       []tensor.Segment
+	mask       tensor.Mask
+	cos, sin   *tensor.Tensor
+	text       Text
+	textMask   tensor.Mask
+	stream     *Stream
+}
+
+// layoutOf plans the attention of a batch: which keys each chunk sees.
+func (m *Flow) layoutOf(x Batch, text Text, s *Stream) *layout {
+	b, g, h, w := x.Z.Dim(0), x.Z.Dim(1), x.Z.Dim(2)/2, x.Z.Dim(3)/2
+	l := &layout{b: b, g: g, h: h, w: w, chunks: x.Chunks, text: text, textMask: tensor.Mask{KeyLen: text.Lens}, stream: s}
+	l.cos, l.sin = gridTable(x.Start, g, h, w, m.cfg.Width/m.cfg.Heads)
+	n := g * h * w
+	l.mask = tensor.Mask{Lo: make([]int32, n), Hi: make([]int32, n)}
+	before, at := 0, 0
+	for _, c := range x.Chunks {
+		end := at + c*h*w
+		l.segs = append(l.segs, tensor.Segment{Q0: at, Q1: end, K0: before, K1: end})
+		for i := at; i < end; i++ {
+			l.mask.Lo[i], l.mask.Hi[i] = int32(before), int32(end)
+		}
+		before, at = at, end
+	}
+	if at != n {
+		panic(fmt.Sprintf("reel: chunks %v do not make up %d groups", x.Chunks, g))
+	}
+	return l
+}
+
+// Encode runs the text encoder on token ids.
+func (m *Flow) Encode(o tensor.Ops, prompts [][]int32) Text { return m.text.encode(o, prompts) }
+
+// Forward predicts the clean latents [B, G, H, W, Latent]. aux, which may be
+// nil, receives what training wants to know of the experts.
+func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing) *tensor.Tensor {
+	l := m.layoutOf(x, text, s)
+	c := m.cfg.Width
+	tokens := o.Unshuffle(x.Z, 1, 2, 2)
+	places := placeCodes(l)
+	h := m.in.Apply(o, o.Concat(4, tokens, places), tensor.None).Reshape(l.b, l.g*l.h*l.w, c)
+
+	cond := m.condition(o, x, l)
+	mods := m.mod.Apply(o, cond, tensor.None)
+	for i := range m.blocks {
+		h = m.blocks[i].apply(o, h, mods, l, aux)
+	}
+	om := m.outMod.Apply(o, cond, tensor.None)
+	h = o.Modulate(o.RMSNorm(h, m.gain), o.Narrow(om, 1, 0, c), o.Narrow(om, 1, c, 2*c))
+	y := m.out.Apply(o, h, tensor.None)
+	return o.Shuffle(y.Reshape(l.b, l.g, l.h, l.w, y.Dim(-1)), 1, 2, 2)
+}
+
+// placeCodes tells each token where in the frame it is [B, G, h, w, codes].
+func placeCodes(l *layout) *tensor.Tensor {
+	t := tensor.Zeros(l.b, l.g, l.h, l.w, 2*placeWaves)
+	d := t.Data()
+	frame := l.h * l.w * 2 * placeWaves
+	for y := range l.h {
+		for x := range l.w {
+			at := (y*l.w + x) * 2 * placeWaves
+			waves(d[at:at+placeWaves], (float64(y)+0.5)/float64(l.h), placeTop)
+			waves(d[at+placeWaves:at+2*placeWaves], (float64(x)+0.5)/float64(l.w), placeTop)
+		}
+	}
+	for i := 1; i < l.b*l.g; i++ {
+		copy(d[i*frame:(i+1)*frame], d[:frame])
+	}
+	return t
+}
+
+// condition is one vector a group [B·G, width], of noise level, place in the
+// film, length of the film, and the prompt as a whole; through SiLU.
+func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
+	rows := l.b * l.g
+	tw, cw := tensor.Zeros(rows, timeWaves), tensor.Zeros(rows, 2*clockWaves)
+	isFirst := tensor.Zeros(rows, 1)
+	for r := range rows {
+		// Moved by a half: at 0 all cosines are 1, and pure noise would be far
+		// from every other level.
+		waves(tw.Data()[r*timeWaves:(r+1)*timeWaves], 0.5+float64(x.T[r]), timeTop)
+		clock := cw.Data()[r*2*clockWaves : (r+1)*2*clockWaves]
+		waves(clock[:clockWaves], float64(x.Place[r])/2, clockTop)
+		waves(clock[clockWaves:], math.Log2(float64(x.Seconds[r/l.g]))/8, clockTop)
+		if x.Start+r%l.g == 0 {
+			isFirst.Data()[r] = 1
+		}
+	}
+	cond := m.t2.Apply(o, m.t1.Apply(o, tw, tensor.SiLU), tensor.None)
+	cond = o.Add(cond, m.clock.Apply(o, cw, tensor.None))
+	cond = o.AddRows(cond, m.pooled.Apply(o, l.text.Pooled, tensor.None))
+	// first as a product with an indicator: [rows, 1]·[1, width].
+	cond = o.Add(cond, o.Linear(isFirst, m.first.Reshape(m.cfg.Width, 1), nil, tensor.None))
+	return o.Activate(cond, tensor.SiLU)
+}

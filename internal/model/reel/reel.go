@@ -1,0 +1,119 @@
+// Package reel is Kinora's own model: a causal video autoencoder that
+// compresses 16×16×8 pixels into a latent, a small text encoder, and a
+// transformer with linear attention and a mixture of experts that turns noise
+// into latents, chunk after chunk, in constant memory.
+//
+// A forward pass is written once, over tensor.Ops: training, sampling and
+// streaming run the same code. The package never trains and never writes
+// video files.
+package reel
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/token"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// A Model is the codec, the transformer and the tokenizer.
+type Model struct {
+	Config Config
+	BPE    *token.BPE
+	Codec  *Codec
+	Flow   *Flow
+	// CodecParams and FlowParams are the learned parts, named as in the file.
+	CodecParams, FlowParams *nn.Params
+	// frozen says that the weights do not change any more.
+	frozen bool
+}
+
+// New returns an untrained model.
+func New(c Config, bpe *token.BPE, seed uint64) (*Model, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if bpe.Size() > c.Text.Vocab {
+		return nil, fmt.Errorf("model configuration: text.vocab is %d, the tokenizer has %d tokens", c.Text.Vocab, bpe.Size())
+	}
+	m := &Model{Config: c, BPE: bpe, CodecParams: nn.NewParams(seed), FlowParams: nn.NewParams(seed + 1)}
+	m.Codec = NewCodec(m.CodecParams, c.Codec)
+	m.Flow = NewFlow(m.FlowParams, c)
+	return m, nil
+}
+
+// Tokens are the token ids of a prompt, at least one.
+func (m *Model) Tokens(prompt string) []int32 { return m.BPE.Encode(prompt, m.Config.Text.Max) }
+
+// The keys of a weights file's metadata.
+const (
+	metaFormat = "format"
+	metaConfig = "config"
+	metaBPE    = "tokenizer"
+	format     = "kinora-reel-1"
+)
+
+// Metadata is what a weights file says beside the weights.
+func (m *Model) Metadata() (map[string]string, error) {
+	cfg, err := json.Marshal(m.Config)
+	if err != nil {
+		return nil, err
+	}
+	bpe, err := json.Marshal(m.BPE)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe)}, nil
+}
+
+// Open reads a model from the bytes of a weights file, for use only: its
+// weights do not change.
+func Open(data []byte) (*Model, error) {
+	f, err := safetensors.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Read(f)
+	if err != nil {
+		return nil, err
+	}
+	m.CodecParams.Freeze()
+	m.FlowParams.Freeze()
+	m.frozen = true
+	return m, nil
+}
+
+// Read makes the model that a weights file describes and loads its weights.
+// Everything in the file is checked.
+func Read(f *safetensors.File) (*Model, error) {
+	m, err := describe(f)
+	if err != nil {
+		return nil, err
+	}
+	read := func(name string) ([]float32, []int, error) { return f.Float32(name) }
+	if err := m.CodecParams.Load(read); err != nil {
+		return nil, err
+	}
+	return m, m.FlowParams.Load(read)
+}
+
+// describe makes the untrained model of a file's metadata.
+func describe(f *safetensors.File) (*Model, error) {
+	meta := f.Metadata()
+	if meta[metaFormat] != format {
+		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a reel model", meta[metaFormat], format)
+	}
+	var cfg Config
+	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {
+		return nil, fmt.Errorf("model configuration: %w", err)
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	bpe := new(token.BPE)
+	if err := json.Unmarshal([]byte(meta[metaBPE]), bpe); err != nil {
+		return nil, fmt.Errorf("model tokenizer: %w", err)
+	}
+	return New(cfg, bpe, 0)
+}

@@ -1,0 +1,256 @@
+package reel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/sampler"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// A Request is what a video shall be.
+type Request struct {
+	Prompt string
+	Frames int // at the native rate, at least 1
+	// Image is the first frame, [Height, Width, 3] in [-1, 1] at the native
+	// size, or nil.
+	Image    []float32
+	Seed     uint64
+	Steps    int     // 0 for DefaultSteps
+	Guidance float32 // 0 for DefaultGuidance; 1 for none
+	Solver   string  // "" for the default
+}
+
+// What a request gets that does not say.
+const (
+	DefaultSteps    = 16
+	DefaultGuidance = 3
+)
+
+// MaxFrames is the longest video: an hour at 24 frames a second. The memory
+// does not depend on the length, the file of latents does.
+const MaxFrames = 24 * 3600
+
+// check fills in the defaults and refuses what cannot be run.
+func (r *Request) check(c Config) (sampler.Solver, error) {
+	if r.Steps == 0 {
+		r.Steps = DefaultSteps
+	}
+	if r.Guidance == 0 {
+		r.Guidance = DefaultGuidance
+	}
+	switch {
+	case r.Frames < 1 || r.Frames > MaxFrames:
+		return 0, fmt.Errorf("a video has 1 to %d frames, not %d", MaxFrames, r.Frames)
+	case r.Steps < 1 || r.Steps > 1000:
+		return 0, fmt.Errorf("a video takes 1 to 1000 steps, not %d", r.Steps)
+	case !(r.Guidance >= 0 && r.Guidance <= 100):
+		return 0, fmt.Errorf("guidance is 0 to 100, not %g", r.Guidance)
+	case r.Image != nil && len(r.Image) != c.Width*c.Height*3:
+		return 0, fmt.Errorf("the first frame has %d values, must be %d×%d×3", len(r.Image), c.Height, c.Width)
+	}
+	return sampler.ParseSolver(r.Solver)
+}
+
+// Latents are a video as the codec has it.
+type Latents struct {
+	Data    []float32 // [Groups, H, W, C], as the decoder takes them
+	Groups  int
+	H, W, C int
+	Frames  int // of the video: the last group may hold more
+	FPS     int
+	Prompt  string
+	Seed    uint64
+}
+
+// chunkPlan cuts groups into chunks of at most n; the first also holds the
+// single frame. All but a video of one frame are whole chunks, as in
+// training; what is beyond the video is dropped.
+func chunkPlan(groups, n int) []int {
+	if groups == 1 {
+		return []int{1}
+	}
+	plan := []int{1 + n}
+	for at := 1 + n; at < groups; at += n {
+		plan = append(plan, n)
+	}
+	return plan
+}
+
+// Sample makes the latents of a video, chunk by chunk, each from noise of its
+// own with the chunk before as its past. The same request gives the same
+// bytes for any number of threads. progress, which may be nil, counts steps.
+func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (*Latents, error) {
+	solver, err := r.check(m.Config)
+	if err != nil {
+		return nil, err
+	}
+	c := m.Config
+	groups := 1 + (r.Frames-1+groupSize-1)/groupSize
+	plan := chunkPlan(groups, c.Flow.Groups)
+	l := &Latents{
+		H: c.Height / latentPix, W: c.Width / latentPix, C: c.Codec.Latent, Groups: groups,
+		Frames: r.Frames, FPS: c.FPS, Prompt: r.Prompt, Seed: r.Seed,
+	}
+	s := m.newSampling(r)
+	start := 0
+	for i, n := range plan {
+		z, err := s.chunk(ctx, solver, i, start, n, func(done, steps int) {
+			if progress != nil {
+				progress(i*steps+done, len(plan)*steps)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		l.Data = append(l.Data, z...)
+		start += n
+	}
+	l.Data = l.Data[:groups*l.H*l.W*l.C]
+	m.Codec.Restore(l.Data)
+	return l, nil
+}
+
+// sampling is one video being made. Guidance runs the prompt and the empty
+// prompt side by side, as a batch of two.
+type sampling struct {
+	m       *Model
+	r       Request
+	cpu     *tensor.CPU
+	stream  *Stream
+	text    Text
+	copies  int // 2 with guidance, 1 without
+	seconds float32
+	first   []float32 // the latent of the given first frame, standardised
+}
+
+func (m *Model) newSampling(r Request) *sampling {
+	s := &sampling{m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2, seconds: float32(r.Frames) / float32(m.Config.FPS)}
+	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
+	if r.Guidance == 1 {
+		s.copies, prompts = 1, prompts[:1]
+	}
+	text := m.Flow.Encode(s.cpu, prompts)
+	// The text outlives the arena's next reset.
+	s.text = Text{Tokens: keepTensor(text.Tokens), Pooled: keepTensor(text.Pooled), Lens: text.Lens}
+	if r.Image != nil {
+		x := tensor.New(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
+		s.first = append(s.first, m.Codec.Encode(s.cpu, x, true, nil).Data()...)
+		m.Codec.Standardise(s.first)
+	}
+	return s
+}
+
+func keepTensor(t *tensor.Tensor) *tensor.Tensor {
+	return tensor.New(append([]float32(nil), t.Data()...), t.Shape...)
+}
+
+// backend is a processor for this model's weights as they are: constants.
+func (m *Model) backend() *tensor.CPU {
+	cpu := tensor.NewCPU(gemm.BF16)
+	cpu.Frozen = m.frozen
+	return cpu
+}
+
+// chunk samples n groups from start on and remembers them for the next.
+func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, start, n int, progress func(done, total int)) ([]float32, error) {
+	c := s.m.Config
+	frame := c.Height / latentPix * c.Width / latentPix * c.Codec.Latent
+	z := make([]float32, n*frame)
+	sampler.Noise(z, s.r.Seed, uint64(index))
+	given := 0
+	if start == 0 && s.first != nil {
+		given = copy(z, s.first)
+	}
+	guide := sampler.Guidance{Scale: s.r.Guidance}
+	denoise := func(ctx context.Context, z []float32, t float64) ([]float32, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		x := s.forward(z, start, n, given > 0, float32(t))
+		if s.copies == 2 {
+			guide.Combine(x[:len(z)], x[:len(z)], x[len(z):])
+			x = x[:len(z)]
+		}
+		copy(x[:given], s.first)
+		return x, nil
+	}
+	grid := sampler.Schedule(s.r.Steps, 1)
+	if err := sampler.Sample(ctx, solver, grid, z, denoise, progress); err != nil {
+		return nil, err
+	}
+	copy(z[:given], s.first)
+	s.stream.Record()
+	s.forward(z, start, n, given > 0, 1)
+	s.stream.Advance()
+	return z, nil
+}
+
+// forward predicts the clean latents of a chunk at noise level t, [copies·n]
+// groups; a given first frame is clean.
+func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []float32 {
+	c := s.m.Config
+	h, w := c.Height/latentPix, c.Width/latentPix
+	s.cpu.Arena.Reset()
+	b := Batch{Z: tensor.Zeros(s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
+	for i := range s.copies {
+		copy(b.Z.Data()[i*len(z):], z)
+		b.Seconds = append(b.Seconds, s.seconds)
+		for g := range n {
+			level := t
+			if given && g == 0 {
+				level = 1
+			}
+			b.T = append(b.T, level)
+			b.Place = append(b.Place, PlaceOf(start+g, 0, float64(s.seconds), c.FPS))
+		}
+	}
+	return s.m.Flow.Forward(s.cpu, b, s.text, s.stream, nil).Data()
+}
+
+// PlaceOf is where in a film of some seconds group g of a window begins, 0 to
+// 1, when the window begins at the given second.
+func PlaceOf(g int, start, seconds float64, fps int) float32 {
+	if g > 0 {
+		start += float64(Frames(g)) / float64(fps)
+	}
+	return float32(min(1, start/seconds))
+}
+
+// Decode draws the frames of l in order, each as RGB of the native size, which
+// is valid until yield returns. It works group by group in constant memory.
+func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) error {
+	if l.C != m.Config.Codec.Latent || l.Groups < 1 || len(l.Data) != l.Groups*l.H*l.W*l.C || l.Frames > Frames(l.Groups) {
+		return fmt.Errorf("the latents are %d groups of %d×%d×%d, which is not what this model decodes", l.Groups, l.H, l.W, l.C)
+	}
+	cpu, stream := m.backend(), NewStream()
+	size := l.H * l.W * latentPix * latentPix * 3
+	rgb := make([]byte, size)
+	frame, done := l.H*l.W*l.C, 0
+	for g := range l.Groups {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		cpu.Arena.Reset()
+		stream.Record()
+		z := tensor.New(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
+		pix := m.Codec.Decode(cpu, z, g == 0, stream).Data()
+		stream.Advance()
+		for at := 0; at < len(pix) && done < l.Frames; at += size {
+			toBytes(rgb, pix[at:at+size])
+			if err := yield(rgb); err != nil {
+				return err
+			}
+			done++
+		}
+	}
+	return nil
+}
+
+// toBytes maps [-1, 1] to 0..255.
+func toBytes(dst []byte, src []float32) {
+	for i, v := range src {
+		dst[i] = byte(max(0, min(255, v*127.5+128)))
+	}
+}

@@ -1,0 +1,58 @@
+package reel
+
+import "github.com/kinora-video/kinora/internal/tensor"
+
+// A Stream is what a model remembers between the pieces of a video that it is
+// given one after another: for each layer the last frames, the keys and
+// values, or the sums that the next piece needs. Its size does not depend on
+// how long the video is. A nil *Stream is a video given at once.
+type Stream struct {
+	past, next map[string]*tensor.Tensor
+	recording  bool
+}
+
+// NewStream returns a memory of nothing.
+func NewStream() *Stream { return &Stream{past: map[string]*tensor.Tensor{}} }
+
+// Record makes the next forward pass note what its successor needs; Advance
+// ends it.
+func (s *Stream) Record() { s.recording, s.next = true, map[string]*tensor.Tensor{} }
+
+// Advance makes what was noted the past.
+func (s *Stream) Advance() { s.recording, s.past = false, s.next }
+
+// get is what layer noted in the pass before, or nil.
+func (s *Stream) get(layer string) *tensor.Tensor {
+	if s == nil {
+		return nil
+	}
+	return s.past[layer]
+}
+
+// keep notes t for layer. It is copied, since activations do not outlive a
+// pass.
+func (s *Stream) keep(layer string, t *tensor.Tensor) {
+	if s.records() {
+		s.next[layer] = tensor.New(append([]float32(nil), t.Data()...), t.Shape...)
+	}
+}
+
+func (s *Stream) records() bool { return s != nil && s.recording }
+
+// keepFrames notes the last n frames of x [N, T, H, W, C], with those of the
+// past before them when x is shorter.
+func (s *Stream) keepFrames(o tensor.Ops, layer string, x *tensor.Tensor, n int) {
+	if !s.records() || n == 0 {
+		return
+	}
+	if t := x.Dim(1); t >= n {
+		s.keep(layer, o.Narrow(x, 1, t-n, t))
+		return
+	}
+	past := s.get(layer)
+	if past == nil {
+		past = tensor.Zeros(x.Dim(0), n, x.Dim(2), x.Dim(3), x.Dim(4))
+	}
+	all := o.Concat(1, past, x)
+	s.keep(layer, o.Narrow(all, 1, all.Dim(1)-n, all.Dim(1)))
+}
