@@ -1,0 +1,153 @@
+package train
+
+import (
+	"context"
+	"math"
+
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// CodecOptions are what training the codec may be told.
+type CodecOptions struct {
+	Batch  int // crops a step
+	Crop   int // side of a crop in pixels, a multiple of 32
+	Groups int // groups of a crop, the single first frame included
+	Fresh  int // films drawn anew a step
+	// Noise is the deviation of noise added to the latents, relative to 1;
+	// KL weighs the mean square of the latents; Motion weighs the L1 of frame
+	// differences; Scale weighs scale equivariance.
+	Noise, KL, Motion, Scale float64
+	// DecoderOnly leaves the encoder as it is, so that a transformer trained
+	// on its latents stays right.
+	DecoderOnly bool
+}
+
+// DefaultCodec are the options that trained the embedded model.
+func DefaultCodec() CodecOptions {
+	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, KL: 1e-3, Motion: 1, Scale: 0.25}
+}
+
+// codecTask trains the autoencoder on crops of films.
+type codecTask struct {
+	opt   CodecOptions
+	cfg   reel.Config
+	model *reel.Codec
+	films *pool[Window]
+	lanes *lanes
+	seed  uint64
+}
+
+func newCodecTask(m *reel.Model, src Source, opt CodecOptions, seed uint64) *codecTask {
+	cfg := m.Config
+	if opt.DecoderOnly {
+		m.Codec.FreezeEncoder()
+	}
+	t := &codecTask{opt: opt, cfg: cfg, model: m.Codec, seed: seed, lanes: newLanes(m.CodecParams)}
+	t.films = newPool(opt.Fresh, 256, func(ctx context.Context, id uint64) (Window, error) {
+		return src.Window(ctx, id, reel.Frames(opt.Groups), cfg.Width, cfg.Height, cfg.FPS)
+	})
+	return t
+}
+
+// batch is a step's crops [B, T, crop, crop, 3] in micro-batches.
+func (t *codecTask) batch(ctx context.Context, step int) ([]*tensor.Tensor, error) {
+	rng := stepRNG(t.seed, step, 1)
+	films, err := t.films.draw(ctx, step, t.opt.Batch, rng)
+	if err != nil {
+		return nil, err
+	}
+	side := t.opt.Crop
+	var out []*tensor.Tensor
+	const micro = 4
+	for at := 0; at < len(films); at += micro {
+		part := films[at:min(at+micro, len(films))]
+		x := tensor.Zeros(len(part), part[0].T, side, side, 3)
+		n := x.Len() / len(part)
+		for i, f := range part {
+			x0, y0 := rng.IntN(f.W-side+1), rng.IntN(f.H-side+1)
+			f.pixels(x.Data()[i*n:(i+1)*n], x0, y0, side, side)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// step runs forward and backward over the micro-batches and returns the mean
+// loss and its parts.
+func (t *codecTask) step(step int, batch []*tensor.Tensor) (float64, map[string]float64) {
+	share := 1 / float32(len(batch))
+	losses := make([]codecLoss, len(batch))
+	t.lanes.run(len(batch), func(o *autograd.Tape, _, i int) {
+		losses[i] = t.micro(o, step, i, batch[i], share)
+	})
+	var total float64
+	parts := map[string]float64{}
+	for _, l := range losses {
+		total += l.total / float64(len(batch))
+		for k, v := range map[string]float64{"l1": l.l1, "latent": l.latent, "psnr": l.psnr} {
+			parts[k] += v / float64(len(batch))
+		}
+	}
+	return total, parts
+}
+
+// codecLoss is what one micro-batch says.
+type codecLoss struct{ total, l1, latent, psnr float64 }
+
+func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share float32) codecLoss {
+	z := t.model.Encode(o, x, true, nil)
+	noise := tensor.Zeros(z.Shape...)
+	rng := stepRNG(t.seed, step, 16+uint64(i))
+	for i := range noise.Data() {
+		noise.Data()[i] = float32(rng.NormFloat64() * t.opt.Noise)
+	}
+	y := t.model.Decode(o, o.Add(z, noise), true, nil)
+	l1, kl := o.L1(y, x), o.MeanSquare(z)
+	move := o.L1(differences(o, y), differences(o, x))
+	loss := o.Add(o.Add(l1, o.Scale(kl, float32(t.opt.KL))), o.Scale(move, float32(t.opt.Motion)))
+	if t.opt.Scale > 0 && step%4 == 0 {
+		// Scale equivariance (Kouzelis 2025): a latent shrunk by two decodes
+		// to the video shrunk by two.
+		half := t.model.Decode(o, o.AvgPool2(z), true, nil)
+		loss = o.Add(loss, o.Scale(o.L1(half, o.AvgPool2(x)), float32(t.opt.Scale)))
+	}
+	out := codecLoss{
+		total: float64(loss.Data()[0]), l1: float64(l1.Data()[0]),
+		latent: math.Sqrt(float64(kl.Data()[0])), psnr: psnr(y.Data(), x.Data()),
+	}
+	o.Backward(loss, share)
+	return out
+}
+
+// differences are those of successive frames.
+func differences(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+	t := x.Dim(1)
+	return o.Sub(o.Narrow(x, 1, 1, t), o.Narrow(x, 1, 0, t-1))
+}
+
+// psnr is in decibels for signals in [-1, 1], clamped.
+func psnr(y, x []float32) float64 {
+	var sum float64
+	for i, a := range y {
+		d := float64(max(-1, min(1, a)) - x[i])
+		sum += d * d
+	}
+	return 10 * math.Log10(4/(sum/float64(len(x))+1e-12))
+}
+
+// Reconstruct sends a window through m's codec and back, and returns the
+// frames and their PSNR in decibels.
+func Reconstruct(m *reel.Model, w Window) (frames []byte, decibels float64) {
+	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
+	w.pixels(x.Data(), 0, 0, w.W, w.H)
+	cpu := tensor.NewCPU(gemm.BF16)
+	y := m.Codec.Decode(cpu, m.Codec.Encode(cpu, x, true, nil), true, nil).Data()
+	frames = make([]byte, len(y))
+	for i, v := range y {
+		frames[i] = byte(max(0, min(255, v*127.5+128)))
+	}
+	return frames, psnr(y, x.Data())
+}

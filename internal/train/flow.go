@@ -1,0 +1,217 @@
+package train
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// FlowOptions are what training the transformer may be told.
+type FlowOptions struct {
+	Batch  int // windows a step
+	Micro  int // windows of a forward pass; gradients add up over them
+	Chunks int // chunks of a window: 1 or 2
+	// Groups of a chunk; 0 for the model's own. Short chunks teach what things
+	// look like in less time, before long ones teach how they move.
+	Groups int
+	Fresh  int // windows drawn and encoded anew a step
+	Keep   int // windows that may be drawn again
+	// NoText is the share of prompts left empty, for guidance; Image the share
+	// of windows whose first frame is given.
+	NoText, Image float64
+}
+
+// DefaultFlow are the options that trained the embedded model.
+func DefaultFlow() FlowOptions {
+	return FlowOptions{Batch: 16, Micro: 4, Chunks: 1, Fresh: 3, Keep: 2000, NoText: 0.1, Image: 0.1}
+}
+
+// latentWindow is a window of a film as the transformer sees it.
+type latentWindow struct {
+	z       []float32 // [G, H, W, Latent], standardised
+	place   []float32 // [G]
+	seconds float32
+	caption func(uint64) string
+}
+
+// flowTask trains the transformer and its text encoder on latents.
+type flowTask struct {
+	opt    FlowOptions
+	cfg    reel.Config
+	flow   *reel.Flow
+	encode func(text string) []int32
+	films  *pool[latentWindow]
+	lanes  *lanes
+	aux    []reel.Routing // one a lane
+	seed   uint64
+	groups int
+}
+
+func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowTask {
+	cfg := m.Config
+	if opt.Groups == 0 {
+		opt.Groups = cfg.Flow.Groups
+	}
+	t := &flowTask{
+		opt: opt, cfg: cfg, flow: m.Flow, encode: m.Tokens, seed: seed,
+		lanes: newLanes(m.FlowParams), aux: make([]reel.Routing, laneCount), groups: 1 + opt.Groups*opt.Chunks,
+	}
+	// The codec is a constant here, and batches are made beside the training:
+	// it has a backend of its own.
+	t.films = newPool(opt.Fresh, opt.Keep, func(ctx context.Context, id uint64) (latentWindow, error) {
+		w, err := src.Window(ctx, id, reel.Frames(t.groups), cfg.Width, cfg.Height, cfg.FPS)
+		if err != nil {
+			return latentWindow{}, err
+		}
+		return encodeWindow(m, w), nil
+	})
+	return t
+}
+
+// encodeWindow is a window's latents.
+func encodeWindow(m *reel.Model, w Window) latentWindow {
+	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
+	w.pixels(x.Data(), 0, 0, w.W, w.H)
+	cpu := tensor.NewCPU(gemm.BF16)
+	z := m.Codec.Encode(cpu, x, true, nil)
+	out := latentWindow{z: append([]float32(nil), z.Data()...), seconds: float32(w.Seconds), caption: w.Caption}
+	m.Codec.Standardise(out.z)
+	for g := range z.Dim(1) {
+		out.place = append(out.place, reel.PlaceOf(g, w.Start, w.Seconds, m.Config.FPS))
+	}
+	return out
+}
+
+// flowBatch is a micro-batch: what the model is given, what it is to say, and
+// how much each latent counts.
+type flowBatch struct {
+	in      reel.Batch
+	prompts [][]int32
+	target  *tensor.Tensor
+	weight  *tensor.Tensor // [B·G·H·W]
+}
+
+// batch draws a step's windows, noise levels and noise.
+func (t *flowTask) batch(ctx context.Context, step int) ([]flowBatch, error) {
+	rng := stepRNG(t.seed, step, 3)
+	films, err := t.films.draw(ctx, step, t.opt.Batch, rng)
+	if err != nil {
+		return nil, err
+	}
+	var out []flowBatch
+	for at := 0; at < len(films); at += t.opt.Micro {
+		out = append(out, t.micro(films[at:min(at+t.opt.Micro, len(films))], rng))
+	}
+	return out, nil
+}
+
+func (t *flowTask) micro(films []latentWindow, rng *rand.Rand) flowBatch {
+	h, w, c := t.cfg.Height/16, t.cfg.Width/16, t.cfg.Codec.Latent
+	n, g := len(films), t.groups
+	frame := h * w * c
+	b := flowBatch{
+		target: tensor.Zeros(n, g, h, w, c), weight: tensor.Zeros(n * g * h * w),
+		in: reel.Batch{Z: tensor.Zeros(n, g, h, w, c), Chunks: t.chunks()},
+	}
+	for i, f := range films {
+		text := ""
+		if rng.Float64() >= t.opt.NoText {
+			text = f.caption(rng.Uint64N(3 * 4096))
+		}
+		b.prompts = append(b.prompts, t.encode(text))
+		b.in.Place = append(b.in.Place, f.place...)
+		b.in.Seconds = append(b.in.Seconds, f.seconds)
+		levels := t.levels(rng)
+		b.in.T = append(b.in.T, levels...)
+		copy(b.target.Data()[i*g*frame:], f.z)
+		for j, level := range levels {
+			z := b.in.Z.Data()[(i*g+j)*frame:][:frame]
+			x := f.z[j*frame:][:frame]
+			for k := range z {
+				z[k] = level*x[k] + (1-level)*float32(rng.NormFloat64())
+			}
+			wt := lossWeight(level)
+			for k := (i*g + j) * h * w; k < (i*g+j+1)*h*w; k++ {
+				b.weight.Data()[k] = wt
+			}
+		}
+	}
+	return b
+}
+
+// chunks are the groups of each chunk; the first also has the single frame.
+func (t *flowTask) chunks() []int {
+	out := make([]int, t.opt.Chunks)
+	for i := range out {
+		out[i] = t.opt.Groups
+	}
+	out[0]++
+	return out
+}
+
+// lossWeight turns the error of the predicted clean latents into that of the
+// velocity (x̂-z)/(1-t), bounded near t = 1, where it would mostly pay for
+// detail that the codec does not show; a given latent (t = 1) counts nothing.
+func lossWeight(t float32) float32 {
+	if t == 1 {
+		return 0
+	}
+	d := max(1-t, 0.3)
+	return 1 / (d * d)
+}
+
+// levels draws the noise level of each group: one a chunk, logit-normal
+// (Esser 2024) and leaning towards noise, where the prompt decides the most.
+// The past of a second chunk is clean, or nearly, half of the time, as it is
+// in sampling; the first frame is sometimes given.
+func (t *flowTask) levels(rng *rand.Rand) []float32 {
+	level := func() float32 {
+		if rng.IntN(4) == 0 { // sampling begins at pure noise, which a logit-normal hardly ever draws
+			u := rng.Float32()
+			return 0.2 * u * u
+		}
+		return float32(1 / (1 + math.Exp(1-1.2*rng.NormFloat64())))
+	}
+	out := make([]float32, 0, t.groups)
+	for c, groups := range t.chunks() {
+		l := level()
+		if c < t.opt.Chunks-1 && rng.IntN(2) == 0 {
+			l = 1
+			if rng.IntN(2) == 0 {
+				l = 1 - 0.15*rng.Float32()
+			}
+		}
+		for range groups {
+			out = append(out, l)
+		}
+	}
+	if rng.Float64() < t.opt.Image {
+		out[0] = 1
+	}
+	return out
+}
+
+// step runs forward and backward over the micro-batches.
+func (t *flowTask) step(_ int, batch []flowBatch) (float64, map[string]float64) {
+	losses := make([]float64, len(batch))
+	t.lanes.run(len(batch), func(o *autograd.Tape, lane, i int) {
+		b := batch[i]
+		y := t.flow.Forward(o, b.in, t.flow.Encode(o, b.prompts), nil, &t.aux[lane])
+		loss := o.MSE(y, b.target, b.weight)
+		losses[i] = float64(loss.Data()[0])
+		o.Backward(loss, 1/float32(len(batch)))
+	})
+	var total float64
+	for _, l := range losses {
+		total += l / float64(len(batch))
+	}
+	for i := range t.aux[1:] {
+		t.aux[0].Merge(&t.aux[i+1])
+	}
+	return total, map[string]float64{"experts": t.aux[0].Balance(1e-3)}
+}

@@ -1,0 +1,46 @@
+package train
+
+import (
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/simd"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// laneCount is the number of micro-batches that are worked on side by side.
+// It is fixed, not that of the processors: the order in which gradients are
+// added up is part of the result.
+const laneCount = 2
+
+// lanes run micro-batches beside each other, each on one thread with a tape of
+// its own: whole forward and backward passes are better work to share out
+// than the small operations inside them.
+type lanes struct {
+	params *nn.Params
+	tapes  [laneCount]*autograd.Tape
+}
+
+func newLanes(p *nn.Params) *lanes {
+	l := &lanes{params: p}
+	for i := range l.tapes {
+		l.tapes[i] = autograd.NewLocalTape(tensor.NewCPU(gemm.BF16))
+	}
+	return l
+}
+
+// run calls f for micro-batches 0 ≤ i < n, i on lane i mod laneCount, and then
+// adds the lanes' gradients to the parameters.
+func (l *lanes) run(n int, f func(o *autograd.Tape, lane, i int)) {
+	simd.Apart(laneCount, func(lane int) {
+		for i := lane; i < n; i += laneCount {
+			f(l.tapes[lane], lane, i)
+			l.tapes[lane].Reset()
+		}
+	})
+	for _, name := range l.params.Names() {
+		for _, tape := range l.tapes {
+			tape.Flush(l.params.Get(name))
+		}
+	}
+}

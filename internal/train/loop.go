@@ -1,0 +1,149 @@
+// Package train makes the weights of package reel: a codec from films, then a
+// transformer from the codec's latents. Runs are deterministic by seed,
+// checkpoint themselves, and go on where they stopped to the same bytes.
+//
+// It never touches the network, and never overwrites a checkpoint before the
+// next one is safely on disk.
+package train
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/nn"
+)
+
+// Options are what every run is told.
+type Options struct {
+	Dir    string  // where checkpoints, log and samples go
+	Steps  int     // of the whole run, those of earlier sessions included
+	LR     float64 // peak learning rate
+	Warmup int     // steps of linear rise
+	// Cooldown is the share of the steps, at the end, over which the rate
+	// falls to zero.
+	Cooldown float64
+	Save     time.Duration // between checkpoints
+	// SampleEvery so many steps a sample is made; 0 for never.
+	SampleEvery int
+	Seed        uint64
+	// AdamW alone, without Muon for the weight matrices.
+	AdamW bool
+	// Progress, which may be nil, is told of every step.
+	Progress func(Progress)
+}
+
+// Progress is what a run says of itself after a step.
+type Progress struct {
+	Step, Steps int
+	Loss        float64            // of this step
+	Parts       map[string]float64 // what the loss is made of, and gauges
+	LR, Norm    float64            // learning rate, norm of the gradient
+	Rate        float64            // samples a second, lately
+	Left        time.Duration      // until the end, at that rate
+	Saved       bool               // a checkpoint was written after this step
+}
+
+// PartNames are the names of a loss's parts in order.
+func PartNames(parts map[string]float64) []string { return slices.Sorted(maps.Keys(parts)) }
+
+// task is one kind of training. Its batch runs ahead of its step, in another
+// goroutine; both are functions of the step number and the weights alone.
+type task[B any] interface {
+	batch(ctx context.Context, step int) (B, error)
+	step(step int, batch B) (loss float64, parts map[string]float64)
+}
+
+// rate is the learning rate at a step: a linear rise, a plateau, and a linear
+// fall to zero at the end (Hägele 2024).
+func (o Options) rate(step int) float64 {
+	up := min(1, float64(step+1)/float64(max(o.Warmup, 1)))
+	down := 1.0
+	if n := float64(o.Steps) * o.Cooldown; n > 0 {
+		down = min(1, float64(o.Steps-step)/n)
+	}
+	return o.LR * min(up, down)
+}
+
+// loop runs a task to its last step or until ctx ends, in both cases with a
+// checkpoint of where it stopped.
+func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
+	opt := ck.opt
+	if opt.Step >= o.Steps {
+		return nil
+	}
+	q := newBatchQueue(ctx, opt.Step, 3, t.batch)
+	defer q.stop()
+	saved, meter := time.Now(), rateMeter{last: time.Now()}
+	for step := opt.Step; step < o.Steps; step++ {
+		b, err := q.next(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: making the batch: %w", step, err)
+		}
+		loss, parts := t.step(step, b)
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return fmt.Errorf("step %d: the loss is %g; the last checkpoint is good: go on from it with a lower learning rate", step, loss)
+		}
+		opt.LR = o.rate(step)
+		norm := opt.Update(1)
+		p := Progress{Step: step + 1, Steps: o.Steps, Loss: loss, Parts: parts, LR: opt.LR, Norm: norm}
+		p.Rate = meter.tick() * float64(perStep)
+		p.Left = time.Duration(float64((o.Steps-step-1)*perStep) / p.Rate * float64(time.Second))
+		ck.log.add(p)
+		if time.Since(saved) > o.Save && step+1 < o.Steps {
+			if err := ck.save(); err != nil {
+				return err
+			}
+			if err := ck.log.writePlot(ck.plot()); err != nil {
+				return err
+			}
+			saved, p.Saved = time.Now(), true
+		}
+		if o.Progress != nil {
+			o.Progress(p)
+		}
+		if o.SampleEvery > 0 && (step+1)%o.SampleEvery == 0 {
+			if err := sample(step + 1); err != nil {
+				return fmt.Errorf("step %d: making a sample: %w", step, err)
+			}
+		}
+	}
+	if err := ck.save(); err != nil {
+		return err
+	}
+	if err := ck.log.writePlot(ck.plot()); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// rateMeter smooths the time of a step.
+type rateMeter struct {
+	last time.Time
+	mean float64
+}
+
+// tick is the number of steps a second, lately.
+func (m *rateMeter) tick() float64 {
+	now := time.Now()
+	d := now.Sub(m.last).Seconds()
+	m.last = now
+	if m.mean == 0 {
+		m.mean = d
+	}
+	m.mean += 0.05 * (d - m.mean)
+	return 1 / m.mean
+}
+
+// newOptimizer is the optimizer of a run.
+func newOptimizer(p *nn.Params, o Options) *nn.AdamW {
+	opt := nn.NewAdamW(p)
+	opt.LR, opt.Muon = o.LR, !o.AdamW
+	return opt
+}

@@ -1,0 +1,129 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// textTask teaches the text encoder what captions say before any video is
+// seen: from the prompt's vector, a linear head tells the labels of the scene.
+// It costs minutes, and the transformer then starts from words that mean
+// something. The head is thrown away.
+type textTask struct {
+	model   *reel.Model
+	lanes   *lanes
+	head    nn.Linear
+	classes map[string]int // "subject=cat" → index
+	batchOf int
+	seed    uint64
+}
+
+// textBatch is a micro-batch of captions and what they say [B, classes].
+type textBatch struct {
+	prompts [][]int32
+	labels  *tensor.Tensor
+}
+
+// labelClasses numbers every label that storybook scenes have.
+func labelClasses() map[string]int {
+	seen := map[string]bool{}
+	for i := range uint64(4096) {
+		for k, v := range world.Sample(i, world.SampleOptions{}).Labels() {
+			seen[k+"="+v] = true
+		}
+	}
+	names := make([]string, 0, len(seen))
+	for n := range seen {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	out := map[string]int{}
+	for i, n := range names {
+		out[n] = i
+	}
+	return out
+}
+
+func newTextTask(m *reel.Model, p *nn.Params, batch int, seed uint64) *textTask {
+	t := &textTask{model: m, classes: labelClasses(), batchOf: batch, seed: seed}
+	t.head = nn.NewLinear(p, "head", m.Config.Text.Width, len(t.classes), 0.1)
+	t.lanes = newLanes(p)
+	return t
+}
+
+func (t *textTask) batch(_ context.Context, step int) ([]textBatch, error) {
+	rng := stepRNG(t.seed, step, 5)
+	const micro = 16
+	var out []textBatch
+	for at := 0; at < t.batchOf; at += micro {
+		n := min(micro, t.batchOf-at)
+		b := textBatch{labels: tensor.Zeros(n, len(t.classes))}
+		for i := range n {
+			s := world.Sample(rng.Uint64(), world.SampleOptions{Split: world.Train, Simple: rng.IntN(10) < 7})
+			b.prompts = append(b.prompts, t.model.Tokens(s.Caption(world.Lang(rng.IntN(3)), rng.Uint64())))
+			for k, v := range s.Labels() {
+				if c, ok := t.classes[k+"="+v]; ok {
+					b.labels.Data()[i*len(t.classes)+c] = 1
+				}
+			}
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (t *textTask) step(_ int, batch []textBatch) (float64, map[string]float64) {
+	losses, right, of := make([]float64, len(batch)), make([]int, len(batch)), make([]int, len(batch))
+	t.lanes.run(len(batch), func(o *autograd.Tape, _, i int) {
+		b := batch[i]
+		y := t.head.Apply(o, t.model.Flow.Encode(o, b.prompts).Pooled, tensor.None)
+		loss := o.MSE(y, b.labels, nil)
+		losses[i] = float64(loss.Data()[0])
+		for j, want := range b.labels.Data() {
+			if want == 1 {
+				of[i]++
+				if y.Data()[j] > 0.5 {
+					right[i]++
+				}
+			}
+		}
+		o.Backward(loss, 1/float32(len(batch)))
+	})
+	var total float64
+	var r, n int
+	for i := range batch {
+		total += losses[i] / float64(len(batch))
+		r, n = r+right[i], n+of[i]
+	}
+	return total, map[string]float64{"told": float64(r) / float64(n)}
+}
+
+// Text trains m's text encoder alone on the storybook's captions, from the
+// checkpoint in o.Dir if there is one. At the end m holds the averaged
+// weights.
+func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
+	if batch < 1 {
+		return fmt.Errorf("text training: batch %d must be at least 1", batch)
+	}
+	p := m.FlowParams.Subset("text.")
+	t := newTextTask(m, p, batch, o.Seed)
+	ck, err := openCheckpoint(o, "text", p, shapeOf(m.Config.Text))
+	if err != nil {
+		return err
+	}
+	err = loop(ctx, o, t, ck, func(int) error { return nil }, batch)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if e := p.Copy(ck.opt.EMA()); e != nil {
+		return e
+	}
+	return ctx.Err()
+}

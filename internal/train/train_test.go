@@ -1,0 +1,313 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/simd"
+	"github.com/kinora-video/kinora/internal/token"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// tiny is a model that trains in a moment.
+func tiny(t *testing.T) *reel.Model {
+	t.Helper()
+	bpe := token.Train(func(yield func(string) bool) { yield("a red cat bounces") }, 300)
+	m, err := reel.New(reel.Config{
+		Width: 64, Height: 32, FPS: 24,
+		Codec: reel.CodecConfig{Latent: 4, EncWidth: 16, EncBlocks: 1, DecWidth: 16, DecBlocks: 1, DeepWidth: 16, EncDeep: 1, DecDeep: 1},
+		Text:  reel.TextConfig{Vocab: bpe.Size(), Width: 16, Blocks: 1, Heads: 2, Max: 16},
+		Flow:  reel.FlowConfig{Width: 24, Blocks: 2, Heads: 2, Hidden: 32, Softmax: 2, Experts: 4, TopK: 2, Groups: 2},
+	}, bpe, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func options(dir string, steps int) Options {
+	return Options{Dir: dir, Steps: steps, LR: 1e-2, Warmup: 2, Cooldown: 0.5, Save: 1 << 60, Seed: 3}
+}
+
+func codecOptions() CodecOptions {
+	co := DefaultCodec()
+	co.Batch, co.Crop, co.Groups = 5, 32, 2
+	return co
+}
+
+func flowOptions() FlowOptions {
+	fo := DefaultFlow()
+	fo.Batch, fo.Micro, fo.Chunks = 5, 2, 2
+	return fo
+}
+
+// runs are the trainings by name.
+var runs = map[string]func(ctx context.Context, m *reel.Model, o Options) error{
+	"codec": func(ctx context.Context, m *reel.Model, o Options) error {
+		return Codec(ctx, m, Storybook{Seed: 1}, o, codecOptions(), nil)
+	},
+	"text": func(ctx context.Context, m *reel.Model, o Options) error {
+		return Text(ctx, m, o, 20)
+	},
+	"text-video": func(ctx context.Context, m *reel.Model, o Options) error {
+		return TextVideo(ctx, m, Storybook{Seed: 1}, o, flowOptions(), nil)
+	},
+}
+
+func weights(m *reel.Model) []byte {
+	var b bytes.Buffer
+	for _, p := range []*nn.Params{m.CodecParams, m.FlowParams} {
+		for _, name := range p.Names() {
+			fmt.Fprint(&b, name, p.Get(name).Data())
+		}
+	}
+	return b.Bytes()
+}
+
+// TestResume stops a run after some steps and goes on: the same bytes as in
+// one go, for any number of threads.
+func TestResume(t *testing.T) {
+	for name, run := range runs {
+		t.Run(name, func(t *testing.T) {
+			whole := tiny(t)
+			if err := run(t.Context(), whole, options(t.TempDir(), 6)); err != nil {
+				t.Fatal(err)
+			}
+			defer simd.SetThreads(simd.Threads())
+			simd.SetThreads(3)
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			o := options(dir, 6)
+			o.Progress = func(p Progress) {
+				if p.Step == 3 {
+					cancel()
+				}
+			}
+			if err := run(ctx, tiny(t), o); !errors.Is(err, context.Canceled) {
+				t.Fatalf("a stopped run returned %v", err)
+			}
+			again := tiny(t)
+			first := 0
+			o = options(dir, 6)
+			o.Progress = func(p Progress) {
+				if first == 0 {
+					first = p.Step
+				}
+			}
+			if err := run(t.Context(), again, o); err != nil {
+				t.Fatal(err)
+			}
+			if first != 4 {
+				t.Errorf("the second session began with step %d, want 4", first)
+			}
+			if !bytes.Equal(weights(whole), weights(again)) {
+				t.Error("weights differ between one run and two")
+			}
+		})
+	}
+}
+
+func TestTrainingLearns(t *testing.T) {
+	for name, run := range runs {
+		t.Run(name, func(t *testing.T) {
+			var losses []float64
+			dir := t.TempDir()
+			o := options(dir, 40)
+			o.Progress = func(p Progress) { losses = append(losses, p.Loss) }
+			if err := run(t.Context(), tiny(t), o); err != nil {
+				t.Fatal(err)
+			}
+			mean := func(v []float64) (s float64) {
+				for _, x := range v {
+					s += x / float64(len(v))
+				}
+				return s
+			}
+			if early, late := mean(losses[:5]), mean(losses[35:]); !(late < 0.9*early) {
+				t.Errorf("the loss went from %.4f to %.4f", early, late)
+			}
+			f, err := os.Open(filepath.Join(dir, name+"-loss.png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := png.Decode(f); err != nil {
+				t.Errorf("the loss plot: %v", err)
+			}
+		})
+	}
+}
+
+// TestBrokenCheckpoint sees that a damaged or foreign file is refused and left
+// as it is.
+func TestBrokenCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	if err := runs["codec"](t.Context(), tiny(t), options(dir, 2)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "codec.checkpoint.safetensors")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{"cut": good[:len(good)/2], "garbage": []byte("not a checkpoint at all")} {
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := runs["codec"](t.Context(), tiny(t), options(dir, 4))
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v does not name the file", name, err)
+		}
+		if left, _ := os.ReadFile(path); !bytes.Equal(left, bad) {
+			t.Errorf("%s: the file was changed", name)
+		}
+	}
+}
+
+// TestUnwritableFolder sees that a save that fails says so and leaves the
+// checkpoint before it.
+func TestUnwritableFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := runs["codec"](t.Context(), tiny(t), options(dir, 2)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "codec.checkpoint.safetensors")
+	good, _ := os.ReadFile(path)
+	o := options(dir, 4)
+	aside := dir + "-aside"
+	o.Progress = func(p Progress) {
+		if p.Step == 3 { // the folder goes away under the run
+			if err := os.Rename(dir, aside); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	err := runs["codec"](t.Context(), tiny(t), o)
+	if err == nil || !strings.Contains(err.Error(), "checkpoint") {
+		t.Errorf("a checkpoint that could not be written: error %v", err)
+	}
+	if left, _ := os.ReadFile(filepath.Join(aside, filepath.Base(path))); !bytes.Equal(left, good) {
+		t.Error("the checkpoint before was lost")
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenFolder(t.Context(), dir, 1, 1); err == nil {
+		t.Error("an empty folder was accepted")
+	}
+	tool, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	film := filepath.Join(dir, "a.mp4")
+	if out, err := exec.Command(tool, "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=duration=2:size=96x64:rate=24", "-pix_fmt", "yuv420p", film).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if _, err := OpenFolder(t.Context(), dir, 1, 1); err == nil || !strings.Contains(err.Error(), "a.txt") {
+		t.Errorf("a film without captions: error %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte("a test card\n\nbars and a clock\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(t.Context(), dir, 10, 1); err == nil || !strings.Contains(err.Error(), "shorter") {
+		t.Errorf("a film that is too short: error %v", err)
+	}
+	f, err := OpenFolder(t.Context(), dir, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.Window(t.Context(), 7, 17, 64, 32, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := f.Window(t.Context(), 7, 17, 64, 32, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a.Frames, b.Frames) || a.Start != b.Start {
+		t.Error("the same id gave two windows")
+	}
+	if a.Caption(0) != "a test card" || a.Caption(1) != "bars and a clock" {
+		t.Errorf("captions %q, %q", a.Caption(0), a.Caption(1))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.mp4"), []byte("no film"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(t.Context(), dir, 1, 1); err == nil || !strings.Contains(err.Error(), "b.mp4") {
+		t.Errorf("a broken film: error %v", err)
+	}
+}
+
+func TestShards(t *testing.T) {
+	dir, m := t.TempDir(), tiny(t)
+	o := ShardOptions{Windows: 5, PerShard: 3, Chunks: 2, Captions: 2, Seed: 1}
+	write := func() (counts []int) {
+		if err := WriteShards(t.Context(), m, Storybook{Seed: 1}, dir, o, func(n int) { counts = append(counts, n) }); err != nil {
+			t.Fatal(err)
+		}
+		return counts
+	}
+	if got := write(); !slices.Equal(got, []int{3, 5}) {
+		t.Errorf("told of %v windows", got)
+	}
+	path := filepath.Join(dir, "shard-00001.safetensors")
+	first, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Parse(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, shape, err := f.Float32("latents")
+	if err != nil || !slices.Equal(shape, []int{2, 5, 2, 4, 4}) || len(z) != 2*5*2*4*4 {
+		t.Errorf("latents of shape %v, %v", shape, err)
+	}
+	var captions [][]string
+	if err := json.Unmarshal([]byte(f.Metadata()["captions"]), &captions); err != nil || len(captions) != 2 || len(captions[1]) != 2 || captions[1][0] == "" {
+		t.Errorf("captions %q, %v", captions, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	write()
+	if again, _ := os.ReadFile(path); !bytes.Equal(first, again) {
+		t.Error("a shard written again differs")
+	}
+}
+
+func TestLossLogThins(t *testing.T) {
+	var l lossLog
+	for i := range 5000 {
+		l.add(Progress{Loss: float64(i)})
+	}
+	if n := len(l.Points["loss"]); n >= logPoints || n < logPoints/2-1 {
+		t.Errorf("%d points are kept", n)
+	}
+	if first := l.Points["loss"][0]; math.Abs(first-float64(l.Every-1)/2) > 1e-9 {
+		t.Errorf("the first point is %g, want the mean of %d steps", first, l.Every)
+	}
+}
+
+func TestRate(t *testing.T) {
+	o := Options{LR: 1, Steps: 100, Warmup: 10, Cooldown: 0.2}
+	for step, want := range map[int]float64{0: 0.1, 9: 1, 50: 1, 80: 1, 90: 0.5, 99: 0.05} {
+		if got := o.rate(step); math.Abs(got-want) > 1e-9 {
+			t.Errorf("step %d: rate %g, want %g", step, got, want)
+		}
+	}
+}
