@@ -1,0 +1,138 @@
+package kinora
+
+import (
+	"context"
+	"errors"
+	"image"
+	"io/fs"
+	"iter"
+	"os"
+	"time"
+)
+
+// Clip is a generated clip: its latents, from which frames are drawn as often
+// as they are asked for. One goroutine at a time may use a Clip.
+type Clip struct {
+	Model         string
+	Prompt        string
+	Seed          uint64
+	Width, Height int // pixels of a frame
+	FPS           int // frames a second
+	FrameCount    int
+	// Upscaled says that frames are drawn smaller than this, in the native size,
+	// and enlarged.
+	Upscaled bool
+
+	engine      engine
+	latents     latents
+	tracker     *tracker
+	latentsPath string // the file that keeps the latents, "" when there is none
+	foreign     bool   // the latents are a file of the caller's
+	keepErr     error  // why there is no file
+}
+
+func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
+	in, o := m.Info(), l.origin()
+	return &Clip{
+		Model: in.Name, Prompt: o.prompt, Seed: o.seed,
+		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
+		Upscaled: p.width > in.Width || p.height > in.Height,
+		engine:   m.engine, latents: l, tracker: t,
+	}
+}
+
+// Duration is how long the clip plays.
+func (c *Clip) Duration() time.Duration {
+	return time.Duration(c.FrameCount) * time.Second / time.Duration(c.FPS)
+}
+
+// LatentsPath is the file that keeps the latents, or "" when there is none:
+// after Save or Discard, for a clip of Load, or when it could not be written.
+func (c *Clip) LatentsPath() string { return c.latentsPath }
+
+// Discard removes the file of latents of a clip that nobody wants any more. A
+// clip that is neither saved nor discarded leaves it.
+func (c *Clip) Discard() error {
+	path := c.latentsPath
+	c.latentsPath = ""
+	if path == "" {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return wrap(Storage, "remove latents", path, err, "")
+	}
+	return nil
+}
+
+// Frames draws the frames in order. The image is used again for the next frame:
+// copy what is kept. After an error, which ends the sequence, the image is nil.
+// Breaking out of the loop stops the drawing.
+func (c *Clip) Frames(ctx context.Context) iter.Seq2[*image.RGBA, error] {
+	return func(yield func(*image.RGBA, error) bool) {
+		img := image.NewRGBA(image.Rect(0, 0, c.Width, c.Height))
+		for i := 3; i < len(img.Pix); i += 4 {
+			img.Pix[i] = 255
+		}
+		stopped := false
+		err := c.draw(ctx, func(rgb []byte) error {
+			for i := range len(rgb) / 3 {
+				copy(img.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
+			}
+			if !yield(img, nil) {
+				stopped = true
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// errEnough ends a drawing early and is no failure.
+var errEnough = errors.New("enough frames")
+
+// draw hands over every frame in the clip's size and at its rate: RGB, valid
+// until yield returns.
+func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
+	in := c.engine.info()
+	size, err := newScaler(in.Width, in.Height, c.Width, c.Height)
+	if err != nil {
+		return wrap(Internal, "scale frames of", in.Name, err, "")
+	}
+	c.tracker.begin()
+	c.tracker.drawing(0, c.FrameCount)
+	next, drawn := 0, 0
+	err = c.engine.decode(ctx, c.latents, func(rgb []byte) error {
+		this := drawn
+		drawn++
+		var out []byte
+		for next < c.FrameCount && nativeIndex(next, c.FPS, in.FPS) == this {
+			if out == nil {
+				if out, err = size.apply(rgb); err != nil {
+					return err
+				}
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := yield(out); err != nil {
+				return err
+			}
+			next++
+			c.tracker.drawing(next, c.FrameCount)
+		}
+		if next == c.FrameCount {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return wrap(Internal, "draw with", in.Name, err, "")
+	}
+	if err == nil && next < c.FrameCount {
+		return &Error{Kind: Internal, Op: "draw with", What: in.Name, Err: errors.New("the latents hold fewer frames than they say")}
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+// Package kinora turns a sentence into a video, on this machine, with nothing
+// to download: the model reel is inside the binary.
+//
+//	m, err := kinora.Open(ctx, "reel")
+//	clip, err := m.Generate(ctx, kinora.Request{Prompt: "a red ball bounces on a beach", Seconds: 6})
+//	err = clip.Save(ctx, "ball.mp4")
+//
+// Open readies a model, Generate samples a clip and keeps its latents on disk,
+// and Save draws the frames from the latents, in constant memory, into a file
+// that appears only when it is whole. A failure while saving costs no sampling:
+// the latents stay, and Model.Load goes on from them.
+//
+// Everything takes a context and stops soon after it is cancelled. The same
+// request to the same model gives the same frames, whatever the number of
+// threads. Errors are of type *Error or the context's own.
+//
+// The package never opens a network connection, never writes outside the paths
+// it is given and the user's cache folder, and never prints.
+package kinora

@@ -1,0 +1,81 @@
+package kinora
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// Generate samples a clip and keeps its latents on disk until the clip is
+// saved. Nearly all of the time may pass here or in saving, as the model has
+// it; Request.Progress is told of both.
+//
+// Errors: an *Error of kind Invalid or Unsupported names the field of the
+// request; Storage, that latents cannot be kept where they should be, before
+// any time is spent. A cancelled context gives its own error.
+func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
+	in := m.Info()
+	p, err := r.plan(in)
+	if err != nil {
+		return nil, err
+	}
+	path, err := m.latentsPath(&r)
+	if err != nil {
+		return nil, err
+	}
+	j := job{
+		prompt: r.Prompt, frames: p.native, seed: r.Seed, steps: r.Steps, guidance: r.Guidance,
+	}
+	if r.Image != nil {
+		if j.image, err = firstFrame(r.Image, in.Width, in.Height); err != nil {
+			return nil, wrap(Invalid, "request", "image", err, "")
+		}
+	}
+	t := &tracker{report: r.Progress, share: in.samplingShare}
+	t.begin()
+	l, err := m.engine.sample(ctx, j, t.sampling)
+	if err != nil {
+		return nil, wrap(Internal, "generate with", in.Name, err, "")
+	}
+	t.sampled = time.Since(t.start)
+	c := newClip(m, l, p, t)
+	if err := l.save(path); err != nil {
+		// The clip is whole in memory: this matters only if saving fails too.
+		c.keepErr = wrap(Storage, "keep latents in", path, err, "")
+	} else {
+		c.latentsPath = path
+	}
+	return c, nil
+}
+
+// Load goes on from the latents of an earlier Generate by the same model. Of r
+// it takes Seconds (0 means all there is), Width, Height, FPS and Progress.
+// Saving the clip leaves the file of latents where it is.
+func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	in := m.Info()
+	l, err := m.engine.load(path)
+	if err != nil {
+		kind := Invalid
+		if os.IsNotExist(err) {
+			kind = NotFound
+		}
+		return nil, wrap(kind, "read latents", path, err, "")
+	}
+	whole := float64(l.frames()) / float64(in.FPS)
+	p := plan{seconds: r.Seconds}
+	if p.seconds == 0 || p.seconds > whole {
+		p.seconds = whole
+	}
+	if !(p.seconds > 0) {
+		return nil, invalid("seconds", "it is not more than 0", "")
+	}
+	if err := p.fit(r.Width, r.Height, r.FPS, in); err != nil {
+		return nil, err
+	}
+	c := newClip(m, l, p, &tracker{report: r.Progress, share: in.samplingShare})
+	c.foreign = true
+	return c, nil
+}

@@ -1,0 +1,137 @@
+package kinora
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/kinora-video/kinora/internal/media"
+)
+
+// Format is a kind of video file, named as its usual extension.
+type Format string
+
+const (
+	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg
+	WebP Format = "webp" // animated, lossless WebP, for which nothing needs to be installed
+)
+
+// FormatOf tells the format by a file's name.
+func FormatOf(path string) (Format, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".mp4", ".m4v":
+		return MP4, nil
+	case ".webp":
+		return WebP, nil
+	}
+	return "", &Error{
+		Kind: Invalid, Op: "save", What: path, Err: errors.New("its name says no format that can be written"),
+		Hint: "end it in .mp4 or .webp",
+	}
+}
+
+// CanWrite returns nil when this machine can write the format, and otherwise an
+// *Error of kind Unsupported that says what to install.
+func CanWrite(f Format) error {
+	switch f {
+	case WebP:
+		return nil
+	case MP4:
+		if _, err := media.FFmpeg(); err != nil {
+			return &Error{Kind: Unsupported, Op: "write MP4", Err: err}
+		}
+		return nil
+	}
+	return &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
+}
+
+// encoder is media's, as far as a clip goes.
+type encoder interface {
+	WriteFrame(rgb []byte) error
+	Close() error
+	Abort()
+}
+
+// Save draws the clip into a file, in the format its name says. The file
+// appears under its name when it is whole, replacing one that was there; until
+// then, and when anything fails, nothing has that name. Once the file is safe
+// the latents on disk are removed; while it is not, they stay, and the error
+// says where. The file carries the prompt, the model, the seed and a mark that
+// it was made by a model.
+func (c *Clip) Save(ctx context.Context, path string) error {
+	f, err := FormatOf(path)
+	if err != nil {
+		return err
+	}
+	if err := CanWrite(f); err != nil {
+		return c.unsaved(path, err)
+	}
+	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) })
+}
+
+// Write draws the clip into w: MP4 in fragments as the frames come, which
+// players take from a pipe, or WebP at the end. Latents are removed and kept as
+// by Save.
+func (c *Clip) Write(ctx context.Context, w io.Writer, f Format) error {
+	const where = "to the output"
+	if err := CanWrite(f); err != nil {
+		return c.unsaved(where, err)
+	}
+	kind := media.MP4
+	if f == WebP {
+		kind = media.WebP
+	}
+	return c.encode(ctx, where, func(o media.Options) (encoder, error) { return media.Stream(ctx, w, kind, o) })
+}
+
+// encode draws every frame into the encoder that open gives.
+func (c *Clip) encode(ctx context.Context, where string, open func(media.Options) (encoder, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, err := open(media.Options{
+		W: c.Width, H: c.Height, FPS: float64(c.FPS),
+		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: int64(c.Seed)},
+	})
+	if err != nil {
+		return c.unsaved(where, err)
+	}
+	err = c.draw(ctx, func(rgb []byte) error {
+		if err := e.WriteFrame(rgb); err != nil {
+			return c.unsaved(where, err)
+		}
+		return nil
+	})
+	if err == nil {
+		err = e.Close()
+	}
+	if err != nil {
+		e.Abort()
+		if ctx.Err() != nil {
+			return ctx.Err() // whatever it broke, this is why
+		}
+		return c.unsaved(where, err)
+	}
+	return c.Discard()
+}
+
+// unsaved says that a clip was not written, and where its latents are.
+func (c *Clip) unsaved(where string, err error) error {
+	failure := &Error{Kind: Storage, Op: "save", What: where, Err: err}
+	var cause *Error
+	if errors.As(err, &cause) {
+		if cause.Op == failure.Op {
+			return err // said already
+		}
+		failure.Kind = cause.Kind
+	}
+	switch {
+	case c.latentsPath != "":
+		failure.Hint = "nothing is lost: the latents are in " + c.latentsPath + ", and kinora decode goes on from them"
+	case c.keepErr != nil:
+		failure.Hint = "the latents could not be kept either: " + c.keepErr.Error()
+	}
+	return failure
+}

@@ -1,0 +1,85 @@
+package kinora
+
+import (
+	"image"
+	"image/draw"
+
+	"github.com/kinora-video/kinora/internal/media"
+)
+
+// scaler brings RGB frames of one size to another: it cuts the largest centred
+// part that has the target's shape and resizes that (Catmull-Rom, widened when
+// it shrinks).
+type scaler struct {
+	src          media.Frame // its size only
+	x, y         int         // where the part begins
+	part, out    media.Frame
+	resizer      *media.Resizer // nil when the part is what is wanted
+	whole, equal bool           // the part is the source; nothing is to be done
+}
+
+func newScaler(sw, sh, dw, dh int) (*scaler, error) {
+	s := &scaler{src: media.Frame{W: sw, H: sh}, equal: sw == dw && sh == dh}
+	if s.equal {
+		return s, nil
+	}
+	cw, ch := sw, sh
+	if sw*dh > sh*dw {
+		cw = max(1, (sh*dw+dh/2)/dh)
+	} else {
+		ch = max(1, (sw*dh+dw/2)/dw)
+	}
+	s.x, s.y, s.whole = (sw-cw)/2, (sh-ch)/2, cw == sw && ch == sh
+	if !s.whole {
+		s.part = media.NewFrame(cw, ch)
+	}
+	if cw == dw && ch == dh {
+		return s, nil
+	}
+	var err error
+	s.out = media.NewFrame(dw, dh)
+	s.resizer, err = media.NewResizer(media.Bicubic, cw, ch, dw, dh)
+	return s, err
+}
+
+// apply returns the frame in the new size, valid until the next call or until
+// rgb changes.
+func (s *scaler) apply(rgb []byte) ([]byte, error) {
+	if s.equal {
+		return rgb, nil
+	}
+	part := media.Frame{W: s.src.W, H: s.src.H, Pix: rgb}
+	if !s.whole {
+		row := 3 * s.part.W
+		for i := range s.part.H {
+			copy(s.part.Pix[i*row:][:row], rgb[3*((s.y+i)*s.src.W+s.x):])
+		}
+		part = s.part
+	}
+	if s.resizer == nil {
+		return part.Pix, nil
+	}
+	return s.out.Pix, s.resizer.ResizeInto(s.out, part)
+}
+
+// firstFrame cuts and scales an image to w×h: [h, w, 3] in [-1, 1].
+// Transparent parts become white, as on paper.
+func firstFrame(img image.Image, w, h int) ([]float32, error) {
+	b := img.Bounds()
+	flat := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(flat, flat.Rect, img, b.Min, draw.Over)
+	frame := media.NewFrame(b.Dx(), b.Dy())
+	for i := range b.Dx() * b.Dy() {
+		copy(frame.Pix[3*i:3*i+3], flat.Pix[4*i:4*i+3])
+	}
+	fitted, err := media.Fit(frame, w, h)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, 3*w*h)
+	for i, v := range fitted.Pix {
+		out[i] = float32(v)/127.5 - 1
+	}
+	return out, nil
+}
