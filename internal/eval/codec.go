@@ -1,0 +1,113 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// CodecScore says what a codec loses of unseen films.
+type CodecScore struct {
+	Films   int     `json:"films"`
+	Seconds float64 `json:"seconds"`
+	// Ratio is how many values of a film (three a pixel) there are for one of
+	// its latents.
+	Ratio float64 `json:"ratio"`
+	// PSNR is the mean of the films' peak signal to noise ratio in decibels,
+	// each from its mean square error; Worst that of the worst film.
+	PSNR  float64 `json:"psnr"`
+	Worst float64 `json:"worst"`
+	// Read is what the recogniser reads from the decoded films.
+	Read Set `json:"read"`
+}
+
+// group is the number of frames that a codec takes after the first, together.
+const group = 8
+
+// MeasureCodec sends n storybook films that nobody was trained on, half of
+// them with held-out combinations, through the model's codec and back, as
+// generating does: group by group, rounded to bytes. progress may be nil.
+func MeasureCodec(ctx context.Context, m *reel.Model, read *Recogniser, n int, seed uint64, seconds float64, progress func(done, total int)) (*CodecScore, error) {
+	c := m.Config
+	if n < 1 || n > 100_000 || !(seconds >= 2 && seconds <= 60) {
+		return nil, fmt.Errorf("measuring the codec by %d films of %g seconds: choose 1 to 100000 films of 2 to 60 seconds", n, seconds)
+	}
+	frames := reel.Frames(1 + int(seconds*float64(c.FPS))/group)
+	out := &CodecScore{Films: n, Seconds: seconds, Ratio: 3 * 16 * 16 * group / float64(c.Codec.Latent), Worst: math.Inf(1)}
+	var t Tally
+	for i := range n {
+		s := world.Sample(unseen+seed<<24+1<<20+uint64(i), world.SampleOptions{Split: world.Split(i % 2), Simple: true, Seconds: max(6, seconds)})
+		v, err := newViewer(c.Width, c.Height, c.FPS)
+		if err != nil {
+			return nil, err
+		}
+		db, err := throughCodec(ctx, m, s, frames, v.add)
+		if err != nil {
+			return nil, fmt.Errorf("film %d through the codec: %w", i+1, err)
+		}
+		got, err := read.Read(v.view)
+		if err != nil {
+			return nil, err
+		}
+		t.Add(got.Labels, Truth(s))
+		out.PSNR += db / float64(n)
+		out.Worst = min(out.Worst, db)
+		if progress != nil {
+			progress(i+1, n)
+		}
+	}
+	out.Read = NewSet("through the codec", t)
+	return out, nil
+}
+
+// throughCodec encodes and decodes the first frames of a film and returns its
+// PSNR; show sees the decoded frames.
+func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int, show func(rgb []byte)) (float64, error) {
+	c := m.Config
+	r := world.NewRenderer(s, c.Width, c.Height)
+	size := c.Width * c.Height * 3
+	film := make([]byte, frames*size)
+	for i := range frames {
+		r.Frame(film[i*size:(i+1)*size], float64(i)/float64(c.FPS))
+	}
+	l := &reel.Latents{H: c.Height / 16, W: c.Width / 16, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
+	cpu, stream := tensor.NewCPU(gemm.BF16), reel.NewStream()
+	for at := 0; at < frames; {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n := group
+		if at == 0 {
+			n = 1
+		}
+		x := tensor.Zeros(1, n, c.Height, c.Width, 3)
+		toFloats(x.Data(), film[at*size:(at+n)*size])
+		cpu.Arena.Reset()
+		stream.Record()
+		l.Data = append(l.Data, m.Codec.Encode(cpu, x, at == 0, stream).Data()...)
+		stream.Advance()
+		l.Groups++
+		at += n
+	}
+	var sum float64
+	at := 0
+	err := m.Decode(ctx, l, func(rgb []byte) error {
+		want := film[at*size:]
+		for i, v := range rgb {
+			d := float64(v) - float64(want[i])
+			sum += d * d
+		}
+		at++
+		show(rgb)
+		return nil
+	})
+	return psnr(sum / float64(len(film))), err
+}
+
+// psnr is in decibels, for a mean square error of bytes.
+func psnr(mse float64) float64 { return 10 * math.Log10(255*255/max(mse, 1e-9)) }

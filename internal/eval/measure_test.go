@@ -1,0 +1,277 @@
+package eval
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// actor is a model that does exactly what it is told: it draws the films of
+// the prompts that it knows.
+type actor struct {
+	scenes  map[string]world.Scene
+	w, h    int
+	lose    int   // frames too few
+	err     error // instead of a film
+	prompts []string
+}
+
+func newActor(o Options) *actor {
+	a := &actor{scenes: map[string]world.Scene{}, w: 128, h: 80}
+	for _, list := range [][][world.NumLangs]Prompt{Prompts(o.Prompts, o.Seed, o.Seconds), Prompts(1, o.Seed+1, o.Seconds)} {
+		for _, p := range list {
+			for _, x := range p {
+				a.scenes[x.Text] = x.Scene
+			}
+		}
+	}
+	return a
+}
+
+func (a *actor) Size() (w, h, fps int) { return a.w, a.h, 8 }
+
+func (a *actor) Film(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
+	if a.err != nil {
+		return a.err
+	}
+	a.prompts = append(a.prompts, prompt)
+	s := a.scenes[prompt]
+	s.Seed = seed
+	r := world.NewRenderer(s, a.w, a.h)
+	buf := make([]byte, a.w*a.h*3)
+	for i := range frames - a.lose {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Frame(buf, float64(i)/8)
+		if err := yield(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestMeasure(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Prompts: 4, Seconds: 4, Seeds: 2, Seed: 5, Clips: dir}
+	var told [2]int
+	o.Progress = func(done, total int) { told = [2]int{done, total} }
+	a := newActor(o)
+	r, err := Measure(context.Background(), a, reader(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told != [2]int{14, 14} || len(a.prompts) != 14 || len(r.Clips) != 12 {
+		t.Errorf("progress %v, %d films made, %d reported", told, len(a.prompts), len(r.Clips))
+	}
+	var names []string
+	for _, s := range r.Sets {
+		names = append(names, s.Name)
+	}
+	if want := []string{"en", "zh", "ar", "all", "real films", "first frame"}; !slices.Equal(names, want) {
+		t.Fatalf("sets %q, want %q", names, want)
+	}
+	if r.Sets[0].Films != 4 || r.Sets[3].Films != 12 || r.Sets[4].Films != 4 || r.Sets[5].Films != 12 {
+		t.Errorf("films of the sets: %+v", r.Sets)
+	}
+	for i, s := range r.Sets[3].Scores {
+		if s.Share < 0.75 {
+			t.Errorf("a perfect model's %s is right in %.2f", s.Attribute, s.Share)
+		}
+		if a := Attribute(i); (a == Motion || a == Camera) && r.Sets[5].Scores[i].Share > 0.6 {
+			t.Errorf("%s is read from %.2f of first frames", s.Attribute, r.Sets[5].Scores[i].Share)
+		}
+	}
+	m := r.Movement
+	if m.Real.Films != 4 || m.Generated.Films != 12 || m.Real.Change <= 0 || math.Abs(m.Generated.Change/m.Real.Change-1) > 0.5 {
+		t.Errorf("movement %+v", m)
+	}
+	if d := r.Diversity; d == nil || d.Films != 2 || d.Generated <= 0 || d.Real <= 0 {
+		t.Errorf("diversity %+v", d)
+	}
+	for _, c := range r.Clips {
+		if info, err := os.Stat(filepath.Join(dir, c.File)); err != nil || info.Size() < 1000 {
+			t.Errorf("the film %s: %v", c.File, err)
+		}
+	}
+}
+
+func TestMeasureFails(t *testing.T) {
+	good := Options{Prompts: 1, Seconds: 2, Seed: 1}
+	for name, tt := range map[string]struct {
+		change func(o *Options, a *actor)
+		want   string
+	}{
+		"no prompts":    {func(o *Options, _ *actor) { o.Prompts = 0 }, "0 prompts"},
+		"short":         {func(o *Options, _ *actor) { o.Seconds = 1.9 }, "1.9 seconds"},
+		"not a number":  {func(o *Options, _ *actor) { o.Seconds = math.NaN() }, "NaN seconds"},
+		"one seed":      {func(o *Options, _ *actor) { o.Seeds = 1 }, "1 films of one prompt"},
+		"odd size":      {func(_ *Options, a *actor) { a.w = 130 }, "130×80"},
+		"model fails":   {func(_ *Options, a *actor) { a.err = errors.New("no luck") }, "no luck"},
+		"frames missed": {func(_ *Options, a *actor) { a.lose = 3 }, "13 frames, not 16"},
+		"no folder":     {func(o *Options, _ *actor) { o.Clips = filepath.Join(t.TempDir(), "none") }, "none"},
+	} {
+		o, a := good, newActor(good)
+		tt.change(&o, a)
+		if _, err := Measure(context.Background(), a, reader(t), o); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Measure(ctx, newActor(good), reader(t), good); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+}
+
+func TestPromptsTellAll(t *testing.T) {
+	for _, film := range Prompts(150, 2, 6) {
+		s := film[0].Scene
+		if !world.HeldOut(s) || len(s.Actors) != 1 || len(s.Events) != 1 {
+			t.Errorf("%+v is no simple film that training leaves out", s)
+		}
+		en := strings.ToLower(film[world.En].Text)
+		for what, words := range map[string][]string{
+			world.Sunset.String(): {"sunset", "dusk", "setting sun", "evening"}, world.Night.String(): {"night", "moon"},
+			world.ZoomIn.String(): {"zoom", "push in"}, world.TiltDown.String(): {"down", "pedestal"},
+			world.City.String(): {"city", "town"}, world.Space.String(): {"space"}, world.Desert.String(): {"desert"},
+		} {
+			if s.Time.String() != what && s.Camera.String() != what && s.Place.String() != what {
+				continue
+			}
+			if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(en, w) }) {
+				t.Errorf("%q does not tell of %s", en, what)
+			}
+		}
+	}
+	a, b := Prompts(3, 7, 6), Prompts(3, 7, 6)
+	if a[2][world.Ar].Text != b[2][world.Ar].Text {
+		t.Error("the same seed gives other prompts")
+	}
+}
+
+func TestSteps(t *testing.T) {
+	var even, wild steps
+	for i := range 5 {
+		even.frame([]byte{byte(10 * i), byte(20 * i)})
+		wild.frame([]byte{byte(10 * (i % 2)), byte(20 * (i % 2))})
+	}
+	var s Steps
+	s.add(even)
+	if s.Change != 15 || s.Jitter != 0 {
+		t.Errorf("even movement: %+v", s)
+	}
+	s.add(wild)
+	if s.Films != 2 || s.Change != 15 || s.Jitter != 7.5 {
+		t.Errorf("with a flickering film: %+v", s)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	black, white := View{make([]byte, 2*viewPixels), 2}, View{make([]byte, viewPixels), 1}
+	for i := range white.Frames {
+		white.Frames[i] = 255
+	}
+	if d := distance(black, white); d != 1 {
+		t.Errorf("black and white are %g apart", d)
+	}
+	if d := apart([]View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
+		t.Errorf("the mean of two pairs of three is %g", d)
+	}
+	if got := psnr(255 * 255 / 1000.0); math.Abs(got-30) > 1e-9 {
+		t.Errorf("%g dB, want 30", got)
+	}
+}
+
+func report() *Report {
+	var t Tally
+	t.Add(Labels{}, Labels{})
+	t.Add(Labels{Subject: 1}, Labels{})
+	p := Prompt{Lang: world.Ar, Text: `"><script>alert(1)</script>&`, Scene: world.Sample(1, world.SampleOptions{})}
+	return &Report{
+		Weights: "<b>", Command: "kinora eval", Width: 256, Height: 160, Prompts: 2,
+		Sets:      []Set{NewSet("en", t), NewSet("none", Tally{})},
+		Movement:  Movement{Generated: Steps{1, 2, 0.5}, Real: Steps{1, 1.5, 0.25}},
+		Diversity: &Diversity{"<i>", 2, 0.25, 0.5},
+		Codec:     &CodecScore{Films: 3, Ratio: 256, PSNR: 31.25, Worst: 28},
+		Clips:     []ClipScore{newClip(p, 7, `a"b.webp`, Labels{}, Reading{Labels: Labels{Camera: 5}}, 1, 0.5)},
+	}
+}
+
+func TestReportForPeople(t *testing.T) {
+	var b strings.Builder
+	if err := report().Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `attribute      chance                  en                none
+subject         8.3 %         1/2  50.0 %                none
+colour         12.5 %         2/2 100.0 %                none
+place          12.5 %         2/2 100.0 %                none
+motion         12.5 %         2/2 100.0 %                none
+camera         14.3 %         2/2 100.0 %                none
+time of day    33.3 %         2/2 100.0 %                none
+all of them                   1/2  50.0 %                none
+
+change from frame to frame    2.00 generated, 1.50 real (of 255)
+flicker: beside neighbours    0.50 generated, 0.25 real (of 255)
+diversity of  2 seeds        0.250 generated, 0.500 real (root mean square, of 1)
+codec at 1:256                31.2 dB mean, 28.0 dB worst of 3 unseen films
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	if err := WriteTable(&b, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPageEscapes(t *testing.T) {
+	data, err := report().HTML("films")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for _, bad := range []string{"<script", "<i>", "<b>", `a"b`} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page holds %s as it is", bad)
+		}
+	}
+	for _, good := range []string{`dir="rtl"`, "&lt;script&gt;", "zoom in", "instead of static", `class="wrong"`, "31.2 dB", "0.250"} {
+		if !strings.Contains(page, good) {
+			t.Errorf("the page lacks %s", good)
+		}
+	}
+}
+
+func TestReportFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := WriteJSON(path, report()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Clips[0].Prompt != report().Clips[0].Prompt || back.Sets[0].Scores[0].Right != 1 || back.Codec.PSNR != 31.25 {
+		t.Errorf("read back as %+v", back)
+	}
+	none := filepath.Join(t.TempDir(), "none", "x")
+	if err := WriteJSON(none, 1); err == nil {
+		t.Error("a report in no folder is written")
+	}
+	if err := report().WritePage(none, ""); err == nil {
+		t.Error("a page in no folder is written")
+	}
+}

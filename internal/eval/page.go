@@ -1,0 +1,48 @@
+package eval
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"os"
+)
+
+//go:embed page.html
+var pageSource string
+
+// page draws a report for a browser. Its template escapes whatever a prompt
+// may hold.
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"percent":  percent,
+	"decimals": func(n int, x float64) string { return fmt.Sprintf("%.*f", n, x) },
+	"dir": func(lang string) string {
+		if lang == "ar" {
+			return "rtl"
+		}
+		return "ltr"
+	},
+}).Parse(pageSource))
+
+// HTML writes the report as a page; clips is the path from the page to the
+// folder of the films.
+func (r *Report) HTML(clips string) ([]byte, error) {
+	var b bytes.Buffer
+	err := page.Execute(&b, struct {
+		*Report
+		Folder string
+	}{r, clips})
+	return b.Bytes(), err
+}
+
+// WritePage writes HTML to a file.
+func (r *Report) WritePage(path, clips string) error {
+	data, err := r.HTML(clips)
+	if err == nil {
+		err = os.WriteFile(path, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
+}

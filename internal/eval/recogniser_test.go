@@ -1,0 +1,280 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+func reader(t testing.TB) *Recogniser {
+	t.Helper()
+	r, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestReadsRealFilms is a check of a few dozen films; docs/eval.md has the
+// figures of a thousand.
+func TestReadsRealFilms(t *testing.T) {
+	for _, tt := range []struct {
+		seconds float64
+		least   float64
+	}{{6, 0.92}, {2, 0.8}} {
+		got, err := CheckReal(context.Background(), reader(t), 40, 3, tt.seconds, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for a := range NumAttributes {
+			if share := got.Share(a); share < tt.least {
+				t.Errorf("%g s: %v is right in %.0f %% of 40 films, want %.0f %%", tt.seconds, a, 100*share, 100*tt.least)
+			}
+		}
+	}
+}
+
+// TestMovementIsReadFromMovement: a first frame alone does not tell where
+// things go.
+func TestMovementIsReadFromMovement(t *testing.T) {
+	r := reader(t)
+	var moving, frozen Tally
+	for i := range 16 {
+		s := world.Sample(uint64(i)+1<<50, world.SampleOptions{Simple: true})
+		s.Events = []world.Motion{[]world.Motion{world.MoveUp, world.Bounce, world.Circle, world.Approach}[i%4]}
+		s.Camera = []world.Camera{world.PanLeft, world.TiltDown, world.ZoomIn, world.ZoomOut}[i/4]
+		v := Draw(s, 0, maxFrames)
+		for _, x := range []struct {
+			t *Tally
+			v View
+		}{{&moving, v}, {&frozen, v.frozen()}} {
+			got, err := r.Read(x.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.t.Add(got.Labels, Truth(s))
+		}
+	}
+	for _, a := range []Attribute{Motion, Camera} {
+		if moving.Share(a) < 0.85 || frozen.Share(a) > 0.3 {
+			t.Errorf("%v: %.2f right of films, %.2f of their first frames", a, moving.Share(a), frozen.Share(a))
+		}
+	}
+	if frozen.Share(Place) < 0.8 {
+		t.Errorf("the place is read from %.2f of the first frames", frozen.Share(Place))
+	}
+}
+
+func TestReadRefusesShortFilms(t *testing.T) {
+	s := world.Sample(1, world.SampleOptions{Simple: true})
+	for n, want := range map[int]error{0: ErrShort, 1: ErrShort, 7: ErrShort, 8: nil, 9: nil, 31: nil} {
+		_, err := reader(t).Read(Draw(s, 0, n))
+		if !errors.Is(err, want) {
+			t.Errorf("%d frames: %v, want %v", n, err, want)
+		}
+	}
+}
+
+func TestMirror(t *testing.T) {
+	turned := 0
+	for m := range world.Motion(world.NumMotions) {
+		for c := range world.Camera(world.NumCameras) {
+			l := Labels{Motion: uint8(m), Camera: uint8(c), Subject: 3}
+			if l.mirrored().mirrored() != l {
+				t.Errorf("%v, %v mirrored twice is another film", m, c)
+			}
+			if l.mirrored() != l {
+				turned++
+			}
+		}
+	}
+	if want := 2*world.NumCameras + 6*2; turned != want {
+		t.Errorf("%d combinations look different in a mirror, want %d", turned, want)
+	}
+}
+
+// TestRoughMirrors: a film that is mirrored and nothing else is the film read
+// from right to left.
+func TestRoughMirrors(t *testing.T) {
+	src := Draw(world.Sample(5, world.SampleOptions{}), 1, 1).Frames
+	s := newSight(1, 2, 1)
+	r := rough{mirror: true, gain: [3]float32{1, 1, 1}}
+	r.apply(s, 0, 1, src, []int{1}, rand.New(rand.NewPCG(1, 1)))
+	for _, at := range [][2]int{{0, 0}, {17, 40}, {79, 127}} {
+		y, x := at[0], at[1]
+		for c := range 3 {
+			want := float32(src[(y*viewWidth+viewWidth-1-x)*3+c])/127.5 - 1
+			if got := s.full.Data()[(y*viewWidth+x)*3+c]; got != want {
+				t.Errorf("pixel %v: %g, want %g", at, got, want)
+			}
+		}
+	}
+	half := s.half.Data()[viewPixels/4:]
+	var sum, all float64
+	for _, v := range half {
+		sum += float64(v)
+	}
+	for _, v := range s.full.Data() {
+		all += float64(v) / 4
+	}
+	if math.Abs(sum-all) > 1e-2 {
+		t.Errorf("at half the size the frame sums to %g, want %g", sum, all)
+	}
+}
+
+func TestViewer(t *testing.T) {
+	v, err := newViewer(256, 160, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rgb := make([]byte, 256*160*3)
+	for i := range 30 {
+		for j := range rgb {
+			rgb[j] = byte(i + j%3)
+		}
+		v.add(rgb)
+	}
+	if v.view.T != 5 {
+		t.Fatalf("%d frames of 30, want 5", v.view.T)
+	}
+	if got := v.view.frame(4)[:3]; !slices.Equal(got, []byte{24, 25, 26}) {
+		t.Errorf("the fifth frame begins with %v", got)
+	}
+	for _, x := range [][3]int{{0, 0, 24}, {250, 160, 24}, {256, 80, 24}, {256, 160, 25}, {256, 160, 0}, {-128, -80, 24}} {
+		if _, err := newViewer(x[0], x[1], x[2]); err == nil {
+			t.Errorf("films of %v are taken", x)
+		}
+	}
+}
+
+// TestSurprise compares the gradient with differences.
+func TestSurprise(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	row := 0
+	for a := range NumAttributes {
+		row += len(a.Values())
+	}
+	logits := make([]float32, 2*row)
+	for i := range logits {
+		logits[i] = float32(rng.NormFloat64())
+	}
+	labels := []Labels{{1, 2, 3, 4, 5, 2}, {11, 7, 0, 7, 6, 0}}
+	grad := make([]float32, len(logits))
+	surprise(logits, grad, labels, 1)
+	for i := 0; i < len(logits); i += 7 {
+		const h = 1e-2
+		keep := logits[i]
+		none := make([]float32, len(logits))
+		logits[i] = keep + h
+		up, _ := surprise(logits, none, labels, 1)
+		logits[i] = keep - h
+		down, _ := surprise(logits, none, labels, 1)
+		logits[i] = keep
+		if want := (up - down) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-4 {
+			t.Errorf("logit %d: gradient %g, differences say %g", i, grad[i], want)
+		}
+	}
+}
+
+func TestLearnGoesOn(t *testing.T) {
+	o := LearnOptions{Steps: 2, Batch: 2, Fresh: 2, Keep: 4, LR: 1e-3, Seed: 4, Checkpoint: filepath.Join(t.TempDir(), "run.safetensors")}
+	if _, err := Learn(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	o.Steps, o.Progress = 3, func(p LearnProgress) {
+		if first == 0 {
+			first = p.Step
+		}
+	}
+	r, err := Learn(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != 3 {
+		t.Errorf("the run goes on with step %d, want 3", first)
+	}
+	path := filepath.Join(t.TempDir(), "r.safetensors")
+	if err := r.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openRecogniser(data); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	o.Steps = 9
+	if _, err := Learn(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	o.Batch = 0
+	if _, err := Learn(context.Background(), o); err == nil {
+		t.Error("a batch of 0 is taken")
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	write := func(format string, ts ...safetensors.Tensor) []byte {
+		if err := safetensors.WriteFile(path, ts, map[string]string{"format": format}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	one := safetensors.FromFloat32("look.in32.weight", safetensors.F32, make([]float32, 4), 4)
+	for name, data := range map[string][]byte{
+		"nothing": nil, "noise": []byte("no weights at all"), "cut": recogniserWeights[:len(recogniserWeights)/2],
+		"another format": write("kinora-reel-1", one), "another shape": write(recogniserFormat, one),
+	} {
+		if _, err := openRecogniser(data); err == nil {
+			t.Errorf("%s: is taken", name)
+		}
+	}
+	if size := len(recogniserWeights); size > 2<<20 {
+		t.Errorf("the weights take %d bytes, more than 2 MiB", size)
+	}
+	if n := newRecogniser(0).Params.Len(); n > 1_000_000 {
+		t.Errorf("the recogniser has %d parameters, more than a million", n)
+	}
+}
+
+// BenchmarkRead is a film of six seconds.
+func BenchmarkRead(b *testing.B) {
+	r := newRecogniser(1)
+	r.Params.Freeze()
+	v := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, maxFrames)
+	for b.Loop() {
+		if _, err := r.Read(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestForwardShape holds the logits to 46 for each film, whatever the batch.
+func TestForwardShape(t *testing.T) {
+	r := newRecogniser(1)
+	for _, n := range []int{8, 14} {
+		got := r.forward(tensor.NewCPU(gemm.F32), newSight(3, n, 4))
+		if !slices.Equal(got.Shape, []int{3, 46}) {
+			t.Errorf("%d frames: %v", n, got.Shape)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package eval
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// Report is all that was measured. Its JSON is what `kinora eval` writes.
+type Report struct {
+	Made    time.Time `json:"made"`
+	Weights string    `json:"weights"` // what was measured: a file, or "embedded"
+	Command string    `json:"command"` // that gives the report again
+	Width   int       `json:"width"`
+	Height  int       `json:"height"`
+	FPS     int       `json:"fps"`
+	Prompts int       `json:"prompts"`
+	Seconds float64   `json:"seconds"` // length of a film
+	Seed    uint64    `json:"seed"`
+	Took    float64   `json:"took_seconds"`
+	// Sets are what was read: by language, in all, from the real films, and
+	// from films that are their first frame repeated.
+	Sets      []Set       `json:"sets"`
+	Movement  Movement    `json:"movement"`
+	Diversity *Diversity  `json:"diversity,omitempty"`
+	Codec     *CodecScore `json:"codec,omitempty"`
+	Clips     []ClipScore `json:"clips"`
+}
+
+// Set is how a set of films was read.
+type Set struct {
+	Name   string  `json:"name"`
+	Films  int     `json:"films"`
+	Scores []Score `json:"scores"`
+	Whole  int     `json:"whole"` // films with every attribute right
+}
+
+// Score is how often one attribute was read as it was asked for.
+type Score struct {
+	Attribute string  `json:"attribute"`
+	Right     int     `json:"right"`
+	Of        int     `json:"of"`
+	Share     float64 `json:"share"`
+	Chance    float64 `json:"chance"` // share of even guesses
+}
+
+// NewSet is a tally with a name.
+func NewSet(name string, t Tally) Set {
+	s := Set{Name: name, Films: t.Films, Whole: t.Whole}
+	for a := range NumAttributes {
+		s.Scores = append(s.Scores, Score{a.String(), t.Right[a], t.Films, t.Share(a), a.Chance()})
+	}
+	return s
+}
+
+// Movement is how much frames differ from their neighbours, of generated and
+// of real films of the same scenes.
+type Movement struct {
+	Generated Steps `json:"generated"`
+	Real      Steps `json:"real"`
+}
+
+// Steps are means over films, in grey levels of 255: Change of a frame from
+// the one before; Jitter of a frame from the mean of its two neighbours, which
+// even movement leaves small.
+type Steps struct {
+	Films  int     `json:"films"`
+	Change float64 `json:"change"`
+	Jitter float64 `json:"jitter"`
+}
+
+// add takes a film into the means.
+func (s *Steps) add(f steps) {
+	s.Films++
+	if f.changes == 0 || f.turns == 0 {
+		return
+	}
+	n := float64(s.Films)
+	s.Change += (f.Change/float64(f.changes) - s.Change) / n
+	s.Jitter += (f.Jitter/float64(f.turns) - s.Jitter) / n
+}
+
+// Diversity is the mean distance between films of one prompt: the root mean
+// square of the difference, of 1.
+type Diversity struct {
+	Prompt    string  `json:"prompt"`
+	Films     int     `json:"films"`
+	Generated float64 `json:"generated"` // films of other seeds
+	Real      float64 `json:"real"`      // storybook films with the same words
+}
+
+// ClipScore is one generated film.
+type ClipScore struct {
+	Lang   string           `json:"lang"`
+	Prompt string           `json:"prompt"`
+	Seed   uint64           `json:"seed"`
+	File   string           `json:"file,omitempty"` // in the folder of clips
+	Took   float64          `json:"took_seconds"`
+	Read   []AttributeScore `json:"read"`
+	// Distance from the real film of the scene, root mean square of 1.
+	Distance float64 `json:"distance"`
+}
+
+// AttributeScore is one attribute of one film.
+type AttributeScore struct {
+	Attribute string  `json:"attribute"`
+	Want      string  `json:"want"`
+	Got       string  `json:"got"`
+	Sure      float64 `json:"sure"` // probability that the recogniser gives it
+	Right     bool    `json:"right"`
+}
+
+func newClip(p Prompt, seed uint64, file string, want Labels, got Reading, took, far float64) ClipScore {
+	c := ClipScore{Lang: p.Lang.String(), Prompt: p.Text, Seed: seed, File: file, Took: took, Distance: far}
+	for a := range NumAttributes {
+		c.Read = append(c.Read, AttributeScore{
+			a.String(), want.Name(a), got.Labels.Name(a), got.Sure[a], got.Labels[a] == want[a],
+		})
+	}
+	return c
+}
+
+// WriteTable writes what was read as a table for people: one row an attribute,
+// one column a set of films.
+func WriteTable(w io.Writer, sets []Set) error {
+	if len(sets) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-12s %8s", "attribute", "chance")
+	for _, s := range sets {
+		fmt.Fprintf(&b, "  %18s", s.Name)
+	}
+	b.WriteByte('\n')
+	for i, sc := range sets[0].Scores {
+		fmt.Fprintf(&b, "%-12s %8s", sc.Attribute, percent(sc.Chance))
+		for _, s := range sets {
+			fmt.Fprintf(&b, "  %18s", outOf(s.Scores[i].Right, s.Scores[i].Of))
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "%-12s %8s", "all of them", "")
+	for _, s := range sets {
+		fmt.Fprintf(&b, "  %18s", outOf(s.Whole, s.Films))
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// percent writes a share.
+func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
+
+func outOf(right, of int) string {
+	if of == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d/%d %7s", right, of, percent(float64(right)/float64(of)))
+}
+
+// Write writes the report for people.
+func (r *Report) Write(w io.Writer) error {
+	if err := WriteTable(w, r.Sets); err != nil {
+		return err
+	}
+	var b strings.Builder
+	if m := r.Movement; m.Real.Films > 0 {
+		b.WriteByte('\n')
+		fmt.Fprintf(&b, "change from frame to frame  %6.2f generated, %.2f real (of 255)\n", m.Generated.Change, m.Real.Change)
+		fmt.Fprintf(&b, "flicker: beside neighbours  %6.2f generated, %.2f real (of 255)\n", m.Generated.Jitter, m.Real.Jitter)
+	}
+	if d := r.Diversity; d != nil {
+		fmt.Fprintf(&b, "diversity of %2d seeds       %6.3f generated, %.3f real (root mean square, of 1)\n", d.Films, d.Generated, d.Real)
+	}
+	if r.Codec != nil {
+		b.WriteString(r.Codec.line())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (c *CodecScore) line() string {
+	return fmt.Sprintf("codec at 1:%.0f              %6.1f dB mean, %.1f dB worst of %d unseen films\n", c.Ratio, c.PSNR, c.Worst, c.Films)
+}
+
+// WriteJSON writes any report to a file.
+func WriteJSON(path string, report any) error {
+	data, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package eval
+
+import "math"
+
+// steps measures how a film changes from frame to frame, in grey levels of
+// 255: Change is the mean difference of a frame from the one before, which
+// movement makes too; Jitter that of a frame from the mean of its neighbours,
+// which is small where things move evenly and large where they flicker.
+type steps struct {
+	Change, Jitter float64 // sums
+	changes, turns int
+	past           [2][]byte // the last two frames, the older first
+	n              int
+}
+
+// frame takes the next frame.
+func (s *steps) frame(rgb []byte) {
+	if s.n >= 1 {
+		s.Change += meanDifference(rgb, s.past[1])
+		s.changes++
+	}
+	if s.n >= 2 {
+		a, b := s.past[0], s.past[1]
+		sum := 0
+		for i, c := range rgb {
+			d := int(a[i]) + int(c) - 2*int(b[i])
+			sum += max(d, -d)
+		}
+		s.Jitter += float64(sum) / float64(2*len(rgb))
+		s.turns++
+	}
+	s.past[0], s.past[1] = s.past[1], append(s.past[0][:0], rgb...)
+	s.n++
+}
+
+func meanDifference(a, b []byte) float64 {
+	sum := 0
+	for i, v := range a {
+		d := int(v) - int(b[i])
+		sum += max(d, -d)
+	}
+	return float64(sum) / float64(len(a))
+}
+
+// distance of two views is the root mean square of their difference, 1 being
+// that of black and white. Of the longer one, the end is left out.
+func distance(a, b View) float64 {
+	n := min(a.T, b.T) * viewPixels
+	var sum float64
+	for i, v := range a.Frames[:n] {
+		d := float64(v) - float64(b.Frames[i])
+		sum += d * d
+	}
+	return math.Sqrt(sum/float64(n)) / 255
+}

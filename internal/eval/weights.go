@@ -1,0 +1,121 @@
+package eval
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"sync"
+
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// recogniserFormat is what the metadata of a file of weights says it is.
+const recogniserFormat = "kinora-recogniser-1"
+
+// WriteFile writes the weights, large ones in bf16. notes are added to the
+// file's metadata.
+func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
+	meta := map[string]string{"format": recogniserFormat}
+	for k, v := range notes {
+		meta[k] = v
+	}
+	var ts []safetensors.Tensor
+	for _, name := range r.Params.Names() {
+		t, dtype := r.Params.Get(name), safetensors.F32
+		if len(t.Shape) > 1 && t.Len() >= 4096 {
+			dtype = safetensors.BF16
+		}
+		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Data(), t.Shape...))
+	}
+	return safetensors.WriteFile(path, ts, meta)
+}
+
+// openRecogniser reads a recogniser from the bytes of a file of weights.
+func openRecogniser(data []byte) (*Recogniser, error) {
+	f, err := safetensors.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if got := f.Metadata()["format"]; got != recogniserFormat {
+		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, recogniserFormat)
+	}
+	r := newRecogniser(0)
+	if err := r.Params.Load(f.Float32); err != nil {
+		return nil, err
+	}
+	r.Params.Freeze()
+	return r, nil
+}
+
+// visit calls f for all that a checkpoint holds.
+func (r *learning) visit(f func(name string, t *tensor.Tensor) error) error {
+	for _, name := range r.model.Params.Names() {
+		if err := f(name, r.model.Params.Get(name)); err != nil {
+			return err
+		}
+	}
+	return r.opt.State(f)
+}
+
+// save writes the checkpoint.
+func (r *learning) save() error {
+	if r.o.Checkpoint == "" {
+		return nil
+	}
+	var ts []safetensors.Tensor
+	err := r.visit(func(name string, t *tensor.Tensor) error {
+		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, t.Data(), t.Shape...))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{"format": recogniserFormat + "-run", "step": strconv.Itoa(r.opt.Step)}
+	if err := safetensors.WriteFile(r.o.Checkpoint, ts, meta); err != nil {
+		return fmt.Errorf("writing a checkpoint (the one before is untouched): %w", err)
+	}
+	return nil
+}
+
+// resume reads the checkpoint, if there is one.
+func (r *learning) resume() error {
+	if r.o.Checkpoint == "" {
+		return nil
+	}
+	f, err := safetensors.Open(r.o.Checkpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Metadata()["format"] != recogniserFormat+"-run" {
+		return fmt.Errorf("%s does not hold the training of a recogniser", r.o.Checkpoint)
+	}
+	if r.opt.Step, err = strconv.Atoi(f.Metadata()["step"]); err != nil || r.opt.Step < 0 {
+		return fmt.Errorf("%s: its step is %.20q", r.o.Checkpoint, f.Metadata()["step"])
+	}
+	return r.visit(func(name string, t *tensor.Tensor) error {
+		v, shape, err := f.Float32(name)
+		if err != nil {
+			return err
+		}
+		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
+			return fmt.Errorf("%s: %s has the shape %v, the recogniser wants %v", r.o.Checkpoint, name, shape, t.Shape)
+		}
+		copy(t.Data(), v)
+		return nil
+	})
+}
+
+// The weights of the recogniser. docs/eval.md says how they were made.
+//
+//go:embed recogniser.safetensors
+var recogniserWeights []byte
+
+// Embedded is the recogniser inside the program.
+var Embedded = sync.OnceValues(func() (*Recogniser, error) { return openRecogniser(recogniserWeights) })
