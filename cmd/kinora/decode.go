@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora"
+)
+
+// DecodeCmd makes a video from latents that an earlier run kept.
+type DecodeCmd struct {
+	Latents string `arg:"" placeholder:"FILE" help:"The file of latents."`
+	outputFlags
+	Model   string `default:"${model}" placeholder:"${model}" help:"The model that made them."`
+	Weights string `placeholder:"FILE" help:"The weights that made them, if not those inside the program."`
+}
+
+// Help is the end of the command's help.
+func (DecodeCmd) Help() string {
+	return `Sampling a video takes long, so what it gives is kept until the video is safely
+written. When writing failed, for want of space or of ffmpeg, this goes on from
+there. The file of latents is left where it is.
+
+Example:
+  kinora decode ball.latents -o ball.mp4`
+}
+
+// Run makes the video.
+func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
+	r := kinora.Request{FPS: d.FPS}
+	var err error
+	if r.Width, r.Height, err = d.parseSize(); err != nil {
+		return err
+	}
+	stem := strings.TrimSuffix(filepath.Base(d.Latents), filepath.Ext(d.Latents))
+	o := d.outputFlags
+	if o.Output == "" {
+		o.Output = stem + ".mp4"
+	}
+	t, err := o.target(stem, s.out)
+	if err != nil {
+		return err
+	}
+	var opts []kinora.Option
+	if d.Weights != "" {
+		opts = append(opts, kinora.WithWeights(d.Weights))
+	}
+	start := time.Now()
+	m, err := kinora.Open(ctx, d.Model, opts...)
+	if err != nil {
+		return err
+	}
+	t.say(s, r, m.Info())
+	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/media"
+)
+
+// GenerateCmd makes a video from a sentence.
+type GenerateCmd struct {
+	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]."`
+	outputFlags
+	Seconds  float64 `default:"6" placeholder:"6" help:"Length."`
+	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image."`
+	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
+	Steps    int     `placeholder:"N" help:"Sampling steps: more are slower and finer. Default: the model's."`
+	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
+	Model    string  `default:"${model}" placeholder:"${model}" help:"Which model."`
+	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as a checkpoint of kinora train."`
+}
+
+// Help is the end of the command's help.
+func (GenerateCmd) Help() string {
+	return `Examples:
+  kinora generate "a red ball bounces across a beach at sunset"
+  kinora generate "[Pan left] a blue cat walks through the city at night" -o cat.mp4 --seed 7
+  kinora generate "一只黄色的鸟在海洋上空飞翔" --size 1280x800
+  kinora generate "the boat sails away" --image boat.png --seconds 12 -o - | mpv -`
+}
+
+// Run makes the video.
+func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
+	r := kinora.Request{
+		Prompt: g.Prompt, Seconds: g.Seconds, Steps: g.Steps, Guidance: g.Guidance, FPS: g.FPS,
+		Seed: uint64(rand.Uint32()), // short enough to type again
+	}
+	if g.Prompt == "" && g.Image == "" {
+		return usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
+	}
+	if g.Seed != nil {
+		r.Seed = *g.Seed
+	}
+	var err error
+	if r.Width, r.Height, err = g.parseSize(); err != nil {
+		return err
+	}
+	if g.Image != "" {
+		frame, err := media.ReadImage(g.Image)
+		if err != nil {
+			return usagef("--image %s: %w", g.Image, err)
+		}
+		r.Image = frame.Image()
+	}
+	t, err := g.target(kinora.Slug(g.Prompt), s.out)
+	if err != nil {
+		return err
+	}
+	if t.path != "" {
+		r.Latents = latentsBeside(t.path)
+	}
+	var opts []kinora.Option
+	if g.Weights != "" {
+		opts = append(opts, kinora.WithWeights(g.Weights))
+	}
+	start := time.Now()
+	m, err := kinora.Open(ctx, g.Model, opts...)
+	if err != nil {
+		return err
+	}
+	if g.Model == kinora.DefaultModel && g.Weights == "" {
+		t.notes = append(t.notes, wordNotes(g.Prompt)...)
+	}
+	t.say(s, r, m.Info())
+	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
+}
+
+// say prints where the video will differ from what might be expected.
+func (t target) say(s streams, r kinora.Request, in kinora.Info) {
+	notes := t.notes
+	if r.Width > in.Width || r.Height > in.Height {
+		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
+	}
+	if r.FPS != 0 && r.FPS != in.FPS {
+		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", in.Name, in.FPS, r.FPS))
+	}
+	for _, note := range notes {
+		fmt.Fprintln(s.err, "note:", note)
+	}
+}
+
+// make generates (or loads) a clip, writes it to the target and says so. r is
+// the request that produce closes over: its Progress is set here.
+func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
+	bar := newMeter(s.err)
+	defer bar.close(false)
+	r.Progress = bar.update
+	clip, err := produce()
+	if err != nil {
+		return err
+	}
+	size, err := t.write(ctx, s, clip)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.Join(err, clip.Discard())
+		}
+		return err
+	}
+	bar.close(true)
+	where, line := t.path, s.out
+	if where == "" {
+		where, line = "standard output", s.err
+	}
+	took := time.Since(start)
+	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps, %s, in %s (%.1f frames/s), seed %d\n",
+		where, short(clip.Duration()), clip.FrameCount, clip.Width, clip.Height, clip.FPS,
+		bytesOf(size), short(took), float64(clip.FrameCount)/took.Seconds(), clip.Seed)
+	return err
+}
+
+// write puts the clip where it goes and returns the bytes of it.
+func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
+	if t.path == "" {
+		c := &counter{w: s.out}
+		err := clip.Write(ctx, c, t.format)
+		return c.n, err
+	}
+	if err := clip.Save(ctx, t.path); err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(t.path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func bytesOf(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	default:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+}

@@ -1,0 +1,119 @@
+// Command kinora turns a sentence into a video, on this machine.
+//
+// This folder holds the command line: one file for a command, nothing that a
+// program would want to call. The Go API is the module's root package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/kinora-video/kinora"
+)
+
+// cli is the command line: a field for a command.
+type cli struct {
+	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
+	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
+	World    WorldCmd    `cmd:"" help:"Draw films of the storybook, the source of what reel was taught."`
+	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from films of your own."`
+	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
+	Bench    BenchCmd    `cmd:"" help:"Measure how fast this machine runs it all."`
+	Version  VersionCmd  `cmd:"" help:"Say which version this is."`
+}
+
+const about = `Turns a sentence into a video, on this machine.
+
+  kinora generate "a red ball bounces across a beach at sunset"`
+
+// What the program exits with.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as a shell reports an end by SIGINT
+)
+
+// streams are where a command reads and writes.
+type streams struct {
+	out, err io.Writer
+}
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
+
+// run is the whole program but for its exit.
+func run(args []string, s streams) int {
+	// The first signal asks for an orderly end; after it the default is back,
+	// so that a second one ends the program whatever it is doing.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	// A reader of -o - that goes away is an error like any other, and not an
+	// end without a word.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
+	exited := -1
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("kinora"),
+		kong.Description(about),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) {
+			if exited < 0 {
+				exited = code
+			}
+		}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+		kong.Vars{"model": kinora.DefaultModel},
+	)
+	if err != nil {
+		fmt.Fprintln(s.err, "kinora:", err)
+		return exitFailure
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 { // --help was answered
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(s.err, "kinora: %v\nRun kinora --help, or kinora COMMAND --help, to see what there is.\n", err)
+		return exitUsage
+	}
+	return report(ctx, k.Run(), s)
+}
+
+// report prints how a command failed and says what to exit with.
+func report(ctx context.Context, err error, s streams) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		fmt.Fprintln(s.err, "kinora: stopped")
+		return exitInterrupted
+	}
+	fmt.Fprintln(s.err, "kinora:", err)
+	var usage usageError
+	if errors.As(err, &usage) || kinora.KindOf(err) == kinora.Invalid {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// usageError is a command line that cannot be run as it stands.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

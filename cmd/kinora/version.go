@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+// VersionCmd prints what this build is.
+type VersionCmd struct{}
+
+// Run prints the version, the commit where it is known, the models and the
+// kernels in use.
+func (VersionCmd) Run(s streams) error {
+	version, commit := "(unknown version)", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, kv := range info.Settings {
+			if kv.Key == "vcs.revision" {
+				commit = " " + kv.Value[:min(12, len(kv.Value))]
+			}
+		}
+	}
+	_, err := fmt.Fprintf(s.out, "kinora %s%s, %s %s/%s\nmodels: %s\nkernels: %v, %d threads\n",
+		version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH,
+		strings.Join(kinora.Models(), ", "), simd.Current(), simd.Threads())
+	return err
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// WorldCmd draws films of the storybook, of which everything is known.
+type WorldCmd struct {
+	Sample WorldSampleCmd `cmd:"" help:"Make up films: video, caption and scene of each, and a contact sheet."`
+	Render WorldRenderCmd `cmd:"" help:"Draw the film of one scene file."`
+}
+
+// WorldSampleCmd makes up films.
+type WorldSampleCmd struct {
+	Seed      uint64   `default:"1" placeholder:"N" help:"The same seed gives the same films."`
+	N         int      `short:"n" default:"20" placeholder:"N" help:"How many films."`
+	Out       string   `required:"" placeholder:"DIR" help:"Folder to write to; made if it is not there."`
+	Size      string   `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
+	FPS       float64  `name:"fps" default:"24" placeholder:"24" help:"Frames a second."`
+	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each film."`
+	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, a line each."`
+	HeldOut   bool     `help:"Only films that training never shows. Default: only films that it may show."`
+	Simple    bool     `help:"One actor and one event a film, as in measuring a model."`
+	Format    string   `default:"" enum:",mp4,webp" placeholder:"mp4" help:"mp4 or webp. Default: mp4 where ffmpeg is installed."`
+	Overwrite bool     `help:"Replace files that are there."`
+}
+
+// WorldRenderCmd draws the film of a scene file.
+type WorldRenderCmd struct {
+	Scene     string  `arg:"" help:"Scene file (JSON), or - for standard input. docs/world.md says what may be in it."`
+	Output    string  `short:"o" required:"" placeholder:"FILE" help:"Where to write: a .mp4 or .webp video, a .png contact sheet, or - for standard output."`
+	Size      string  `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
+	FPS       float64 `name:"fps" default:"24" placeholder:"24" help:"Frames a second."`
+	Overwrite bool    `help:"Replace the output file if there is one."`
+}
+
+// frameSize reads and checks a size for the storybook.
+func frameSize(size string) (w, h int, err error) {
+	if w, h, err = (&outputFlags{Size: size}).parseSize(); err != nil {
+		return 0, 0, err
+	}
+	if err := world.CheckSize(w, h); err != nil {
+		return 0, 0, usagef("--size %s: %w", size, err)
+	}
+	return w, h, nil
+}
+
+// film is a scene to be drawn as a video.
+type film struct {
+	scene world.Scene
+	w, h  int
+	fps   float64
+}
+
+func (f film) frames() int { return max(1, int(math.Round(f.scene.Seconds()*f.fps))) }
+
+// write draws the frames into the encoder and finishes the video.
+func (f film) write(ctx context.Context, e media.Encoder) error {
+	defer e.Abort()
+	r := world.NewRenderer(f.scene, f.w, f.h)
+	buf := make([]byte, 3*f.w*f.h)
+	for i := range f.frames() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Frame(buf, float64(i)/f.fps)
+		if err := e.WriteFrame(buf); err != nil {
+			return err
+		}
+	}
+	return e.Close()
+}
+
+// Run makes up the films.
+func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
+	w, h, err := frameSize(c.Size)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.N < 1 || c.N > 100_000:
+		return usagef("-n %d: choose 1 to 100000 films", c.N)
+	case !(c.FPS >= 1 && c.FPS <= 240):
+		return usagef("--fps %g: choose 1 to 240 frames a second", c.FPS)
+	case !(c.Seconds >= world.MinSeconds && c.Seconds <= world.MaxSeconds):
+		return usagef("--seconds %g: choose %g to %d", c.Seconds, world.MinSeconds, world.MaxSeconds)
+	}
+	ext, err := c.extension(s.err)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return fmt.Errorf("make the folder for the films: %w", err)
+	}
+	opt := world.SampleOptions{Simple: c.Simple, Seconds: c.Seconds}
+	if c.HeldOut {
+		opt.Split = world.Test
+	}
+	start, frames := time.Now(), 0
+	var scenes []world.Scene
+	for i := range c.N {
+		f := film{world.Sample(c.Seed+uint64(i), opt), w, h, c.FPS}
+		if err := c.one(ctx, f, filepath.Join(c.Out, fmt.Sprintf("%05d", i+1)), ext, uint64(i)+c.Seed); err != nil {
+			return err
+		}
+		frames += f.frames()
+		scenes = append(scenes, f.scene)
+	}
+	sheet := filepath.Join(c.Out, "contact-sheet.png")
+	if err := writeSheet(sheet, scenes[:min(len(scenes), 60)], w, h, c.Overwrite); err != nil {
+		return err
+	}
+	took := time.Since(start).Seconds()
+	fmt.Fprintf(s.out, "wrote %d films with captions and scenes to %s in %.1f s (%.0f frames/s), and %s\n",
+		c.N, c.Out, took, float64(frames)/took, sheet)
+	return nil
+}
+
+// extension settles the videos' format, and says so where it is not MP4.
+func (c *WorldSampleCmd) extension(note io.Writer) (string, error) {
+	_, err := media.FFmpeg()
+	switch {
+	case c.Format == "mp4" && err != nil:
+		return "", fmt.Errorf("--format mp4: %w", err)
+	case c.Format != "":
+		return "." + c.Format, nil
+	case err != nil:
+		fmt.Fprintln(note, "note: writing animated WebP:", err)
+		return ".webp", nil
+	}
+	return ".mp4", nil
+}
+
+// one writes a film, its captions and its scene; stem is their path without
+// an extension.
+func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, variant uint64) error {
+	if err := free(stem+ext, c.Overwrite); err != nil {
+		return err
+	}
+	var captions strings.Builder
+	for _, l := range c.Lang {
+		var lang world.Lang
+		if err := lang.UnmarshalText([]byte(l)); err != nil {
+			return usagef("--lang: %w", err)
+		}
+		captions.WriteString(f.scene.Caption(lang, variant) + "\n")
+	}
+	scene, err := json.MarshalIndent(f.scene, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the scene: %w", err)
+	}
+	if err := os.WriteFile(stem+".json", append(scene, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the scene: %w", err)
+	}
+	if err := os.WriteFile(stem+".txt", []byte(captions.String()), 0o644); err != nil {
+		return fmt.Errorf("write the caption: %w", err)
+	}
+	e, err := media.Create(ctx, stem+ext, media.Options{W: f.w, H: f.h, FPS: f.fps})
+	if err != nil {
+		return err
+	}
+	return f.write(ctx, e)
+}
+
+// free fails when there is a file that may not be replaced.
+func free(path string, overwrite bool) error {
+	if !overwrite && exists(path) {
+		return usagef("%s is there already: choose another place, or add --overwrite", path)
+	}
+	return nil
+}
+
+// writeSheet writes a contact sheet of the scenes as PNG.
+func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) error {
+	if err := free(path, overwrite); err != nil {
+		return err
+	}
+	moments, columns := 4, 1
+	if len(scenes) > 12 {
+		columns = 2
+	}
+	for w > 320 { // a sheet is for a glance
+		w, h = w/2, max(h/2, 8)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write the contact sheet: %w", err)
+	}
+	err = png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("write the contact sheet: %w", err)
+	}
+	return nil
+}
+
+// Run draws the film.
+func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
+	w, h, err := frameSize(c.Size)
+	if err != nil {
+		return err
+	}
+	if !(c.FPS >= 1 && c.FPS <= 240) {
+		return usagef("--fps %g: choose 1 to 240 frames a second", c.FPS)
+	}
+	in := io.Reader(os.Stdin)
+	if c.Scene != "-" {
+		f, err := os.Open(c.Scene)
+		if err != nil {
+			return usagef("open the scene: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	scene, err := world.DecodeScene(in)
+	if err != nil {
+		return usagef("%s: %w", c.Scene, err)
+	}
+	f := film{scene, w, h, c.FPS}
+	options := media.Options{W: w, H: h, FPS: c.FPS}
+	if c.Output == "-" {
+		e, err := media.Stream(ctx, s.out, media.MP4, options)
+		if err != nil {
+			return err
+		}
+		return f.write(ctx, e)
+	}
+	if strings.EqualFold(filepath.Ext(c.Output), ".png") {
+		return writeSheet(c.Output, []world.Scene{scene}, w, h, c.Overwrite)
+	}
+	if err := free(c.Output, c.Overwrite); err != nil {
+		return err
+	}
+	start := time.Now()
+	e, err := media.Create(ctx, c.Output, options)
+	if err != nil {
+		return err
+	}
+	if err := f.write(ctx, e); err != nil {
+		return err
+	}
+	took := time.Since(start).Seconds()
+	fmt.Fprintf(s.out, "wrote %s: %d frames of %d×%d in %.1f s (%.0f frames/s)\n", c.Output, f.frames(), w, h, took, float64(f.frames())/took)
+	return nil
+}
