@@ -1,0 +1,226 @@
+package archtest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kinora-video/kinora"
+
+// floors is the house, ground floor first. A package is on the floor of the
+// longest entry that is its path or, ending in a slash, the start of it. A
+// package may import its own floor and those below.
+var floors = map[string]int{
+	"internal/simd":     0,
+	"internal/kernel/":  0,
+	"internal/tensor":   1,
+	"internal/autograd": 2,
+	"internal/weights/": 2,
+	"internal/token":    2,
+	"internal/media":    2,
+	"internal/nn":       3,
+	"internal/sampler":  4,
+	"internal/model/":   4,
+	"":                  5, // the root package
+	"internal/world":    5,
+	"internal/train":    5,
+	"internal/eval":     5,
+	"internal/hub":      5,
+	"internal/job":      6,
+	"internal/store":    6,
+	"internal/blob":     6,
+	"internal/egress":   6,
+	"internal/auth":     6,
+	"internal/meter":    6,
+	"internal/worker":   7,
+	"internal/webhook":  7,
+	"internal/server":   8,
+	"internal/studio":   8,
+	"cmd/kinora":        9,
+	"internal/archtest": 9,
+}
+
+// The platform's floors. It knows the engine through the root package alone.
+const platformFirst, platformLast = 6, 8
+
+// doors names the rooms that may import a package of the outside world.
+var doors = map[string][]string{
+	"os/exec":      {"internal/media"},
+	"database/sql": {"internal/store"},
+	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/server", "internal/studio", "cmd/kinora"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	CgoFiles   []string
+	Module     *struct{ Main bool }
+}
+
+// room is a path within the module; "" is the root.
+func room(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
+
+func floorOf(r string) (int, bool) {
+	if f, ok := floors[r]; ok {
+		return f, true
+	}
+	for dir := r; ; {
+		i := strings.LastIndexByte(dir, '/')
+		if i < 0 {
+			return 0, false
+		}
+		if f, ok := floors[dir[:i+1]]; ok {
+			return f, true
+		}
+		dir = dir[:i]
+	}
+}
+
+// faults says what is wrong with the imports of one package of the module.
+func faults(p pkg) []string {
+	var out []string
+	r := room(p.ImportPath)
+	floor, ok := floorOf(r)
+	if !ok {
+		return []string{r + " has no floor: give it one in the table of this test and in docs/architecture.md"}
+	}
+	platform := floor >= platformFirst && floor <= platformLast
+	if len(p.CgoFiles) > 0 {
+		out = append(out, r+" uses cgo")
+	}
+	for _, imp := range p.Imports {
+		if rooms, guarded := doors[imp]; guarded && !slices.Contains(rooms, r) {
+			out = append(out, r+" imports "+imp+": that door is in "+strings.Join(rooms, ", "))
+		}
+		if imp != module && !strings.HasPrefix(imp, module+"/") {
+			continue
+		}
+		below, ok := floorOf(room(imp))
+		switch {
+		case ok && below > floor:
+			out = append(out, r+" imports "+room(imp)+", which is above it")
+		case ok && platform && below < platformFirst && imp != module:
+			out = append(out, r+" imports "+room(imp)+": the platform knows the engine through the root package alone")
+		}
+	}
+	return out
+}
+
+// TestImportsPointDown lists every package of the module, whatever the build
+// tags of this machine leave of it, and checks its imports.
+func TestImportsPointDown(t *testing.T) {
+	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Imports,CgoFiles,Module", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	seen := 0
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.Module == nil || !p.Module.Main {
+			continue
+		}
+		seen++
+		for _, f := range faults(p) {
+			t.Error(f)
+		}
+	}
+	if seen < 3 {
+		t.Errorf("go list showed %d packages of the module", seen)
+	}
+}
+
+// TestRules checks the rules themselves on imports that break them.
+func TestRules(t *testing.T) {
+	for _, tt := range []struct {
+		from, imports, want string
+	}{
+		{"internal/tensor", "internal/kernel/gemm", ""},
+		{"internal/kernel/gemm", "internal/simd", ""},
+		{"internal/kernel/gemm", "internal/tensor", "above it"},
+		{"internal/sampler", "", "above it"},
+		{"internal/weights/gguf", "internal/nn", "above it"},
+		{"", "internal/model/reel", ""},
+		{"internal/server", "", ""},
+		{"internal/server", "internal/store", ""},
+		{"internal/worker", "internal/media", "root package alone"},
+		{"internal/store", "internal/server", "above it"},
+		{"cmd/kinora", "internal/world", ""},
+		{"internal/surprise", "", "no floor"},
+		{"internal/simdx", "", "no floor"},
+	} {
+		p := pkg{ImportPath: strings.TrimSuffix(module+"/"+tt.from, "/"), Imports: []string{strings.TrimSuffix(module+"/"+tt.imports, "/")}}
+		got := strings.Join(faults(p), "; ")
+		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%q imports %q: %q, want %q", tt.from, tt.imports, got, tt.want)
+		}
+	}
+	if got := faults(pkg{ImportPath: module + "/internal/world", Imports: []string{"os/exec"}}); len(got) != 1 {
+		t.Errorf("os/exec outside its door: %q", got)
+	}
+}
+
+// TestFilesStayShort: a file that grows past 600 lines holds a piece that wants
+// a name. Generated files may be as long as they like.
+func TestFilesStayShort(t *testing.T) {
+	const limit = 600
+	generated := regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.$`)
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "runs") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		n, free, err := count(path, generated)
+		if err == nil && n > limit && !free {
+			t.Errorf("%s has %d lines, more than %d", path, n, limit)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// count returns the lines of a file and whether one of them says that it is
+// generated.
+func count(path string, generated *regexp.Regexp) (n int, free bool, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, true, nil // gone since the folder was listed
+	} else if err != nil {
+		return 0, false, err
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		n++
+		free = free || generated.Match(s.Bytes())
+	}
+	return n, free, s.Err()
+}
