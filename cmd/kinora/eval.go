@@ -46,15 +46,15 @@ Examples:
 
 // Run measures.
 func (c *EvalCmd) Run(ctx context.Context, s streams) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	read, err := eval.Embedded()
 	if err != nil {
 		return fmt.Errorf("the recogniser inside the program: %w", err)
 	}
 	if c.Real != 0 {
 		return c.checkReal(ctx, s, read)
-	}
-	if err := c.check(); err != nil {
-		return err
 	}
 	m, err := openWeights(c.Model)
 	if err != nil {
@@ -92,6 +92,8 @@ func (c *EvalCmd) check() error {
 		return usagef("--steps %d: choose 1 to %d", c.Steps, kinora.MaxSteps)
 	case !(c.Guidance >= 0 && c.Guidance <= 100):
 		return usagef("--guidance %g: choose 0 to 100", c.Guidance)
+	case c.Real < 0 || c.Real > 1_000_000:
+		return usagef("--real %d: choose 1 to 1000000 films", c.Real)
 	}
 	return nil
 }
@@ -117,7 +119,7 @@ func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *e
 			bar.update(p)
 		}
 	}
-	report := &eval.Report{}
+	report := &eval.Report{Width: m.Config.Width, Height: m.Config.Height, FPS: m.Config.FPS, Seconds: c.Seconds, Seed: c.Seed}
 	var codec *eval.CodecScore
 	var err error
 	if c.Films > 0 {
@@ -183,9 +185,6 @@ func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 // checkReal says how often the recogniser is right on real films, whole and
 // in their first two seconds.
 func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *eval.Recogniser) error {
-	if c.Real < 1 || c.Real > 1_000_000 {
-		return usagef("--real %d: choose 1 to 1000000 films", c.Real)
-	}
 	var sets []eval.Set
 	for _, seconds := range []float64{6, 4, 2} {
 		t, err := eval.CheckReal(ctx, read, c.Real, c.Seed, seconds, nil)

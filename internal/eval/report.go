@@ -12,7 +12,7 @@ import (
 // Report is all that was measured. Its JSON is what `kinora eval` writes.
 type Report struct {
 	Made    time.Time `json:"made"`
-	Weights string    `json:"weights"` // what was measured: a file, or "embedded"
+	Weights string    `json:"weights"` // what was measured: a file's name, or "inside the program"
 	Command string    `json:"command"` // that gives the report again
 	Width   int       `json:"width"`
 	Height  int       `json:"height"`

@@ -84,7 +84,7 @@ func (w Stopwatch) now() float64 {
 
 var epoch = time.Now()
 
-// Of is how long f takes.
+// of is how long f takes.
 func (w Stopwatch) of(f func()) float64 {
 	start := w.now()
 	f()
@@ -96,7 +96,7 @@ func (w Stopwatch) of(f func()) float64 {
 func (w Stopwatch) best(f func()) float64 {
 	f() // what is made once is not counted
 	calls := 1
-	for once := w.of(f); float64(calls)*once < 0.02; {
+	for once := w.of(f); float64(calls)*once < 0.02 && calls < 1<<16; { // once may be 0 by a coarse clock
 		calls *= 2
 	}
 	least, spent := 0.0, 0.0

@@ -144,7 +144,7 @@ func TestMeasurePipeline(t *testing.T) {
 
 func TestMeasureCodec(t *testing.T) {
 	ctx := context.Background()
-	c, err := MeasureCodec(ctx, tiny(t), reader(t), 2, 1, 2, nil)
+	c, err := MeasureCodec(ctx, tiny(t), novice(), 2, 1, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestMeasureCodec(t *testing.T) {
 		n       int
 		seconds float64
 	}{{0, 6}, {1, 1}, {1, math.NaN()}, {1, 61}} {
-		if _, err := MeasureCodec(ctx, tiny(t), reader(t), tt.n, 1, tt.seconds, nil); err == nil {
+		if _, err := MeasureCodec(ctx, tiny(t), novice(), tt.n, 1, tt.seconds, nil); err == nil {
 			t.Errorf("%d films of %g s are taken", tt.n, tt.seconds)
 		}
 	}

@@ -112,7 +112,7 @@ func (r *learning) resume() error {
 	})
 }
 
-// The weights of the recogniser. docs/eval.md says how they were made.
+// The weights of the recogniser: docs/eval.md says how it is trained.
 //
 //go:embed recogniser.safetensors
 var recogniserWeights []byte
