@@ -1,4 +1,10 @@
 package reel
 
-// Embedded is the weights file inside the binary, or nil when there is none.
-func Embedded() []byte { return nil }
+import _ "embed"
+
+//go:embed weights/reel.safetensors
+var embedded []byte
+
+// Embedded is the weights file inside the binary: docs/reel.md tells how it
+// was made and how good it is.
+func Embedded() []byte { return embedded }
