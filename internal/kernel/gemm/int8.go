@@ -39,7 +39,7 @@ func PackInt8(k, n int, b Matrix) *PackedInt8 {
 	if k > maxInt8K {
 		panic(fmt.Sprintf("gemm: int8 product of depth %d, at most %d", k, maxInt8K))
 	}
-	w := &PackedInt8{n: n, k: k, line: roundUp(k, 32), scale: make([]float32, n)}
+	w := &PackedInt8{n: n, k: k, line: roundUp(k, 64), scale: make([]float32, n)}
 	w.q = make([]int8, roundUp(n, 4)*w.line)
 	simd.For(n, 16, func(lo, hi int) {
 		col := make([]float32, k)

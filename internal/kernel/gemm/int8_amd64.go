@@ -14,12 +14,19 @@ import (
 // as sums that go through memory cost more here than streaming does.
 var vnni = path{name: "vnni", mr: 12, nr: 32, perCell: 4, maxDepth: 1024}
 
+// amxInt8 is vnni with the tiles of AMX: TDPBUSD has the same operands.
+var amxInt8 = path{name: "amx-int8", mr: 16, nr: 32, perCell: 4, maxDepth: 1024, align: 16}
+
 // arrange lays q out as cells where the CPU has VNNI.
 func (b *PackedInt8) arrange() {
 	if !simd.VNNI() {
 		return
 	}
-	b.plan = newPlan(&vnni, b.n, b.k)
+	path := &vnni
+	if simd.Current() >= simd.AMX {
+		path = &amxInt8
+	}
+	b.plan = newPlan(path, b.n, b.k)
 	b.cells = alignedCells(b.plan.cells())
 	b.offset = make([]int32, 32*b.plan.panels)
 	b.scale = append(b.scale, make([]float32, 32*b.plan.panels-b.n)...)
@@ -54,9 +61,9 @@ func (b *PackedInt8) multiply(pr *product) {
 // multiplyVNNI computes a product from cells.
 func (b *PackedInt8) multiplyVNNI(pr *product) {
 	pl := &b.plan
-	stride := rowStride(ceilDiv(b.k, 4))
-	a := getCells(roundUp(pr.m, vnni.mr) * stride)
-	scales := getCells(roundUp(pr.m, vnni.mr))
+	stride := rowStride(pl.steps(0) + (pl.blocks-1)*pl.depth/4)
+	a := getCells(roundUp(pr.m, pl.path.mr) * stride)
+	scales := getCells(roundUp(pr.m, pl.path.mr))
 	defer putCells(a)
 	defer putCells(scales)
 	simd.For(pr.m, 8, func(lo, hi int) {
@@ -68,8 +75,35 @@ func (b *PackedInt8) multiplyVNNI(pr *product) {
 	down := ceilDiv(pr.m, w.rows)
 	simd.For(down*ceilDiv(pl.panels, w.panels), 1, func(t, _ int) {
 		i0, j0 := t%down*w.rows, t/down*w.panels
-		b.taskVNNI(pr, a.cells[i0*stride:], stride, scales.cells, i0, min(i0+w.rows, pr.m), j0, min(j0+w.panels, pl.panels))
+		i1, j1 := min(i0+w.rows, pr.m), min(j0+w.panels, pl.panels)
+		if pl.path == &amxInt8 {
+			b.taskAMX(pr, a.cells[i0*stride:], stride, scales.cells, i0, i1, j0, j1)
+		} else {
+			b.taskVNNI(pr, a.cells[i0*stride:], stride, scales.cells, i0, i1, j0, j1)
+		}
 	})
+}
+
+// taskAMX computes rows [i0,i1) and panels [j0,j1). Sums go to a buffer of
+// whole tiles; what A holds beyond its rows and its depth is any bytes, of
+// which the first give rows that nobody reads and the second meet zeros.
+func (b *PackedInt8) taskAMX(pr *product, a []float32, stride int, scales []float32, i0, i1, j0, j1 int) {
+	pl, rows := &b.plan, i1-i0
+	panels := ceilDiv(rows, amxInt8.mr)
+	buf := getCells(panels * amxInt8.mr * 32)
+	defer putCells(buf)
+	for j := j0; j < j1; j++ {
+		for kb := range pl.blocks {
+			amxColumnInt8(&amxTiles{
+				a: at(a, kb*pl.depth/4), b: at(b.cells, pl.panelAt(0, kb, j)), c: at(buf.cells, 0),
+				row: 4 * stride, ldc: 4 * 32, steps: pl.steps(kb) / 16, panels: panels, add: b2i(kb > 0),
+			})
+		}
+		if pl.blocks == 0 {
+			clear(buf.cells)
+		}
+		b.finishVNNI(pr, buf.cells, 32, scales, i0, rows, j)
+	}
 }
 
 // taskVNNI computes rows [i0,i1) and panels [j0,j1).
