@@ -171,9 +171,13 @@ func lossWeight(t float32) float32 {
 // in sampling; the first frame is sometimes given.
 func (t *flowTask) levels(rng *rand.Rand) []float32 {
 	level := func() float32 {
-		if rng.IntN(4) == 0 { // sampling begins at pure noise, which a logit-normal hardly ever draws
-			u := rng.Float32()
+		// Sampling begins at pure noise and ends near none: a logit-normal
+		// hardly ever draws either.
+		switch u := rng.Float32(); rng.IntN(8) {
+		case 0, 1:
 			return 0.2 * u * u
+		case 2:
+			return 1 - 0.3*u
 		}
 		return float32(1 / (1 + math.Exp(1-1.2*rng.NormFloat64())))
 	}
