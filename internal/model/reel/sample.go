@@ -112,6 +112,11 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 	return l, nil
 }
 
+// shortest and longest are the lengths in seconds of the films that training
+// showed. What the model is told of a film's length stays between them: a
+// shorter video is the beginning of a film, a longer one a slow film.
+const shortest, longest = 4, 10
+
 // sampling is one video being made. Guidance runs the prompt and the empty
 // prompt side by side, as a batch of two.
 type sampling struct {
@@ -120,13 +125,13 @@ type sampling struct {
 	cpu     *tensor.CPU
 	stream  *Stream
 	text    Text
-	copies  int // 2 with guidance, 1 without
-	seconds float32
+	copies  int       // 2 with guidance, 1 without
+	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
 }
 
 func (m *Model) newSampling(r Request) *sampling {
-	s := &sampling{m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2, seconds: float32(r.Frames) / float32(m.Config.FPS)}
+	s := &sampling{m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2, seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS))}
 	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
 	if r.Guidance == 1 {
 		s.copies, prompts = 1, prompts[:1]
@@ -196,14 +201,14 @@ func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []f
 	b := Batch{Z: tensor.Zeros(s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
 	for i := range s.copies {
 		copy(b.Z.Data()[i*len(z):], z)
-		b.Seconds = append(b.Seconds, s.seconds)
+		b.Seconds = append(b.Seconds, float32(min(s.seconds, longest)))
 		for g := range n {
 			level := t
 			if given && g == 0 {
 				level = 1
 			}
 			b.T = append(b.T, level)
-			b.Place = append(b.Place, PlaceOf(start+g, 0, float64(s.seconds), c.FPS))
+			b.Place = append(b.Place, PlaceOf(start+g, 0, s.seconds, c.FPS))
 		}
 	}
 	return s.m.Flow.Forward(s.cpu, b, s.text, s.stream, nil).Data()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
@@ -194,5 +195,25 @@ func TestSameGradientsForAnyThreads(t *testing.T) {
 	}
 	if !bytes.Equal(grads[0], grads[1]) {
 		t.Error("1 and 2 threads give different gradients")
+	}
+}
+
+// TestShortVideoBeginsALongerOne: below the length of the films that training
+// showed, a video is the beginning of the shortest of them.
+func TestShortVideoBeginsALongerOne(t *testing.T) {
+	m := tiny(t)
+	sample := func(frames int) []float32 {
+		l, err := m.Sample(t.Context(), Request{Prompt: "a red cat", Frames: frames, Steps: 2}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Data
+	}
+	short, long := sample(m.Config.FPS/2), sample(shortest*m.Config.FPS)
+	if !slices.Equal(short, long[:len(short)]) {
+		t.Error("half a second differs from the first half second of four")
+	}
+	if slices.Equal(long[:len(short)], sample(longest * m.Config.FPS)[:len(short)]) {
+		t.Error("the length of a film changes nothing: this test shows nothing")
 	}
 }
