@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"image"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -17,6 +19,9 @@ type Window struct {
 	// Caption describes the film; another variant may say it in another way
 	// or language.
 	Caption func(variant uint64) string
+	// Actors are where in each frame who the film is about stands, in pixels;
+	// nil where that is not known.
+	Actors [][]image.Rectangle
 }
 
 // A Source gives windows of films. The same id gives the same window.
@@ -54,6 +59,7 @@ func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (
 	}}
 	for i := range frames {
 		r.Frame(win.Frames[i*w*h*3:(i+1)*w*h*3], start+float64(i)/float64(fps))
+		win.Actors = append(win.Actors, slices.Clone(r.Actors()))
 	}
 	return win, nil
 }

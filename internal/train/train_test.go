@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"math"
 	"os"
@@ -309,5 +310,23 @@ func TestRate(t *testing.T) {
 		if got := o.rate(step); math.Abs(got-want) > 1e-9 {
 			t.Errorf("step %d: rate %g, want %g", step, got, want)
 		}
+	}
+}
+
+// TestActorShares: an actor that crosses from one latent to the next counts in
+// both, by its time, and one outside of the frame in none.
+func TestActorShares(t *testing.T) {
+	w := Window{T: 9, H: 32, W: 48}
+	for i := range w.T {
+		at := image.Rect(2, 2, 10, 10) // first and half of the group: upper left
+		if i > 4 {
+			at = image.Rect(12, 2, 20, 10) // then on the edge of two
+		}
+		w.Actors = append(w.Actors, []image.Rectangle{at, image.Rect(-40, 0, -20, 30)})
+	}
+	got := actorShares(w, 2, 2, 3)
+	want := []float32{1, 0, 0, 0, 0, 0, 1, 0.5, 0, 0, 0, 0}
+	if !slices.Equal(got, want) {
+		t.Errorf("shares %v, want %v", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package world
 import (
 	"cmp"
 	"fmt"
+	"image"
 	"math"
 	"slices"
 )
@@ -33,6 +34,7 @@ type Renderer struct {
 	bubbles []drop
 	fig     figure
 	grown   []pt
+	filled  []image.Rectangle // by the actors of the frame drawn last
 }
 
 // member is one subject of the group.
@@ -262,6 +264,7 @@ func (r *Renderer) drawLayers(front bool) {
 }
 
 func (r *Renderer) drawActors(cam camera, t float64) {
+	r.filled = r.filled[:0]
 	p := r.stage.at(t)
 	h := float64(r.h)
 	zoom := 1 + (cam.zoom-1)*0.75
@@ -289,8 +292,27 @@ func (r *Renderer) drawActors(cam camera, t float64) {
 			r.groundShadow(st, b, p)
 		}
 		st.apply(f.pts)
+		r.filled = append(r.filled, boundsOf(f.pts))
 		r.drawFigure(f, m.tone.outline, st.size)
 	}
+}
+
+// Actors are the rectangles that the actors fill in the frame drawn last, in
+// pixels; parts of them, or all, may lie outside of the frame. They are valid
+// until the next frame.
+func (r *Renderer) Actors() []image.Rectangle { return r.filled }
+
+// boundsOf is the smallest rectangle of whole pixels around points.
+func boundsOf(pts []pt) image.Rectangle {
+	if len(pts) == 0 {
+		return image.Rectangle{}
+	}
+	lo, hi := pts[0], pts[0]
+	for _, p := range pts[1:] {
+		lo = pt{min(lo.x, p.x), min(lo.y, p.y)}
+		hi = pt{max(hi.x, p.x), max(hi.y, p.y)}
+	}
+	return image.Rect(int(math.Floor(float64(lo.x))), int(math.Floor(float64(lo.y))), int(math.Ceil(float64(hi.x))), int(math.Ceil(float64(hi.y))))
 }
 
 // posture adds the bearing that a subject's kind of motion has.

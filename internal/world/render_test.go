@@ -2,7 +2,9 @@ package world
 
 import (
 	"bytes"
+	"image"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -307,4 +309,30 @@ func nearest(p uint32, light rgb) Color {
 		}
 	}
 	return name
+}
+
+// TestActorsAreWhereTheyAreSaidToBe: films that differ in their actor's colour
+// alone differ nowhere but around its rectangle, and do differ there.
+func TestActorsAreWhereTheyAreSaidToBe(t *testing.T) {
+	const w, h, shadow = 256, 160, 10
+	scene := Scene{Version: 1, Seed: 3, Duration: 6, Actors: []Actor{{Subject: Cat, Color: Red, Count: 1}}, Events: []Motion{MoveRight}, Place: City}
+	other := scene
+	other.Actors = []Actor{{Subject: Cat, Color: Blue, Count: 1}}
+	a, b := NewRenderer(scene, w, h), NewRenderer(other, w, h)
+	x, y := make([]byte, w*h*3), make([]byte, w*h*3)
+	for _, at := range []float64{0, 2, 4} {
+		a.Frame(x, at)
+		b.Frame(y, at)
+		where, differ := a.Actors()[0].Inset(-shadow), 0
+		for i := range w * h {
+			if !slices.Equal(x[3*i:3*i+3], y[3*i:3*i+3]) {
+				if differ++; !image.Pt(i%w, i/w).In(where) {
+					t.Fatalf("at %g s: pixel %d,%d is of the actor, who is said to fill %v", at, i%w, i/w, a.Actors()[0])
+				}
+			}
+		}
+		if size := a.Actors()[0].Intersect(image.Rect(0, 0, w, h)).Size(); differ < size.X*size.Y/8 {
+			t.Errorf("at %g s: %d pixels are of the actor, who is said to fill %v", at, differ, a.Actors()[0])
+		}
+	}
 }
