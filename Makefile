@@ -37,7 +37,7 @@ race: ## Run the tests of what is concurrent under the race detector (needs gcc)
 
 test-simd: ## Run the tests of kernels and models on the lesser instruction sets too
 	@for level in $(SIMD_LEVELS); do \
-		echo "KINORA_SIMD=$$level"; KINORA_SIMD=$$level go test -short $(SIMD_PACKAGES) || exit 1; done
+		echo "KINORA_SIMD=$$level"; KINORA_SIMD=$$level go test -count=1 -short $(SIMD_PACKAGES) || exit 1; done
 
 test-arm64: ## Run the kernels' tests as arm64, emulated (needs qemu-user)
 	GOARCH=arm64 CGO_ENABLED=0 go test -short -skip Threads -exec qemu-aarch64 $(ARM64_PACKAGES)

@@ -1,6 +1,9 @@
 package eval
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"sync"
+)
 
 // rough makes real films look like decoded ones, so that what the recogniser
 // learns holds for both: it shifts, mirrors, blurs, tints and adds noise. The
@@ -39,14 +42,14 @@ func drawRough(rng *rand.Rand) rough {
 
 // bells is normal noise, made once: drawing it anew for each pixel would cost
 // more than all the rest.
-var bells = func() []float32 {
+var bells = sync.OnceValue(func() []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	out := make([]float32, 1<<18)
 	for i := range out {
 		out[i] = float32(rng.NormFloat64())
 	}
 	return out
-}()
+})
 
 // apply shows frame j of a film in the sight's place i.
 func (r rough) apply(s sight, i, j int, src []byte, keys []int, rng *rand.Rand) {
@@ -105,13 +108,14 @@ func soften(x, scratch []float32, a float32) {
 
 // disturb adds noise to a frame.
 func (r rough) disturb(x []float32, rng *rand.Rand) {
-	noise := bells[rng.IntN(len(bells)-len(x)):]
+	all := bells()
+	noise := all[rng.IntN(len(all)-len(x)):]
 	for i := range x {
 		x[i] += r.noise * noise[i]
 	}
 	for by := 0; by < viewHeight; by += 8 {
 		for bx := 0; bx < viewWidth; bx += 8 {
-			d := r.block * bells[rng.IntN(len(bells))]
+			d := r.block * all[rng.IntN(len(all))]
 			for y := by; y < by+8; y++ {
 				line := x[(y*viewWidth+bx)*3:][:24]
 				for i := range line {

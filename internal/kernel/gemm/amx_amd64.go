@@ -19,6 +19,9 @@ type amxTiles struct {
 	steps    int // tiles along k, at least 1
 	panels   int // of A, at least 1
 	add      int // 1 to add to c
+	// next is what to bring to L2, the panel of B that follows: a number and no
+	// pointer, as it may lie beyond what is allocated.
+	next uintptr
 }
 
 // amxColumnBF16 sums products of bf16 pairs in f32.
@@ -80,6 +83,7 @@ func packTurned(dst []float32, a Matrix, i0, n, k0, depth, row int) {
 // beside it.
 func columnAMX(a []float32, l layout, b []float32, steps int, c []float32, ldc, rows, cols int, add bool) {
 	t := amxTiles{a: at(a, 0), b: at(b, 0), row: 4 * l.row, steps: steps / 16}
+	t.next = uintptr(t.b) + uintptr(128*steps)
 	whole := 0
 	if cols == 32 {
 		whole = rows / 16

@@ -49,6 +49,9 @@ type tile struct {
 	// Of int8: with rowScale the sums become (sum-offset)·rowScale·scale in f32;
 	// all three have room for a whole tile.
 	rowScale, scale, offset unsafe.Pointer
+	// next is what to bring to L2, 16 bytes a step: a number and no pointer, as
+	// it may lie beyond what is allocated.
+	next uintptr
 }
 
 // The flags of a tile.
@@ -360,6 +363,8 @@ func newTile(a []float32, l layout, b []float32, steps int, c []float32, ldc, co
 	if add {
 		t.flags |= tileAdd
 	}
+	// The next panel of B, which comes from L3 where B is large.
+	t.next = uintptr(t.b) + uintptr(128*steps)
 	return t
 }
 
@@ -373,6 +378,7 @@ func (t *tile) down(kind cellKind, rows int, l layout, wide bool) {
 		}
 		t.a = unsafe.Add(t.a, 4*l.panel)
 		t.c = unsafe.Add(t.c, 12*t.ldc)
+		t.next += uintptr(16 * t.steps)
 		if t.rowScale != nil {
 			t.rowScale = unsafe.Add(t.rowScale, 4*12)
 		}

@@ -94,9 +94,10 @@ func (b *PackedInt8) taskAMX(pr *product, a []float32, stride int, scales []floa
 	defer putCells(buf)
 	for j := j0; j < j1; j++ {
 		for kb := range pl.blocks {
+			panel := at(b.cells, pl.panelAt(0, kb, j))
 			amxColumnInt8(&amxTiles{
-				a: at(a, kb*pl.depth/4), b: at(b.cells, pl.panelAt(0, kb, j)), c: at(buf.cells, 0),
-				row: 4 * stride, ldc: 4 * 32, steps: pl.steps(kb) / 16, panels: panels, add: b2i(kb > 0),
+				a: at(a, kb*pl.depth/4), b: panel, c: at(buf.cells, 0), row: 4 * stride, ldc: 4 * 32,
+				steps: pl.steps(kb) / 16, panels: panels, add: b2i(kb > 0), next: uintptr(panel) + uintptr(128*pl.steps(kb)),
 			})
 		}
 		if pl.blocks == 0 {

@@ -12,7 +12,12 @@ const (
 	amxSteps = 40
 	amxRows  = 48
 	amxAdd   = 56
+	amxNext  = 64
 )
+
+// nextLines is how many cache lines of the next panel of B a step of two
+// panels of A fetches: a block of A has three such pairs, a step has 32 lines.
+const nextLines = 11
 
 // Tiles: four sums of 16×16, two of A, of 16 rows, and two of B, of 16 columns.
 const (
@@ -98,6 +103,7 @@ func amxColumn(f *file, name, product string, prefix, opcode int) {
 	f.op("SHLQ $4, R11       // bytes between panels of A")
 	f.op("MOVQ DX, R12")
 	f.op("SHLQ $4, R12       // bytes between 16 rows of C")
+	f.op("MOVQ %d(R13), R14     // what to bring to L2, moved on", amxNext)
 	f.line("next:")
 	f.op("CMPQ R8, $2")
 	f.op("JL one")
@@ -147,6 +153,10 @@ func amxColumn(f *file, name, product string, prefix, opcode int) {
 			f.tileLoad(tileA1, sib{di, cx, 0})
 			dp(tileA1, tileB0, 2)
 			dp(tileA1, tileB1, 3)
+			for i := range nextLines {
+				f.op("PREFETCHT1 %d(R14)", 64*i)
+			}
+			f.op("ADDQ $%d, R14", 64*nextLines)
 			f.op("ADDQ $64, DI")
 		}
 		f.op("ADDQ $64, SI")

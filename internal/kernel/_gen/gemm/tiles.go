@@ -18,7 +18,13 @@ const (
 	tileRowScale = 80
 	tileScale    = 88
 	tileOffset   = 96
+
+	tileNext = 104
 )
+
+// nextStep is how many bytes of the next panel of B a step of a tile fetches:
+// the tiles of a block of A, which are eight, fetch all of it together.
+const nextStep = 16
 
 // kinds of cells: an f32, a pair of bf16, four int8 (of A with 128 added).
 var kinds = []string{"F32", "BF16", "Int8"}
@@ -53,6 +59,7 @@ func tile512(f *file, kind string, rows, vecs int) {
 	f.op("MOVQ %d(R13), R9", tileStep)
 	f.op("MOVQ %d(R13), R10", tileSteps)
 	f.op("MOVQ %d(R13), R11", tileLDC)
+	f.op("MOVQ %d(R13), R15", tileNext)
 	f.op("LEAQ (R8)(R8*2), R12")
 	used := bases[:(rows+2)/3]
 	for i := range used[1:] {
@@ -93,6 +100,8 @@ func tile512(f *file, kind string, rows, vecs int) {
 	for _, b := range used {
 		f.op("ADDQ R9, %s", b)
 	}
+	f.op("PREFETCHT1 (R15)")
+	f.op("ADDQ $%d, R15", nextStep)
 	f.op("ADDQ $128, DI")
 	f.op("DECQ R10")
 	f.op("JNZ loop")
