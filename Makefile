@@ -6,7 +6,7 @@ PROMPT   ?= a red cat bounces on a beach at sunset
 BIN   := .cache/bin
 TOOLS := $(BIN)/.tools
 # Kernels have a path per instruction set, of which `make test` takes the best.
-SIMD_LEVELS   := go avx2
+SIMD_LEVELS   := go avx2 avx512
 SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/...
 # Emulated; the derivatives' tests run convolutions and attention in small.
 ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/quant ./internal/kernel/gemm ./internal/autograd

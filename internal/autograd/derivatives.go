@@ -30,12 +30,11 @@ func (t *Tape) Linear(x, w, b *tensor.Tensor, act tensor.Act) *tensor.Tensor {
 	y := t.CPU.Linear(x, w, b, tensor.None)
 	n, k, m := w.Dim(0), w.Dim(1), x.Rows()
 	y = t.record(y, func(g *gradient) {
-		add := gemm.Epilogue{Accumulate: true}
-		if dx := g.of(x); dx != nil {
-			gemm.Mul(t.Precision, m, k, n, mat(g.dy, n, false), mat(w.Data(), k, false), dx, k, add)
+		if dx, add := g.start(x); dx != nil {
+			gemm.Mul(t.Precision, m, k, n, mat(g.dy, n, false), mat(w.Data(), k, false), dx, k, gemm.Epilogue{Accumulate: add})
 		}
 		if dw := g.of(w); dw != nil {
-			gemm.Mul(t.Precision, n, k, m, mat(g.dy, n, true), mat(x.Data(), k, false), dw, k, add)
+			gemm.Mul(t.Precision, n, k, m, mat(g.dy, n, true), mat(x.Data(), k, false), dw, k, gemm.Epilogue{Accumulate: true})
 		}
 		if b != nil && b.Needs() {
 			elem.SumRows(g.of(b), g.dy, m, n, m)
@@ -52,7 +51,8 @@ func (t *Tape) GroupedLinear(x, w *tensor.Tensor, offsets []int) *tensor.Tensor 
 	y := t.CPU.GroupedLinear(x, w, offsets)
 	e, n, k := w.Dim(0), w.Dim(1), w.Dim(2)
 	return t.record(y, func(g *gradient) {
-		dx, dw := g.of(x), g.of(w)
+		dx, add := g.start(x)
+		dw := g.of(w)
 		var in []gemm.Group
 		for i := range e {
 			lo, hi := offsets[i], offsets[i+1]
@@ -65,7 +65,7 @@ func (t *Tape) GroupedLinear(x, w *tensor.Tensor, offsets []int) *tensor.Tensor 
 			}
 		}
 		if dx != nil {
-			gemm.Grouped(t.Precision, k, n, in, gemm.None, true)
+			gemm.Grouped(t.Precision, k, n, in, gemm.None, add)
 		}
 	}, nil, x, w)
 }
@@ -106,15 +106,15 @@ func (t *Tape) Combine(x, weights *tensor.Tensor, rows, cols []int32, n int) *te
 // Add implements tensor.Ops.
 func (t *Tape) Add(x, y *tensor.Tensor) *tensor.Tensor {
 	return t.record(t.CPU.Add(x, y), func(g *gradient) {
-		addTo(g.of(x), g.dy)
-		addTo(g.of(y), g.dy)
+		g.pass(x)
+		g.pass(y)
 	}, nil, x, y)
 }
 
 // Sub implements tensor.Ops.
 func (t *Tape) Sub(x, y *tensor.Tensor) *tensor.Tensor {
 	return t.record(t.CPU.Sub(x, y), func(g *gradient) {
-		addTo(g.of(x), g.dy)
+		g.pass(x)
 		if dy := g.of(y); dy != nil {
 			elem.AddScaled(dy, g.dy, -1)
 		}
@@ -144,7 +144,7 @@ func (t *Tape) Scale(x *tensor.Tensor, s float32) *tensor.Tensor {
 func (t *Tape) AddRows(x, r *tensor.Tensor) *tensor.Tensor {
 	rows, c, group := x.Rows(), x.Dim(-1), tensor.Spread("AddRows", x, r)
 	return t.record(t.CPU.AddRows(x, r), func(g *gradient) {
-		addTo(g.of(x), g.dy)
+		g.pass(x)
 		if dr := g.of(r); dr != nil {
 			elem.SumRows(dr, g.dy, rows, c, group)
 		}
@@ -198,7 +198,7 @@ func (t *Tape) Modulate(x, scale, shift *tensor.Tensor) *tensor.Tensor {
 func (t *Tape) GatedAdd(x, z, gate *tensor.Tensor) *tensor.Tensor {
 	group := tensor.Spread("GatedAdd", x, gate)
 	return t.record(t.CPU.GatedAdd(x, z, gate), func(g *gradient) {
-		addTo(g.of(x), g.dy)
+		g.pass(x)
 		elem.GatedAddGrad(g.of(z), g.of(gate), g.dy, z.Data(), gate.Data(), x.Rows(), x.Dim(-1), group)
 	}, nil, x, z, gate)
 }

@@ -85,6 +85,27 @@ func (g *gradient) of(x *tensor.Tensor) []float32 {
 	return g.tape.grad(x)
 }
 
+// start is of for a derivative that can set a gradient as well as add to it:
+// with add it is to be added to, without it is new and holds anything.
+func (g *gradient) start(x *tensor.Tensor) (dx []float32, add bool) {
+	if x.Needs() && x.Owned() && x.Grad() == nil {
+		x.SetGrad(g.tape.Arena.Get(x.Len()))
+		return x.Grad(), false
+	}
+	return g.of(x), true
+}
+
+// pass hands dy on to x as it is.
+func (g *gradient) pass(x *tensor.Tensor) {
+	switch dx, add := g.start(x); {
+	case dx == nil:
+	case add:
+		elem.Add(dx, dx, g.dy)
+	default:
+		copy(dx, g.dy)
+	}
+}
+
 // grad is the gradient of x, zeros when it is new: from the arena for an
 // activation, lasting for a parameter.
 func (t *Tape) grad(x *tensor.Tensor) []float32 {
