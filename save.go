@@ -93,7 +93,7 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	}
 	e, err := open(media.Options{
 		W: c.Width, H: c.Height, FPS: float64(c.FPS),
-		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: int64(c.Seed)},
+		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed},
 	})
 	if err != nil {
 		return c.unsaved(where, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,7 @@ func TestSaveFailures(t *testing.T) {
 
 func TestSaveDropsLatents(t *testing.T) {
 	m, _ := fakeModel(t)
-	c := generate(t, m, Request{Prompt: "x", Seconds: 1, Seed: 5})
+	c := generate(t, m, Request{Prompt: "x", Seconds: 1, Seed: math.MaxUint64})
 	kept := c.LatentsPath()
 	var got media.Options
 	enc := &fakeEncoder{}
@@ -84,7 +85,7 @@ func TestSaveDropsLatents(t *testing.T) {
 	if !enc.closed || enc.aborted || enc.frames != 24 {
 		t.Errorf("%+v", enc)
 	}
-	if got.W != 32 || got.H != 24 || got.FPS != 24 || got.Meta.Prompt != "x" || got.Meta.Model != "fake" || got.Meta.Seed != 5 {
+	if got.W != 32 || got.H != 24 || got.FPS != 24 || got.Meta.Prompt != "x" || got.Meta.Model != "fake" || got.Meta.Seed != math.MaxUint64 {
 		t.Errorf("the encoder was asked for %+v", got)
 	}
 	if _, err := os.Stat(kept); !errors.Is(err, fs.ErrNotExist) {

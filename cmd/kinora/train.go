@@ -232,7 +232,7 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 	path := filepath.Join(dir, fmt.Sprintf("%s-%06d%s", kind, step, ext))
 	e, err := media.Create(ctx, path, media.Options{
 		W: m.Config.Width, H: m.Config.Height, FPS: float64(m.Config.FPS),
-		Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: int64(c.Seed)},
+		Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: c.Seed},
 	})
 	if err != nil {
 		return "", err

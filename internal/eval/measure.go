@@ -207,7 +207,7 @@ func (m *measuring) film(ctx context.Context, prompt string, seed uint64, name s
 	var e media.Encoder
 	if name != "" {
 		var err error
-		o := media.Options{W: m.w, H: m.h, FPS: float64(m.fps) / clipStep, Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: int64(seed)}}
+		o := media.Options{W: m.w, H: m.h, FPS: float64(m.fps) / clipStep, Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: seed}}
 		if e, err = media.Create(ctx, filepath.Join(m.o.Clips, name), o); err != nil {
 			return take{}, err
 		}

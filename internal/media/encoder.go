@@ -79,7 +79,7 @@ type Options struct {
 type Meta struct {
 	Prompt string
 	Model  string
-	Seed   int64
+	Seed   uint64
 }
 
 // digitalSource is the IPTC's term for media made by a trained model.

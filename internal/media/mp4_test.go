@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,7 @@ func TestMP4RoundTrip(t *testing.T) {
 	const w, h, frames = 96, 64, 15
 	dir := t.TempDir()
 	path := filepath.Join(dir, "-odd: 'name', 50%.mp4")
-	meta := Meta{Prompt: "a red \"ball\";\n 一只猫; قطة", Model: "reel", Seed: -7}
+	meta := Meta{Prompt: "a red \"ball\";\n 一只猫; قطة", Model: "reel", Seed: math.MaxUint64}
 	e, err := Create(t.Context(), path, Options{W: w, H: h, FPS: 24, Meta: meta})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestMP4RoundTrip(t *testing.T) {
 	if got := i.Tags["title"]; got != "a red \"ball\";  一只猫; قطة" {
 		t.Errorf("title %q", got)
 	}
-	for _, want := range []string{"AI-generated", "reel", "Seed: -7", "trainedAlgorithmicMedia"} {
+	for _, want := range []string{"AI-generated", "reel", "Seed: 18446744073709551615", "trainedAlgorithmicMedia"} {
 		if !strings.Contains(i.Tags["comment"], want) {
 			t.Errorf("comment %q lacks %q", i.Tags["comment"], want)
 		}

@@ -309,7 +309,7 @@ func xmpPacket(m Meta) []byte {
 		`<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"` +
 		` xmlns:iptc="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:kinora="urn:kinora:meta"` +
 		` xmp:CreatorTool="Kinora" iptc:DigitalSourceType="` + digitalSource + `"` +
-		` kinora:model="` + esc(clean(m.Model, 200)) + `" kinora:seed="` + strconv.FormatInt(m.Seed, 10) + `"` +
+		` kinora:model="` + esc(clean(m.Model, 200)) + `" kinora:seed="` + strconv.FormatUint(m.Seed, 10) + `"` +
 		` kinora:prompt="` + esc(clean(m.Prompt, 8000)) + `">` +
 		`<dc:description><rdf:Alt><rdf:li xml:lang="x-default">` + esc(m.comment()) + `</rdf:li></rdf:Alt></dc:description>` +
 		`<dc:title><rdf:Alt><rdf:li xml:lang="x-default">` + esc(clean(m.Prompt, 250)) + `</rdf:li></rdf:Alt></dc:title>` +
