@@ -20,12 +20,22 @@ type Params struct {
 	names  []string
 	byName map[string]*tensor.Tensor
 	seed   uint64
+	expect func(name string, shape []int) error
+	err    error
 }
 
 // NewParams returns an empty set.
 func NewParams(seed uint64) *Params {
 	return &Params{byName: map[string]*tensor.Tensor{}, seed: seed}
 }
+
+// Expect makes the set one that Load will fill: New asks check before it takes
+// memory, and leaves start values out. A parameter that check refuses gets no
+// memory; Err has the first refusal, and such a set must not be used.
+func (p *Params) Expect(check func(name string, shape []int) error) { p.expect = check }
+
+// Err is why a parameter was not the one that Expect had told of, or nil.
+func (p *Params) Err() error { return p.err }
 
 // Names are the names in order of creation.
 func (p *Params) Names() []string { return p.names }
@@ -45,16 +55,27 @@ func (p *Params) Len() int {
 // New adds a parameter with normally distributed start values of the given
 // standard deviation (0 gives zeros). A name used twice panics.
 func (p *Params) New(name string, std float64, shape ...int) *tensor.Tensor {
+	return p.NewWith(name, std, nil, shape...)
+}
+
+// NewWith is New with start values that adjust, where it is not nil, may change.
+func (p *Params) NewWith(name string, std float64, adjust func(x []float32), shape ...int) *tensor.Tensor {
 	if p.byName[name] != nil {
 		panic("nn: two parameters are named " + name)
 	}
-	t := tensor.Param(shape...)
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	rng := rand.New(rand.NewPCG(p.seed, h.Sum64()))
-	if std > 0 {
-		for i := range t.Data() {
-			t.Data()[i] = float32(rng.NormFloat64() * std)
+	t := p.expected(name, shape)
+	if t == nil {
+		t = tensor.Param(shape...)
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		rng := rand.New(rand.NewPCG(p.seed, h.Sum64()))
+		if std > 0 {
+			for i := range t.Data() {
+				t.Data()[i] = float32(rng.NormFloat64() * std)
+			}
+		}
+		if adjust != nil {
+			adjust(t.Data())
 		}
 	}
 	p.names = append(p.names, name)
@@ -62,13 +83,27 @@ func (p *Params) New(name string, std float64, shape ...int) *tensor.Tensor {
 	return t
 }
 
+// expected is a parameter for Load to fill, or nil in a set without Expect.
+func (p *Params) expected(name string, shape []int) *tensor.Tensor {
+	if p.expect == nil {
+		return nil
+	}
+	if err := p.expect(name, shape); err != nil {
+		if p.err == nil {
+			p.err = err
+		}
+		return tensor.Param(0)
+	}
+	return tensor.Param(shape...)
+}
+
 // Ones adds a parameter that starts as ones.
 func (p *Params) Ones(name string, shape ...int) *tensor.Tensor {
-	t := p.New(name, 0, shape...)
-	for i := range t.Data() {
-		t.Data()[i] = 1
-	}
-	return t
+	return p.NewWith(name, 0, func(x []float32) {
+		for i := range x {
+			x[i] = 1
+		}
+	}, shape...)
 }
 
 // Copy sets the values from another set with the same names and shapes.

@@ -27,9 +27,16 @@ type block struct {
 func newBlock(p *nn.Params, i int, c Config) block {
 	name, w, d := fmt.Sprintf("flow.%d.", i), c.Flow.Width, c.Flow.Width/c.Flow.Heads
 	softmax := c.Flow.Softmax > 0 && i%c.Flow.Softmax == c.Flow.Softmax-1
-	b := block{
+	// Gates start open enough for every block to learn from the first step.
+	openGates := func(table []float32) {
+		for j := range w {
+			table[2*w+j] += startGate
+			table[5*w+j] += startGate
+		}
+	}
+	return block{
 		name: name, width: w, heads: c.Flow.Heads, softmax: softmax,
-		table:    p.New(name+"table", 0.02, 1, 6*w),
+		table:    p.NewWith(name+"table", 0.02, openGates, 1, 6*w),
 		attnGain: p.Ones(name+"attn_gain", w), textGain: p.Ones(name+"text_gain", w), ffnGain: p.Ones(name+"ffn_gain", w),
 		q: nn.NewLinear(p, name+"q", w, w, 1), k: nn.NewLinear(p, name+"k", w, w, 1),
 		v: nn.NewLinear(p, name+"v", w, w, 1), o: nn.NewLinear(p, name+"o", w, w, 1),
@@ -39,12 +46,6 @@ func newBlock(p *nn.Params, i int, c Config) block {
 		tqGain: p.Ones(name+"text_q_gain", d), tkGain: p.Ones(name+"text_k_gain", d),
 		ffn: newFeedForward(p, name+"ffn.", c.Flow, c.Flow.Experts > 0 && i%2 == 1),
 	}
-	// Gates start open enough for every block to learn from the first step.
-	for j := range w {
-		b.table.Data()[2*w+j] += startGate
-		b.table.Data()[5*w+j] += startGate
-	}
-	return b
 }
 
 // startGate is what a residual branch is multiplied by at the start.

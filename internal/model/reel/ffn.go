@@ -32,18 +32,19 @@ func newFeedForward(p *nn.Params, name string, c FlowConfig, mixture bool) feedF
 	if mixture {
 		hidden /= 2
 	}
+	// The convolution starts as the identity with a little noise.
+	identity := func(conv []float32) {
+		const center = (1*3+1)*3 + 1 // this frame, this place
+		for i := range 2 * hidden {
+			conv[center*2*hidden+i]++
+		}
+	}
 	f := feedForward{
 		name:  name,
 		in:    nn.NewLinear(p, name+"in", w, 2*hidden, 1),
-		conv:  p.New(name+"conv", 0.1, 2, 3, 3, 2*hidden),
+		conv:  p.NewWith(name+"conv", 0.1, identity, 2, 3, 3, 2*hidden),
 		convB: p.New(name+"conv_bias", 0, 2*hidden),
 		out:   nn.NewLinear(p, name+"out", hidden, w, 1),
-	}
-	// The convolution starts as the identity with a little noise.
-	d := f.conv.Data()
-	const center = (1*3+1)*3 + 1 // this frame, this place
-	for i := range 2 * hidden {
-		d[center*2*hidden+i]++
 	}
 	if mixture {
 		h := c.Hidden / 2 / c.TopK

@@ -9,8 +9,10 @@
 package reel
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/token"
@@ -34,10 +36,16 @@ func New(c Config, bpe *token.BPE, seed uint64) (*Model, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	return build(c, bpe, nn.NewParams(seed), nn.NewParams(seed+1))
+}
+
+// build makes a model of a checked configuration with its parameters in two
+// empty sets.
+func build(c Config, bpe *token.BPE, codec, flow *nn.Params) (*Model, error) {
 	if bpe.Size() > c.Text.Vocab {
 		return nil, fmt.Errorf("model configuration: text.vocab is %d, the tokenizer has %d tokens", c.Text.Vocab, bpe.Size())
 	}
-	m := &Model{Config: c, BPE: bpe, CodecParams: nn.NewParams(seed), FlowParams: nn.NewParams(seed + 1)}
+	m := &Model{Config: c, BPE: bpe, CodecParams: codec, FlowParams: flow}
 	m.Codec = NewCodec(m.CodecParams, c.Codec)
 	m.Flow = NewFlow(m.FlowParams, c)
 	return m, nil
@@ -98,7 +106,9 @@ func Read(f *safetensors.File) (*Model, error) {
 	return m, m.FlowParams.Load(read)
 }
 
-// describe makes the untrained model of a file's metadata.
+// describe makes the model of a file's metadata, its weights not loaded yet. A
+// configuration may ask for far more memory than its file has bytes: each
+// parameter is looked up in the file before there is memory for it.
 func describe(f *safetensors.File) (*Model, error) {
 	meta := f.Metadata()
 	if meta[metaFormat] != format {
@@ -115,5 +125,21 @@ func describe(f *safetensors.File) (*Model, error) {
 	if err := json.Unmarshal([]byte(meta[metaBPE]), bpe); err != nil {
 		return nil, fmt.Errorf("model tokenizer: %w", err)
 	}
-	return New(cfg, bpe, 0)
+	codec, flow := nn.NewParams(0), nn.NewParams(0)
+	for _, p := range []*nn.Params{codec, flow} {
+		p.Expect(func(name string, shape []int) error {
+			switch info, ok := f.Info(name); {
+			case !ok:
+				return fmt.Errorf("the file lacks the parameter %q of its configuration: it is damaged or of another version", name)
+			case !slices.Equal(info.Shape, shape):
+				return fmt.Errorf("parameter %q has shape %v in the weights, their configuration wants %v: the file is damaged or of another version", name, info.Shape, shape)
+			}
+			return nil
+		})
+	}
+	m, err := build(cfg, bpe, codec, flow)
+	if err != nil {
+		return nil, err
+	}
+	return m, cmp.Or(codec.Err(), flow.Err())
 }
