@@ -16,20 +16,22 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Limits on an image, checked before its pixels are decoded. Within them the
-// decoded pixels take at most MaxImageMemory, and the frame three quarters as
-// much again.
+// Limits on an image, checked before its pixels are decoded. Within them a
+// decoder takes at most about MaxImageMemory, and the frame three quarters as
+// much again. An interlaced PNG may take half as much more, and the tables of a
+// lossless WebP 200 MiB: the decoder refuses more than 2,600 of them.
 const (
 	// MaxImageBytes is the largest image file that is read.
 	MaxImageBytes = 64 << 20
 	// MaxWebPBytes is the largest WebP file. It is smaller, because the tables
-	// of a lossless WebP may unfold to some hundred times their size in the file.
+	// of a lossless WebP unfold to some two hundred times their size in the file.
 	MaxWebPBytes = 16 << 20
 	// MaxSide is the longest side of an image or a video, in pixels.
 	MaxSide = 16384
-	// MaxImageMemory is how much the decoded pixels may take: about 100
-	// megapixels of 8-bit colour, 50 of 16-bit, 25 of a progressive JPEG,
-	// whose coefficients are held beside its pixels.
+	// MaxImageMemory is how much the pixels may take while they are decoded:
+	// 96 megapixels of 8-bit colour, 48 of 16-bit colour, of a WebP, and of a
+	// JPEG in CMYK or RGB, 24 of a progressive JPEG, 16 of one in CMYK or RGB
+	// (a megapixel being 1024×1024).
 	MaxImageMemory = 384 << 20
 	// maxScans bounds the passes of a progressive JPEG over its pixels, each
 	// of which takes a few bytes in the file and a walk over the whole image.
@@ -133,14 +135,7 @@ func (i imageFormat) admit(data []byte) error {
 	if cfg.Width < 1 || cfg.Height < 1 {
 		return fmt.Errorf("media: the %s image is %d×%d pixels", i.name, cfg.Width, cfg.Height)
 	}
-	each := int64(4)
-	if i.name == "JPEG" && bytes.Contains(data, []byte{0xff, 0xc2}) {
-		each = 16
-	}
-	switch cfg.ColorModel {
-	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
-		each = 8
-	}
+	each := i.bytesPerPixel(cfg, data)
 	if cfg.Width > MaxSide || cfg.Height > MaxSide || int64(cfg.Width)*int64(cfg.Height)*each > MaxImageMemory {
 		return fmt.Errorf("media: the %s image is %d×%d pixels, allowed are %d a side and %d megapixels in all: %w",
 			i.name, cfg.Width, cfg.Height, MaxSide, MaxImageMemory/each>>20, ErrTooLarge)
@@ -152,6 +147,24 @@ func (i imageFormat) admit(data []byte) error {
 		return fmt.Errorf("media: the JPEG image has more than %d scans: %w", maxScans, ErrTooLarge)
 	}
 	return nil
+}
+
+// bytesPerPixel is what the decoder holds for a pixel at once.
+func (i imageFormat) bytesPerPixel(cfg image.Config, data []byte) int64 {
+	deep := cfg.ColorModel == color.RGBA64Model || cfg.ColorModel == color.NRGBA64Model || cfg.ColorModel == color.Gray16Model
+	inks := i.name == "JPEG" && (cfg.ColorModel == color.CMYKModel || cfg.ColorModel == color.RGBAModel)
+	progressive := i.name == "JPEG" && bytes.Contains(data, []byte{0xff, 0xc2})
+	switch {
+	case progressive && inks:
+		return 24
+	case progressive: // its coefficients are held beside its pixels
+		return 16
+	case inks, deep:
+		return 8
+	case i.name == "WebP": // transparency comes as an image of its own; indexed colours are unfolded
+		return 8
+	}
+	return 4
 }
 
 // flatten lays an image over white, some rows at a time. The first picture of
