@@ -46,6 +46,7 @@ type runFlags struct {
 type trainFlags struct {
 	runFlags
 	LR          float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Peak learning rate."`
+	Simple      bool    `help:"Of the storybook, only films with one actor and one event: easier to begin with."`
 	Films       string  `placeholder:"DIR" help:"Train on your own films: NAME.mp4 with captions, one a line, in NAME.txt. Default: the storybook."`
 	SampleEvery int     `default:"500" placeholder:"N" help:"Steps between samples; 0 for none."`
 }
@@ -157,7 +158,7 @@ func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
 // source is the storybook's training films or the user's own.
 func (c *trainFlags) source(ctx context.Context, frames float64) (train.Source, error) {
 	if c.Films == "" {
-		return train.Storybook{Seed: c.Seed * 1000}, nil
+		return train.Storybook{Seed: c.Seed * 1000, Simple: c.Simple}, nil
 	}
 	return train.OpenFolder(ctx, c.Films, frames/float64(reel.Default().FPS), c.Seed)
 }
