@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/simd"
 )
 
 // cli is the command line: a field for a command.
@@ -90,6 +91,9 @@ func run(args []string, s streams) int {
 	if err != nil {
 		fmt.Fprintf(s.err, "kinora: %v\nRun kinora --help, or kinora COMMAND --help, to see what there is.\n", err)
 		return exitUsage
+	}
+	if err := simd.EnvError(); err != nil {
+		fmt.Fprintln(s.err, "note:", err)
 	}
 	return report(ctx, k.Run(), s)
 }
