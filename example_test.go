@@ -25,7 +25,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	clip, err := m.Generate(ctx, kinora.Request{
-		Prompt:  "a red ball bounces across a beach at sunset",
+		Prompt:  "a red ball bounces on a beach at sunset",
 		Seconds: 1,
 		Seed:    7,
 		Progress: func(p kinora.Progress) {

@@ -17,22 +17,22 @@ import (
 type GenerateCmd struct {
 	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]."`
 	outputFlags
-	Seconds  float64 `default:"6" placeholder:"6" help:"Length."`
+	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
 	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image."`
 	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
-	Steps    int     `placeholder:"N" help:"Sampling steps: more are slower and finer. Default: the model's."`
+	Steps    int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
 	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
 	Model    string  `default:"${model}" placeholder:"${model}" help:"Which model."`
-	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as a checkpoint of kinora train."`
+	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
 }
 
 // Help is the end of the command's help.
 func (GenerateCmd) Help() string {
 	return `Examples:
-  kinora generate "a red ball bounces across a beach at sunset"
-  kinora generate "[Pan left] a blue cat walks through the city at night" -o cat.mp4 --seed 7
-  kinora generate "一只黄色的鸟在海洋上空飞翔" --size 1280x800
-  kinora generate "the boat sails away" --image boat.png --seconds 12 -o - | mpv -`
+  kinora generate "a red ball bounces on a beach at sunset"
+  kinora generate "[Pan left] a blue cat moves right in the city at night" -o cat.mp4 --seed 7
+  kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
+  kinora generate "the boat moves right" --image boat.png --seconds 12 -o - | mpv -`
 }
 
 // Run makes the video.

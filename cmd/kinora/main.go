@@ -32,7 +32,7 @@ type cli struct {
 
 const about = `Turns a sentence into a video, on this machine.
 
-  kinora generate "a red ball bounces across a beach at sunset"`
+  kinora generate "a red ball bounces on a beach at sunset"`
 
 // What the program exits with.
 const (
@@ -67,6 +67,7 @@ func run(args []string, s streams) int {
 		kong.Description(about),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ValueFormatter(helpOf),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) {
 			if exited < 0 {
@@ -75,7 +76,7 @@ func run(args []string, s streams) int {
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
-		kong.Vars{"model": kinora.DefaultModel},
+		helpVars,
 	)
 	if err != nil {
 		fmt.Fprintln(s.err, "kinora:", err)

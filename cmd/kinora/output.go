@@ -19,8 +19,8 @@ import (
 // outputFlags say how a clip becomes a file.
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
-	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800. Beyond the model's own size the frames are upscaled."`
-	FPS       int    `name:"fps" placeholder:"N" help:"Frames a second. At another rate than the model's own, frames are repeated or dropped."`
+	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of 16 to ${maxSide}. Beyond the model's own size the frames are upscaled."`
+	FPS       int    `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }
 

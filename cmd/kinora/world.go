@@ -25,11 +25,11 @@ type WorldCmd struct {
 // WorldSampleCmd makes up films.
 type WorldSampleCmd struct {
 	Seed      uint64   `default:"1" placeholder:"N" help:"The same seed gives the same films."`
-	N         int      `short:"n" default:"20" placeholder:"N" help:"How many films."`
+	N         int      `short:"n" default:"20" placeholder:"N" help:"How many films, at most 100000."`
 	Out       string   `required:"" placeholder:"DIR" help:"Folder to write to; made if it is not there."`
 	Size      string   `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
-	FPS       float64  `name:"fps" default:"24" placeholder:"24" help:"Frames a second."`
-	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each film."`
+	FPS       float64  `name:"fps" default:"24" placeholder:"24" help:"Frames a second, 1 to 240."`
+	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each film, 0.5 to 600."`
 	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, a line each."`
 	HeldOut   bool     `help:"Only films that training never shows. Default: only films that it may show."`
 	Simple    bool     `help:"One actor and one event a film, as in measuring a model."`
@@ -42,7 +42,7 @@ type WorldRenderCmd struct {
 	Scene     string  `arg:"" help:"Scene file (JSON), or - for standard input. docs/world.md says what may be in it."`
 	Output    string  `short:"o" required:"" placeholder:"FILE" help:"Where to write: a .mp4 or .webp video, a .png contact sheet, or - for standard output."`
 	Size      string  `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
-	FPS       float64 `name:"fps" default:"24" placeholder:"24" help:"Frames a second."`
+	FPS       float64 `name:"fps" default:"24" placeholder:"24" help:"Frames a second, 1 to 240."`
 	Overwrite bool    `help:"Replace the output file if there is one."`
 }
 
