@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Version is the version of the scene format that this package reads and writes.
@@ -59,13 +60,13 @@ func DecodeScene(r io.Reader) (Scene, error) {
 		return Scene{}, fmt.Errorf("read scene: %w", err)
 	}
 	if len(data) > MaxSceneJSON {
-		return Scene{}, fmt.Errorf("read scene: longer than %d bytes", MaxSceneJSON)
+		return Scene{}, fmt.Errorf("read scene: longer than the %d bytes that a scene may have", MaxSceneJSON)
 	}
 	var s Scene
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
-		return Scene{}, fmt.Errorf("read scene: %w", err)
+		return Scene{}, fmt.Errorf("read scene: %w", explain(err, data))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Scene{}, errors.New("read scene: there is more after the scene's closing brace")
@@ -75,6 +76,35 @@ func DecodeScene(r io.Reader) (Scene, error) {
 		return Scene{}, err
 	}
 	return s, nil
+}
+
+// The names of the fields, for who wrote another one.
+const (
+	sceneFields = "version, seed, seconds, actors, relation, events, place, time, weather, camera"
+	actorFields = "subject, color, size, count"
+)
+
+// explain makes an error of package json one for who wrote the scene.
+func explain(err error, data []byte) error {
+	line := func(offset int64) int { return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n")) }
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty: write a scene in JSON")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it ends in the middle: a brace, bracket or quote is not closed")
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d is not JSON: %w", line(syntax.Offset), err)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("line %d: a scene is an object in braces, not a JSON %s", line(kind.Offset), kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("line %d: %s cannot be a JSON %s", line(kind.Offset), kind.Field, kind.Value)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("unknown field %s: a scene has %s, and an actor has %s", name, sceneFields, actorFields)
+	}
+	return err
 }
 
 // fill sets what a hand-written scene may leave out.

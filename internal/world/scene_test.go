@@ -54,9 +54,7 @@ func TestSceneErrorsSayWhatToDo(t *testing.T) {
 		`{"actors":[{"subject":"cat","color":"red","count":9}],"events":["up"],"place":"space"}`: "1 to 3",
 		`{"actors":[{"subject":"cat","color":"red"}],"events":[],"place":"space"}`:               "0 events",
 		`{"actors":[{"subject":"cat","color":"red"}],"events":["up","up","up"],"place":"space"}`: "3 events",
-		`[]`:                     "cannot unmarshal",
-		``:                       "EOF",
-		`{"seed":-1,` + ok + `}`: "-1",
+		`{"seed":-1,` + ok + `}`:                           "-1",
 		strings.Repeat(" ", MaxSceneJSON) + `{` + ok + `}`: "longer than",
 	} {
 		_, err := DecodeScene(strings.NewReader(text))
@@ -69,6 +67,35 @@ func TestSceneErrorsSayWhatToDo(t *testing.T) {
 	}
 	if _, err := json.Marshal(Actor{Color: 77}); err == nil {
 		t.Error("a colour without a name is written")
+	}
+}
+
+// TestSceneErrors: what is wrong is told with its place and what to write, in
+// words of the scene and not of Go.
+func TestSceneErrors(t *testing.T) {
+	fields := func(v any) string {
+		var names []string
+		for f := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+		return strings.Join(names, ", ")
+	}
+	for text, want := range map[string]string{
+		"":                            "it is empty",
+		"{\"actors\": [":              "ends in the middle",
+		"{\n\n\"actors\": [}":         "line 3 is not JSON",
+		"[]":                          "line 1: a scene is an object",
+		"{\n\"seconds\": \"6\"}":      "line 2: seconds cannot be a JSON string",
+		`{"actors":[{"subject":3}]}`:  "actors.subject cannot be a JSON number",
+		`{"colour":"red"}`:            `unknown field "colour": a scene has ` + fields(Scene{}),
+		`{"actors":[{"kind":"cat"}]}`: "and an actor has " + fields(Actor{}),
+		`{"seed":-1}`:                 "seed cannot be a JSON number -1",
+	} {
+		_, err := DecodeScene(strings.NewReader(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {
+			t.Errorf("%q: error is %v, want one with %q", text, err, want)
+		}
 	}
 }
 
