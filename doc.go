@@ -12,8 +12,9 @@
 //
 // Everything takes a context and stops soon after it is cancelled. The same
 // request to the same model gives the same frames, whatever the number of
-// threads. Errors are of type *Error or the context's own.
+// threads, on the same kind of CPU. Errors are of type *Error or the context's own.
 //
-// The package never opens a network connection, never writes outside the paths
-// it is given and the user's cache folder, and never prints.
+// The package never opens a network connection and never prints. It writes to
+// the paths it is given, to the user's cache folder and, for a WebP that goes
+// to an io.Writer, to the system's folder for temporary files.
 package kinora

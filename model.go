@@ -42,8 +42,8 @@ type options struct {
 	latentsDir string
 }
 
-// WithWeights takes the weights from a file, such as a checkpoint of kinora
-// train, and not from the binary.
+// WithWeights takes the weights from a file, such as the reel.safetensors of a
+// run of kinora train, and not from the binary.
 func WithWeights(path string) Option { return func(o *options) { o.weights = path } }
 
 // WithLatentsDir keeps latents in dir until their clips are saved, unless a
