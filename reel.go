@@ -135,15 +135,15 @@ func (e *reelEngine) load(path string) (latents, error) {
 	l := &reel.Latents{Data: data, FPS: c.FPS, Prompt: meta["prompt"]}
 	want := []int{0, c.Height / 16, c.Width / 16, c.Codec.Latent}
 	if len(shape) != 4 || shape[0] < 1 || shape[1] != want[1] || shape[2] != want[2] || shape[3] != want[3] {
-		return nil, fmt.Errorf("the latents have the shape %v, this model's have [groups %d %d %d]", shape, want[1], want[2], want[3])
+		return nil, fmt.Errorf("the latents have the shape %v, this model's have [groups %d %d %d]: open it with the weights that made them", shape, want[1], want[2], want[3])
 	}
 	l.Groups, l.H, l.W, l.C = shape[0], shape[1], shape[2], shape[3]
 	l.Frames, err = strconv.Atoi(meta["frames"])
 	if err != nil || l.Frames < 1 || l.Frames > reel.Frames(l.Groups) {
-		return nil, fmt.Errorf("the latents of %d groups say they hold %.20q frames", l.Groups, meta["frames"])
+		return nil, fmt.Errorf("the latents of %d groups say they hold %.20q frames: the file is damaged", l.Groups, meta["frames"])
 	}
 	if l.Seed, err = strconv.ParseUint(meta["seed"], 10, 64); err != nil {
-		return nil, fmt.Errorf("the latents say seed %.20q", meta["seed"])
+		return nil, fmt.Errorf("the latents say seed %.20q, which is no number: the file is damaged", meta["seed"])
 	}
 	return &reelLatents{l}, nil
 }

@@ -112,7 +112,7 @@ func Read(f *safetensors.File) (*Model, error) {
 func describe(f *safetensors.File) (*Model, error) {
 	meta := f.Metadata()
 	if meta[metaFormat] != format {
-		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a reel model", meta[metaFormat], format)
+		return nil, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
 	}
 	var cfg Config
 	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {

@@ -65,7 +65,7 @@ func (h header) object(f func(key string) error) error {
 			return err
 		}
 		if seen[key] {
-			return fmt.Errorf("%q is there twice", key)
+			return fmt.Errorf("%.40q is there twice: the file is damaged", key)
 		}
 		seen[key] = true
 		if err := f(key); err != nil {
@@ -106,7 +106,7 @@ func (h header) tensor() (Info, error) {
 		case "data_offsets":
 			offsets, err = h.numbers(2)
 		default:
-			err = fmt.Errorf("%q is none of dtype, shape and data_offsets", key)
+			err = fmt.Errorf("%.40q is none of dtype, shape and data_offsets", key)
 		}
 		return err
 	})
@@ -116,7 +116,7 @@ func (h header) tensor() (Info, error) {
 	case have != 3:
 		return t, errors.New("dtype, shape or data_offsets is missing")
 	case t.DType.Size() == 0:
-		return t, fmt.Errorf("type %q is not known: a newer Kinora may read it", string(t.DType))
+		return t, fmt.Errorf("type %.40q is not known: a newer Kinora may read it", string(t.DType))
 	case len(offsets) != 2 || offsets[0] > offsets[1]:
 		return t, fmt.Errorf("data_offsets are %d, want a begin and an end", offsets)
 	}
@@ -163,7 +163,7 @@ func (h header) numbers(limit int) ([]int, error) {
 		}
 		num, ok := tok.(json.Number)
 		if !ok {
-			return nil, fmt.Errorf("%v is not a number", tok)
+			return nil, fmt.Errorf("%.40q is not a number", fmt.Sprint(tok))
 		}
 		v, err := strconv.ParseUint(num.String(), 10, strconv.IntSize-1)
 		if err != nil {
@@ -184,7 +184,7 @@ func (h header) text() (string, error) {
 	}
 	s, ok := tok.(string)
 	if !ok {
-		return "", fmt.Errorf("%v where a text should be", tok)
+		return "", fmt.Errorf("%.40q where a text should be", fmt.Sprint(tok))
 	}
 	return s, nil
 }

@@ -106,6 +106,8 @@ func file(header string, n int) []byte {
 	return append(append(b, header...), make([]byte, n)...)
 }
 
+var long = strings.Repeat("a", 5000)
+
 var hostile = []struct {
 	name string
 	data []byte
@@ -142,6 +144,11 @@ var hostile = []struct {
 	{"a name twice", file(`{"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"I8","shape":[1],"data_offsets":[1,2]}}`, 2), "twice"},
 	{"many dimensions", file(`{"a":{"dtype":"I8","shape":[`+strings.Repeat("1,", MaxRank)+`1],"data_offsets":[0,1]}}`, 1), "more than"},
 	{"a long name", file(`{"`+strings.Repeat("a", MaxName+1)+`":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}`, 1), "name"},
+	{"a long field", file(`{"a":{"`+long+`":1}}`, 0), "none of"},
+	{"a long name twice", file(`{"__metadata__":{"`+long+`":"","`+long+`":""}}`, 0), "twice"},
+	{"a long type", file(`{"a":{"dtype":"`+long+`","shape":[1],"data_offsets":[0,4]}}`, 4), "newer"},
+	{"a text for a size", file(`{"a":{"dtype":"I8","shape":["`+long+`"],"data_offsets":[0,4]}}`, 4), "not a number"},
+	{"a number for a type", file(`{"a":{"dtype":1`+strings.Repeat("0", 5000)+`}}`, 0), "a text should be"},
 	{"metadata that is no text", file(`{"__metadata__":{"a":1}}`, 0), "__metadata__"},
 }
 
@@ -152,6 +159,8 @@ func TestHostileFiles(t *testing.T) {
 			t.Errorf("%s: accepted with %v", c.name, f.Names())
 		} else if !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: the error is %q, want something of %q", c.name, err, c.want)
+		} else if len(err.Error()) > 300 {
+			t.Errorf("%s: the error has %d bytes", c.name, len(err.Error()))
 		}
 	}
 }
