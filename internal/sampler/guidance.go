@@ -1,7 +1,5 @@
 package sampler
 
-import "context"
-
 // Guidance is classifier-free guidance (Ho and Salimans, 2022) on the predicted
 // sample, x̂ = x̂_u + Scale·(x̂_c - x̂_u), which for this flow is the same as
 // guidance on the velocity. Between From and To only, outside of which the
@@ -29,24 +27,5 @@ func (g Guidance) Combine(dst, cond, uncond []float32) {
 	cond, uncond = cond[:len(dst)], uncond[:len(dst)]
 	for i, u := range uncond {
 		dst[i] = u + g.Scale*(cond[i]-u)
-	}
-}
-
-// Guide returns a model that calls cond and, where the guidance is active,
-// uncond, one after the other. The two may share their output buffer.
-func (g Guidance) Guide(cond, uncond Denoise) Denoise {
-	var kept []float32
-	return func(ctx context.Context, z []float32, t float64) ([]float32, error) {
-		c, err := cond(ctx, z, t)
-		if err != nil || !g.Active(t) {
-			return c, err
-		}
-		kept = append(kept[:0], c...)
-		u, err := uncond(ctx, z, t)
-		if err != nil {
-			return nil, err
-		}
-		g.Combine(kept, kept, u[:len(kept)])
-		return kept, nil
 	}
 }

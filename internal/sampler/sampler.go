@@ -65,14 +65,6 @@ func ParseSolver(name string) (Solver, error) {
 	return 0, fmt.Errorf("sampler: unknown solver %q: use multistep, euler or heun", name)
 }
 
-// Calls returns how often the solver calls the model over a number of steps.
-func (s Solver) Calls(steps int) int {
-	if s == Heun {
-		return 2*steps - 1
-	}
-	return steps
-}
-
 // Schedule returns the steps+1 times 0 = t_0 < ... < t_steps = 1: an even grid
 // u, moved towards the noise by
 //

@@ -49,7 +49,6 @@ func BenchmarkOps(b *testing.B) {
 		{"ToF16", 6, func() { ToF16(half, w) }},
 		{"FromF16", 6, func() { FromF16(w, half) }},
 		{"Unshuffle", 8, func() { Unshuffle(x[:n], w, 16, 5, 8, 14, 128/4, 1, 2, 2) }},
-		{"Upsample2", 5, func() { Upsample2(x[:n], y, 16, 14, 20, 64) }},
 	} {
 		b.Run(o.name, func(b *testing.B) {
 			b.SetBytes(int64(o.bytes) * n)

@@ -72,28 +72,6 @@ func quads(n, h, w, c int, f func(small, top, bottom int)) {
 	})
 }
 
-// Upsample2 repeats every pixel twice in height and width: x [n, h, w, c] → y [n, 2h, 2w, c].
-func Upsample2(y, x []float32, n, h, w, c int) {
-	need("Upsample2: y", len(y), 4*n*h*w*c)
-	need("Upsample2: x", len(x), n*h*w*c)
-	quads(n, h, w, c, func(s, top, bottom int) {
-		copy(y[top:top+c], x[s:s+c])
-		copy(y[top+c:top+2*c], x[s:s+c])
-		copy(y[bottom:bottom+c], x[s:s+c])
-		copy(y[bottom+c:bottom+2*c], x[s:s+c])
-	})
-}
-
-// Upsample2Grad adds to dx [n, h, w, c] the sums of the four pixels of dy [n, 2h, 2w, c] that each pixel became.
-func Upsample2Grad(dx, dy []float32, n, h, w, c int) {
-	if dx == nil {
-		return
-	}
-	need("Upsample2Grad: dx", len(dx), n*h*w*c)
-	need("Upsample2Grad: dy", len(dy), 4*n*h*w*c)
-	quads(n, h, w, c, func(s, top, bottom int) { addQuad(dx[s:s+c], dy, top, bottom, c, 1) })
-}
-
 // addQuad adds scale times the sum of four pixels to dst.
 func addQuad(dst, x []float32, top, bottom, c int, scale float32) {
 	vec.AddScaled(dst, x[top:top+c], scale)
