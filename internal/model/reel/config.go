@@ -67,7 +67,7 @@ const (
 func Default() Config {
 	return Config{
 		Width: 256, Height: 160, FPS: 24,
-		Codec: CodecConfig{Latent: 16, EncWidth: 96, EncBlocks: 1, DecWidth: 160, DecBlocks: 3, DeepWidth: 192, EncDeep: 2, DecDeep: 3},
+		Codec: CodecConfig{Latent: 24, EncWidth: 96, EncBlocks: 1, DecWidth: 160, DecBlocks: 3, DeepWidth: 192, EncDeep: 2, DecDeep: 3},
 		Text:  TextConfig{Vocab: 2048, Width: 256, Blocks: 3, Heads: 8, Max: 64},
 		Flow:  FlowConfig{Width: 256, Blocks: 8, Heads: 8, Hidden: 512, Softmax: 2, Experts: 8, TopK: 2, Groups: 6},
 	}
