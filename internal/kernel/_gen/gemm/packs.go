@@ -108,7 +108,7 @@ func lines512(f *file, bf16 bool, width int) {
 }
 
 // transpose512 packs 16 columns of a panel whose values lie along k: it turns
-// blocks of 16 lines of 16 cells. R13, the argument, is not needed past its head.
+// blocks of 16 lines of 16 cells.
 func transpose512(f *file, bf16 bool) {
 	kind, size := "F32", 64
 	if bf16 {
