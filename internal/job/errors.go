@@ -1,0 +1,78 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code says what kind of error it is. Every API has its own word and number
+// for each.
+type Code string
+
+// The codes.
+const (
+	Invalid      Code = "invalid"       // a field is wrong; Param names it
+	Unsupported  Code = "unsupported"   // the chosen model or this server cannot do it
+	NotFound     Code = "not_found"     // no such job, file, model, …, or not this project's
+	Unauthorized Code = "unauthorized"  // no key, or one that is not valid
+	Forbidden    Code = "forbidden"     // the key's scopes do not allow it
+	Conflict     Code = "conflict"      // the job's state does not allow it
+	TooLarge     Code = "too_large"     // a body or file is over its limit
+	RateLimited  Code = "rate_limited"  // too many requests a minute
+	TooMany      Code = "too_many"      // too many jobs of this key or project in flight
+	QueueFull    Code = "queue_full"    // the queue is at its bound
+	Balance      Code = "balance"       // not enough money
+	Quota        Code = "quota"         // the plan's credits are used up
+	PromptUnsafe Code = "prompt_unsafe" // moderation refused the input (MiniMax 1026)
+	OutputUnsafe Code = "output_unsafe" // moderation refused the output (MiniMax 1027)
+	Invisible    Code = "invisible"     // invisible characters in the prompt (MiniMax 1042)
+	Timeout      Code = "timeout"       // it took longer than it may
+	Unavailable  Code = "unavailable"   // a part that is needed is not there now; try again
+	Internal     Code = "internal"      // a defect of ours
+	IsCancelled  Code = "cancelled"     // what a cancelled job shows where an API knows no such state
+	IsExpired    Code = "expired"       // what an expired job shows likewise
+	PastAttempts Code = "attempts_used" // every attempt failed or was lost
+)
+
+// Error is an error that its reader may see: what was wrong, where, and what to
+// do. It never tells of the inside of the machine.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	// Param is the field that is wrong, in the API's own name; "" for none.
+	Param string `json:"param,omitempty"`
+	// RetryAfter is when it may be worth trying again; 0 when it is not.
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
+	// Err is the cause, for logs only.
+	Err error `json:"-"`
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an error with a message.
+func Errorf(code Code, param, format string, args ...any) *Error {
+	return &Error{Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
+}
+
+// AsError returns the *Error in err's chain, or one of code Internal that hides
+// err from its reader and keeps it for the logs.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: Internal, Message: "something went wrong on our side; the log has the details", Err: err}
+}
+
+// CodeOf is the code of the *Error in err's chain, or Internal.
+func CodeOf(err error) Code { return AsError(err).Code }
+
+// ErrLate is what a worker is told whose attempt is not the current one: the
+// job was given to another, cancelled or finished. Whatever it made is to be
+// thrown away.
+var ErrLate = errors.New("this attempt at the job is over: another has it, or it is finished")

@@ -1,0 +1,47 @@
+package job
+
+// State is where a job stands; docs/jobs.md draws how it moves.
+type State string
+
+// The states. The last four are final.
+const (
+	Queued    State = "queued"    // accepted, and never lost from here on
+	Running   State = "running"   // a worker holds its lease
+	Succeeded State = "succeeded" // its media is stored and visible
+	Failed    State = "failed"    // it will not be tried again; Error says why
+	Cancelled State = "cancelled" // its owner stopped it
+	Expired   State = "expired"   // it waited longer than it was to
+)
+
+// States lists all states in the order of a job's life.
+func States() []State { return []State{Queued, Running, Succeeded, Failed, Cancelled, Expired} }
+
+// moves are the changes that may happen.
+var moves = map[State][]State{
+	Queued:  {Running, Cancelled, Expired, Failed},
+	Running: {Queued, Succeeded, Failed, Cancelled},
+}
+
+// Final reports whether a job stays in this state for ever.
+func (s State) Final() bool { return len(moves[s]) == 0 }
+
+// Valid reports whether s is a state.
+func (s State) Valid() bool {
+	for _, t := range States() {
+		if s == t {
+			return true
+		}
+	}
+	return false
+}
+
+// CanBecome reports whether a job may go from s to t: from running back to
+// queued when a worker is lost or an attempt failed that is to be repeated.
+func (s State) CanBecome(t State) bool {
+	for _, m := range moves[s] {
+		if m == t {
+			return true
+		}
+	}
+	return false
+}
