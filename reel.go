@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strconv"
 
 	"github.com/kinora-video/kinora/internal/model/reel"
@@ -20,14 +20,16 @@ type reelEngine struct {
 }
 
 func openReel(_ context.Context, weights string) (engine, error) {
-	data := reel.Embedded()
-	if weights != "" {
-		var err error
-		if data, err = os.ReadFile(weights); err != nil {
-			return nil, &Error{Kind: NotFound, Op: "read weights", What: weights, Err: err}
-		}
+	var m *reel.Model
+	var err error
+	if weights == "" {
+		m, err = reel.Open(reel.Embedded())
+	} else {
+		m, err = reel.OpenFile(weights)
 	}
-	m, err := reel.Open(data)
+	if _, unread := errors.AsType[*fs.PathError](err); unread {
+		return nil, &Error{Kind: NotFound, Op: "read weights", What: weights, Err: err}
+	}
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: "read weights", What: weights, Err: err, Hint: "weights of reel come from kinora train"}
 	}

@@ -82,6 +82,21 @@ func Open(data []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openFrozen(f)
+}
+
+// OpenFile is Open for a file of weights, which is mapped and not read whole
+// where the system can: its bytes are not held beside the weights made of them.
+func OpenFile(path string) (*Model, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return openFrozen(f)
+}
+
+func openFrozen(f *safetensors.File) (*Model, error) {
 	m, err := Read(f)
 	if err != nil {
 		return nil, err

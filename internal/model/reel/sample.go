@@ -20,6 +20,10 @@ type Request struct {
 	Steps    int     // 0 for DefaultSteps
 	Guidance float32 // 0 for DefaultGuidance; 1 for none
 	Solver   string  // "" for the default
+	// Preview, if not nil, is given a picture now and then, from the sampling
+	// goroutine: the first frame of the chunk that is being sampled, as it is
+	// predicted so far, in RGB of the native size. The slice is the callee's.
+	Preview func(rgb []byte)
 }
 
 // What a request gets that does not say.
@@ -128,10 +132,14 @@ type sampling struct {
 	copies  int       // 2 with guidance, 1 without
 	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
+	preview *previewer
 }
 
 func (m *Model) newSampling(r Request) *sampling {
-	s := &sampling{m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2, seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS))}
+	s := &sampling{
+		m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2,
+		seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS)), preview: newPreviewer(m, r.Preview),
+	}
 	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
 	if r.Guidance == 1 {
 		s.copies, prompts = 1, prompts[:1]
@@ -179,6 +187,7 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 			x = x[:len(z)]
 		}
 		copy(x[:given], s.first)
+		s.preview.offer(x, start == 0)
 		return x, nil
 	}
 	grid := sampler.Schedule(s.r.Steps, 1)
@@ -189,6 +198,7 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 	s.stream.Record()
 	s.forward(z, start, n, given > 0, 1)
 	s.stream.Advance()
+	s.preview.finished(z)
 	return z, nil
 }
 
