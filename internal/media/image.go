@@ -89,45 +89,86 @@ func ReadImage(path string) (Frame, error) {
 	return f, nil
 }
 
+// ImageLimits narrow what is read of an image. A limit of 0 is the package's
+// own, and none goes beyond it.
+type ImageLimits struct {
+	Bytes  int64 // of the file: MaxImageBytes
+	Side   int   // in pixels, of the longer side: MaxSide
+	Pixels int64 // in all: what MaxImageMemory holds
+}
+
+// narrowed fills in the package's limits.
+func (l ImageLimits) narrowed() ImageLimits {
+	if l.Bytes <= 0 || l.Bytes > MaxImageBytes {
+		l.Bytes = MaxImageBytes
+	}
+	if l.Side <= 0 || l.Side > MaxSide {
+		l.Side = MaxSide
+	}
+	if l.Pixels <= 0 || l.Pixels > MaxImageMemory {
+		l.Pixels = MaxImageMemory
+	}
+	return l
+}
+
 // DecodeImage reads a PNG, JPEG or WebP image or the first picture of a GIF,
 // which may come from anywhere. Sizes are held against the limits before any
 // pixel is decoded; over them the error is ErrTooLarge, and ErrNotAnImage for
 // anything else than an image. Transparency is laid over white; a JPEG is
 // turned upright as its Exif orientation says.
-func DecodeImage(r io.Reader) (f Frame, err error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxImageBytes+1))
+func DecodeImage(r io.Reader) (Frame, error) {
+	f, _, err := DecodeImageWithin(r, ImageLimits{})
+	return f, err
+}
+
+// DecodeImageWithin is DecodeImage with narrower limits. It also returns the
+// name of the format: PNG, JPEG, WebP or GIF.
+func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, name string, err error) {
+	l = l.narrowed()
+	data, err := io.ReadAll(io.LimitReader(r, l.Bytes+1))
 	if err != nil {
-		return Frame{}, fmt.Errorf("media: reading an image: %w", err)
+		return Frame{}, "", fmt.Errorf("media: reading an image: %w", err)
 	}
-	if len(data) > MaxImageBytes {
-		return Frame{}, fmt.Errorf("media: the image file has more than %d MiB: %w", MaxImageBytes>>20, ErrTooLarge)
+	if int64(len(data)) > l.Bytes {
+		return Frame{}, "", fmt.Errorf("media: the image file has more than %s: %w", inBytes(l.Bytes), ErrTooLarge)
 	}
 	format, ok := sniff(data)
 	if !ok {
-		return Frame{}, fmt.Errorf("media: %w", ErrNotAnImage)
+		return Frame{}, "", fmt.Errorf("media: %w", ErrNotAnImage)
 	}
 	// A bug in a decoder must not take the program down with it.
 	defer func() {
 		if p := recover(); p != nil {
-			f, err = Frame{}, fmt.Errorf("media: the %s decoder failed on a broken image: %v", format.name, p)
+			f, name, err = Frame{}, "", fmt.Errorf("media: the %s decoder failed on a broken image: %v", format.name, p)
 		}
 	}()
-	if err := format.admit(data); err != nil {
-		return Frame{}, err
+	if err := format.admit(data, l); err != nil {
+		return Frame{}, "", err
 	}
 	img, err := format.decode(bytes.NewReader(data))
 	if err != nil {
-		return Frame{}, fmt.Errorf("media: decoding a %s image: %w", format.name, err)
+		return Frame{}, "", fmt.Errorf("media: decoding a %s image: %w", format.name, err)
 	}
 	turn := 1
 	if format.name == "JPEG" {
 		turn = exifOrientation(data)
 	}
-	return upright(flatten(img, format, data), turn), nil
+	return upright(flatten(img, format, data), turn), format.name, nil
+}
+
+// inBytes writes a size as people do.
+func inBytes(n int64) string {
+	switch {
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n%1e6 == 0:
+		return fmt.Sprintf("%d MB", n/1e6)
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // admit holds the sizes that the header states against the limits.
-func (i imageFormat) admit(data []byte) error {
+func (i imageFormat) admit(data []byte, l ImageLimits) error {
 	cfg, err := i.config(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("media: reading the header of a %s image: %w", i.name, err)
@@ -135,10 +176,9 @@ func (i imageFormat) admit(data []byte) error {
 	if cfg.Width < 1 || cfg.Height < 1 {
 		return fmt.Errorf("media: the %s image is %d×%d pixels", i.name, cfg.Width, cfg.Height)
 	}
-	each := i.bytesPerPixel(cfg, data)
-	if cfg.Width > MaxSide || cfg.Height > MaxSide || int64(cfg.Width)*int64(cfg.Height)*each > MaxImageMemory {
-		return fmt.Errorf("media: the %s image is %d×%d pixels, allowed are %d a side and %d megapixels in all: %w",
-			i.name, cfg.Width, cfg.Height, MaxSide, MaxImageMemory/each>>20, ErrTooLarge)
+	if pixels := min(l.Pixels, MaxImageMemory/i.bytesPerPixel(cfg, data)); cfg.Width > l.Side || cfg.Height > l.Side || int64(cfg.Width)*int64(cfg.Height) > pixels {
+		return fmt.Errorf("media: the %s image is %d×%d pixels, allowed are %d a side and %s in all: %w",
+			i.name, cfg.Width, cfg.Height, l.Side, inPixels(pixels), ErrTooLarge)
 	}
 	if i.name == "WebP" && len(data) > MaxWebPBytes {
 		return fmt.Errorf("media: the WebP image has more than %d MiB: %w", MaxWebPBytes>>20, ErrTooLarge)
@@ -147,6 +187,14 @@ func (i imageFormat) admit(data []byte) error {
 		return fmt.Errorf("media: the JPEG image has more than %d scans: %w", maxScans, ErrTooLarge)
 	}
 	return nil
+}
+
+// inPixels writes an area as people do.
+func inPixels(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d megapixels", n>>20)
+	}
+	return fmt.Sprintf("%d pixels", n)
 }
 
 // bytesPerPixel is what the decoder holds for a pixel at once.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -12,6 +13,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/HugoSmits86/nativewebp"
@@ -249,6 +251,34 @@ func TestDecodeImageRefuses(t *testing.T) {
 	}
 }
 
+// TestDecodeImageWithin: each limit says its own name, and none is widened.
+func TestDecodeImageWithin(t *testing.T) {
+	var b bytes.Buffer
+	if err := scene(60, 20, 0).WritePNG(&b); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(b.Len())
+	for _, c := range []struct {
+		l    ImageLimits
+		want string // "" for a picture
+	}{
+		{ImageLimits{}, ""},
+		{ImageLimits{Bytes: size, Side: 60, Pixels: 1200}, ""},
+		{ImageLimits{Bytes: 1 << 40, Side: 1 << 40, Pixels: 1 << 50}, ""},
+		{ImageLimits{Bytes: size - 1}, fmt.Sprintf("more than %d bytes", size-1)},
+		{ImageLimits{Side: 59}, "59 a side"},
+		{ImageLimits{Pixels: 1199}, "1199 pixels in all"},
+	} {
+		f, name, err := DecodeImageWithin(bytes.NewReader(b.Bytes()), c.l)
+		switch {
+		case c.want == "" && (err != nil || name != "PNG" || f.W != 60 || f.H != 20):
+			t.Errorf("%+v: %s of %d×%d, %v", c.l, name, f.W, f.H, err)
+		case c.want != "" && (!errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%+v: %v, want one that says %q", c.l, err, c.want)
+		}
+	}
+}
+
 func FuzzDecodeImage(f *testing.F) {
 	for _, format := range []string{"PNG", "JPEG", "WebP", "GIF"} {
 		f.Add(encoded(f, format, picture()))
@@ -262,7 +292,7 @@ func FuzzDecodeImage(f *testing.F) {
 		// Sizes within the limits are fine but slow to fuzz.
 		if format, ok := sniff(data); ok {
 			if cfg, err := format.config(bytes.NewReader(data)); err == nil && cfg.Width*cfg.Height > 1<<20 {
-				if err := format.admit(data); err == nil && cfg.Width*cfg.Height > MaxImageMemory/4 {
+				if err := format.admit(data, ImageLimits{}.narrowed()); err == nil && cfg.Width*cfg.Height > MaxImageMemory/4 {
 					t.Errorf("%d×%d pixels were admitted", cfg.Width, cfg.Height)
 				}
 				return

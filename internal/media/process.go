@@ -65,7 +65,7 @@ func newProcess(ctx context.Context, path string, args ...string) *process {
 	p.cmd = exec.CommandContext(p.ctx, path, args...)
 	p.cmd.Stderr = &p.stderr
 	// A child of the tool may hold its pipes open after its end.
-	p.cmd.WaitDelay = 2 * time.Second
+	p.cmd.WaitDelay = time.Second
 	p.wait = sync.OnceValue(p.cmd.Wait)
 	return p
 }

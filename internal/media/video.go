@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,8 @@ type VideoInfo struct {
 	W, H     int
 	FPS      float64       // average frames a second, 0 where unknown
 	Duration time.Duration // 0 where unknown
+	Frames   int           // as the file counts them, or by rate and duration; 0 where unknown
+	Audio    bool          // there is sound beside the pictures
 	Codec    string
 	PixFmt   string
 	// Tags are those of the container, names in lower case.
@@ -43,7 +47,7 @@ func input(path string) ([]string, error) {
 }
 
 // Probe asks ffprobe about the first video stream of a file, which may come
-// from anywhere.
+// from anywhere. Animated WebP is not among what ffprobe knows: see Inspect.
 func Probe(ctx context.Context, path string) (VideoInfo, error) {
 	tool, err := ffprobe()
 	if err != nil {
@@ -54,8 +58,8 @@ func Probe(ctx context.Context, path string) (VideoInfo, error) {
 		return VideoInfo{}, err
 	}
 	args := append([]string{
-		"-hide_banner", "-loglevel", "error", "-of", "json", "-select_streams", "v:0", "-show_entries",
-		"stream=width,height,avg_frame_rate,duration,codec_name,pix_fmt:stream_tags:format=duration:format_tags",
+		"-hide_banner", "-loglevel", "error", "-of", "json", "-show_entries",
+		"stream=codec_type,width,height,avg_frame_rate,duration,nb_frames,codec_name,pix_fmt:format=duration:format_tags",
 	}, in...)
 	out, err := newProcess(ctx, tool, args...).output("probing "+path, probeBytes, probeTime)
 	if err != nil {
@@ -64,17 +68,21 @@ func Probe(ctx context.Context, path string) (VideoInfo, error) {
 	return parseProbe(path, out)
 }
 
+// probedStream is what ffprobe writes of a stream.
+type probedStream struct {
+	Type          string `json:"codec_type"`
+	Width, Height int
+	Rate          string `json:"avg_frame_rate"`
+	Duration      string
+	Frames        string `json:"nb_frames"`
+	Codec         string `json:"codec_name"`
+	PixFmt        string `json:"pix_fmt"`
+}
+
 func parseProbe(path string, out []byte) (VideoInfo, error) {
 	var found struct {
-		Streams []struct {
-			Width, Height int
-			Rate          string `json:"avg_frame_rate"`
-			Duration      string
-			Codec         string `json:"codec_name"`
-			PixFmt        string `json:"pix_fmt"`
-			Tags          map[string]string
-		}
-		Format struct {
+		Streams []probedStream
+		Format  struct {
 			Duration string
 			Tags     map[string]string
 		}
@@ -82,31 +90,47 @@ func parseProbe(path string, out []byte) (VideoInfo, error) {
 	if err := json.Unmarshal(out, &found); err != nil {
 		return VideoInfo{}, fmt.Errorf("media: probing %s: ffprobe's answer: %w", path, err)
 	}
-	if len(found.Streams) == 0 {
+	video := slices.IndexFunc(found.Streams, func(s probedStream) bool { return s.Type == "video" })
+	if video < 0 {
 		return VideoInfo{}, fmt.Errorf("media: %s has no video in it", path)
 	}
-	s := found.Streams[0]
-	info := VideoInfo{W: s.Width, H: s.Height, FPS: ratio(s.Rate), Codec: s.Codec, PixFmt: s.PixFmt, Tags: map[string]string{}}
+	s := found.Streams[video]
+	info := VideoInfo{
+		W: s.Width, H: s.Height, FPS: ratio(s.Rate), Codec: s.Codec, PixFmt: s.PixFmt, Tags: map[string]string{},
+		Audio: slices.ContainsFunc(found.Streams, func(s probedStream) bool { return s.Type == "audio" }),
+	}
 	for _, d := range []string{s.Duration, found.Format.Duration} {
 		if v, err := strconv.ParseFloat(d, 64); err == nil && v > 0 && v < 1e9 && info.Duration == 0 {
 			info.Duration = time.Duration(v * float64(time.Second))
 		}
 	}
+	if n, err := strconv.Atoi(s.Frames); err == nil && n > 0 {
+		info.Frames = n
+	} else if n := math.Round(info.FPS * info.Duration.Seconds()); n < math.MaxInt32 {
+		info.Frames = int(n)
+	}
 	for k, v := range found.Format.Tags {
 		info.Tags[strings.ToLower(k)] = v
 	}
-	if info.W < 1 || info.H < 1 {
-		return VideoInfo{}, fmt.Errorf("media: %s states a size of %d×%d", path, info.W, info.H)
-	}
-	if info.W > MaxSide || info.H > MaxSide || int64(info.W)*int64(info.H) > maxVideoPixels {
-		return VideoInfo{}, fmt.Errorf("media: %s is %d×%d, allowed are %d a side and %d megapixels in all: %w",
-			path, info.W, info.H, MaxSide, maxVideoPixels>>20, ErrTooLarge)
+	if err := checkVideoSize(path, info.W, info.H); err != nil {
+		return VideoInfo{}, err
 	}
 	return info, nil
 }
 
 // maxVideoPixels bounds a picture of a video that is read: 8K and a little.
 const maxVideoPixels = 40 << 20
+
+func checkVideoSize(path string, w, h int) error {
+	if w < 1 || h < 1 {
+		return fmt.Errorf("media: %s states a size of %d×%d", path, w, h)
+	}
+	if w > MaxSide || h > MaxSide || int64(w)*int64(h) > maxVideoPixels {
+		return fmt.Errorf("media: %s is %d×%d, allowed are %d a side and %d megapixels in all: %w",
+			path, w, h, MaxSide, maxVideoPixels>>20, ErrTooLarge)
+	}
+	return nil
+}
 
 // ratio reads "30000/1001"; anything odd is 0.
 func ratio(s string) float64 {
@@ -159,14 +183,19 @@ type VideoReader struct {
 // OpenVideo begins to read a video file, which may come from anywhere. Close
 // must be called; the end of ctx ends the reading too.
 func OpenVideo(ctx context.Context, path string, o VideoOptions) (*VideoReader, error) {
+	info, err := Probe(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return openProbed(ctx, path, info, o)
+}
+
+// openProbed is OpenVideo for a file of which all is known already.
+func openProbed(ctx context.Context, path string, info VideoInfo, o VideoOptions) (*VideoReader, error) {
 	if o.W < 1 || o.H < 1 || o.W > MaxSide || o.H > MaxSide || !(o.FPS >= 0 && o.FPS <= 1000) || o.MaxFrames < 0 || o.Start < 0 || o.Threads < 0 {
 		return nil, fmt.Errorf("media: reading %s: options %+v are out of range", path, o)
 	}
 	tool, err := FFmpeg()
-	if err != nil {
-		return nil, err
-	}
-	info, err := Probe(ctx, path)
 	if err != nil {
 		return nil, err
 	}

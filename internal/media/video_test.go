@@ -202,10 +202,11 @@ func TestParseProbe(t *testing.T) {
 		out  string
 		want error
 	}{
-		{`{"streams":[{"width":99999,"height":10}]}`, ErrTooLarge},
-		{`{"streams":[{"width":16000,"height":16000}]}`, ErrTooLarge},
-		{`{"streams":[{"width":-1,"height":10}]}`, nil},
+		{`{"streams":[{"codec_type":"video","width":99999,"height":10}]}`, ErrTooLarge},
+		{`{"streams":[{"codec_type":"video","width":16000,"height":16000}]}`, ErrTooLarge},
+		{`{"streams":[{"codec_type":"video","width":-1,"height":10}]}`, nil},
 		{`{"streams":[]}`, nil},
+		{`{"streams":[{"codec_type":"audio"}]}`, nil},
 		{`{`, nil},
 	} {
 		_, err := parseProbe("x", []byte(c.out))
@@ -213,8 +214,16 @@ func TestParseProbe(t *testing.T) {
 			t.Errorf("%s: %v", c.out, err)
 		}
 	}
-	i, err := parseProbe("x", []byte(`{"streams":[{"width":4,"height":2,"avg_frame_rate":"0/0","duration":"N/A"}],"format":{"duration":"1.5"}}`))
-	if err != nil || i.FPS != 0 || i.Duration != 1500*time.Millisecond {
+	i, err := parseProbe("x", []byte(`{"streams":[{"codec_type":"video","width":4,"height":2,"avg_frame_rate":"0/0","duration":"N/A"}],"format":{"duration":"1.5"}}`))
+	if err != nil || i.FPS != 0 || i.Duration != 1500*time.Millisecond || i.Frames != 0 || i.Audio {
 		t.Errorf("%+v, %v", i, err)
+	}
+	i, err = parseProbe("x", []byte(`{"streams":[{"codec_type":"audio","duration":"9"},{"codec_type":"video","width":4,"height":2,"avg_frame_rate":"30000/1001","duration":"2"}]}`))
+	if err != nil || i.Frames != 60 || !i.Audio || i.Duration != 2*time.Second {
+		t.Errorf("without a count of frames: %+v, %v", i, err)
+	}
+	i, err = parseProbe("x", []byte(`{"streams":[{"codec_type":"video","width":4,"height":2,"avg_frame_rate":"24/1","duration":"2","nb_frames":"49"}]}`))
+	if err != nil || i.Frames != 49 {
+		t.Errorf("with a count of frames: %+v, %v", i, err)
 	}
 }

@@ -1,0 +1,105 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// lastFrameTime is how long reading the last picture of a video may take.
+const lastFrameTime = 2 * time.Minute
+
+// Inspect tells of a video file, which may come from anywhere: one that ffprobe
+// knows, or an animated WebP, for which nothing needs to be installed.
+func Inspect(ctx context.Context, path string) (VideoInfo, error) {
+	film, err := openWebP(ctx, path)
+	if err != nil {
+		return VideoInfo{}, err
+	}
+	if film == nil {
+		return Probe(ctx, path)
+	}
+	defer film.close()
+	i := VideoInfo{W: film.w, H: film.h, Duration: film.duration, Frames: len(film.frames), Codec: "webp", Tags: map[string]string{}}
+	if i.Duration > 0 {
+		i.FPS = float64(i.Frames) / i.Duration.Seconds()
+	}
+	return i, nil
+}
+
+// LastFrame reads the last picture of a video file, which may come from
+// anywhere, in the size that Inspect tells. Of animated WebP it reads what this
+// package writes, and what is built the same.
+func LastFrame(ctx context.Context, path string) (Frame, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lastFrameTime, fmt.Errorf("it took longer than %v", lastFrameTime))
+	defer cancel()
+	film, err := openWebP(ctx, path)
+	if err != nil {
+		return Frame{}, err
+	}
+	if film != nil {
+		defer film.close()
+		return film.last(ctx)
+	}
+	info, err := Probe(ctx, path)
+	if err != nil {
+		return Frame{}, err
+	}
+	// The end is found by its time, unless the file lies about that.
+	const tail = 2 * time.Second
+	start := max(0, info.Duration-tail)
+	f, err := lastFrom(ctx, path, info, start)
+	if err != nil && start > 0 && ctx.Err() == nil {
+		return lastFrom(ctx, path, info, 0)
+	}
+	return f, err
+}
+
+// lastFrom reads a video from some time on and returns its last picture.
+func lastFrom(ctx context.Context, path string, info VideoInfo, start time.Duration) (Frame, error) {
+	r, err := openProbed(ctx, path, info, VideoOptions{W: info.W, H: info.H, Start: start})
+	if err != nil {
+		return Frame{}, err
+	}
+	defer r.Close()
+	last, next := NewFrame(info.W, info.H), NewFrame(info.W, info.H)
+	for {
+		err := r.Next(next)
+		if errors.Is(err, io.EOF) {
+			return last, nil
+		}
+		if err != nil {
+			return Frame{}, err
+		}
+		last, next = next, last
+	}
+}
+
+// openWebP opens the file and scans it if it is a WebP; for any other it
+// returns nil.
+func openWebP(ctx context.Context, path string) (*webpFilm, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("media: opening a video: %w", err)
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fmt.Errorf("media: %s is not a regular file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("media: opening a video: %w", err)
+	}
+	var film *webpFilm
+	if isWebP(file) {
+		film, err = scanWebP(ctx, path, file, info.Size())
+	}
+	if film == nil {
+		file.Close()
+		return nil, err
+	}
+	film.close = file.Close
+	return film, nil
+}

@@ -1,0 +1,193 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"time"
+)
+
+// Limits on an animated WebP that is read. Its canvas is held to those of other
+// videos.
+const (
+	// maxWebPFrames is an hour at 120 frames a second, and some.
+	maxWebPFrames = 1 << 19
+	// maxWebPChunks bounds the walk over a file of tiny chunks.
+	maxWebPChunks = 1 << 20
+)
+
+// webpFilm is an animated WebP that is read: where its frames are.
+type webpFilm struct {
+	r        io.ReaderAt
+	close    func() error
+	path     string
+	w, h     int
+	duration time.Duration
+	frames   []webpFrame
+}
+
+// webpFrame is one ANMF chunk: its place on the canvas, and its picture in the
+// file.
+type webpFrame struct {
+	box   image.Rectangle
+	at    int64
+	size  int64
+	plain bool // it replaces what is in its box, and stays
+}
+
+// isWebP says whether a file begins as a WebP does.
+func isWebP(r io.ReaderAt) bool {
+	var b [12]byte
+	_, err := r.ReadAt(b[:], 0)
+	return err == nil && string(b[:4]) == "RIFF" && string(b[8:]) == "WEBP"
+}
+
+// scanWebP walks over the chunks of an animated WebP, which may come from
+// anywhere, and notes its frames.
+func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*webpFilm, error) {
+	f := &webpFilm{r: r, path: path}
+	at := int64(12)
+	for chunks := 0; at+8 <= size; chunks++ {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("media: reading %s was stopped: %w", path, context.Cause(ctx))
+		}
+		var head [8]byte
+		if _, err := r.ReadAt(head[:], at); err != nil {
+			return nil, fmt.Errorf("media: reading %s: %w", path, err)
+		}
+		body := int64(binary.LittleEndian.Uint32(head[4:]))
+		switch {
+		case chunks == maxWebPChunks || len(f.frames) == maxWebPFrames:
+			return nil, fmt.Errorf("media: %s has more than %d frames or parts: %w", path, maxWebPFrames, ErrTooLarge)
+		case at+8+body > size:
+			return nil, f.broken("it is cut off")
+		}
+		var err error
+		switch string(head[:4]) {
+		case "VP8X":
+			err = f.canvas(at+8, body)
+		case "ANMF":
+			err = f.frame(at+8, body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		at += 8 + body + body&1
+	}
+	if len(f.frames) == 0 {
+		return nil, f.broken("it has no frames")
+	}
+	return f, nil
+}
+
+func (f *webpFilm) broken(why string) error {
+	return fmt.Errorf("media: %s is no animated WebP that can be read: %s", f.path, why)
+}
+
+// canvas reads the VP8X chunk.
+func (f *webpFilm) canvas(at, size int64) error {
+	var b [10]byte
+	if size < int64(len(b)) || f.w > 0 {
+		return f.broken("its header is damaged")
+	}
+	if _, err := f.r.ReadAt(b[:], at); err != nil {
+		return fmt.Errorf("media: reading %s: %w", f.path, err)
+	}
+	f.w, f.h = 1+uint24(b[4:]), 1+uint24(b[7:])
+	return checkVideoSize(f.path, f.w, f.h)
+}
+
+// frame reads the head of an ANMF chunk.
+func (f *webpFilm) frame(at, size int64) error {
+	var b [16]byte
+	if size < int64(len(b)) || f.w == 0 {
+		return f.broken("a frame is damaged")
+	}
+	if _, err := f.r.ReadAt(b[:], at); err != nil {
+		return fmt.Errorf("media: reading %s: %w", f.path, err)
+	}
+	x, y := 2*uint24(b[0:]), 2*uint24(b[3:])
+	box := image.Rect(x, y, x+1+uint24(b[6:]), y+1+uint24(b[9:]))
+	if !box.In(image.Rect(0, 0, f.w, f.h)) {
+		return f.broken("a frame lies outside of the picture")
+	}
+	const dispose, doNotBlend = 1 << 0, 1 << 1
+	f.duration += time.Duration(uint24(b[12:])) * time.Millisecond
+	f.frames = append(f.frames, webpFrame{
+		box: box, at: at + int64(len(b)), size: size - int64(len(b)), plain: b[15]&(dispose|doNotBlend) == doNotBlend,
+	})
+	return nil
+}
+
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
+// last draws the last picture. Each pixel is that of the last frame which
+// covers it: going back from the end, only frames that cover a pixel not drawn
+// yet are decoded, of a film that moves all over just one.
+func (f *webpFilm) last(ctx context.Context) (Frame, error) {
+	out := NewFrame(f.w, f.h)
+	drawn := make([]byte, f.w*f.h)
+	left := len(drawn)
+	for i := len(f.frames) - 1; i >= 0 && left > 0; i-- {
+		if ctx.Err() != nil {
+			return Frame{}, fmt.Errorf("media: reading %s was stopped: %w", f.path, context.Cause(ctx))
+		}
+		frame := f.frames[i]
+		if !frame.plain {
+			return Frame{}, f.broken("its frames are mixed with each other")
+		}
+		if !uncovered(drawn, f.w, frame.box) {
+			continue
+		}
+		part, err := f.picture(frame)
+		if err != nil {
+			return Frame{}, err
+		}
+		for y := range part.H {
+			for x := range part.W {
+				if to := (frame.box.Min.Y+y)*f.w + frame.box.Min.X + x; drawn[to] == 0 {
+					drawn[to] = 1
+					left--
+					copy(out.Pix[3*to:3*to+3], part.Pix[3*(y*part.W+x):])
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// uncovered says whether a box has a pixel that is not drawn.
+func uncovered(drawn []byte, w int, box image.Rectangle) bool {
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		if bytes.IndexByte(drawn[y*w+box.Min.X:y*w+box.Max.X], 0) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// picture decodes one frame: a WebP image without its outermost shell.
+func (f *webpFilm) picture(frame webpFrame) (Frame, error) {
+	if frame.size > MaxWebPBytes {
+		return Frame{}, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
+	}
+	data := append(make([]byte, 0, 12+frame.size), "RIFF"...)
+	data = binary.LittleEndian.AppendUint32(data, uint32(4+frame.size))
+	data = append(data, "WEBP"...)
+	data = data[:12+frame.size]
+	if _, err := f.r.ReadAt(data[12:], frame.at); err != nil && !errors.Is(err, io.EOF) {
+		return Frame{}, fmt.Errorf("media: reading %s: %w", f.path, err)
+	}
+	part, err := DecodeImage(bytes.NewReader(data))
+	if err != nil {
+		return Frame{}, fmt.Errorf("%s: %w", f.path, err)
+	}
+	if part.W != frame.box.Dx() || part.H != frame.box.Dy() {
+		return Frame{}, f.broken("a frame has another size than it says")
+	}
+	return part, nil
+}
