@@ -1,0 +1,254 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// The dialects, as DB.Dialect names them.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// Limits of the connections to a database.
+const (
+	// DefaultReaders is how many readers work at once, and on Postgres how
+	// many connections there are in all.
+	DefaultReaders = 8
+	// busyWait is how long a statement on SQLite waits for another process,
+	// such as `kinora keys`, to end its transaction.
+	busyWait = 10 * time.Second
+	// openWait is how long Open waits for the database and its migrations.
+	openWait = 2 * time.Minute
+)
+
+// Options say how to open a database. The zero value is good.
+type Options struct {
+	// Now is the clock; nil is time.Now. All times that are written come from
+	// it, in milliseconds.
+	Now func() time.Time
+	// Log gets what the queue and the migrations have to say; nil is
+	// slog.Default.
+	Log *slog.Logger
+	// Readers is how many readers work at once; 0 is DefaultReaders.
+	Readers int
+}
+
+// DB is an open database. It is safe for use by many goroutines.
+type DB struct {
+	dialect string
+	now     func() time.Time
+	log     *slog.Logger
+
+	writer    *sql.DB       // SQLite: its one connection that writes. Postgres: the pool
+	reader    *sql.DB       // SQLite: a pool that cannot write. Postgres: the same pool
+	listener  *pgxpool.Pool // Postgres: what River listens on
+	group     *groupWriter  // SQLite: commits many writes at once
+	written   *statements
+	readStmts *statements
+	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
+
+	hooks     []func(*Tx, job.Job) error
+	followers followers
+	order     orderCache
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// Open opens a database, creates it if need be, and brings its tables up to
+// date. The address is a path or "sqlite:///path/kinora.db" for SQLite, or
+// "postgres://user@host/name". Several processes may open one database at the
+// same time.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	db := &DB{now: o.Now, log: o.Log, closed: make(chan struct{})}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if db.log == nil {
+		db.log = slog.Default()
+	}
+	if o.Readers <= 0 {
+		o.Readers = DefaultReaders
+	}
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	var err error
+	switch {
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		err = db.openPostgres(ctx, url, o)
+	case strings.Contains(url, "://") && !strings.HasPrefix(url, "sqlite://"):
+		scheme, _, _ := strings.Cut(url, "://")
+		err = fmt.Errorf("open the database: there is no kind %.20q: give a path, sqlite:///path or postgres://…", scheme)
+	default:
+		err = db.openSQLite(ctx, sqlitePath(url), o)
+	}
+	if err == nil {
+		err = db.migrate(ctx)
+	}
+	if err == nil {
+		err = db.prepareQueue()
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// windowsPath is what is left of sqlite:///C:/kinora.db.
+var windowsPath = regexp.MustCompile(`^/[A-Za-z]:[/\\]`)
+
+// sqlitePath is the path in an address of SQLite.
+func sqlitePath(url string) string {
+	p, is := strings.CutPrefix(url, "sqlite://")
+	if is && windowsPath.MatchString(p) {
+		return p[1:]
+	}
+	return p
+}
+
+func (db *DB) openPostgres(ctx context.Context, url string, o Options) error {
+	db.dialect = Postgres
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("open the database: its address is not one of Postgres: %w", err)
+	}
+	// A listener is a connection of its own, which River takes out of this pool.
+	cfg.MinConns, cfg.MaxConns = 0, 2
+	if db.listener, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if db.writer, err = sql.Open("pgx", url); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	db.writer.SetMaxOpenConns(max(4, o.Readers))
+	db.writer.SetMaxIdleConns(max(4, o.Readers))
+	db.reader = db.writer
+	if err := db.writer.PingContext(ctx); err != nil {
+		return fmt.Errorf("open the database: %w; is Postgres running, and does it let this user in?", err)
+	}
+	return nil
+}
+
+func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
+	db.dialect = SQLite
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("open the database: make its folder: %w", err)
+	}
+	// SQLite would create it for all to read, and its journal likewise.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	f.Close()
+	if db.writer, err = sql.Open("sqlite", sqliteDSN(path, false)); err != nil {
+		return fmt.Errorf("open the database %s: %w", path, err)
+	}
+	db.writer.SetMaxOpenConns(1) // SQLite has one writer; waiting for it here is fair
+	db.writer.SetMaxIdleConns(1)
+	if err := db.writer.PingContext(ctx); err != nil {
+		return fmt.Errorf("open the database %s: %w; is it a file of Kinora's?", path, err)
+	}
+	if db.reader, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
+		return fmt.Errorf("open the database %s: %w", path, err)
+	}
+	db.reader.SetMaxOpenConns(o.Readers)
+	db.reader.SetMaxIdleConns(o.Readers)
+	db.written = newStatements(db.writer)
+	db.readStmts = newStatements(db.reader)
+	db.group = newGroupWriter(db)
+	return nil
+}
+
+// Close ends all connections. Writes that wait are told job.Unavailable.
+func (db *DB) Close() error {
+	var err error
+	db.closing.Do(func() {
+		close(db.closed)
+		if db.group != nil {
+			db.group.wait()
+		}
+		db.written.close()
+		db.readStmts.close()
+		if db.reader != nil && db.reader != db.writer {
+			err = db.reader.Close()
+		}
+		if db.writer != nil {
+			if e := db.writer.Close(); e != nil {
+				err = e
+			}
+		}
+		if db.listener != nil {
+			db.listener.Close()
+		}
+	})
+	return err
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Read(ctx, func(q Queryer) error {
+		var one int
+		return q.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	})
+}
+
+// Dialect is SQLite or Postgres.
+func (db *DB) Dialect() string { return db.dialect }
+
+// Now is the time by the database's clock, in whole milliseconds.
+func (db *DB) Now() time.Time { return db.now().Truncate(time.Millisecond) }
+
+// NewID makes an ID: random, and between job.MinID and job.MaxID.
+func NewID() int64 {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(job.MaxID-job.MinID)+1))
+	if err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	return int64(job.MinID) + n.Int64()
+}
+
+// millis is a time as it is written: milliseconds, 0 for none.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// fromMillis reads what millis wrote.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// bit is a boolean as it is written.
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"sync"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// followers are woken when a job they follow changes in this process.
+type followers struct {
+	mu sync.Mutex
+	of map[job.ID]map[chan struct{}]bool
+}
+
+// Follow returns a channel that gets a value after the job changed in this
+// process, one for any number of changes that were not looked at yet. Changes
+// that other processes make are not seen: compare job.Job.Revision now and
+// then. stop must be called in the end.
+func (db *DB) Follow(id job.ID) (changed <-chan struct{}, stop func()) {
+	f := &db.followers
+	c := make(chan struct{}, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.of == nil {
+		f.of = map[job.ID]map[chan struct{}]bool{}
+	}
+	if f.of[id] == nil {
+		f.of[id] = map[chan struct{}]bool{}
+	}
+	f.of[id][c] = true
+	return c, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.of[id], c)
+		if len(f.of[id]) == 0 {
+			delete(f.of, id)
+		}
+	}
+}
+
+// wake wakes the followers of a job.
+func (f *followers) wake(id job.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.of[id] {
+		select {
+		case c <- struct{}{}:
+		default: // it has one already
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationLock is the key of Postgres' advisory lock under which tables are
+// changed, as River's migrations have none of their own.
+const migrationLock = 0x6b696e6f7261 // "kinora"
+
+// migrateTries is how often migrations on SQLite are tried, which another
+// process may be running at the same time.
+const migrateTries = 5
+
+// migrate brings our tables and River's up to date.
+func (db *DB) migrate(ctx context.Context) error {
+	if db.dialect == Postgres {
+		conn, err := db.writer.Conn(ctx)
+		if err != nil {
+			return explain("update the database's tables", err)
+		}
+		defer conn.Close()
+		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+			return explain("update the database's tables", err)
+		}
+		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock)) //nolint:errcheck // it goes with the connection
+	}
+	var err error
+	for try := range migrateTries {
+		if err = db.migrateOnce(ctx); err == nil || db.dialect == Postgres {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(try+1) * 100 * time.Millisecond):
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("update the database's tables: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) migrateOnce(ctx context.Context) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	dialect := goose.DialectSQLite3
+	var driver riverdriver.Driver[*sql.Tx] = pollingDriver(db.writer)
+	if db.dialect == Postgres {
+		dialect, driver = goose.DialectPostgres, riverdatabasesql.New(db.writer)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	p, err := goose.NewProvider(dialect, db.writer, dir, goose.WithSlog(quiet))
+	if err != nil {
+		return err
+	}
+	done, err := p.Up(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range done {
+		db.log.Info("the database's tables were changed", "migration", m.Source.Path, "took", m.Duration)
+	}
+	r, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	if err != nil {
+		return err
+	}
+	_, err = r.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
