@@ -1,10 +1,12 @@
-// Package media is the door between Kinora and files of pictures and video.
+// Package media is the door between Kinora and files of pictures, video and
+// sound.
 //
 // It decodes images that nobody vouches for, resizes frames, writes videos as
-// MP4 (H.264, through ffmpeg) or animated WebP (without it), and reads videos
-// through ffmpeg. ffmpeg is a process with fixed arguments, never a shell; it
-// may open local files and pipes only, and it is killed when its context ends
-// or when it stops making progress.
+// MP4 (H.264, through ffmpeg) or animated WebP (without it), reads videos
+// through ffmpeg, and speaks texts through espeak-ng. Both are processes with
+// fixed arguments, never a shell; ffmpeg may open local files and pipes only,
+// and a process is killed when its context ends or when it stops making
+// progress.
 //
 // A video file appears under its name whole or not at all. The package never
 // touches the network, never trusts a size that a file states before it has

@@ -22,7 +22,7 @@ func Inspect(ctx context.Context, path string) (VideoInfo, error) {
 	if film == nil {
 		return Probe(ctx, path)
 	}
-	defer film.close()
+	defer film.file.Close()
 	i := VideoInfo{W: film.w, H: film.h, Duration: film.duration, Frames: len(film.frames), Codec: "webp", Tags: map[string]string{}}
 	if i.Duration > 0 {
 		i.FPS = float64(i.Frames) / i.Duration.Seconds()
@@ -41,7 +41,7 @@ func LastFrame(ctx context.Context, path string) (Frame, error) {
 		return Frame{}, err
 	}
 	if film != nil {
-		defer film.close()
+		defer film.file.Close()
 		return film.last(ctx)
 	}
 	info, err := Probe(ctx, path)
@@ -100,6 +100,6 @@ func openWebP(ctx context.Context, path string) (*webpFilm, error) {
 		file.Close()
 		return nil, err
 	}
-	film.close = file.Close
+	film.file = file
 	return film, nil
 }

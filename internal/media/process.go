@@ -16,7 +16,7 @@ import (
 
 // FFmpeg returns where ffmpeg is: KINORA_FFMPEG, or the PATH. The error is
 // ErrNoFFmpeg.
-func FFmpeg() (string, error) { return findTool("ffmpeg", "KINORA_FFMPEG") }
+func FFmpeg() (string, error) { return findTool("ffmpeg", "KINORA_FFMPEG", ErrNoFFmpeg) }
 
 // ffprobe is found by KINORA_FFPROBE, beside a KINORA_FFMPEG, or in the PATH.
 func ffprobe() (string, error) {
@@ -25,25 +25,27 @@ func ffprobe() (string, error) {
 			return p, nil
 		}
 	}
-	return findTool("ffprobe", "KINORA_FFPROBE")
+	return findTool("ffprobe", "KINORA_FFPROBE", ErrNoFFmpeg)
 }
 
-func findTool(name, env string) (string, error) {
+// findTool looks for a program; where there is none, missing is the cause of
+// the error.
+func findTool(name, env string, missing error) (string, error) {
 	if own := os.Getenv(env); own != "" {
 		p, err := exec.LookPath(own)
 		if err != nil {
-			return "", fmt.Errorf("media: %s=%s cannot be run (%w): %w", env, own, err, ErrNoFFmpeg)
+			return "", fmt.Errorf("media: %s=%s cannot be run (%w): %w", env, own, err, missing)
 		}
 		return p, nil
 	}
 	p, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("media: %s is missing: %w", name, ErrNoFFmpeg)
+		return "", fmt.Errorf("media: %s is missing: %w", name, missing)
 	}
 	return p, nil
 }
 
-// process is a running ffmpeg or ffprobe.
+// process is a running ffmpeg, ffprobe or espeak-ng.
 type process struct {
 	name   string
 	cmd    *exec.Cmd

@@ -23,7 +23,7 @@ const (
 // webpFilm is an animated WebP that is read: where its frames are.
 type webpFilm struct {
 	r        io.ReaderAt
-	close    func() error
+	file     io.Closer
 	path     string
 	w, h     int
 	duration time.Duration

@@ -1,0 +1,269 @@
+package media
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// sound is speech as espeak-ng wrote it, on its way to the rate, pitch and
+// loudness that are wanted.
+type sound struct {
+	file    *os.File
+	start   int64   // where its samples begin: 16 bits each, one channel
+	given   int64   // how many there are
+	step    float64 // samples of it for one that is written
+	samples int64   // that are written, in each channel
+	gain    float64
+}
+
+// openSound looks at the WAV in a file. It is to be played some times as fast
+// as it was spoken.
+func openSound(file *os.File, faster float64, o SpeechOptions) (*sound, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("media: reading the speech: %w", err)
+	}
+	rate, start, err := wavHeader(io.NewSectionReader(file, 0, info.Size()))
+	if err != nil {
+		return nil, err
+	}
+	s := &sound{file: file, start: start, given: (info.Size() - start) / 2, step: faster * float64(rate) / float64(o.Rate), gain: o.Volume}
+	if s.given == 0 {
+		return nil, &BadSpeech{"text", "nothing in it can be spoken", "write words"}
+	}
+	s.samples = max(1, int64(math.Ceil(float64(s.given)/s.step)))
+	if o.Volume > 1 {
+		var peak float64
+		if err := s.each(context.Background(), func(x []float32) error {
+			for _, v := range x {
+				peak = max(peak, math.Abs(float64(v)))
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		s.gain = max(1, min(o.Volume, math.MaxInt16/max(peak, 1)))
+	}
+	return s, nil
+}
+
+var errNoWAV = errors.New("media: espeak-ng gave no WAV that can be read: 16 bits, one channel")
+
+// wavHeader reads a WAV file (Microsoft's RIFF WAVE) up to its samples, which
+// go to the end of the file: a size is not to be trusted in one that went
+// through a pipe. It returns the rate and where the samples begin.
+func wavHeader(r io.Reader) (rate int, start int64, err error) {
+	const most = 1 << 16 // bytes before the samples
+	b := bufio.NewReader(io.LimitReader(r, most))
+	var riff [12]byte
+	if _, err := io.ReadFull(b, riff[:]); err != nil || string(riff[:4]) != "RIFF" || string(riff[8:]) != "WAVE" {
+		return 0, 0, errNoWAV
+	}
+	start = int64(len(riff))
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(b, head[:]); err != nil {
+			return 0, 0, errNoWAV
+		}
+		size := int64(binary.LittleEndian.Uint32(head[4:]))
+		start += int64(len(head))
+		switch string(head[:4]) {
+		case "data":
+			if rate == 0 {
+				return 0, 0, errNoWAV
+			}
+			return rate, start, nil
+		case "fmt ":
+			var f [16]byte
+			if _, err := io.ReadFull(b, f[:]); err != nil || size < int64(len(f)) {
+				return 0, 0, errNoWAV
+			}
+			const pcm = 1
+			le := binary.LittleEndian
+			rate = int(le.Uint32(f[4:]))
+			if le.Uint16(f[0:]) != pcm || le.Uint16(f[2:]) != 1 || le.Uint16(f[14:]) != 16 || rate < 4000 || rate > 192000 {
+				return 0, 0, errNoWAV
+			}
+			start += int64(len(f))
+			size -= int64(len(f))
+		}
+		size += size & 1
+		if _, err := io.CopyN(io.Discard, b, size); err != nil {
+			return 0, 0, errNoWAV
+		}
+		start += size
+	}
+}
+
+// each hands over the samples as they were spoken, some at a time.
+func (s *sound) each(ctx context.Context, f func([]float32) error) error {
+	const some = 1 << 14
+	raw, x := make([]byte, 2*some), make([]float32, some)
+	r := io.NewSectionReader(s.file, s.start, 2*s.given)
+	for left := s.given; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("media: writing speech was stopped: %w", context.Cause(ctx))
+		}
+		n := int(min(left, some))
+		if _, err := io.ReadFull(r, raw[:2*n]); err != nil {
+			return fmt.Errorf("media: reading the speech: %w", err)
+		}
+		for i := range n {
+			x[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:])))
+		}
+		if err := f(x[:n]); err != nil {
+			return err
+		}
+		left -= int64(n)
+	}
+	return nil
+}
+
+// samplesTo writes the samples as 16-bit PCM, the same in each channel.
+func (s *sound) samplesTo(ctx context.Context, w io.Writer, channels int) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	left, one := s.samples, make([]byte, 2)
+	put := func(x []float32) error {
+		for _, v := range x {
+			if left == 0 {
+				break
+			}
+			left--
+			y := int16(math.RoundToEven(min(max(s.gain*float64(v), math.MinInt16), math.MaxInt16)))
+			for range channels {
+				if _, err := out.Write(binary.LittleEndian.AppendUint16(one[:0], uint16(y))); err != nil {
+					return fmt.Errorf("media: writing speech: %w", err)
+				}
+			}
+		}
+		return nil
+	}
+	r := newResampler(s.step)
+	if err := s.each(ctx, func(x []float32) error { return put(r.feed(x)) }); err != nil {
+		return err
+	}
+	if err := put(r.feed(make([]float32, r.reach+int(s.step)+2))); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("media: writing speech: %w", err)
+	}
+	return nil
+}
+
+// write writes the sound as WAV, or as bare samples.
+func (s *sound) write(ctx context.Context, w io.Writer, o SpeechOptions) error {
+	if o.Format == "wav" {
+		data := 2 * s.samples * int64(o.Channels)
+		if data > math.MaxUint32-64 {
+			return fmt.Errorf("media: writing speech: a WAV holds at most 4 GiB: %w", ErrTooLarge)
+		}
+		if _, err := w.Write(newWAVHeader(o.Rate, o.Channels, uint32(data))); err != nil {
+			return fmt.Errorf("media: writing speech: %w", err)
+		}
+	}
+	return s.samplesTo(ctx, w, o.Channels)
+}
+
+// newWAVHeader is the head of a WAV file of 16-bit samples.
+func newWAVHeader(rate, channels int, data uint32) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32([]byte("RIFF"), 36+data)
+	b = le.AppendUint32(append(b, "WAVEfmt "...), 16)
+	b = le.AppendUint16(b, 1)
+	b = le.AppendUint16(b, uint16(channels))
+	b = le.AppendUint32(b, uint32(rate))
+	b = le.AppendUint32(b, uint32(2*rate*channels))
+	b = le.AppendUint16(b, uint16(2*channels))
+	b = le.AppendUint16(b, 16)
+	return le.AppendUint32(append(b, "data"...), data)
+}
+
+// resampler brings samples to another rate with a windowed sinc: each that
+// comes out is a weighted sum of those around its time, up to the lower of the
+// two rates' highest frequencies.
+type resampler struct {
+	step  float64 // samples in for one out
+	cut   float64 // part of the frequencies that is kept
+	reach int     // samples on each side of a time that count
+	table []float32
+	buf   []float32 // samples from number first on
+	first int64
+	next  int64 // number of the sample that comes out next
+	out   []float32
+}
+
+const (
+	sincZeros = 16  // of the sinc on each side
+	sincSteps = 128 // of the table between two zeros
+)
+
+func newResampler(step float64) *resampler {
+	r := &resampler{step: step, cut: min(1, 1/step)}
+	r.reach = int(math.Ceil(sincZeros / r.cut))
+	r.buf, r.first = make([]float32, r.reach), -int64(r.reach)
+	r.table = make([]float32, sincZeros*sincSteps+2)
+	for i := range r.table {
+		x := float64(i) / sincSteps
+		if x >= sincZeros {
+			continue
+		}
+		window := 0.5 + 0.5*math.Cos(math.Pi*x/sincZeros)
+		if x == 0 {
+			r.table[i] = 1
+			continue
+		}
+		r.table[i] = float32(window * math.Sin(math.Pi*x) / (math.Pi * x))
+	}
+	return r
+}
+
+// feed takes the next samples and returns what can be said after them, valid
+// until the next call. The last samples come out when silence follows.
+func (r *resampler) feed(x []float32) []float32 {
+	if r.step == 1 {
+		return x
+	}
+	r.buf = append(r.buf, x...)
+	r.out = r.out[:0]
+	end := r.first + int64(len(r.buf))
+	for {
+		at := float64(r.next) * r.step
+		whole := int64(at)
+		if whole+int64(r.reach) >= end {
+			break
+		}
+		r.out = append(r.out, r.at(at, int(whole-r.first)))
+		r.next++
+	}
+	if drop := int64(float64(r.next)*r.step) - int64(r.reach) - r.first; drop > 0 {
+		drop = min(drop, int64(len(r.buf)))
+		r.buf = append(r.buf[:0], r.buf[drop:]...)
+		r.first += drop
+	}
+	return r.out
+}
+
+// at is the sum around a time; i is where the sample before it is in buf.
+func (r *resampler) at(t float64, i int) float32 {
+	frac := t - math.Floor(t)
+	var sum, weights float32
+	for k := max(0, i-r.reach+1); k <= i+r.reach; k++ {
+		x := math.Abs(float64(k-i)-frac) * r.cut * sincSteps
+		j := int(x)
+		if j >= sincZeros*sincSteps {
+			continue
+		}
+		part := float32(x - float64(j))
+		w := r.table[j] + part*(r.table[j+1]-r.table[j])
+		sum += w * r.buf[k]
+		weights += w
+	}
+	return sum / weights
+}
