@@ -1,0 +1,300 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Beat is what a worker tells with a heartbeat.
+type Beat struct {
+	Phase    string
+	Progress float64       // 0 to 1
+	Left     time.Duration // expected until the end; 0 when unknown
+	Preview  string        // blob key of the latest preview; "" for no new one
+}
+
+// Heartbeat renews the lease of an attempt and writes where it stands. It
+// reports whether the job's owner asked for its end. job.ErrLate says that the
+// attempt is over.
+func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.Duration, b Beat) (cancelAsked bool, err error) {
+	var asked int64
+	err = db.Write(ctx, func(tx *Tx) error {
+		tx.AfterCommit(func() { db.followers.wake(id) })
+		err := tx.QueryRowContext(ctx, `UPDATE jobs SET lease_until = $1, phase = $2, progress = $3, left_ms = $4,
+			preview = CASE WHEN $5 = '' THEN preview ELSE $5 END, updated_at = $6, revision = revision + 1
+			WHERE id = $7 AND attempt = $8 AND state = 'running' RETURNING cancel_asked`,
+			millis(tx.now.Add(lease)), b.Phase, b.Progress, b.Left.Milliseconds(), b.Preview, millis(tx.now), int64(id), attempt).Scan(&asked)
+		return late(err)
+	})
+	return asked != 0, err
+}
+
+// KeepLatents notes where the latents of a job are whose sampling is over, so
+// that another attempt goes on from them. "" forgets them.
+func (db *DB) KeepLatents(ctx context.Context, id job.ID, attempt int, key string) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		n, err := tx.Changed(ctx, "UPDATE jobs SET latents = $1, updated_at = $2 WHERE id = $3 AND attempt = $4 AND state = 'running'",
+			key, millis(tx.now), int64(id), attempt)
+		if err == nil && n == 0 {
+			err = job.ErrLate
+		}
+		return err
+	})
+}
+
+// late makes job.ErrLate of a row that is not there any more.
+func late(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return job.ErrLate
+	}
+	return err
+}
+
+// Ending is how a job ended.
+type Ending struct {
+	State  job.State   // a final one
+	Result *job.Result // of a job that succeeded
+	Error  *job.Error  // of one that failed
+	// ExpiresAt is when the files of the result go; zero for never.
+	ExpiresAt time.Time
+}
+
+// Finish ends an attempt and its job. settle, which may be nil, runs in the same
+// transaction, after the change: it adds the result's files, and charges or
+// refunds. job.ErrLate says that the attempt is over: nothing was changed, and
+// what it made is to be thrown away.
+func (db *DB) Finish(ctx context.Context, id job.ID, attempt int, o Ending, settle func(*Tx, *job.Job) error) (j job.Job, err error) {
+	if !job.Running.CanBecome(o.State) || !o.State.Final() {
+		return job.Job{}, fmt.Errorf("finish job %s: %q is not how a running job ends", id, o.State)
+	}
+	err = db.Write(ctx, func(tx *Tx) error {
+		j, err = tx.attempt(ctx, id, attempt)
+		if err != nil {
+			return err
+		}
+		return tx.endJob(ctx, &j, o, settle)
+	})
+	if err != nil {
+		return job.Job{}, err
+	}
+	return j, nil
+}
+
+// attempt reads and locks a job that runs, at an attempt.
+func (tx *Tx) attempt(ctx context.Context, id job.ID, attempt int) (job.Job, error) {
+	j, err := scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND attempt = $2 AND state = 'running'"+tx.Lock(), int64(id), attempt))
+	return j, late(err)
+}
+
+// endJob ends a job that this transaction has locked, and settles.
+func (tx *Tx) endJob(ctx context.Context, j *job.Job, o Ending, settle func(*Tx, *job.Job) error) error {
+	result, err := encode(o.Result)
+	if err != nil {
+		return err
+	}
+	failure, err := encode(o.Error)
+	if err != nil {
+		return err
+	}
+	from, progress := j.State, j.Progress
+	if o.State == job.Succeeded {
+		progress = 1
+	}
+	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = $1, result = $2, error = $3, progress = $4, phase = '', left_ms = 0,
+		lease_until = 0, run_after = 0, latents = '', preview = '', finished_at = $5, updated_at = $5, expires_at = $6, revision = revision + 1
+		WHERE id = $7 AND attempt = $8 AND state = $9 RETURNING `+jobColumns,
+		string(o.State), result, failure, progress, millis(tx.now), millis(o.ExpiresAt), int64(j.ID), j.Attempt, string(from)))
+	if err != nil {
+		return late(err)
+	}
+	queued, running := 0, -1
+	if from == job.Queued {
+		queued, running = -1, 0
+	}
+	if err := tx.move(ctx, j.Project, queued, running); err != nil {
+		return err
+	}
+	if settle != nil {
+		if err := settle(tx, j); err != nil {
+			return err
+		}
+	}
+	return tx.changed(*j)
+}
+
+// Retry ends an attempt that failed: the job is queued again, not to start
+// before after has passed. If its owner asked for its end it is cancelled; if
+// its attempts are used up it fails with job.PastAttempts and the message of
+// cause. In both cases refund is called. job.ErrLate says that the attempt was
+// over already.
+func (db *DB) Retry(ctx context.Context, id job.ID, attempt int, cause *job.Error, after time.Duration, refund func(*Tx, *job.Job) error) (j job.Job, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		if j, err = tx.attempt(ctx, id, attempt); err != nil {
+			return err
+		}
+		return tx.again(ctx, &j, cause, tx.now.Add(after), 0, refund)
+	})
+	if err != nil {
+		return job.Job{}, err
+	}
+	return j, nil
+}
+
+// Release gives a job back that a worker cannot finish because it is stopped.
+// The job is queued again, and the attempt does not count: there may be one
+// more. (Its number is not used again; it tells attempts apart.)
+func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*Tx, *job.Job) error) (j job.Job, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		if j, err = tx.attempt(ctx, id, attempt); err != nil {
+			return err
+		}
+		return tx.again(ctx, &j, nil, tx.now, 1, refund)
+	})
+	if err != nil {
+		return job.Job{}, err
+	}
+	return j, nil
+}
+
+// again queues a job again that this transaction has locked, or ends it.
+func (tx *Tx) again(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
+	if j.CancelAsked {
+		return tx.endJob(ctx, j, Ending{State: job.Cancelled}, refund)
+	}
+	if j.Attempt >= j.MaxAttempts+more {
+		why := "the worker that ran it was lost"
+		if cause != nil {
+			why = cause.Message
+		}
+		e := job.Errorf(job.PastAttempts, "", "it was tried %d times, and will not be again; the last time: %s", j.Attempt, why)
+		return tx.endJob(ctx, j, Ending{State: job.Failed, Error: e}, refund)
+	}
+	var err error
+	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'queued', worker = '', lease_until = 0, run_after = $1, phase = '', progress = 0,
+		left_ms = 0, max_attempts = max_attempts + $2, updated_at = $3, revision = revision + 1
+		WHERE id = $4 AND attempt = $5 AND state = 'running' RETURNING `+jobColumns,
+		millis(at), more, millis(tx.now), int64(j.ID), j.Attempt))
+	if err != nil {
+		return late(err)
+	}
+	if err := tx.move(ctx, j.Project, 1, -1); err != nil {
+		return err
+	}
+	if !at.After(tx.now) {
+		at = time.Time{}
+	}
+	tx.EnqueueTicket(at)
+	return tx.changed(*j)
+}
+
+// Bounds of one Reap.
+const (
+	maxReaped  = 200 // jobs of each kind; the next one goes on
+	maxTickets = 64  // tickets that wait; each stands for all jobs
+)
+
+// Reap sets right what was left behind: jobs whose lease ran out by now are
+// queued again (or end, as with Retry), jobs that waited past their ExpiresAt
+// expire, and if jobs are due that no ticket stands for, tickets are made. Any
+// process may call it, at any time.
+func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
+	lost, err := db.due(ctx, "SELECT id, attempt FROM jobs WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT $2", now)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	for _, d := range lost {
+		var j job.Job
+		err := db.Write(ctx, func(tx *Tx) error {
+			var err error
+			j, err = scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND attempt = $2 AND state = 'running' AND lease_until <= $3"+tx.Lock(),
+				int64(d.id), d.attempt, millis(now)))
+			if err != nil {
+				return late(err) // it was renewed or finished meanwhile
+			}
+			return tx.again(ctx, &j, nil, tx.now, 0, refund)
+		})
+		switch {
+		case errors.Is(err, job.ErrLate):
+		case err != nil:
+			return requeued, failed, expired, err
+		case j.State == job.Queued:
+			requeued++
+		default:
+			failed++
+		}
+	}
+	waited, err := db.due(ctx, "SELECT id, attempt FROM jobs WHERE state = 'queued' AND expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2", now)
+	if err != nil {
+		return requeued, failed, expired, err
+	}
+	for _, d := range waited {
+		err := db.Write(ctx, func(tx *Tx) error {
+			j, err := scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND state = 'queued' AND expires_at > 0 AND expires_at <= $2"+tx.Lock(),
+				int64(d.id), millis(now)))
+			if err != nil {
+				return late(err)
+			}
+			return tx.endJob(ctx, &j, Ending{State: job.Expired, Error: job.Errorf(job.IsExpired, "", "it waited longer than it was to, and was not started")}, refund)
+		})
+		if err != nil && !errors.Is(err, job.ErrLate) {
+			return requeued, failed, expired, err
+		}
+		if err == nil {
+			expired++
+		}
+	}
+	return requeued, failed, expired, db.topUp(ctx, now)
+}
+
+type dueJob struct {
+	id      job.ID
+	attempt int
+}
+
+func (db *DB) due(ctx context.Context, query string, now time.Time) (out []dueJob, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		rows, err := q.QueryContext(ctx, query, millis(now), maxReaped)
+		if err != nil {
+			return err
+		}
+		out, err = collect(rows, func(row interface{ Scan(...any) error }) (d dueJob, err error) {
+			err = row.Scan(&d.id, &d.attempt)
+			return d, err
+		})
+		return err
+	})
+	return out, err
+}
+
+// topUp makes tickets if more jobs are due than tickets wait.
+func (db *DB) topUp(ctx context.Context, now time.Time) error {
+	var missing int
+	err := db.Read(ctx, func(q Queryer) error {
+		w := &where{}
+		ready := w.ready(now, nil)
+		var jobs int
+		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE `+ready+` AND EXISTS (SELECT 1 FROM project_load
+			WHERE project_load.project = jobs.project AND (max_running = 0 OR running < max_running)) LIMIT `+w.arg(maxTickets)+`) AS due`, w.args...).Scan(&jobs)
+		if err != nil || jobs == 0 {
+			missing = 0
+			return err
+		}
+		tickets, err := ticketsWaiting(ctx, q)
+		missing = jobs - tickets
+		return err
+	})
+	if err != nil || missing <= 0 {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		for range missing {
+			tx.EnqueueTicket(time.Time{})
+		}
+		return nil
+	})
+}

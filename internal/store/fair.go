@@ -1,0 +1,266 @@
+package store
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Turns between projects are by start-time fair queueing (Goyal, Vin and Cheng,
+// 1996): each project has a virtual time, which each start moves on by the
+// job's cost over the project's weight, and the project whose time is least is
+// next. One that had nothing to do comes in at the time of those that are busy,
+// so it neither waits behind their jobs nor saves up turns. Within a project
+// priority goes before arrival.
+
+// What a job costs, in seconds of video.
+const (
+	minCost     = 0.25 // anything, such as a context job
+	costOfImage = 0.25 // each
+)
+
+// cost is what the start of a job adds to its project's virtual time.
+func cost(s *job.Spec) float64 {
+	switch s.Kind {
+	case job.Image:
+		return costOfImage * float64(max(1, s.Count))
+	case job.Video:
+		return max(minCost, s.Seconds)
+	}
+	return minCost
+}
+
+// join counts a job that comes, and returns its number within the project. From
+// then on the project's row is this transaction's.
+func (tx *Tx) join(ctx context.Context, s *Submission) (seq int64, err error) {
+	err = tx.QueryRowContext(ctx, `INSERT INTO project_load (project, queued, vtime, weight, max_running, seq)
+		VALUES ($1, 1, (SELECT COALESCE(MIN(vtime), 0) FROM project_load WHERE queued > 0 OR running > 0), $2, $3, 1)
+		ON CONFLICT (project) DO UPDATE SET queued = project_load.queued + 1, seq = project_load.seq + 1,
+			weight = excluded.weight, max_running = excluded.max_running,
+			vtime = CASE WHEN project_load.queued + project_load.running = 0 AND excluded.vtime > project_load.vtime
+				THEN excluded.vtime ELSE project_load.vtime END
+		RETURNING seq`, s.Job.Project, float64(max(1, s.Weight)), max(0, s.MaxRunning)).Scan(&seq)
+	return seq, err
+}
+
+// move counts jobs of a project that go from one state to another.
+func (tx *Tx) move(ctx context.Context, project int64, queued, running int) error {
+	n, err := tx.Changed(ctx, "UPDATE project_load SET queued = queued + $1, running = running + $2 WHERE project = $3", queued, running, project)
+	if err == nil && n != 1 {
+		err = errors.New("the project of a job is not counted in project_load")
+	}
+	return err
+}
+
+// SetShare changes a project's weight and how many of its jobs may run at once
+// (0 is no bound), for the jobs that wait too.
+func (db *DB) SetShare(ctx context.Context, project int64, weight, maxRunning int) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE project_load SET weight = $1, max_running = $2 WHERE project = $3", float64(max(1, weight)), max(0, maxRunning), project)
+		return err
+	})
+}
+
+// claimTries is how often Claim looks again when another took what it saw.
+const claimTries = 3
+
+// Claim gives a worker the job whose turn it is: running, with one more
+// attempt, and a lease that Heartbeat renews. Only jobs of the engines named are
+// given; none named is all. ok is false when there is nothing to do.
+func (db *DB) Claim(ctx context.Context, worker string, lease time.Duration, engines []string) (j job.Job, ok bool, err error) {
+	for range claimTries {
+		err = db.Write(ctx, func(tx *Tx) error {
+			j, ok, err = tx.claim(ctx, worker, lease, engines)
+			return err
+		})
+		if err != nil || ok || db.dialect == SQLite {
+			break
+		}
+	}
+	if err != nil || !ok {
+		return job.Job{}, false, err
+	}
+	return j, true, nil
+}
+
+func (tx *Tx) claim(ctx context.Context, worker string, lease time.Duration, engines []string) (job.Job, bool, error) {
+	none := func(err error) (job.Job, bool, error) {
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return job.Job{}, false, err
+	}
+	w := &where{}
+	ready := w.ready(tx.now, engines)
+	var project int64
+	err := tx.QueryRowContext(ctx, `SELECT project FROM project_load
+		WHERE queued > 0 AND (max_running = 0 OR running < max_running)
+			AND EXISTS (SELECT 1 FROM jobs WHERE jobs.project = project_load.project AND `+ready+`)
+		ORDER BY vtime, running, queued, project LIMIT 1`+tx.Lock(), w.args...).Scan(&project)
+	if err != nil {
+		return none(err)
+	}
+	w = &where{}
+	ready = w.ready(tx.now, engines)
+	var id int64
+	err = tx.QueryRowContext(ctx, "SELECT id FROM jobs WHERE "+ready+" AND project = "+w.arg(project)+
+		" ORDER BY priority DESC, seq LIMIT 1"+tx.db.skipLocked(), w.args...).Scan(&id)
+	if err != nil {
+		return none(err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE project_load SET queued = queued - 1, running = running + 1,
+		vtime = vtime + (SELECT cost FROM jobs WHERE id = $1) / weight WHERE project = $2`, id, project)
+	if err != nil {
+		return none(err)
+	}
+	j, err := scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', attempt = attempt + 1, worker = $1, lease_until = $2, run_after = 0,
+		phase = 'preparing', progress = 0, left_ms = 0, started_at = $3, updated_at = $3, revision = revision + 1
+		WHERE id = $4 AND state = 'queued' RETURNING `+jobColumns, worker, millis(tx.now.Add(lease)), millis(tx.now), id))
+	if err != nil {
+		return none(err)
+	}
+	return j, true, tx.changed(j)
+}
+
+// ready is the condition that a queued job may start now.
+func (w *where) ready(now time.Time, engines []string) string {
+	own := &where{args: w.args}
+	own.and("state = 'queued'")
+	at := own.arg(millis(now))
+	own.and("run_after <= " + at)
+	own.and("(expires_at = 0 OR expires_at > " + at + ")")
+	in(own, "engine", engines)
+	w.args = own.args
+	return own.String()
+}
+
+// Positions of a queue that is longer than exactPositions are up to
+// positionsAge old.
+const (
+	exactPositions = 500
+	positionsAge   = time.Second
+)
+
+// orderCache keeps the order of a long queue for a moment.
+type orderCache struct {
+	mu    sync.Mutex
+	made  time.Time
+	place map[job.ID]int
+}
+
+// Position is how many jobs will start before a queued one, by the turns of the
+// projects as they are now; 0 means it is next, or does not wait. Retries that
+// are not due and bounds on what runs at once are left out of account.
+func (db *DB) Position(ctx context.Context, id job.ID) (ahead int, err error) {
+	c := &db.order
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.place[id]; known && len(c.place) > exactPositions && time.Since(c.made) < positionsAge {
+		return c.place[id], nil
+	}
+	var projects []*turn
+	err = db.Read(ctx, func(q Queryer) error {
+		projects, err = turns(ctx, q)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	c.made, c.place = time.Now(), order(projects)
+	return c.place[id], nil
+}
+
+// turn is a project in the order of starting.
+type turn struct {
+	project         int64
+	vtime, weight   float64
+	running, queued int
+	jobs            []waiting // in the order within the project
+}
+
+type waiting struct {
+	id   job.ID
+	cost float64
+}
+
+// turns reads what waits.
+func turns(ctx context.Context, q Queryer) ([]*turn, error) {
+	rows, err := q.QueryContext(ctx, "SELECT project, vtime, weight, running, queued FROM project_load WHERE queued > 0")
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect(rows, func(row interface{ Scan(...any) error }) (*turn, error) {
+		t := &turn{}
+		return t, row.Scan(&t.project, &t.vtime, &t.weight, &t.running, &t.queued)
+	})
+	if err != nil {
+		return nil, err
+	}
+	of := map[int64]*turn{}
+	for _, t := range all {
+		of[t.project] = t
+	}
+	rows, err = q.QueryContext(ctx, "SELECT project, id, cost FROM jobs WHERE state = 'queued' ORDER BY project, priority DESC, seq")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var project int64
+		var w waiting
+		if err := rows.Scan(&project, &w.id, &w.cost); err != nil {
+			return nil, err
+		}
+		if t := of[project]; t != nil {
+			t.jobs = append(t.jobs, w)
+		}
+	}
+	return all, rows.Err()
+}
+
+// order plays the starts through, as if each job that starts ran on.
+func order(projects []*turn) map[job.ID]int {
+	h := turnHeap(slices.DeleteFunc(projects, func(t *turn) bool { return len(t.jobs) == 0 }))
+	heap.Init(&h)
+	place := map[job.ID]int{}
+	for n := 0; len(h) > 0; n++ {
+		t := h[0]
+		place[t.jobs[0].id] = n
+		t.vtime += t.jobs[0].cost / t.weight
+		t.jobs = t.jobs[1:]
+		t.running, t.queued = t.running+1, t.queued-1
+		if len(t.jobs) == 0 {
+			heap.Pop(&h)
+		} else {
+			heap.Fix(&h, 0)
+		}
+	}
+	return place
+}
+
+// turnHeap has the project on top whose turn it is, as claim's ORDER BY does.
+type turnHeap []*turn
+
+func (h turnHeap) Len() int { return len(h) }
+func (h turnHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	return cmp.Or(cmp.Compare(a.vtime, b.vtime), cmp.Compare(a.running, b.running), cmp.Compare(a.queued, b.queued), cmp.Compare(a.project, b.project)) < 0
+}
+func (h turnHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push is never called: projects only leave.
+func (h *turnHeap) Push(x any) { *h = append(*h, x.(*turn)) }
+
+// Pop takes the last.
+func (h *turnHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// File is a file of a project: uploaded, or of a job's result. Its bytes are in
+// the blob store under Key.
+type File struct {
+	ID, Project int64
+	Purpose     string // such as "video_generation", or that of a result
+	Name        string // as it was uploaded, or made up
+	ContentType string
+	Key         string // in the blob store
+	SHA256      string // hex
+	Bytes       int64
+	Job         job.ID // whose result it is; 0 for an upload
+	CreatedAt   time.Time
+	ExpiresAt   time.Time // zero for never
+}
+
+const fileColumns = "id, project, purpose, name, content_type, blob_key, sha256, bytes, job, created_at, expires_at"
+
+func scanFile(row interface{ Scan(...any) error }) (File, error) {
+	var f File
+	var created, expires int64
+	err := row.Scan(&f.ID, &f.Project, &f.Purpose, &f.Name, &f.ContentType, &f.Key, &f.SHA256, &f.Bytes, &f.Job, &created, &expires)
+	f.CreatedAt, f.ExpiresAt = fromMillis(created), fromMillis(expires)
+	return f, err
+}
+
+// AddFile writes a file's row. An ID of 0 gets one, a CreatedAt of zero is now.
+func (tx *Tx) AddFile(ctx context.Context, f File) (File, error) {
+	if f.ID == 0 {
+		f.ID = NewID()
+	}
+	if f.CreatedAt.IsZero() {
+		f.CreatedAt = tx.now
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO files ("+fileColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		f.ID, f.Project, f.Purpose, f.Name, f.ContentType, f.Key, f.SHA256, f.Bytes, int64(f.Job), millis(f.CreatedAt), millis(f.ExpiresAt))
+	return f, err
+}
+
+// AddFile writes a file's row in a transaction of its own. The bytes must be in
+// the blob store before.
+func (db *DB) AddFile(ctx context.Context, f File) (out File, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		out, err = tx.AddFile(ctx, f)
+		return err
+	})
+	return out, err
+}
+
+// File finds a file of a project: job.NotFound for one that is not there,
+// expired, or another's.
+func (db *DB) File(ctx context.Context, project, id int64) (f File, err error) {
+	now := millis(db.Now())
+	err = db.Read(ctx, func(q Queryer) error {
+		f, err = scanFile(q.QueryRowContext(ctx, "SELECT "+fileColumns+" FROM files WHERE id = $1 AND project = $2 AND (expires_at = 0 OR expires_at > $3)", id, project, now))
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return File{}, notFound("file", id)
+	}
+	return f, err
+}
+
+// Files lists a page of a project's files by ID, those after one; purpose ""
+// is any. limit is as in JobFilter.
+func (db *DB) Files(ctx context.Context, project int64, purpose string, after int64, limit int) (files []File, err error) {
+	w := &where{}
+	w.and("project = " + w.arg(project))
+	if purpose != "" {
+		w.and("purpose = " + w.arg(purpose))
+	}
+	w.and("id > " + w.arg(after))
+	w.and("(expires_at = 0 OR expires_at > " + w.arg(millis(db.Now())) + ")")
+	query := "SELECT " + fileColumns + " FROM files WHERE " + w.String() + " ORDER BY id LIMIT " + w.arg(page(limit))
+	err = db.Read(ctx, func(q Queryer) error {
+		rows, err := q.QueryContext(ctx, query, w.args...)
+		if err != nil {
+			return err
+		}
+		files, err = collect(rows, scanFile)
+		return err
+	})
+	return files, err
+}
+
+// DeleteFile removes a file's row and returns the blob key that nobody needs
+// any more; job.NotFound for one that is not there or another's.
+func (db *DB) DeleteFile(ctx context.Context, project, id int64) (key string, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		err := tx.QueryRowContext(ctx, "DELETE FROM files WHERE id = $1 AND project = $2 RETURNING blob_key", id, project).Scan(&key)
+		if errors.Is(err, sql.ErrNoRows) {
+			return notFound("file", id)
+		}
+		return err
+	})
+	return key, err
+}
+
+// ExpiredFiles lists files of all projects whose time is over, those that
+// expired first; at most limit.
+func (db *DB) ExpiredFiles(ctx context.Context, now time.Time, limit int) (files []File, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		rows, err := q.QueryContext(ctx, "SELECT "+fileColumns+" FROM files WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2", millis(now), page(limit))
+		if err != nil {
+			return err
+		}
+		files, err = collect(rows, scanFile)
+		return err
+	})
+	return files, err
+}
+
+// KnownKey reports whether a row needs a blob: as a file, as the first frame of
+// a job that is not deleted, or as the latents or preview of one that is not
+// over.
+func (db *DB) KnownKey(ctx context.Context, key string) (known bool, err error) {
+	if key == "" {
+		return false, nil
+	}
+	var n int
+	err = db.Read(ctx, func(q Queryer) error {
+		return q.QueryRowContext(ctx, `SELECT
+			(SELECT COUNT(*) FROM (SELECT 1 FROM files WHERE blob_key = $1 LIMIT 1) AS a) +
+			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE first_frame = $1 AND first_frame <> '' LIMIT 1) AS b) +
+			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE latents = $1 AND latents <> '' LIMIT 1) AS c) +
+			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE preview = $1 AND preview <> '' LIMIT 1) AS d)`, key).Scan(&n)
+	})
+	return n > 0, err
+}
