@@ -92,7 +92,7 @@ func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
 
 // passed are the headers of a request that reach the upstream. Keys, cookies
 // and addresses of customers are not its business.
-var passed = []string{"Accept", "Content-Type", "X-Request-Id"}
+var passed = []string{"Accept", "Content-Type", "X-Request-Id", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}
 
 // notPassed are the headers of an answer that end here.
 var notPassed = append([]string{"Set-Cookie", "Alt-Svc", "Strict-Transport-Security"}, notTheirs...)
@@ -100,7 +100,8 @@ var notPassed = append([]string{"Set-Cookie", "Alt-Svc", "Strict-Transport-Secur
 // Do sends a request and returns the answer as soon as its headers are there,
 // its body to be read while it comes (server-sent events, for instance) and
 // closed. Of req.URL only path and query count: they are joined to the base
-// URL. Of its headers Accept, Content-Type and X-Request-Id are passed on, and
+// URL. Of its headers Accept, Content-Type, X-Request-Id and those of Standard
+// Webhooks are passed on, and
 // the upstream's own key is added. Every status but a redirect is an answer.
 // The body has no limit on its size: see ReadAll. Errors, those of the body
 // too, are of type *Error; their text does not name the upstream.

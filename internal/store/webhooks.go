@@ -1,0 +1,342 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Form is how a delivery is written.
+type Form string
+
+// The forms.
+const (
+	FormStandard Form = "standard" // Standard Webhooks, with OpenAI's or our own events
+	FormMiniMax  Form = "minimax"  // the body of MiniMax's query, unsigned
+)
+
+// Endpoint is a URL that a project wants its events at.
+type Endpoint struct {
+	ID          int64
+	Project     int64
+	URL         string
+	Description string
+	Events      []string // names of events, such as "video.completed" or "job.failed"
+	Secret      string   // whsec_…
+	// PreviousSecret signs too until PreviousUntil, so that a receiver can
+	// change over.
+	PreviousSecret string
+	PreviousUntil  time.Time
+	Disabled       string // why it is not called, or ""
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// DeliveryState is where a delivery stands.
+type DeliveryState string
+
+// The states.
+const (
+	DeliveryPending   DeliveryState = "pending"
+	DeliveryDelivered DeliveryState = "delivered"
+	DeliveryFailed    DeliveryState = "failed" // every attempt failed, or the endpoint is gone
+)
+
+// Delivery is an event on its way to a URL.
+type Delivery struct {
+	ID         int64
+	Project    int64
+	Endpoint   int64 // 0 for a job's own callback
+	URL        string
+	Form       Form
+	Event      string
+	EventID    string // the same for every attempt and replay
+	Job        job.ID
+	Snapshot   job.Job // the job when it happened
+	State      DeliveryState
+	Attempts   int
+	NextAt     time.Time
+	LastStatus int // of the last answer; 0 when there was none
+	LastError  string
+	CreatedAt  time.Time
+	FinishedAt time.Time
+}
+
+// Limits of webhooks.
+const (
+	MaxEndpoints = 50 // of a project
+	maxLastError = 500
+)
+
+const endpointColumns = `id, project, url, description, events, secret, previous_secret, previous_until, disabled, created_at, updated_at`
+
+func scanEndpoint(row interface{ Scan(...any) error }) (Endpoint, error) {
+	var e Endpoint
+	var events string
+	var until, created, updated int64
+	err := row.Scan(&e.ID, &e.Project, &e.URL, &e.Description, &events, &e.Secret, &e.PreviousSecret, &until, &e.Disabled, &created, &updated)
+	if err != nil {
+		return e, err
+	}
+	e.PreviousUntil, e.CreatedAt, e.UpdatedAt = fromMillis(until), fromMillis(created), fromMillis(updated)
+	return e, json.Unmarshal([]byte(events), &e.Events)
+}
+
+func errNoEndpoint(id int64) error {
+	return job.Errorf(job.NotFound, "id", "there is no webhook %d", id)
+}
+
+// AddEndpoint keeps a new endpoint; more than MaxEndpoints are refused.
+func (db *DB) AddEndpoint(ctx context.Context, e Endpoint) error {
+	events, err := json.Marshal(e.Events)
+	if err != nil {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM endpoints WHERE project = $1`, e.Project).Scan(&n); err != nil {
+			return err
+		}
+		if n >= MaxEndpoints {
+			return job.Errorf(job.TooMany, "", "the project has %d webhooks: remove one first", n)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO endpoints (`+endpointColumns+`) VALUES ($1, $2, $3, $4, $5, $6, '', 0, '', $7, $7)`,
+			e.ID, e.Project, e.URL, e.Description, string(events), e.Secret, millis(e.CreatedAt))
+		return err
+	})
+}
+
+// Endpoint returns one of a project's endpoints.
+func (db *DB) Endpoint(ctx context.Context, project, id int64) (e Endpoint, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		e, err = scanEndpoint(q.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 AND id = $2`, project, id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return errNoEndpoint(id)
+		}
+		return err
+	})
+	return e, err
+}
+
+// Endpoints lists a project's endpoints, oldest first.
+func (db *DB) Endpoints(ctx context.Context, project int64) (out []Endpoint, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		out, err = endpoints(ctx, q, project)
+		return err
+	})
+	return out, err
+}
+
+func endpoints(ctx context.Context, q Queryer, project int64) ([]Endpoint, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 ORDER BY created_at, id`, project)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Endpoint
+	for rows.Next() {
+		e, err := scanEndpoint(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// ChangeEndpoint applies a change to an endpoint and keeps it.
+func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func(*Endpoint) error) (e Endpoint, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		e, err = scanEndpoint(tx.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 AND id = $2`, project, id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return errNoEndpoint(id)
+		}
+		if err != nil {
+			return err
+		}
+		if err := change(&e); err != nil {
+			return err
+		}
+		events, err := json.Marshal(e.Events)
+		if err != nil {
+			return err
+		}
+		e.UpdatedAt = tx.Now()
+		_, err = tx.ExecContext(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, secret = $4, previous_secret = $5,
+			previous_until = $6, disabled = $7, updated_at = $8 WHERE id = $9`,
+			e.URL, e.Description, string(events), e.Secret, e.PreviousSecret, millis(e.PreviousUntil), e.Disabled, millis(e.UpdatedAt), id)
+		return err
+	})
+	return e, err
+}
+
+// DeleteEndpoint removes an endpoint; what is on its way to it fails.
+func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		r, err := tx.ExecContext(ctx, `DELETE FROM endpoints WHERE project = $1 AND id = $2`, project, id)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errNoEndpoint(id))
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, last_error = 'the webhook was removed', finished_at = $2 WHERE endpoint = $3 AND state = $4`,
+			DeliveryFailed, millis(tx.Now()), id, DeliveryPending)
+		return err
+	})
+}
+
+const deliveryColumns = `id, project, endpoint, url, form, event, event_id, job, snapshot, state, attempts, next_at, last_status, last_error, created_at, finished_at`
+
+func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
+	var d Delivery
+	var snapshot string
+	var next, created, finished int64
+	err := row.Scan(&d.ID, &d.Project, &d.Endpoint, &d.URL, &d.Form, &d.Event, &d.EventID, &d.Job, &snapshot, &d.State,
+		&d.Attempts, &next, &d.LastStatus, &d.LastError, &created, &finished)
+	if err != nil {
+		return d, err
+	}
+	d.NextAt, d.CreatedAt, d.FinishedAt = fromMillis(next), fromMillis(created), fromMillis(finished)
+	return d, json.Unmarshal([]byte(snapshot), &d.Snapshot)
+}
+
+// AddDeliveries writes the deliveries that tell of a job's change, with their
+// entries in the queue: to the job's own callback and to the project's
+// endpoints that want one of the events.
+func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eventID func() string) error {
+	var ds []Delivery
+	if j.Callback != "" {
+		ds = append(ds, Delivery{URL: j.Callback, Form: FormMiniMax, Event: "job." + string(j.State)})
+	}
+	all, err := endpoints(ctx, tx, j.Project)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		for _, event := range events {
+			if e.Disabled == "" && slices.Contains(e.Events, event) {
+				ds = append(ds, Delivery{Endpoint: e.ID, URL: e.URL, Form: FormStandard, Event: event})
+			}
+		}
+	}
+	if len(ds) == 0 {
+		return nil
+	}
+	snapshot, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	for _, d := range ds {
+		d.ID, d.EventID = NewID(), eventID()
+		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (`+deliveryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, '', $11, 0)`,
+			d.ID, j.Project, d.Endpoint, d.URL, d.Form, d.Event, d.EventID, j.ID, string(snapshot), DeliveryPending, millis(tx.Now()))
+		if err != nil {
+			return fmt.Errorf("keeping a delivery: %w", err)
+		}
+		tx.EnqueueDelivery(d.ID, tx.Now())
+	}
+	return nil
+}
+
+// Delivery returns a delivery by its ID; project 0 means any.
+func (db *DB) Delivery(ctx context.Context, project, id int64) (d Delivery, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		d, err = scanDelivery(q.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1 AND (CAST($2 AS BIGINT) = 0 OR project = $2)`, id, project))
+		if errors.Is(err, sql.ErrNoRows) {
+			return job.Errorf(job.NotFound, "id", "there is no delivery %d", id)
+		}
+		return err
+	})
+	return d, err
+}
+
+// DeliveryFilter chooses deliveries of the log.
+type DeliveryFilter struct {
+	Project  int64
+	Endpoint int64 // 0 for all
+	Job      job.ID
+	State    DeliveryState
+	Before   time.Time // created before; zero for now
+	Limit    int
+}
+
+// Deliveries lists the log, newest first.
+func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery, err error) {
+	before := int64(1) << 62
+	if !f.Before.IsZero() {
+		before = millis(f.Before)
+	}
+	err = db.Read(ctx, func(q Queryer) error {
+		rows, err := q.QueryContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries
+			WHERE project = $1 AND (CAST($2 AS BIGINT) = 0 OR endpoint = $2) AND (CAST($3 AS BIGINT) = 0 OR job = $3) AND ($4 = '' OR state = $4) AND created_at < $5
+			ORDER BY created_at DESC, id DESC LIMIT $6`, f.Project, f.Endpoint, int64(f.Job), string(f.State), before, f.Limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			d, err := scanDelivery(rows)
+			if err != nil {
+				return err
+			}
+			out = append(out, d)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// Attempted notes how an attempt at a delivery went. next is when another is
+// due; zero ends it, delivered or failed.
+func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, delivered bool, next time.Time) error {
+	state := DeliveryPending
+	switch {
+	case delivered:
+		state = DeliveryDelivered
+	case next.IsZero():
+		state = DeliveryFailed
+	}
+	if len(why) > maxLastError {
+		why = why[:maxLastError]
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		var finished int64
+		if state != DeliveryPending {
+			finished = millis(tx.Now())
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5
+			WHERE id = $6 AND state = $7`, state, millis(next), status, why, finished, id, DeliveryPending)
+		return err
+	})
+}
+
+// Replay makes a finished delivery pending again and puts it into the queue.
+func (db *DB) Replay(ctx context.Context, project, id int64) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = 0, next_at = $2, last_error = '', finished_at = 0
+			WHERE id = $3 AND project = $4 AND state <> $1`, DeliveryPending, millis(tx.Now()), id, project)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, job.Errorf(job.NotFound, "id", "there is no finished delivery %d to replay", id))
+		}
+		tx.EnqueueDelivery(id, tx.Now())
+		return nil
+	})
+}
+
+// ForgetDeliveries removes finished deliveries that are older than a time.
+func (db *DB) ForgetDeliveries(ctx context.Context, before time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE state <> $1 AND created_at < $2`, DeliveryPending, millis(before))
+		return err
+	})
+}

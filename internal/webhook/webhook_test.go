@@ -1,0 +1,248 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// shelf is a store of one delivery and one endpoint.
+type shelf struct {
+	d   store.Delivery
+	e   store.Endpoint
+	err error
+}
+
+func (s *shelf) Delivery(context.Context, int64, int64) (store.Delivery, error) {
+	if s.d.ID == 0 {
+		return s.d, job.Errorf(job.NotFound, "", "none")
+	}
+	return s.d, s.err
+}
+
+func (s *shelf) Endpoint(context.Context, int64, int64) (store.Endpoint, error) {
+	if s.e.ID == 0 {
+		return s.e, job.Errorf(job.NotFound, "", "none")
+	}
+	return s.e, nil
+}
+
+func (s *shelf) ChangeEndpoint(_ context.Context, _, _ int64, change func(*store.Endpoint) error) (store.Endpoint, error) {
+	return s.e, change(&s.e)
+}
+
+func (s *shelf) Attempted(_ context.Context, _ int64, status int, why string, delivered bool, next time.Time) error {
+	s.d.Attempts++
+	s.d.LastStatus, s.d.LastError, s.d.NextAt = status, why, next
+	switch {
+	case delivered:
+		s.d.State = store.DeliveryDelivered
+	case next.IsZero():
+		s.d.State = store.DeliveryFailed
+	}
+	return nil
+}
+
+// receiver answers posts and keeps the last.
+type receiver struct {
+	status int
+	answer func(body []byte) []byte
+	err    error
+	url    string
+	header http.Header
+	body   []byte
+	n      int
+}
+
+func (r *receiver) Post(_ context.Context, url string, h http.Header, body []byte) (int, []byte, error) {
+	r.n++
+	r.url, r.header, r.body = url, h, body
+	if r.answer != nil {
+		return r.status, r.answer(body), r.err
+	}
+	return r.status, nil, r.err
+}
+
+type plain struct{}
+
+func (plain) Render(_ context.Context, d store.Delivery) ([]byte, error) {
+	return json.Marshal(map[string]string{"event": d.Event})
+}
+
+func newSender(to *receiver) (*Sender, *shelf) {
+	sh := &shelf{
+		d: store.Delivery{ID: 7, Project: 1, Endpoint: 3, URL: "https://example.com/hook", Form: store.FormStandard, Event: "job.succeeded", EventID: "evt_1", State: store.DeliveryPending},
+		e: store.Endpoint{ID: 3, Project: 1, Secret: NewSecret()},
+	}
+	return &Sender{Store: sh, To: to, Render: plain{}}, sh
+}
+
+func TestDeliverySigned(t *testing.T) {
+	to := &receiver{status: 204}
+	s, sh := newSender(to)
+	old := sh.e.Secret
+	Rotate(&sh.e, time.Now())
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
+		t.Fatal(again, err)
+	}
+	if sh.d.State != store.DeliveryDelivered || sh.d.Attempts != 1 || to.url != sh.d.URL || string(to.body) != `{"event":"job.succeeded"}` {
+		t.Errorf("delivery %+v, body %s", sh.d, to.body)
+	}
+	// A receiver with either secret takes it, by the library's own check.
+	for name, secret := range map[string]string{"new": sh.e.Secret, "old": old} {
+		wh, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := wh.Verify(to.body, to.header); err != nil {
+			t.Errorf("the %s secret: %v", name, err)
+		}
+		if err := wh.Verify(append(to.body, ' '), to.header); err == nil {
+			t.Errorf("the %s secret takes another body", name)
+		}
+	}
+	// Once the overlap is over the old one signs no more.
+	sh.d.State = store.DeliveryPending
+	s.Now = func() time.Time { return time.Now().Add(Overlap + time.Minute) }
+	if _, err := s.Deliver(context.Background(), 7); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(strings.Fields(to.header.Get("webhook-signature"))); n != 1 {
+		t.Errorf("%d signatures after the overlap", n)
+	}
+}
+
+// TestSchedule: ten attempts at the pauses that are documented, then failed.
+func TestSchedule(t *testing.T) {
+	to := &receiver{status: 500}
+	s, sh := newSender(to)
+	outcomes := map[string]int{}
+	s.Count = func(o string) { outcomes[o]++ }
+	want := []string{"5s", "5m0s", "30m0s", "2h0m0s", "5h0m0s", "10h0m0s", "14h0m0s", "20h0m0s", "24h0m0s", "0s"}
+	for i, w := range want {
+		again, err := s.Deliver(context.Background(), 7)
+		if err != nil || again.String() != w {
+			t.Fatalf("attempt %d: again in %v, %v, want %s", i+1, again, err, w)
+		}
+	}
+	if sh.d.State != store.DeliveryFailed || sh.d.LastStatus != 500 || !strings.Contains(sh.d.LastError, "500") || to.n != MaxAttempts {
+		t.Errorf("%+v after %d posts", sh.d, to.n)
+	}
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil || to.n != MaxAttempts {
+		t.Errorf("a failed delivery is tried again: %v, %v", again, err)
+	}
+	if outcomes["retried"] != 9 || outcomes["failed"] != 1 {
+		t.Errorf("counted %v", outcomes)
+	}
+}
+
+func TestGoneDisables(t *testing.T) {
+	s, sh := newSender(&receiver{status: 410})
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
+		t.Fatal(again, err)
+	}
+	if sh.d.State != store.DeliveryFailed || !strings.Contains(sh.e.Disabled, "410") {
+		t.Errorf("%+v, endpoint %q", sh.d.State, sh.e.Disabled)
+	}
+	to := &receiver{status: 200}
+	s, sh = newSender(to)
+	sh.e.Disabled = "x"
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil || to.n != 0 || sh.d.State != store.DeliveryFailed {
+		t.Errorf("a disabled endpoint: %v %v, %d posts, %s", again, err, to.n, sh.d.State)
+	}
+}
+
+func TestStopIsNoAttempt(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s, sh := newSender(&receiver{err: errors.New("cut")})
+	if _, err := s.Deliver(ctx, 7); !errors.Is(err, context.Canceled) || sh.d.Attempts != 0 {
+		t.Errorf("%v, %d attempts", err, sh.d.Attempts)
+	}
+	sh.d.ID = 0
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
+		t.Errorf("a delivery that is gone: %v, %v", again, err)
+	}
+}
+
+func TestCallbackIsUnsigned(t *testing.T) {
+	to := &receiver{status: 200}
+	s, sh := newSender(to)
+	sh.d.Endpoint, sh.d.Form, sh.e.ID = 0, store.FormMiniMax, 0
+	if _, err := s.Deliver(context.Background(), 7); err != nil || sh.d.State != store.DeliveryDelivered || to.header.Get("webhook-id") != "" {
+		t.Errorf("%v, %+v, %v", err, sh.d.State, to.header)
+	}
+}
+
+func TestChallenge(t *testing.T) {
+	echo := func(body []byte) []byte { return body }
+	for name, tt := range map[string]struct {
+		to *receiver
+		ok bool
+	}{
+		"echo":    {&receiver{status: 200, answer: echo}, true},
+		"error":   {&receiver{status: 500, answer: echo}, false},
+		"silence": {&receiver{status: 200}, false},
+		"wrong":   {&receiver{status: 200, answer: func([]byte) []byte { return []byte(`{"challenge":"x"}`) }}, false},
+		"blocked": {&receiver{err: errors.New("the address is not open to requests")}, false},
+	} {
+		err := Challenger{tt.to}.Challenge(context.Background(), "https://example.com")
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e := job.AsError(err); !tt.ok && (e.Code != job.Invalid || e.Param != "callback_url") {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := store.Endpoint{URL: "https://example.com", Events: []string{"video.failed", "job.queued", "video.failed"}}
+	ok := func(string) error { return nil }
+	if err := Check(&good, ok); err != nil || len(good.Events) != 2 {
+		t.Error(err, good.Events)
+	}
+	for param, e := range map[string]store.Endpoint{
+		"url":         {URL: strings.Repeat("x", MaxURL+1), Events: good.Events},
+		"events":      {URL: "https://example.com"},
+		"description": {URL: "https://example.com", Events: good.Events, Description: strings.Repeat("x", 201)},
+	} {
+		if err := job.AsError(Check(&e, ok)); err.Param != param {
+			t.Errorf("%s: %+v", param, err)
+		}
+	}
+	e := store.Endpoint{URL: "https://example.com", Events: []string{"video.started"}}
+	if err := Check(&e, ok); err == nil {
+		t.Error("an unknown event is taken")
+	}
+	e.Events = good.Events
+	if err := Check(&e, func(string) error { return errors.New("private") }); job.AsError(err).Param != "url" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEventsOf(t *testing.T) {
+	for _, tt := range []struct {
+		kind  job.Kind
+		state job.State
+		want  string
+	}{
+		{job.Video, job.Queued, "job.queued"},
+		{job.Video, job.Succeeded, "job.succeeded video.completed"},
+		{job.Video, job.Cancelled, "job.cancelled video.failed"},
+		{job.Image, job.Failed, "job.failed"},
+	} {
+		if got := strings.Join(EventsOf(job.Job{State: tt.state, Spec: job.Spec{Kind: tt.kind}}), " "); got != tt.want {
+			t.Errorf("%s %s: %s", tt.kind, tt.state, got)
+		}
+	}
+}
