@@ -29,6 +29,7 @@ type Clip struct {
 	latentsPath string // the file that keeps the latents, "" when there is none
 	foreign     bool   // the latents are a file of the caller's
 	keepErr     error  // why there is no file
+	mark        *watermark
 }
 
 func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
@@ -37,7 +38,7 @@ func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
 		Model: in.Name, Prompt: o.prompt, Seed: o.seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
 		Upscaled: p.width > in.Width || p.height > in.Height,
-		engine:   m.engine, latents: l, tracker: t,
+		engine:   m.engine, latents: l, tracker: t, mark: p.mark,
 	}
 }
 
@@ -69,15 +70,10 @@ func (c *Clip) Discard() error {
 // Breaking out of the loop stops the drawing.
 func (c *Clip) Frames(ctx context.Context) iter.Seq2[*image.RGBA, error] {
 	return func(yield func(*image.RGBA, error) bool) {
-		img := image.NewRGBA(image.Rect(0, 0, c.Width, c.Height))
-		for i := 3; i < len(img.Pix); i += 4 {
-			img.Pix[i] = 255
-		}
+		img := newImage(c.Width, c.Height)
 		stopped := false
 		err := c.draw(ctx, func(rgb []byte) error {
-			for i := range len(rgb) / 3 {
-				copy(img.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
-			}
+			setPixels(img, rgb)
 			if !yield(img, nil) {
 				stopped = true
 				return errEnough
@@ -87,6 +83,22 @@ func (c *Clip) Frames(ctx context.Context) iter.Seq2[*image.RGBA, error] {
 		if err != nil && !stopped {
 			yield(nil, err)
 		}
+	}
+}
+
+// newImage is a black image.
+func newImage(w, h int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := 3; i < len(img.Pix); i += 4 {
+		img.Pix[i] = 255
+	}
+	return img
+}
+
+// setPixels copies RGB into an opaque image.
+func setPixels(img *image.RGBA, rgb []byte) {
+	for i := range len(rgb) / 3 {
+		copy(img.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
 	}
 }
 
@@ -104,6 +116,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	c.tracker.begin()
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
+	var marked []byte
 	err = c.engine.decode(ctx, c.latents, func(rgb []byte) error {
 		this := drawn
 		drawn++
@@ -112,6 +125,11 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 			if out == nil {
 				if out, err = size.apply(rgb); err != nil {
 					return err
+				}
+				if c.mark != nil {
+					marked = append(marked[:0], out...) // out may be the engine's own
+					c.mark.draw(marked)
+					out = marked
 				}
 			}
 			if err := ctx.Err(); err != nil {

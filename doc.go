@@ -14,7 +14,11 @@
 // request to the same model gives the same frames, whatever the number of
 // threads, on the same kind of CPU. Errors are of type *Error or the context's own.
 //
+// Around the clips there is what a program that serves them needs: DecodeImage
+// and ProbeVideo for files that may come from anywhere, LastFrame to go on from
+// a clip, WithTap, Thumbnail and Spritesheet for its stills, and Speak.
+//
 // The package never opens a network connection and never prints. It writes to
-// the paths it is given, to the user's cache folder and, for a WebP that goes
-// to an io.Writer, to the system's folder for temporary files.
+// the paths it is given, to the user's cache folder and, for speech and for a
+// WebP that goes to an io.Writer, to the system's folder for temporary files.
 package kinora

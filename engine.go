@@ -37,6 +37,9 @@ type job struct {
 	seed     uint64
 	steps    int     // 0: the model's default
 	guidance float32 // 0: the model's default
+	// preview, if not nil, may be given pictures on the way: RGB of the native
+	// size, which are the callee's to keep.
+	preview func(rgb []byte)
 }
 
 // opener readies an engine from a file of weights, or from those inside the

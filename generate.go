@@ -31,6 +31,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 			return nil, wrap(Invalid, "request", "image", err, "")
 		}
 	}
+	if r.Preview != nil {
+		j.preview = previewer(&r, in)
+	}
 	t := &tracker{report: r.Progress, share: in.samplingShare}
 	t.begin()
 	l, err := m.engine.sample(ctx, j, t.sampling)
@@ -48,8 +51,26 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	return c, nil
 }
 
+// previewer makes images of what an engine shows on the way.
+func previewer(r *Request, in Info) func(rgb []byte) {
+	var mark *watermark
+	if r.Watermark != "" {
+		// In the native size a text may have no room that fits the clip's.
+		mark, _ = newWatermark(r.Watermark, in.Width, in.Height)
+	}
+	return func(rgb []byte) {
+		if mark != nil {
+			mark.draw(rgb)
+		}
+		img := newImage(in.Width, in.Height)
+		setPixels(img, rgb)
+		r.Preview(img)
+	}
+}
+
 // Load goes on from the latents of an earlier Generate by the same model. Of r
-// it takes Seconds (0 means all there is), Width, Height, FPS and Progress.
+// it takes Seconds (0 means all there is), Width, Height, FPS, Watermark and
+// Progress.
 // Saving the clip leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
@@ -72,7 +93,7 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	if !(p.seconds > 0) {
 		return nil, invalid("seconds", "it is not more than 0", "")
 	}
-	if err := p.fit(r.Width, r.Height, r.FPS, in); err != nil {
+	if err := p.fit(&r, in); err != nil {
 		return nil, err
 	}
 	c := newClip(m, l, p, &tracker{report: r.Progress, share: in.samplingShare})

@@ -63,7 +63,7 @@ func (e *reelEngine) sample(ctx context.Context, j job, progress func(done, tota
 	}
 	defer e.release()
 	l, err := e.model.Sample(ctx, reel.Request{
-		Prompt: j.prompt, Frames: j.frames, Image: j.image, Seed: j.seed, Steps: j.steps, Guidance: j.guidance,
+		Prompt: j.prompt, Frames: j.frames, Image: j.image, Seed: j.seed, Steps: j.steps, Guidance: j.guidance, Preview: j.preview,
 	}, progress)
 	if err != nil {
 		return nil, err

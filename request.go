@@ -55,6 +55,18 @@ type Request struct {
 	// samples, from Save, Write and Frames while frames are drawn. It is called
 	// from one goroutine at a time and should return at once.
 	Progress func(Progress)
+	// Preview, if not nil, is given pictures of the clip while it is sampled: the
+	// first frame of the part that is being made (reel makes two seconds at a
+	// time), as the model sees it so far, in the native size. It is called from
+	// the sampling goroutine, which waits for it: every two seconds at most, and
+	// less often where drawing one takes long. The image is the callee's to keep.
+	// The clip is the same with it and without.
+	Preview func(image.Image)
+	// Watermark, if not "", is a short text, such as "AI", drawn small on a
+	// translucent plate in the lower right corner of every frame, and of
+	// previews: letters that Go's own font has (Latin, Greek, Cyrillic). The
+	// latents do not hold it: give it to Load again.
+	Watermark string
 }
 
 // plan is a request made definite.
@@ -64,6 +76,7 @@ type plan struct {
 	fps           int
 	frames        int // of the clip, at fps
 	native        int // frames drawn, at the native rate
+	mark          *watermark
 }
 
 // plan checks a request against a model.
@@ -90,11 +103,12 @@ func (r *Request) plan(in Info) (plan, error) {
 	case !(p.seconds > 0 && p.seconds <= MaxSeconds):
 		return p, invalid("seconds", fmt.Sprintf("%v is out of range", p.seconds), fmt.Sprintf("more than 0, at most %d", MaxSeconds))
 	}
-	return p, p.fit(r.Width, r.Height, r.FPS, in)
+	return p, p.fit(r, in)
 }
 
-// fit sets the size, the rate and the numbers of frames.
-func (p *plan) fit(width, height, fps int, in Info) error {
+// fit sets the size, the rate, the numbers of frames and the watermark.
+func (p *plan) fit(r *Request, in Info) error {
+	width, height, fps := r.Width, r.Height, r.FPS
 	if width == 0 && height == 0 {
 		width, height = in.Width, in.Height
 	} else if width == 0 {
@@ -116,7 +130,12 @@ func (p *plan) fit(width, height, fps int, in Info) error {
 	p.width, p.height, p.fps = width, height, fps
 	p.frames = max(1, int(math.Round(p.seconds*float64(fps))))
 	p.native = max(nativeIndex(p.frames-1, fps, in.FPS)+1, int(math.Round(p.seconds*float64(in.FPS))))
-	return nil
+	if r.Watermark == "" {
+		return nil
+	}
+	var err error
+	p.mark, err = newWatermark(r.Watermark, width, height)
+	return err
 }
 
 func even(x float64) int { return 2 * int(math.Round(x/2)) }

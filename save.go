@@ -3,8 +3,10 @@ package kinora
 import (
 	"context"
 	"errors"
+	"image"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/media"
@@ -47,6 +49,44 @@ func CanWrite(f Format) error {
 	return &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
 }
 
+// SaveOption changes what Save and Write do besides writing the clip.
+type SaveOption func(*saveOptions)
+
+type saveOptions struct {
+	taps []tap
+}
+
+// tap is who wants to see some frames.
+type tap struct {
+	at   []int
+	show func(i int, frame *image.RGBA)
+	img  *image.RGBA
+}
+
+// WithTap shows the frames with the numbers in at (see Spread), in their order
+// and once each, to a function while the clip is written, so that stills need no
+// drawing of their own. The image is used again for the next: make a Thumbnail
+// of it, or copy what is kept. Numbers that the clip does not have are left out.
+// What was shown of a clip whose saving failed is worth nothing.
+func WithTap(at []int, show func(i int, frame *image.RGBA)) SaveOption {
+	return func(o *saveOptions) { o.taps = append(o.taps, tap{at: slices.Clone(at), show: show}) }
+}
+
+// show hands a frame to those who want it.
+func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
+	for n := range o.taps {
+		t := &o.taps[n]
+		if !slices.Contains(t.at, i) {
+			continue
+		}
+		if t.img == nil {
+			t.img = newImage(c.Width, c.Height)
+		}
+		setPixels(t.img, rgb)
+		t.show(i, t.img)
+	}
+}
+
 // encoder is media's, as far as a clip goes.
 type encoder interface {
 	WriteFrame(rgb []byte) error
@@ -60,7 +100,7 @@ type encoder interface {
 // the latents on disk are removed; while it is not, they stay, and the error
 // says where. The file carries the prompt, the model, the seed and a mark that
 // it was made by a model.
-func (c *Clip) Save(ctx context.Context, path string) error {
+func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error {
 	f, err := FormatOf(path)
 	if err != nil {
 		return err
@@ -68,13 +108,13 @@ func (c *Clip) Save(ctx context.Context, path string) error {
 	if err := CanWrite(f); err != nil {
 		return c.unsaved(path, err)
 	}
-	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) })
+	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
 }
 
 // Write draws the clip into w: MP4 in fragments as the frames come, which
 // players take from a pipe, or WebP at the end. Latents are removed and kept as
 // by Save.
-func (c *Clip) Write(ctx context.Context, w io.Writer, f Format) error {
+func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOption) error {
 	const where = "to the output"
 	if err := CanWrite(f); err != nil {
 		return c.unsaved(where, err)
@@ -83,11 +123,15 @@ func (c *Clip) Write(ctx context.Context, w io.Writer, f Format) error {
 	if f == WebP {
 		kind = media.WebP
 	}
-	return c.encode(ctx, where, func(o media.Options) (encoder, error) { return media.Stream(ctx, w, kind, o) })
+	return c.encode(ctx, where, func(o media.Options) (encoder, error) { return media.Stream(ctx, w, kind, o) }, opts...)
 }
 
 // encode draws every frame into the encoder that open gives.
-func (c *Clip) encode(ctx context.Context, where string, open func(media.Options) (encoder, error)) error {
+func (c *Clip) encode(ctx context.Context, where string, open func(media.Options) (encoder, error), opts ...SaveOption) error {
+	var so saveOptions
+	for _, opt := range opts {
+		opt(&so)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -98,10 +142,13 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	if err != nil {
 		return c.unsaved(where, err)
 	}
+	frame := 0
 	err = c.draw(ctx, func(rgb []byte) error {
 		if err := e.WriteFrame(rgb); err != nil {
 			return c.unsaved(where, err)
 		}
+		so.show(c, frame, rgb)
+		frame++
 		return nil
 	})
 	if err == nil {

@@ -8,8 +8,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinora-video/kinora/internal/media"
 )
@@ -181,6 +183,51 @@ func TestNoFFmpeg(t *testing.T) {
 	err := c.Save(t.Context(), filepath.Join(t.TempDir(), "x.mp4"))
 	if KindOf(err) != Unsupported || !strings.Contains(err.Error(), "install") || !strings.Contains(err.Error(), c.LatentsPath()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSaveHangs: an ffmpeg that takes nothing ends neither a Save that is
+// cancelled nor one that waits, and costs no latents.
+func TestSaveHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in for ffmpeg is a shell script")
+	}
+	dir := t.TempDir()
+	tool := filepath.Join(dir, "ffmpeg")
+	for _, script := range []string{"exec sleep 100", "sleep 100", "cat >/dev/null; exec sleep 100"} {
+		if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("KINORA_FFMPEG", tool)
+		m, _ := fakeModel(t)
+		out := t.TempDir()
+		path := filepath.Join(out, "x.mp4")
+
+		c := generate(t, m, Request{Prompt: "x", Seconds: 2, Width: 640, Height: 480})
+		ctx, cancel := context.WithCancel(t.Context())
+		var cancelled time.Time
+		time.AfterFunc(300*time.Millisecond, func() { cancelled = time.Now(); cancel() })
+		err := c.Save(ctx, path)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: cancelled: %v", script, err)
+		}
+		if d := time.Since(cancelled); d > 2*time.Second {
+			t.Errorf("%s: Save went on for %v", script, d)
+		}
+
+		err = c.encode(t.Context(), path, func(o media.Options) (encoder, error) {
+			o.Stall = 300 * time.Millisecond
+			return media.Create(t.Context(), path, o)
+		})
+		if KindOf(err) != Storage || err == nil || !strings.Contains(err.Error(), "hung") || !strings.Contains(err.Error(), c.LatentsPath()) {
+			t.Errorf("%s: %v", script, err)
+		}
+		if _, err := m.Load(t.Context(), c.LatentsPath(), Request{}); err != nil {
+			t.Errorf("%s: the latents are no use: %v", script, err)
+		}
+		if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+			t.Errorf("%s: left behind: %v, %v", script, left, err)
+		}
 	}
 }
 

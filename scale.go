@@ -63,17 +63,8 @@ func (s *scaler) apply(rgb []byte) ([]byte, error) {
 }
 
 // firstFrame cuts and scales an image to w×h: [h, w, 3] in [-1, 1].
-// Transparent parts become white, as on paper.
 func firstFrame(img image.Image, w, h int) ([]float32, error) {
-	b := img.Bounds()
-	flat := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
-	draw.Draw(flat, flat.Rect, img, b.Min, draw.Over)
-	frame := media.NewFrame(b.Dx(), b.Dy())
-	for i := range b.Dx() * b.Dy() {
-		copy(frame.Pix[3*i:3*i+3], flat.Pix[4*i:4*i+3])
-	}
-	fitted, err := media.Fit(frame, w, h)
+	fitted, err := media.Fit(onWhite(img), w, h)
 	if err != nil {
 		return nil, err
 	}
@@ -82,4 +73,18 @@ func firstFrame(img image.Image, w, h int) ([]float32, error) {
 		out[i] = float32(v)/127.5 - 1
 	}
 	return out, nil
+}
+
+// onWhite takes the pixels of an image. Transparent parts become white, as on
+// paper.
+func onWhite(img image.Image) media.Frame {
+	b := img.Bounds()
+	flat := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(flat, flat.Rect, img, b.Min, draw.Over)
+	frame := media.NewFrame(b.Dx(), b.Dy())
+	for i := range b.Dx() * b.Dy() {
+		copy(frame.Pix[3*i:3*i+3], flat.Pix[4*i:4*i+3])
+	}
+	return frame
 }

@@ -54,17 +54,35 @@ func (c testCard) sample(ctx context.Context, j job, progress func(done, total i
 	if steps == 0 {
 		steps = c.info().Steps
 	}
-	for i := range steps {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		progress(i+1, steps)
-	}
 	l := &cardLatents{Format: cardFormat, Prompt: j.prompt, Seed: j.seed, Count: j.frames}
 	for _, v := range j.image {
 		l.Image = append(l.Image, byte(min(max(127.5*(v+1)+0.5, 0), 255)))
 	}
+	for i := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if j.preview != nil && i == steps/2 {
+			j.preview(l.frame(nil, c.info(), 0))
+		}
+		progress(i+1, steps)
+	}
 	return l, nil
+}
+
+// frame draws frame i into rgb, which it makes when that is nil.
+func (l *cardLatents) frame(rgb []byte, in Info, i int) []byte {
+	if rgb == nil {
+		rgb = make([]byte, in.Width*in.Height*3)
+	}
+	if i == 0 && l.Image != nil {
+		copy(rgb, l.Image)
+		return rgb
+	}
+	h := fnv.New64a()
+	h.Write([]byte(l.Prompt))
+	drawCard(rgb, in, int((h.Sum64()+l.Seed)%8), i)
+	return rgb
 }
 
 func (c testCard) load(path string) (latents, error) {
@@ -95,20 +113,12 @@ func (c testCard) load(path string) (latents, error) {
 
 func (c testCard) decode(ctx context.Context, l latents, yield func(rgb []byte) error) error {
 	card := l.(*cardLatents)
-	in := c.info()
-	h := fnv.New64a()
-	h.Write([]byte(card.Prompt))
-	turn := int((h.Sum64() + card.Seed) % 8)
-	rgb := make([]byte, in.Width*in.Height*3)
+	var rgb []byte
 	for i := range card.Count {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if i == 0 && card.Image != nil {
-			copy(rgb, card.Image)
-		} else {
-			drawCard(rgb, in, turn, i)
-		}
+		rgb = card.frame(rgb, c.info(), i)
 		if err := yield(rgb); err != nil {
 			return err
 		}
