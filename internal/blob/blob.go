@@ -1,0 +1,309 @@
+package blob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"time"
+)
+
+// DefaultMaxBytes is the most bytes of a blob when [Meta] sets no other limit:
+// 16 GiB, far above an hour of film and below what S3 takes in 10,000 parts of
+// 8 MiB.
+const DefaultMaxBytes = 16 << 30
+
+// Errors that callers act on; errors.Is finds them.
+var (
+	ErrNotFound = errors.New("no such blob")
+	ErrTooLarge = errors.New("more bytes than this blob may have")
+	// ErrNoSpace says that the store is full: the disk, a quota, or the largest
+	// file that the system lets the process write.
+	ErrNoSpace = errors.New("the store has no space left: free some, or move it to a larger disk")
+)
+
+// Meta goes with bytes that are put.
+type Meta struct {
+	// ContentType is kept by a bucket. A local folder keeps none, and a known
+	// extension of the key comes first everywhere; see [Info].
+	ContentType string
+	// MaxBytes is the most bytes to take; 0 means DefaultMaxBytes.
+	MaxBytes int64
+}
+
+// Info describes a blob.
+type Info struct {
+	Key  string
+	Size int64 // bytes
+	// ContentType is that of the key's extension; without a known one, what a
+	// bucket kept, else application/octet-stream.
+	ContentType string
+	// ModTime is when the blob was written, by the store's clock. Put leaves it
+	// zero.
+	ModTime time.Time
+	// SHA256 is the checksum of the bytes, in hex. Only Put knows it: keep it in
+	// the blob's row.
+	SHA256 string
+}
+
+// Space is the room of a local disk, in bytes.
+type Space struct {
+	Free  uint64 // for this process: what is kept for the superuser is not in it
+	Total uint64
+}
+
+// backend is what a store is made on. Keys and prefixes are checked before; a
+// missing blob is an error that wraps ErrNotFound, except to delete.
+type backend interface {
+	// put reads src to its end. On any error the key holds what it held before.
+	put(ctx context.Context, key, contentType string, src *source) error
+	open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error)
+	stat(ctx context.Context, key string) (Info, error)
+	delete(ctx context.Context, key string) error
+	// list yields blobs in the byte order of their keys.
+	list(ctx context.Context, prefix string) iter.Seq2[Info, error]
+	// tidy removes what writes that never ended left behind before a time.
+	tidy(ctx context.Context, before time.Time) (int, error)
+	check(ctx context.Context) error
+	space() (Space, error)
+	close() error
+}
+
+// Store keeps blobs by key. It may be used by several goroutines, and several
+// processes may open the same place.
+type Store struct {
+	b     backend
+	where string
+}
+
+// Open opens the store at where, and looks whether it can be used:
+//
+//   - a path is a local folder, made with mode 0700 if it is missing. Its files
+//     have mode 0600. It may be shared by processes of one machine; for several
+//     machines use a bucket.
+//   - s3://bucket?region=…&endpoint=…&use_path_style=true&prefix=media/ is a
+//     bucket of S3 or of a server that speaks its API, with the parameters of
+//     gocloud.dev/blob/s3blob and the credentials of the AWS environment. Give
+//     the bucket a rule that ends unfinished multipart uploads after a day.
+//   - mem:// lasts as long as the process; it is for tests.
+func Open(ctx context.Context, where string) (*Store, error) {
+	scheme, _, isURL := strings.Cut(where, "://")
+	var b backend
+	var err error
+	switch {
+	case where == "":
+		return nil, errors.New("blob: opening a store: no place given: name a folder or s3://bucket")
+	case !isURL:
+		b, err = openLocal(where)
+	case scheme == "s3" || scheme == "mem":
+		b, err = openBucket(ctx, where)
+	default:
+		return nil, fmt.Errorf("blob: opening a store: %s:// is not a kind of store: name a folder or s3://bucket", scheme)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob: opening the store %s: %w", where, classify(err))
+	}
+	s := &Store{b: b, where: where}
+	if err := s.Check(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return s, nil
+}
+
+// Check returns nil when the store can be used now: a local folder by writing
+// and removing an empty file, a bucket by listing one key.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.b.check(ctx); err != nil {
+		return fmt.Errorf("blob: checking the store %s: %w", s.where, classify(err))
+	}
+	return nil
+}
+
+// Close lets go of the store. Readers that are open may go on.
+func (s *Store) Close() error { return s.b.close() }
+
+// Put stores all that r gives under key, in place of what was there, and
+// returns once it would outlive a crash of the machine. The key holds all of it
+// or, after an error, what it held before; one exception is a disk that fails
+// to sync a folder, after which the key is gone. An error of r is returned
+// wrapped; others are ErrKey, ErrTooLarge, ErrNoSpace and the store's own.
+//
+// ctx ends the write between reads of r; a read that blocks must watch ctx
+// itself.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader, m Meta) (Info, error) {
+	if err := CheckKey(key); err != nil {
+		return Info{}, err
+	}
+	limit := m.MaxBytes
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	src := &source{ctx: ctx, cancel: cancel, r: r, max: limit, hash: sha256.New()}
+	contentType := resolveType(key, m.ContentType)
+	err := s.b.put(ctx, key, contentType, src)
+	if src.err != nil {
+		// What the store says then follows from this.
+		return Info{}, fmt.Errorf("blob: reading what to store as %s: %w", key, src.err)
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("blob: storing %s: %w", key, classify(err))
+	}
+	return Info{Key: key, Size: src.n, ContentType: contentType, SHA256: hex.EncodeToString(src.hash.Sum(nil))}, nil
+}
+
+// PutFile is Put of the file at path, which stays where it is.
+func (s *Store) PutFile(ctx context.Context, key, path string, m Meta) (Info, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Info{}, fmt.Errorf("blob: storing a file as %s: %w", key, err)
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil {
+		return Info{}, fmt.Errorf("blob: storing a file as %s: %w", key, err)
+	} else if !fi.Mode().IsRegular() {
+		return Info{}, fmt.Errorf("blob: storing %s as %s: it is not a regular file", path, key)
+	}
+	return s.Put(ctx, key, f, m)
+}
+
+// Open returns a blob's bytes, to be read from any place: seeking costs nothing
+// until the next read, and a bucket is asked for a window of bytes at a time.
+// Close the reader; ctx must live until then. From a local folder it is an
+// [os.File], so that an HTTP server can let the kernel send it.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {
+	if err := CheckKey(key); err != nil {
+		return nil, Info{}, err
+	}
+	r, info, err := s.b.open(ctx, key)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("blob: opening %s: %w", key, err)
+	}
+	return r, info, nil
+}
+
+// Stat describes a blob.
+func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
+	if err := CheckKey(key); err != nil {
+		return Info{}, err
+	}
+	info, err := s.b.stat(ctx, key)
+	if err != nil {
+		return Info{}, fmt.Errorf("blob: looking at %s: %w", key, err)
+	}
+	return info, nil
+}
+
+// Delete removes a blob. One that is not there is no error. Readers that are
+// open may go on in a local folder and may fail in a bucket.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	if err := s.b.delete(ctx, key); err != nil {
+		return fmt.Errorf("blob: deleting %s: %w", key, err)
+	}
+	return nil
+}
+
+// List yields the blobs whose keys start with prefix, in the byte order of
+// their keys, and ends after an error. What is written or deleted meanwhile may
+// or may not be seen. Files of a folder whose names are no keys are passed
+// over.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		if err := checkPrefix(prefix); err != nil {
+			yield(Info{}, err)
+			return
+		}
+		for info, err := range s.b.list(ctx, prefix) {
+			if err != nil {
+				yield(Info{}, fmt.Errorf("blob: listing %q: %w", prefix, err))
+				return
+			}
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// FreeSpace returns the room on the disk of a local folder. Of a bucket, and
+// where the system does not say, the error wraps [errors.ErrUnsupported].
+func (s *Store) FreeSpace() (Space, error) {
+	sp, err := s.b.space()
+	if err != nil {
+		return Space{}, fmt.Errorf("blob: asking for the free space of %s: %w", s.where, err)
+	}
+	return sp, nil
+}
+
+// Room returns an error that wraps ErrNoSpace when fewer than need bytes are
+// free, so that work can be refused before the disk is full. Where nobody knows
+// the free space, there is room.
+func (s *Store) Room(need uint64) error {
+	sp, err := s.FreeSpace()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
+		return err
+	case sp.Free < need:
+		return fmt.Errorf("blob: %d MiB are free at %s, %d MiB are wanted: %w", sp.Free>>20, s.where, need>>20, ErrNoSpace)
+	}
+	return nil
+}
+
+// classify adds ErrNoSpace to errors that mean it.
+func classify(err error) error {
+	if noSpace(err) || bucketFull(err) {
+		return fmt.Errorf("%w (%w)", ErrNoSpace, err)
+	}
+	return err
+}
+
+// source is the reader that a backend stores: it counts, hashes, keeps the
+// limit, and remembers the first error, which is then the reader's fault and
+// not the store's. That error also ends ctx: a bucket that sees its reader fail
+// must not keep what came before.
+type source struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	r      io.Reader
+	max, n int64
+	hash   hash.Hash
+	err    error
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if err := s.ctx.Err(); err != nil {
+		return 0, s.fail(err)
+	}
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	s.hash.Write(p[:n])
+	if s.n > s.max {
+		return 0, s.fail(fmt.Errorf("%w: at most %d", ErrTooLarge, s.max))
+	}
+	if err != nil && err != io.EOF {
+		return n, s.fail(err)
+	}
+	return n, err
+}
+
+func (s *source) fail(err error) error {
+	s.err = err
+	s.cancel()
+	return err
+}

@@ -1,0 +1,27 @@
+//go:build linux || darwin
+
+package blob
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+const canSyncDirs = true
+
+// diskSpace asks for the room of the file system that holds dir.
+func diskSpace(dir string) (Space, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return Space{}, err
+	}
+	block := uint64(st.Bsize) // whose type differs between systems
+	return Space{Free: st.Bavail * block, Total: st.Blocks * block}, nil
+}
+
+// noSpace reports whether an error means that the disk takes no more: it is
+// full, the owner's quota is, or the file has reached the system's limit.
+func noSpace(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
+}
