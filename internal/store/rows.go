@@ -261,3 +261,14 @@ func (db *DB) Stats(ctx context.Context) (s Stats, err error) {
 	})
 	return s, err
 }
+
+// ProjectOf is the project that a job belongs to, deleted or not.
+func (db *DB) ProjectOf(ctx context.Context, id job.ID) (project int64, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		return q.QueryRowContext(ctx, "SELECT project FROM jobs WHERE id = $1", int64(id)).Scan(&project)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("job", id)
+	}
+	return project, err
+}

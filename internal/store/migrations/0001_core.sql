@@ -49,6 +49,7 @@ CREATE INDEX jobs_fair ON jobs (project, priority DESC, seq) WHERE state = 'queu
 CREATE INDEX jobs_lease ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_patience ON jobs (expires_at) WHERE state = 'queued' AND expires_at > 0;
 CREATE INDEX jobs_key ON jobs (key_id) WHERE state = 'queued' OR state = 'running';
+CREATE INDEX jobs_done ON jobs (finished_at) WHERE finished_at > 0;
 CREATE INDEX jobs_list ON jobs (project, created_at, id);
 CREATE INDEX jobs_latents ON jobs (latents) WHERE latents <> '';
 CREATE INDEX jobs_preview ON jobs (preview) WHERE preview <> '';
