@@ -1,0 +1,280 @@
+package meter
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// staleAfter is how long a Hold may be open before Sweep gives it back.
+const staleAfter = time.Hour
+
+// kindSpeech is the kind of charges that are no jobs.
+const kindSpeech = "speech"
+
+// Meter quotes, reserves and settles. It is safe for use by many goroutines.
+type Meter struct {
+	*Prices
+	db    *store.DB
+	plan  string
+	plans map[string]Plan
+}
+
+// New makes a Meter on a database.
+func New(db *store.DB, c Config) (*Meter, error) {
+	if c.Plan == "" {
+		c.Plan = "unlimited"
+	}
+	prices, err := NewPrices(c.Prices)
+	if err != nil {
+		return nil, fmt.Errorf("billing: %w", err)
+	}
+	plans, err := plansOf(c)
+	if err != nil {
+		return nil, fmt.Errorf("billing: %w", err)
+	}
+	return &Meter{Prices: prices, db: db, plan: c.Plan, plans: plans}, nil
+}
+
+// Plans are the plans there are.
+func (m *Meter) Plans() map[string]Plan { return maps.Clone(m.plans) }
+
+// NewProject is a project on a plan, "" being that of new projects, to be
+// changed as one likes and given to store.DB.CreateProject.
+func (m *Meter) NewProject(name, plan string) (store.Project, error) {
+	p := store.Project{Name: name}
+	if plan == "" {
+		plan = m.plan
+	}
+	return p, m.put(&p, plan)
+}
+
+// put puts a project on a plan.
+func (m *Meter) put(p *store.Project, plan string) error {
+	pl, ok := m.plans[plan]
+	if !ok {
+		return job.Errorf(job.Invalid, "plan", "there is no plan %.60q: the plans are %s", plan, strings.Join(slices.Sorted(maps.Keys(m.plans)), ", "))
+	}
+	p.Plan = plan
+	pl.apply(p)
+	return nil
+}
+
+// UpdateProject changes a project: first its plan, where plan is not "", then
+// what change sets. On another plan, what is left of the old one's credits
+// lapses, and the new one's are granted, with the project's next job.
+func (m *Meter) UpdateProject(ctx context.Context, id int64, plan string, change func(*store.Project) error) (p store.Project, err error) {
+	err = m.db.Write(ctx, func(tx *store.Tx) error {
+		moved := false
+		p, err = tx.UpdateProject(ctx, id, func(p *store.Project) error {
+			if plan != "" {
+				moved = p.Plan != plan
+				if err := m.put(p, plan); err != nil {
+					return err
+				}
+			}
+			return change(p)
+		})
+		if err == nil && moved {
+			err = tx.EndPeriod(ctx, id)
+		}
+		return err
+	})
+	return p, err
+}
+
+// Reserve holds the price of a job, in the transaction that accepts it: of the
+// plan's credits first, then of the balance. Without the money it is a
+// job.Error of code Balance or Quota, and the job is not accepted.
+func (m *Meter) Reserve(tx *store.Tx, j *job.Job) error {
+	c := store.Charge{
+		Job: j.ID, Project: j.Project, Key: j.Key, Kind: string(j.Spec.Kind), Model: j.Spec.Model, API: string(j.API),
+		Resolution: resolution(&j.Spec), Price: j.Price,
+	}
+	switch j.Spec.Kind {
+	case job.Video:
+		c.Length = time.Duration(math.Ceil(j.Spec.Seconds*1000)) * time.Millisecond
+	case job.Image:
+		c.Units = int64(j.Spec.Count)
+	}
+	return m.reserve(tx, c)
+}
+
+// resolution is what a report shows of a spec.
+func resolution(s *job.Spec) string {
+	switch {
+	case s.Resolution != "":
+		return s.Resolution
+	case s.Width > 0 && s.Height > 0:
+		return fmt.Sprintf("%dx%d", s.Width, s.Height)
+	}
+	return ""
+}
+
+func (m *Meter) reserve(tx *store.Tx, c store.Charge) error {
+	// The transaction has the context that ends it; the hooks of the store have
+	// none of their own.
+	ctx := context.Background()
+	w, err := tx.Wallet(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	plan := m.plans[w.Plan] // a plan that is no more grants nothing
+	if plan.Credits > 0 || w.PeriodCredits > 0 || w.Credits > 0 {
+		anchor := w.Anchor
+		if anchor.IsZero() {
+			anchor = tx.Now()
+		}
+		if err := tx.RollOver(ctx, w, int64(plan.Credits), anchor, periodEnd(anchor, tx.Now())); err != nil {
+			return err
+		}
+	}
+	amount := c.Price
+	if plan.Unbilled {
+		amount = 0
+	}
+	return tx.Reserve(ctx, w, c, amount)
+}
+
+// Settle ends the charge of a job, in the transaction that ends the job: one
+// that succeeded is charged, for the images that were not refused where it is
+// of images; any other is refunded. Once is as good as often.
+func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
+	if j.State != job.Succeeded {
+		return m.Refund(tx, j)
+	}
+	price := j.Price
+	if n := j.Spec.Count; j.Spec.Kind == job.Image && n > 0 && j.Result != nil {
+		price = share(price, int64(n-min(n, max(0, j.Result.Failed))), int64(n))
+	}
+	return tx.Settle(context.Background(), j.ID, price)
+}
+
+// Refund gives back what a job that did not succeed had reserved, in the
+// transaction that ends the job. Once is as good as often.
+func (m *Meter) Refund(tx *store.Tx, j *job.Job) error {
+	return tx.Refund(context.Background(), j.ID, outcomeOf(j))
+}
+
+// outcomeOf is what a report says of a job that did not succeed.
+func outcomeOf(j *job.Job) store.Outcome {
+	switch {
+	case j.State == job.Cancelled:
+		return store.OutcomeCancelled
+	case j.State == job.Expired:
+		return store.OutcomeExpired
+	case j.Error != nil && (j.Error.Code == job.PromptUnsafe || j.Error.Code == job.OutputUnsafe || j.Error.Code == job.Invisible):
+		return store.OutcomeRefused
+	}
+	return store.OutcomeFailed
+}
+
+// Speech is speech that is to be paid for.
+type Speech struct {
+	Project, Key int64
+	Model        string
+	API          job.API
+	Characters   int
+}
+
+// Hold is money that is held for work that is no job.
+type Hold struct {
+	m     *Meter
+	id    job.ID
+	price int64
+}
+
+// Hold reserves the price of speech. Settle or Refund ends it; if the process
+// ends before, Sweep gives the money back.
+func (m *Meter) Hold(ctx context.Context, s Speech) (*Hold, error) {
+	price, err := m.QuoteSpeech(s.Model, s.Characters)
+	if err != nil {
+		return nil, err
+	}
+	h := &Hold{m: m, id: job.ID(store.NewID()), price: price}
+	err = m.db.Write(ctx, func(tx *store.Tx) error {
+		return m.reserve(tx, store.Charge{
+			Job: h.id, Project: s.Project, Key: s.Key, Kind: kindSpeech, Model: s.Model, API: string(s.API),
+			Units: int64(s.Characters), Price: price,
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Settle charges what is held.
+func (h *Hold) Settle(ctx context.Context) error {
+	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Settle(ctx, h.id, h.price) })
+}
+
+// Refund gives back what is held.
+func (h *Hold) Refund(ctx context.Context) error {
+	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Refund(ctx, h.id, store.OutcomeFailed) })
+}
+
+// Sweep gives back what is held for speech since more than an hour, as its
+// process ended in its middle. It is to be called from time to time.
+func (m *Meter) Sweep(ctx context.Context) (refunded int, err error) {
+	return m.db.RefundStale(ctx, kindSpeech, m.db.Now().Add(-staleAfter))
+}
+
+// Allowance is what a project may still spend, in micros.
+type Allowance struct {
+	Balance      int64     `json:"balance"` // below zero: owed
+	Held         int64     `json:"held"`    // reserved by work that is not over
+	CreditsTotal int64     `json:"credits_total"`
+	CreditsUsed  int64     `json:"credits_used"` // or held
+	PeriodEnds   time.Time `json:"period_ends,omitzero"`
+	// Spendable is what the next job may cost; meaningless where Unlimited.
+	Spendable int64 `json:"spendable"`
+	Unlimited bool  `json:"unlimited"` // post-paid without a limit, or not charged at all
+}
+
+// Allowance says what a project may still spend. It changes nothing: a period
+// that has begun since the last job is reckoned with.
+func (m *Meter) Allowance(ctx context.Context, p store.Project) (Allowance, error) {
+	w, err := m.db.Wallet(ctx, p.ID)
+	if err != nil {
+		return Allowance{}, err
+	}
+	plan := m.plans[w.Plan]
+	if now := m.db.Now(); !now.Before(w.PeriodEnds) {
+		w.Credits, w.PeriodCredits, w.PeriodEnds = int64(plan.Credits), int64(plan.Credits), time.Time{}
+		if plan.Credits > 0 {
+			anchor := w.Anchor
+			if anchor.IsZero() {
+				anchor = now
+			}
+			w.PeriodEnds = periodEnd(anchor, now)
+		}
+	}
+	return Allowance{
+		Balance: w.Balance, Held: w.Held, CreditsTotal: w.PeriodCredits, CreditsUsed: w.PeriodCredits - w.Credits, PeriodEnds: w.PeriodEnds,
+		Spendable: w.Credits + w.Balance - w.Least, Unlimited: plan.Unbilled || w.Least == -store.NoDebtLimit,
+	}, nil
+}
+
+// CountImpression notes that a project was shown a sponsor.
+func (m *Meter) CountImpression(ctx context.Context, sponsor string, project int64) error {
+	return m.db.CountSponsor(ctx, sponsor, project, 1, 0)
+}
+
+// CountClick notes that a project followed a sponsor's link.
+func (m *Meter) CountClick(ctx context.Context, sponsor string, project int64) error {
+	return m.db.CountSponsor(ctx, sponsor, project, 0, 1)
+}
+
+// SponsorReport lists what sponsors got by day and project, from a day to
+// another, that one left out; zero times are no bounds.
+func (m *Meter) SponsorReport(ctx context.Context, from, to time.Time) ([]store.SponsorCount, error) {
+	return m.db.SponsorCounts(ctx, from, to)
+}
