@@ -14,7 +14,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -34,6 +36,9 @@ const (
 	// busyWait is how long a statement on SQLite waits for another process,
 	// such as `kinora keys`, to end its transaction.
 	busyWait = 10 * time.Second
+	// connectWait is how long connecting to Postgres may take, unless its
+	// address has a connect_timeout.
+	connectWait = 5 * time.Second
 	// openWait is how long Open waits for the database and its migrations.
 	openWait = 2 * time.Minute
 )
@@ -135,9 +140,14 @@ func (db *DB) openPostgres(ctx context.Context, url string, o Options) error {
 	if db.listener, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
-	if db.writer, err = sql.Open("pgx", url); err != nil {
-		return fmt.Errorf("open the database: %w", err)
+	one, err := pgx.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("open the database: its address is not one of Postgres: %w", err)
 	}
+	if !strings.Contains(url, "connect_timeout") {
+		one.ConnectTimeout = connectWait
+	}
+	db.writer = stdlib.OpenDB(*one)
 	db.writer.SetMaxOpenConns(max(4, o.Readers))
 	db.writer.SetMaxIdleConns(max(4, o.Readers))
 	db.reader = db.writer

@@ -6,8 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of Postgres
-	_ "modernc.org/sqlite"             // the driver of SQLite
+	_ "modernc.org/sqlite" // the driver
 )
 
 // sqliteDSN is what the driver is given for a file. synchronous=FULL, as with

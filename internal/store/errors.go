@@ -27,7 +27,7 @@ const retryUnavailable = 5 * time.Second
 func unavailable(doing string, err error) *job.Error {
 	return &job.Error{
 		Code:       job.Unavailable,
-		Message:    "the server's database is not available; nothing was changed, try again",
+		Message:    "the server's database is not available now; try again in a moment",
 		RetryAfter: retryUnavailable,
 		Err:        fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err),
 	}
@@ -82,14 +82,4 @@ func again(err error) bool {
 		return pg.Code == "40001" || pg.Code == "40P01"
 	}
 	return pgconn.SafeToRetry(err)
-}
-
-// isDuplicate reports whether a row was refused because another has its key.
-func isDuplicate(err error) bool {
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-	}
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "23505"
 }

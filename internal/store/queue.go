@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -33,10 +35,11 @@ const (
 	// drainTime is how long one ticket takes jobs before it makes way for
 	// another.
 	drainTime = 10 * time.Minute
-	// deliveryTime bounds one delivery, and rescueAfter says when one that was
-	// interrupted by the end of its process is made again.
-	deliveryTime  = time.Minute
-	rescueAfter   = 2 * time.Minute
+	// deliveryTime bounds one delivery; it is longer than a receiver may be given
+	// to answer. rescueAfter is when River takes one for lost; Reap does so
+	// earlier.
+	deliveryTime  = 2 * time.Minute
+	rescueAfter   = 3 * time.Minute
 	keepCompleted = time.Minute
 	keepFailed    = time.Hour
 
@@ -268,11 +271,7 @@ func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
 	}
 	began := time.Now()
 	for !w.queue.stopped() && ctx.Err() == nil {
-		did, err := w.queue.config.Work(ctx)
-		if err != nil && ctx.Err() == nil {
-			w.queue.db.log.Warn("running a job failed", "error", err)
-		}
-		if err != nil || !did {
+		if !w.one(ctx) {
 			break
 		}
 		if time.Since(began) > drainTime {
@@ -280,6 +279,15 @@ func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
 		}
 	}
 	return nil
+}
+
+// one runs a job and reports whether there may be more.
+func (w *ticketWorker) one(ctx context.Context) bool {
+	did, err := w.queue.config.Work(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.queue.db.log.Warn("running a job failed", "error", err)
+	}
+	return did && err == nil
 }
 
 type deliveryWorker struct {
@@ -292,7 +300,14 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 	if w.queue.config.Deliver == nil {
 		return errors.New("this process makes no deliveries")
 	}
-	after, done, err := w.queue.config.Deliver(ctx, j.Args.ID, j.Attempt)
+	// River takes an attempt back that is put off, and counts those.
+	var meta struct {
+		Snoozes int `json:"snoozes"`
+	}
+	if err := json.Unmarshal(j.Metadata, &meta); err != nil {
+		return fmt.Errorf("read what River knows of delivery %d: %w", j.Args.ID, err)
+	}
+	after, done, err := w.queue.config.Deliver(ctx, j.Args.ID, j.Attempt+meta.Snoozes)
 	if err != nil || done {
 		return err
 	}

@@ -1,0 +1,239 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/store/storetest"
+)
+
+// patience is how long a test waits for what is to come.
+const patience = 20 * time.Second
+
+// recv waits for a value.
+func recv[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited %s in vain for %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// startQueue starts a queue that is stopped with the test.
+func startQueue(t *testing.T, db *store.DB, c store.QueueConfig) *store.Queue {
+	t.Helper()
+	q, err := db.StartQueue(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := q.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return q
+}
+
+// worker claims jobs and gives them to run, whose error has them retried soon.
+func worker(db *store.DB, run func(context.Context, job.Job) error) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		j, ok, err := db.Claim(ctx, "worker", lease, nil)
+		if err != nil || !ok {
+			return false, err
+		}
+		if err := run(ctx, j); err != nil {
+			_, err = db.Retry(ctx, j.ID, j.Attempt, nil, 300*time.Millisecond, nil)
+			return true, err
+		}
+		_, err = db.Finish(ctx, j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{}}, nil)
+		return true, err
+	}
+}
+
+// TestQueueRuns: jobs start as they come, those that fail run again, and no job
+// lies there because its ticket was lost.
+func TestQueueRuns(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ran := make(chan job.Job, 100)
+		startQueue(t, db, store.QueueConfig{Workers: 2, ReapEvery: 200 * time.Millisecond, Work: worker(db, func(_ context.Context, j job.Job) error {
+			ran <- j
+			if j.Priority == 0 && j.Attempt == 1 {
+				return errors.New("once")
+			}
+			return nil
+		})})
+		for range 3 {
+			began := time.Now()
+			j := submit(t, db, submission(1))
+			if got := recv(t, "a job", ran); got.ID != j.ID {
+				t.Errorf("another job ran")
+			}
+			t.Logf("a job started after %s", time.Since(began))
+		}
+		s := submission(1)
+		s.Job.Priority = 0
+		j := submit(t, db, s)
+		for n := 1; n <= 2; n++ {
+			if got := recv(t, "an attempt", ran); got.ID != j.ID || got.Attempt != n {
+				t.Errorf("attempt %d of %v, want %d of %v", got.Attempt, got.ID, n, j.ID)
+			}
+		}
+		// A job whose ticket is deleted with its birth.
+		db.OnChange(func(tx *store.Tx, j job.Job) error {
+			if j.State == job.Queued {
+				tx.DropTickets()
+			}
+			return nil
+		})
+		j = submit(t, db, submission(1))
+		if got := recv(t, "a job without a ticket", ran); got.ID != j.ID {
+			t.Errorf("another job ran")
+		}
+	})
+}
+
+// TestQueueDrains: many jobs of two projects all run, once each, by turns.
+func TestQueueDrains(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		many(t, db, 60, submission(1))
+		many(t, db, 20, submission(2))
+		const n = 80
+		ran := make(chan job.Job, 2*n)
+		began := time.Now()
+		startQueue(t, db, store.QueueConfig{Workers: 2, Work: worker(db, func(_ context.Context, j job.Job) error {
+			ran <- j
+			return nil
+		})})
+		seen := map[job.ID]bool{}
+		var last2 int
+		for i := range n {
+			j := recv(t, "a job", ran)
+			if seen[j.ID] {
+				t.Errorf("job %v ran twice", j.ID)
+			}
+			seen[j.ID] = true
+			if j.Project == 2 {
+				last2 = i
+			}
+		}
+		t.Logf("%d jobs ran in %s", n, time.Since(began))
+		if last2 > 44 {
+			t.Errorf("the small project's last job was start %d, want about 40", last2)
+		}
+	})
+}
+
+// TestQueueStops: Stop lets what runs end, and cancels it when its time is over.
+func TestQueueStops(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		started, end, cancelled := make(chan job.Job, 9), make(chan bool), make(chan bool, 9)
+		q := startQueue(t, db, store.QueueConfig{Workers: 2, Work: worker(db, func(ctx context.Context, j job.Job) error {
+			started <- j
+			select {
+			case <-end:
+				return nil
+			case <-ctx.Done():
+				cancelled <- true
+				return nil
+			}
+		})})
+		jobs := []job.Job{submit(t, db, submission(1)), submit(t, db, submission(1)), submit(t, db, submission(1))}
+		recv(t, "a job", started)
+		recv(t, "a job", started)
+		stopped := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			stopped <- q.Stop(ctx)
+		}()
+		time.Sleep(100 * time.Millisecond)
+		end <- true // one ends by itself
+		recv(t, "the cancelling of the other", cancelled)
+		if err := recv(t, "Stop", stopped); err != nil {
+			t.Error(err)
+		}
+		if len(started) != 0 {
+			t.Error("a job was started while the queue was stopping")
+		}
+		if g := get(t, db, jobs[2]); g.State != job.Queued {
+			t.Errorf("the third is %s", g.State)
+		}
+	})
+}
+
+// TestDeliveries: a delivery is made again until it is done, one that its
+// transaction undid is never made.
+func TestDeliveries(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		got := make(chan string, 99)
+		startQueue(t, db, store.QueueConfig{Deliver: func(_ context.Context, id int64, attempt int) (time.Duration, bool, error) {
+			got <- fmt.Sprint(id, " ", attempt)
+			return 20 * time.Millisecond, attempt == 2 || id == 3, nil
+		}})
+		no := errors.New("no")
+		for _, id := range []int64{1, 2, 3} {
+			err := db.Write(t.Context(), func(tx *store.Tx) error {
+				tx.EnqueueDelivery(id, time.Time{})
+				if id == 2 {
+					return no
+				}
+				return nil
+			})
+			if (id == 2) != errors.Is(err, no) {
+				t.Fatal(err)
+			}
+		}
+		seen := []string{recv(t, "a delivery", got), recv(t, "a delivery", got), recv(t, "a delivery", got)}
+		slices.Sort(seen)
+		if !slices.Equal(seen, []string{"1 1", "1 2", "3 1"}) {
+			t.Errorf("deliveries %q", seen)
+		}
+	})
+}
+
+// BenchmarkSubmit measures jobs that 32 clients submit at once, each with an
+// idempotency key, and when the slowest in a hundred is answered.
+func BenchmarkSubmit(b *testing.B) {
+	for _, dialect := range []string{store.SQLite, store.Postgres} {
+		b.Run(dialect, func(b *testing.B) {
+			db := storetest.Open(b, storetest.URL(b, dialect), store.Options{})
+			const clients = 32
+			times := make([][]time.Duration, clients)
+			n := max(b.N, clients)
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for c := range clients {
+				wg.Go(func() {
+					for i := range n / clients {
+						s := submission(int64(c%4) + 1)
+						s.IdempotencyKey, s.RequestHash = fmt.Sprint(c, "-", i), "hash"
+						s.MaxInFlight, s.MaxQueued = 1e9, 1e9
+						began := time.Now()
+						if _, _, err := db.Submit(context.Background(), s, nil); err != nil {
+							b.Error(err)
+							return
+						}
+						times[c] = append(times[c], time.Since(began))
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+			all := slices.Sorted(slices.Values(slices.Concat(times...)))
+			b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "jobs/s")
+			b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+		})
+	}
+}
