@@ -200,8 +200,9 @@ const (
 
 // Reap sets right what was left behind: jobs whose lease ran out by now are
 // queued again (or end, as with Retry), jobs that waited past their ExpiresAt
-// expire, and if jobs are due that no ticket stands for, tickets are made. Any
-// process may call it, at any time.
+// expire, deliveries whose sender was lost are made again, and if jobs are due
+// that no ticket stands for, tickets are made. Any process may call it, at any
+// time.
 func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
 	lost, err := db.due(ctx, "SELECT id, attempt FROM jobs WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT $2", now)
 	if err != nil {
@@ -247,6 +248,9 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 		if err == nil {
 			expired++
 		}
+	}
+	if err := db.rescueDeliveries(ctx, now); err != nil {
+		return requeued, failed, expired, err
 	}
 	return requeued, failed, expired, db.topUp(ctx, now)
 }

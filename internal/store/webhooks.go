@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -71,7 +72,7 @@ type Delivery struct {
 // Limits of webhooks.
 const (
 	MaxEndpoints = 50 // of a project
-	maxLastError = 500
+	maxLastError = 500 // bytes
 )
 
 const endpointColumns = `id, project, url, description, events, secret, previous_secret, previous_until, disabled, created_at, updated_at`
@@ -186,7 +187,7 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, errNoEndpoint(id))
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, last_error = 'the webhook was removed', finished_at = $2 WHERE endpoint = $3 AND state = $4`,
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, last_error = 'the webhook was removed', finished_at = $2, busy_until = 0 WHERE endpoint = $3 AND state = $4`,
 			DeliveryFailed, millis(tx.Now()), id, DeliveryPending)
 		return err
 	})
@@ -235,7 +236,7 @@ func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eve
 	}
 	for _, d := range ds {
 		d.ID, d.EventID = NewID(), eventID()
-		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (`+deliveryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, '', $11, 0)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (`+deliveryColumns+`, busy_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, '', $11, 0, 0)`,
 			d.ID, j.Project, d.Endpoint, d.URL, d.Form, d.Event, d.EventID, j.ID, string(snapshot), DeliveryPending, millis(tx.Now()))
 		if err != nil {
 			return fmt.Errorf("keeping a delivery: %w", err)
@@ -293,6 +294,52 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery,
 	return out, err
 }
 
+// BeginDelivery gives a pending delivery to one sender: until a time has passed
+// or Attempted is called nobody else gets it. ok is false when it is not pending
+// or another has it. One whose time passes is put into the queue again by Reap,
+// as its sender was lost.
+func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (d Delivery, ok bool, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 RETURNING `+deliveryColumns,
+			millis(tx.Now().Add(busy)), id, DeliveryPending, millis(tx.Now())))
+		ok = err == nil
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return d, ok && err == nil, err
+}
+
+// ReleaseDelivery gives up an attempt that was begun, as if it had not been.
+func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1`, id)
+		return err
+	})
+}
+
+// rescueDeliveries puts deliveries into the queue again whose sender was lost.
+func (db *DB) rescueDeliveries(ctx context.Context, now time.Time) error {
+	lost, err := db.due(ctx, `SELECT id, 0 FROM deliveries WHERE busy_until > 0 AND busy_until <= $1 ORDER BY busy_until LIMIT $2`, now)
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		for _, d := range lost {
+			n, err := tx.Changed(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 AND state = $2 AND busy_until > 0 AND busy_until <= $3`,
+				int64(d.id), DeliveryPending, millis(now))
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				tx.EnqueueDelivery(int64(d.id), tx.Now())
+			}
+		}
+		return nil
+	})
+}
+
 // Attempted notes how an attempt at a delivery went. next is when another is
 // due; zero ends it, delivered or failed.
 func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, delivered bool, next time.Time) error {
@@ -303,15 +350,14 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 	case next.IsZero():
 		state = DeliveryFailed
 	}
-	if len(why) > maxLastError {
-		why = why[:maxLastError]
-	}
+	why = strings.ReplaceAll(why[:min(len(why), maxLastError)], "\x00", "") // Postgres takes none
+	why = strings.ToValidUTF8(why, "")
 	return db.Write(ctx, func(tx *Tx) error {
 		var finished int64
 		if state != DeliveryPending {
 			finished = millis(tx.Now())
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5
+		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5, busy_until = 0
 			WHERE id = $6 AND state = $7`, state, millis(next), status, why, finished, id, DeliveryPending)
 		return err
 	})

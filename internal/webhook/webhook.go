@@ -10,6 +10,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -133,18 +134,26 @@ type Poster interface {
 
 // Deliveries is what the sender needs of the store.
 type Deliveries interface {
-	Delivery(ctx context.Context, project, id int64) (store.Delivery, error)
+	BeginDelivery(ctx context.Context, id int64, busy time.Duration) (store.Delivery, bool, error)
+	ReleaseDelivery(ctx context.Context, id int64) error
 	Endpoint(ctx context.Context, project, id int64) (store.Endpoint, error)
 	ChangeEndpoint(ctx context.Context, project, id int64, change func(*store.Endpoint) error) (store.Endpoint, error)
 	Attempted(ctx context.Context, id int64, status int, why string, delivered bool, next time.Time) error
 }
+
+// DefaultTimeout is how long a receiver may take to answer.
+const DefaultTimeout = 15 * time.Second
+
+// beside is what an attempt may take beside the receiver's answer; after it the
+// sender is taken for lost.
+const beside = 5 * time.Second
 
 // Sender sends deliveries. Set its fields before its first use.
 type Sender struct {
 	Store   Deliveries
 	To      Poster
 	Render  Renderer
-	Timeout time.Duration    // of an attempt; 0 is 15 s
+	Timeout time.Duration    // of an attempt; 0 is DefaultTimeout
 	Now     func() time.Time // nil is time.Now
 	Log     *slog.Logger     // nil is slog.Default
 	// Count, which may be nil, is told how an attempt went: "delivered",
@@ -156,16 +165,15 @@ type Sender struct {
 // 0 when there is to be none. An error means that the database could not be
 // asked or told: the attempt is to be repeated.
 func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, err error) {
-	d, err := s.Store.Delivery(ctx, 0, id)
-	if job.CodeOf(err) == job.NotFound && err != nil {
-		return 0, nil
-	}
-	if err != nil || d.State != store.DeliveryPending {
+	d, ok, err := s.Store.BeginDelivery(ctx, id, s.timeout()+beside)
+	if err != nil || !ok {
 		return 0, err
 	}
 	status, err := s.attempt(ctx, d)
-	if ctx.Err() != nil {
-		return 0, ctx.Err() // the server is going down: not the receiver's fault
+	if ctx.Err() != nil { // the server is going down: not the receiver's fault
+		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
+		defer cancel()
+		return 0, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(soon, id))
 	}
 	why, gone := "", errors.Is(err, errGone)
 	if err != nil {
@@ -197,6 +205,8 @@ func (s *Sender) count(delivered bool, again time.Duration) {
 	}
 }
 
+func (s *Sender) timeout() time.Duration { return cmp.Or(s.Timeout, DefaultTimeout) }
+
 func (s *Sender) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
@@ -216,18 +226,17 @@ func (s *Sender) attempt(ctx context.Context, d store.Delivery) (status int, err
 	header := http.Header{"Content-Type": {"application/json"}}
 	if d.Form == store.FormStandard {
 		e, err := s.Store.Endpoint(ctx, d.Project, d.Endpoint)
-		if err != nil || e.Disabled != "" {
-			return 0, errors.Join(errGone, err)
+		switch {
+		case err != nil && job.CodeOf(err) != job.NotFound:
+			return 0, fmt.Errorf("looking up the webhook: %w", err)
+		case err != nil || e.Disabled != "":
+			return 0, errGone
 		}
 		if err := sign(header, e, d.EventID, s.now(), body); err != nil {
 			return 0, err
 		}
 	}
-	timeout := s.Timeout
-	if timeout <= 0 {
-		timeout = 15 * time.Second
-	}
-	asking, cancel := context.WithTimeout(ctx, timeout)
+	asking, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
 	status, _, err = s.To.Post(asking, d.URL, header, body)
 	switch {

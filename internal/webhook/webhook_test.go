@@ -17,19 +17,29 @@ import (
 
 // shelf is a store of one delivery and one endpoint.
 type shelf struct {
-	d   store.Delivery
-	e   store.Endpoint
-	err error
+	d    store.Delivery
+	e    store.Endpoint
+	busy time.Duration // of the attempt that runs
+	away error         // of the endpoint
 }
 
-func (s *shelf) Delivery(context.Context, int64, int64) (store.Delivery, error) {
-	if s.d.ID == 0 {
-		return s.d, job.Errorf(job.NotFound, "", "none")
+func (s *shelf) BeginDelivery(_ context.Context, id int64, busy time.Duration) (store.Delivery, bool, error) {
+	if s.d.ID != id || s.d.State != store.DeliveryPending || s.busy > 0 {
+		return store.Delivery{}, false, nil
 	}
-	return s.d, s.err
+	s.busy = busy
+	return s.d, true, nil
+}
+
+func (s *shelf) ReleaseDelivery(ctx context.Context, _ int64) error {
+	s.busy = 0
+	return ctx.Err()
 }
 
 func (s *shelf) Endpoint(context.Context, int64, int64) (store.Endpoint, error) {
+	if s.away != nil {
+		return store.Endpoint{}, s.away
+	}
 	if s.e.ID == 0 {
 		return s.e, job.Errorf(job.NotFound, "", "none")
 	}
@@ -42,6 +52,7 @@ func (s *shelf) ChangeEndpoint(_ context.Context, _, _ int64, change func(*store
 
 func (s *shelf) Attempted(_ context.Context, _ int64, status int, why string, delivered bool, next time.Time) error {
 	s.d.Attempts++
+	s.busy = 0
 	s.d.LastStatus, s.d.LastError, s.d.NextAt = status, why, next
 	switch {
 	case delivered:
@@ -165,12 +176,32 @@ func TestStopIsNoAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s, sh := newSender(&receiver{err: errors.New("cut")})
-	if _, err := s.Deliver(ctx, 7); !errors.Is(err, context.Canceled) || sh.d.Attempts != 0 {
-		t.Errorf("%v, %d attempts", err, sh.d.Attempts)
+	if _, err := s.Deliver(ctx, 7); !errors.Is(err, context.Canceled) || sh.d.Attempts != 0 || sh.busy != 0 {
+		t.Errorf("%v, %d attempts, still taken for %v", err, sh.d.Attempts, sh.busy)
 	}
 	sh.d.ID = 0
 	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
 		t.Errorf("a delivery that is gone: %v, %v", again, err)
+	}
+}
+
+// TestTaken: while one sender has a delivery, another leaves it.
+func TestTaken(t *testing.T) {
+	to := &receiver{status: 200}
+	s, sh := newSender(to)
+	sh.busy = time.Minute
+	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil || to.n != 0 || sh.d.Attempts != 0 {
+		t.Errorf("again in %v, %v, %d posts, %d attempts", again, err, to.n, sh.d.Attempts)
+	}
+}
+
+// TestDatabaseAway: a database that does not answer is no reason to give up.
+func TestDatabaseAway(t *testing.T) {
+	to := &receiver{status: 200}
+	s, sh := newSender(to)
+	sh.away = job.Errorf(job.Unavailable, "", "the database is away")
+	if again, err := s.Deliver(context.Background(), 7); again != 5*time.Second || err != nil || to.n != 0 || sh.d.State != store.DeliveryPending {
+		t.Errorf("again in %v, %v, %d posts, %s", again, err, to.n, sh.d.State)
 	}
 }
 

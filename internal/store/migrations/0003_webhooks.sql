@@ -27,6 +27,7 @@ CREATE TABLE deliveries (
     state       TEXT   NOT NULL,
     attempts    BIGINT NOT NULL,
     next_at     BIGINT NOT NULL,
+    busy_until  BIGINT NOT NULL, -- until when an attempt that runs may take; 0 for none
     last_status BIGINT NOT NULL,
     last_error  TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
@@ -34,6 +35,7 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_project ON deliveries (project, created_at);
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint, created_at);
+CREATE INDEX deliveries_busy ON deliveries (busy_until) WHERE busy_until > 0;
 
 -- +goose Down
 DROP TABLE deliveries;
