@@ -69,8 +69,7 @@ func away(err error) bool {
 	}
 	var dial *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || again(err)
+	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || again(err)
 }
 
 // again reports whether a transaction of Postgres failed only because of
@@ -81,5 +80,5 @@ func again(err error) bool {
 	if errors.As(err, &pg) {
 		return pg.Code == "40001" || pg.Code == "40P01"
 	}
-	return pgconn.SafeToRetry(err)
+	return pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn)
 }

@@ -131,9 +131,11 @@ func (w *groupWriter) run(ctx context.Context, t *sql.Tx, first *write) ([]*writ
 // runOne runs a write in a savepoint. Its own error is left in r; what is
 // returned ends the group.
 func (w *groupWriter) runOne(ctx context.Context, t *sql.Tx, r *write) error {
-	if r.ctx.Err() != nil { // whoever asked has gone
+	select {
+	case <-r.ctx.Done(): // whoever asked has gone
 		r.err = r.ctx.Err()
 		return nil
+	default:
 	}
 	r.tx = &Tx{db: w.db, sql: t, now: w.db.Now()}
 	if _, err := r.tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
