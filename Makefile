@@ -3,15 +3,17 @@
 FUZZTIME ?= 1m
 PROMPT   ?= a red cat bounces on a beach at sunset
 
-BIN   := .cache/bin
-TOOLS := $(BIN)/.tools
+BIN     := .cache/bin
+TOOLS   := $(BIN)/.tools
+CLIENTS := .cache/clients
 # Kernels have a path per instruction set, of which `make test` takes the best.
 SIMD_LEVELS   := go avx2 avx512
 SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/...
 # Emulated; the derivatives' tests run convolutions and attention in small.
 ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/quant ./internal/kernel/gemm ./internal/autograd
 # Where goroutines meet; the numeric kernels share nothing but disjoint blocks.
-RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/...
+RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... \
+	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook server))
 PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: film build install test race test-simd test-arm64 fuzz
+.PHONY: film build install test clients race test-simd test-arm64 fuzz
 film: ## Make a film of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
@@ -31,6 +33,8 @@ install: ## Install kinora into Go's bin folder
 
 test: ## Run all tests, with all their set-up
 	@scripts/test
+
+clients: $(CLIENTS)/.installed ## Install the programs of others that tests use (needs npm)
 
 race: ## Run the tests of what is concurrent under the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race -short $(RACE_PACKAGES)
@@ -89,10 +93,17 @@ ci: ## Run what CI runs
 	.ci/run
 
 clean: ## Remove what was built here
-	rm -rf $(BIN) kinora kinora.exe
+	rm -rf $(BIN) $(CLIENTS) kinora kinora.exe
 .PHONY: clean
 
 # The linters are a module of their own, so that the program depends on none of them.
 $(TOOLS): tools/lint/go.mod tools/lint/go.sum
 	GOBIN=$(abspath $(BIN)) CGO_ENABLED=0 go install -C tools/lint tool
+	@touch $@
+
+# Without a lock file, which would name a registry; the version is exact.
+$(CLIENTS)/.installed: tools/clients/package.json
+	@mkdir -p $(CLIENTS)
+	cp $< $(CLIENTS)/package.json
+	npm install --prefix $(CLIENTS) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
