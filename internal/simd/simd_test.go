@@ -2,8 +2,10 @@ package simd
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestFromEnv(t *testing.T) {
@@ -115,6 +117,46 @@ func TestForSharesThreads(t *testing.T) {
 	}
 	if h := helpers.Load(); h != 0 {
 		t.Errorf("%d helpers left over", h)
+	}
+}
+
+// TestHelpersLingerAndGo has calls that follow one another and calls side by
+// side, which hand helpers to each other; all of these go in the end.
+func TestHelpersLingerAndGo(t *testing.T) {
+	setThreads(t, 4)
+	var sum atomic.Int64
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i := range 500 {
+				n := i%7 + 1
+				var done atomic.Int64
+				For(n, 1, func(lo, hi int) {
+					runtime.Gosched()
+					done.Add(int64(hi - lo))
+				})
+				if d := done.Load(); d != int64(n) {
+					t.Errorf("call %d returned after %d of %d blocks", i, d, n)
+				}
+				sum.Add(done.Load())
+			}
+		})
+	}
+	wg.Wait()
+	if sum.Load() != 3*(500/7*28+1+2+3) {
+		t.Errorf("the calls ran %d blocks", sum.Load())
+	}
+	if h := helpers.Load(); h != 0 {
+		t.Errorf("%d helpers left over", h)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for i := range lingering {
+		for lingering[i].Load() != nil {
+			if time.Now().After(deadline) {
+				t.Fatalf("the helper at place %d does not go", i)
+			}
+			runtime.Gosched()
+		}
 	}
 }
 
