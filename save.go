@@ -3,6 +3,7 @@ package kinora
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"io"
 	"path/filepath"
@@ -54,6 +55,7 @@ type SaveOption func(*saveOptions)
 
 type saveOptions struct {
 	taps []tap
+	from int // the first frame that is written
 }
 
 // tap is who wants to see some frames.
@@ -71,6 +73,12 @@ type tap struct {
 func WithTap(at []int, show func(i int, frame *image.RGBA)) SaveOption {
 	return func(o *saveOptions) { o.taps = append(o.taps, tap{at: slices.Clone(at), show: show}) }
 }
+
+// FromFrame leaves out the frames before number n. The first frame of a clip
+// that goes on from the last frame of another repeats it: saved from frame 1 on,
+// the two can be joined without a frame that stands. Taps keep counting the
+// clip's own frames, and are not shown what is left out.
+func FromFrame(n int) SaveOption { return func(o *saveOptions) { o.from = n } }
 
 // show hands a frame to those who want it.
 func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
@@ -135,6 +143,9 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if so.from < 0 || so.from >= c.FrameCount {
+		return c.unsaved(where, invalid("frames", fmt.Sprintf("the clip has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
+	}
 	e, err := open(media.Options{
 		W: c.Width, H: c.Height, FPS: float64(c.FPS),
 		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed},
@@ -142,13 +153,15 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	if err != nil {
 		return c.unsaved(where, err)
 	}
-	frame := 0
+	frame := -1
 	err = c.draw(ctx, func(rgb []byte) error {
+		if frame++; frame < so.from {
+			return nil
+		}
 		if err := e.WriteFrame(rgb); err != nil {
 			return c.unsaved(where, err)
 		}
 		so.show(c, frame, rgb)
-		frame++
 		return nil
 	})
 	if err == nil {

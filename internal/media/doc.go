@@ -2,8 +2,8 @@
 // sound.
 //
 // It decodes images that nobody vouches for, resizes frames, writes videos as
-// MP4 (H.264, through ffmpeg) or animated WebP (without it), reads videos
-// through ffmpeg, and speaks texts through espeak-ng. Both are processes with
+// MP4 (H.264, through ffmpeg) or animated WebP (without it), joins them, reads
+// videos through ffmpeg, and speaks texts through espeak-ng. Both are processes with
 // fixed arguments, never a shell; ffmpeg may open local files and pipes only,
 // and a process is killed when its context ends or when it stops making
 // progress.

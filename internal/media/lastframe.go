@@ -23,11 +23,7 @@ func Inspect(ctx context.Context, path string) (VideoInfo, error) {
 		return Probe(ctx, path)
 	}
 	defer film.file.Close()
-	i := VideoInfo{W: film.w, H: film.h, Duration: film.duration, Frames: len(film.frames), Codec: "webp", Tags: map[string]string{}}
-	if i.Duration > 0 {
-		i.FPS = float64(i.Frames) / i.Duration.Seconds()
-	}
-	return i, nil
+	return film.info(), nil
 }
 
 // LastFrame reads the last picture of a video file, which may come from

@@ -26,6 +26,11 @@ type VideoInfo struct {
 	PixFmt   string
 	// Tags are those of the container, names in lower case.
 	Tags map[string]string
+
+	// What has to be equal too where one film goes on in another: ffprobe's
+	// names of the container, the unit of times, and a hash of the settings
+	// that a decoder starts from.
+	container, timeBase, settings string
 }
 
 // containers are the demuxers that may open a file. Playlists and the like,
@@ -58,8 +63,8 @@ func Probe(ctx context.Context, path string) (VideoInfo, error) {
 		return VideoInfo{}, err
 	}
 	args := append([]string{
-		"-hide_banner", "-loglevel", "error", "-of", "json", "-show_entries",
-		"stream=codec_type,width,height,avg_frame_rate,duration,nb_frames,codec_name,pix_fmt:format=duration:format_tags",
+		"-hide_banner", "-loglevel", "error", "-of", "json", "-show_data_hash", "sha256", "-show_entries",
+		"stream=codec_type,width,height,avg_frame_rate,duration,nb_frames,codec_name,pix_fmt,time_base,extradata_hash:format=duration,format_name:format_tags",
 	}, in...)
 	out, err := newProcess(ctx, tool, args...).output("probing "+path, probeBytes, probeTime)
 	if err != nil {
@@ -77,6 +82,8 @@ type probedStream struct {
 	Frames        string `json:"nb_frames"`
 	Codec         string `json:"codec_name"`
 	PixFmt        string `json:"pix_fmt"`
+	TimeBase      string `json:"time_base"`
+	Settings      string `json:"extradata_hash"`
 }
 
 func parseProbe(path string, out []byte) (VideoInfo, error) {
@@ -84,6 +91,7 @@ func parseProbe(path string, out []byte) (VideoInfo, error) {
 		Streams []probedStream
 		Format  struct {
 			Duration string
+			Name     string `json:"format_name"`
 			Tags     map[string]string
 		}
 	}
@@ -97,7 +105,8 @@ func parseProbe(path string, out []byte) (VideoInfo, error) {
 	s := found.Streams[video]
 	info := VideoInfo{
 		W: s.Width, H: s.Height, FPS: ratio(s.Rate), Codec: s.Codec, PixFmt: s.PixFmt, Tags: map[string]string{},
-		Audio: slices.ContainsFunc(found.Streams, func(s probedStream) bool { return s.Type == "audio" }),
+		Audio:     slices.ContainsFunc(found.Streams, func(s probedStream) bool { return s.Type == "audio" }),
+		container: found.Format.Name, timeBase: s.TimeBase, settings: s.Settings,
 	}
 	for _, d := range []string{s.Duration, found.Format.Duration} {
 		if v, err := strconv.ParseFloat(d, 64); err == nil && v > 0 && v < 1e9 && info.Duration == 0 {

@@ -135,14 +135,19 @@ func (e *webpVideo) drain(left int) error {
 	return nil
 }
 
-// frame wraps a part into its ANMF chunk. Durations are whole milliseconds;
-// each frame ends at its rounded time, so that errors do not add up.
-func (e *webpVideo) frame(p webpPart) []byte {
+// duration is how long the next frame is shown. Durations are whole
+// milliseconds; each frame ends at its rounded time, so that errors do not add
+// up.
+func (e *webpVideo) duration() int {
 	at := func(n int) int { return int(math.Round(float64(n) * 1000 / e.o.FPS)) }
-	duration := max(1, at(e.frames+1)-at(e.frames))
+	return max(1, at(e.frames+1)-at(e.frames))
+}
+
+// frame wraps a part into its ANMF chunk.
+func (e *webpVideo) frame(p webpPart) []byte {
 	b := append(make([]byte, 0, 24+len(p.chunk)), "ANMF"...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(16+len(p.chunk)))
-	for _, v := range []int{p.box.Min.X / 2, p.box.Min.Y / 2, p.box.Dx() - 1, p.box.Dy() - 1, duration} {
+	for _, v := range []int{p.box.Min.X / 2, p.box.Min.Y / 2, p.box.Dx() - 1, p.box.Dy() - 1, e.duration()} {
 		b = append24(b, v)
 	}
 	const doNotBlend = 1 << 1

@@ -26,8 +26,11 @@ type webpFilm struct {
 	file     io.Closer
 	path     string
 	w, h     int
+	alpha    bool // pictures may be transparent
 	duration time.Duration
 	frames   []webpFrame
+	meta     Meta
+	told     bool // its metadata has been read
 }
 
 // webpFrame is one ANMF chunk: its place on the canvas, and its picture in the
@@ -36,6 +39,7 @@ type webpFrame struct {
 	box   image.Rectangle
 	at    int64
 	size  int64
+	shown time.Duration
 	plain bool // it replaces what is in its box, and stays
 }
 
@@ -72,6 +76,8 @@ func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*web
 			err = f.canvas(at+8, body)
 		case "ANMF":
 			err = f.frame(at+8, body)
+		case "XMP ":
+			err = f.readMeta(at+8, body)
 		}
 		if err != nil {
 			return nil, err
@@ -97,6 +103,8 @@ func (f *webpFilm) canvas(at, size int64) error {
 	if _, err := f.r.ReadAt(b[:], at); err != nil {
 		return fmt.Errorf("media: reading %s: %w", f.path, err)
 	}
+	const alpha = 1 << 4
+	f.alpha = b[0]&alpha != 0
 	f.w, f.h = 1+uint24(b[4:]), 1+uint24(b[7:])
 	return checkVideoSize(f.path, f.w, f.h)
 }
@@ -116,9 +124,10 @@ func (f *webpFilm) frame(at, size int64) error {
 		return f.broken("a frame lies outside of the picture")
 	}
 	const dispose, doNotBlend = 1 << 0, 1 << 1
-	f.duration += time.Duration(uint24(b[12:])) * time.Millisecond
+	shown := time.Duration(uint24(b[12:])) * time.Millisecond
+	f.duration += shown
 	f.frames = append(f.frames, webpFrame{
-		box: box, at: at + int64(len(b)), size: size - int64(len(b)), plain: b[15]&(dispose|doNotBlend) == doNotBlend,
+		box: box, at: at + int64(len(b)), size: size - int64(len(b)), shown: shown, plain: b[15]&(dispose|doNotBlend) == doNotBlend,
 	})
 	return nil
 }

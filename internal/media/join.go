@@ -1,0 +1,371 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits on joining.
+const (
+	// MaxJoinParts is how many films become one.
+	MaxJoinParts = 100
+	// MaxJoinTime is how long they play in all.
+	MaxJoinTime = 4 * time.Hour
+
+	// joinRate is how much of a film is copied within one stall at the least.
+	joinRate = 256 << 20
+)
+
+// JoinOptions says how films are joined.
+type JoinOptions struct {
+	// Stall is how long ffmpeg may take for a frame, for finishing a file, and
+	// for copying 256 MiB; 0 means a minute.
+	Stall time.Duration
+}
+
+// BadPart is an error about one of the films to be joined.
+type BadPart struct {
+	Path string
+	Err  error
+}
+
+// Error says what is wrong with which film.
+func (e *BadPart) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *BadPart) Unwrap() error { return e.Err }
+
+// part is one film to be joined.
+type part struct {
+	path string
+	info VideoInfo
+	film *webpFilm // nil where ffmpeg reads it
+}
+
+// Join writes films, which may come from anywhere, one after another into one
+// file, whose format its name tells. It appears under its name whole or not at
+// all, and may take that of one of the films.
+//
+// Films that are alike are copied and not encoded again: MP4s of one size, rate
+// and codec with the same settings, and animated WebPs of one size, as this
+// package writes them. Others are drawn anew in the size and at the rate of the
+// first, scaled until they cover it and cropped. Sound is left out.
+//
+// The metadata is that of the first film which a model made, with the mark that
+// says so. An error about a film is a *BadPart.
+func Join(ctx context.Context, path string, films []string, o JoinOptions) error {
+	f, err := FormatOf(path)
+	if err != nil {
+		return err
+	}
+	if len(films) < 1 || len(films) > MaxJoinParts {
+		return fmt.Errorf("media: %d films cannot be joined: 1 to %d can", len(films), MaxJoinParts)
+	}
+	parts, err := openParts(ctx, films)
+	defer closeParts(parts)
+	if err != nil {
+		return err
+	}
+	t, err := newTarget(path)
+	if err != nil {
+		return err
+	}
+	if err := joinInto(ctx, t, f, parts, o); err != nil {
+		t.discard()
+		return err
+	}
+	return nil
+}
+
+// openParts looks at every film. What it has opened comes back with an error
+// too.
+func openParts(ctx context.Context, films []string) ([]part, error) {
+	var parts []part
+	var length time.Duration
+	for _, path := range films {
+		p, err := openPart(ctx, path)
+		if err != nil {
+			return parts, &BadPart{path, err}
+		}
+		parts = append(parts, p)
+		if length += p.info.Duration; length > MaxJoinTime || length < 0 {
+			return parts, fmt.Errorf("media: the films play longer than %v in all: %w", MaxJoinTime, ErrTooLarge)
+		}
+	}
+	return parts, nil
+}
+
+func openPart(ctx context.Context, path string) (part, error) {
+	film, err := openWebP(ctx, path)
+	switch {
+	case err != nil:
+		return part{}, err
+	case film != nil:
+		return part{path: path, info: film.info(), film: film}, nil
+	}
+	info, err := Probe(ctx, path)
+	return part{path: path, info: info}, err
+}
+
+func closeParts(parts []part) {
+	for _, p := range parts {
+		if p.film != nil {
+			p.film.file.Close()
+		}
+	}
+}
+
+// joinInto fills the target and gives it its name.
+func joinInto(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
+	switch {
+	case f == WebP && sameWebP(parts):
+		return appendWebP(ctx, t, parts)
+	case f == MP4 && sameStreams(parts):
+		return copyMP4(ctx, t, parts, o)
+	}
+	return redraw(ctx, t, f, parts, o)
+}
+
+// sameStreams says whether the pictures of all parts can follow each other in
+// one stream of an MP4 as they are.
+func sameStreams(parts []part) bool {
+	first := parts[0].info
+	for _, p := range parts {
+		i := p.info
+		if p.film != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
+			i.W != first.W || i.H != first.H || i.FPS != first.FPS || i.timeBase != first.timeBase ||
+			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings {
+			return false
+		}
+		// Each picture has to be shown equally long, as its place is counted.
+		if math.Abs(float64(i.Frames)/i.FPS-i.Duration.Seconds()) > 0.5/i.FPS {
+			return false
+		}
+	}
+	return true
+}
+
+// copyMP4 lets ffmpeg copy the pictures of all parts into the target.
+func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error {
+	tool, err := FFmpeg()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "kinora-join-*")
+	if err != nil {
+		return fmt.Errorf("media: opening a folder to join films in: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	size, err := stage(dir, parts)
+	if err != nil {
+		return err
+	}
+	args, err := joinArgs(dir, named(parts), t.temp.Name())
+	if err != nil {
+		return err
+	}
+	stall := Options{Stall: o.Stall}.stall()
+	p := newProcess(ctx, tool, args...)
+	if err := p.start(); err != nil {
+		return err
+	}
+	defer p.cancel(nil)
+	doing := "joining films into " + t.path
+	if err := p.within(stall*time.Duration(1+size/joinRate), "copying", p.wait); err != nil {
+		return p.explain(doing, err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("media: %s was stopped: %w", doing, context.Cause(ctx))
+	}
+	if err := checkJoined(ctx, t, parts); err != nil {
+		return err
+	}
+	return t.commit()
+}
+
+// stage lays the parts and the list of them, which the concat demuxer reads,
+// into a folder of our own, under names that need no quoting, and returns how
+// many bytes they have. The list says how long each part plays: files tell that
+// in milliseconds, which is not enough to keep the rate even.
+func stage(dir string, parts []part) (size int64, err error) {
+	list := "ffconcat version 1.0\n"
+	frames := 0
+	at := func(n int) int64 { return int64(math.Round(1e6 * float64(n) / parts[0].info.FPS)) }
+	for i, p := range parts {
+		n, err := place(p.path, filepath.Join(dir, partName(i)))
+		if err != nil {
+			return 0, &BadPart{p.path, fmt.Errorf("media: opening a video: %w", err)}
+		}
+		size += n
+		length := at(frames+p.info.Frames) - at(frames)
+		frames += p.info.Frames
+		list += fmt.Sprintf("file %s\nduration %d.%06d\n", partName(i), length/1e6, length%1e6)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list), 0o600); err != nil {
+		return 0, fmt.Errorf("media: listing the films to join: %w", err)
+	}
+	return size, nil
+}
+
+func partName(i int) string { return "part" + strconv.Itoa(i) + ".mp4" }
+
+// place makes a file known under another name, by a link where the system has
+// them, and returns its size.
+func place(path, name string) (int64, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return 0, err
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	if os.Symlink(path, name) == nil || os.Link(path, name) == nil {
+		return info.Size(), nil
+	}
+	from, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(to, from)
+	return info.Size(), errors.Join(err, to.Close())
+}
+
+// joinArgs are the whole of ffmpeg's arguments: the pictures of the list and
+// the metadata of one part, copied into a file.
+func joinArgs(dir string, named int, out string) ([]string, error) {
+	out, err := filepath.Abs(out)
+	if err != nil {
+		return nil, fmt.Errorf("media: finding the place of a video: %w", err)
+	}
+	const mov = "mov,mp4,m4a,3gp,3g2,mj2"
+	return []string{
+		"-hide_banner", "-nostdin", "-loglevel", "error",
+		"-protocol_whitelist", "file,pipe", "-format_whitelist", "concat," + mov,
+		"-f", "concat", "-safe", "1", "-i", "file:" + filepath.Join(dir, "list"),
+		"-protocol_whitelist", "file,pipe", "-format_whitelist", mov, "-i", "file:" + filepath.Join(dir, partName(named)),
+		"-map", "0:v:0", "-map_metadata", "1", "-map_chapters", "-1", "-c", "copy",
+		"-movflags", "+faststart", "-f", "mp4", "-y", "file:" + out,
+	}, nil
+}
+
+// checkJoined counts the frames that have been copied: ffmpeg goes on after a
+// file that ends too early.
+func checkJoined(ctx context.Context, t *target, parts []part) error {
+	got, err := Probe(ctx, t.temp.Name())
+	if err != nil {
+		return fmt.Errorf("media: looking at what was joined into %s: %w", t.path, err)
+	}
+	want := 0
+	for _, p := range parts {
+		want += p.info.Frames
+	}
+	if got.Frames != want || got.W != parts[0].info.W || got.H != parts[0].info.H {
+		return fmt.Errorf("media: joining films into %s gave %d frames of %d: one of them is damaged", t.path, got.Frames, want)
+	}
+	return nil
+}
+
+// redraw reads all parts and encodes their frames as one film.
+func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
+	first := parts[0].info
+	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
+	if err := to.check(f); err != nil {
+		return &BadPart{parts[0].path, err}
+	}
+	e, err := createIn(ctx, t, f, to)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err = p.draw(ctx, to, e.WriteFrame); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = e.Close()
+	}
+	if err != nil {
+		e.Abort()
+	}
+	return err
+}
+
+// draw hands over the frames of a part in the size and at the rate of another.
+func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error) error {
+	if p.film != nil {
+		return p.drawWebP(ctx, to, yield)
+	}
+	o := VideoOptions{W: to.W, H: to.H, Stall: to.Stall, MaxFrames: int(MaxJoinTime.Seconds() * to.FPS)}
+	if p.info.FPS != to.FPS {
+		o.FPS = to.FPS
+	}
+	r, err := openProbed(ctx, p.path, p.info, o)
+	if err != nil {
+		return &BadPart{p.path, err}
+	}
+	defer r.Close()
+	for f := NewFrame(to.W, to.H); ; {
+		err := r.Next(f)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &BadPart{p.path, err}
+		}
+		if err := yield(f.Pix); err != nil {
+			return err
+		}
+	}
+}
+
+// named is the part whose metadata the whole gets.
+func named(parts []part) int {
+	for i, p := range parts {
+		if !p.meta().empty() {
+			return i
+		}
+	}
+	return 0
+}
+
+// meta is what this package wrote of how a film was made, and nothing for a
+// film of others.
+func (p part) meta() Meta {
+	if p.film != nil {
+		return p.film.meta
+	}
+	return metaOfTags(p.info.Tags)
+}
+
+var markedComment = regexp.MustCompile(`^AI-generated video\. .*Seed: ([0-9]{1,20})\. Made with Kinora\.`)
+
+// metaOfTags reads the tags of an MP4.
+func metaOfTags(tags map[string]string) Meta {
+	found := markedComment.FindStringSubmatch(tags["comment"])
+	if found == nil {
+		return Meta{}
+	}
+	seed, err := strconv.ParseUint(found[1], 10, 64)
+	if err != nil {
+		return Meta{}
+	}
+	return Meta{Prompt: tags["description"], Model: tags["artist"], Seed: seed}
+}

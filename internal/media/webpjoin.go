@@ -1,0 +1,219 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"strconv"
+	"time"
+)
+
+// maxXMP bounds the metadata of a WebP that is read.
+const maxXMP = 1 << 20
+
+// sameWebP says whether the frames of all parts can follow each other in one
+// animated WebP as they are: each part begins by covering the whole picture.
+func sameWebP(parts []part) bool {
+	for _, p := range parts {
+		f := p.film
+		if f == nil || f.alpha || f.w != parts[0].film.w || f.h != parts[0].film.h || f.frames[0].box != image.Rect(0, 0, f.w, f.h) {
+			return false
+		}
+		for _, frame := range f.frames {
+			if !frame.plain {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// evenWebP says whether all frames of all parts are shown equally long, but for
+// the rounding to milliseconds.
+func evenWebP(parts []part) bool {
+	fps := parts[0].info.FPS
+	for _, p := range parts {
+		if p.info.FPS != fps || fps == 0 {
+			return false
+		}
+		for _, frame := range p.film.frames {
+			if math.Abs(frame.shown.Seconds()-1/fps) > 0.001 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// appendWebP copies the frames of all parts into the target. Each keeps its
+// duration, unless all have the same: then they are rounded anew, so that the
+// parts' errors do not add up.
+func appendWebP(ctx context.Context, t *target, parts []part) error {
+	first := parts[0].info
+	e := &webpVideo{ctx: ctx, target: t, o: Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta()}}
+	even := evenWebP(parts)
+	if err := e.write(e.header(0)); err != nil {
+		return err
+	}
+	var chunk []byte
+	for _, p := range parts {
+		for _, frame := range p.film.frames {
+			if ctx.Err() != nil {
+				return fmt.Errorf("media: writing %s was stopped: %w", t.path, context.Cause(ctx))
+			}
+			var err error
+			if chunk, err = p.film.chunk(chunk, frame); err != nil {
+				return &BadPart{p.path, err}
+			}
+			if even {
+				append24(chunk[:8+12], e.duration())
+			}
+			if err := e.write(chunk); err != nil {
+				return err
+			}
+			e.frames++
+		}
+	}
+	if err := e.finish(); err != nil {
+		return err
+	}
+	return t.commit()
+}
+
+// chunk reads the whole ANMF chunk of a frame into b, which may grow.
+func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
+	const head = 8 + 16 // before the picture
+	if frame.size > MaxWebPBytes {
+		return b, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
+	}
+	n := int(head + frame.size)
+	if cap(b) < n+1 {
+		b = make([]byte, n+1)
+	}
+	b = b[:n]
+	if _, err := f.r.ReadAt(b, frame.at-head); err != nil && !errors.Is(err, io.EOF) {
+		return b, fmt.Errorf("media: reading %s: %w", f.path, err)
+	}
+	if n%2 != 0 {
+		b = append(b, 0)
+	}
+	return b, nil
+}
+
+// each draws the pictures one after another. A picture is valid until yield
+// returns; it is shown until end, counted from the film's beginning.
+func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
+	canvas := NewFrame(f.w, f.h)
+	var end time.Duration
+	for _, frame := range f.frames {
+		if ctx.Err() != nil {
+			return fmt.Errorf("media: reading %s was stopped: %w", f.path, context.Cause(ctx))
+		}
+		if !frame.plain {
+			return &BadPart{f.path, f.broken("its frames are mixed with each other")}
+		}
+		part, err := f.picture(frame)
+		if err != nil {
+			return &BadPart{f.path, err}
+		}
+		for y := range part.H {
+			copy(canvas.Pix[3*((frame.box.Min.Y+y)*f.w+frame.box.Min.X):], part.Pix[3*y*part.W:][:3*part.W])
+		}
+		end += frame.shown
+		if err := yield(canvas, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawWebP hands over the frames of a part in the size and at the rate of
+// another.
+func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) error) error {
+	drawn := 0
+	return p.film.each(ctx, func(f Frame, end time.Duration) error {
+		// What is shown in the middle of a frame's time: beginnings and ends
+		// are rounded to milliseconds.
+		if (float64(drawn)+0.5)/to.FPS >= end.Seconds() {
+			return nil
+		}
+		f, err := Fit(f, to.W, to.H)
+		if err != nil {
+			return &BadPart{p.path, err}
+		}
+		for ; (float64(drawn)+0.5)/to.FPS < end.Seconds(); drawn++ {
+			if err := yield(f.Pix); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// info is what Inspect tells of it.
+func (f *webpFilm) info() VideoInfo {
+	i := VideoInfo{W: f.w, H: f.h, Duration: f.duration, Frames: len(f.frames), Codec: "webp", Tags: map[string]string{}}
+	if f.duration > 0 {
+		i.FPS = float64(i.Frames) / f.duration.Seconds()
+		// The end is rounded to a millisecond: a whole rate that ends there is it.
+		if whole := math.Round(i.FPS); whole > 0 && math.Abs(float64(i.Frames)/whole-f.duration.Seconds()) <= 0.0005 {
+			i.FPS = whole
+		}
+	}
+	return i
+}
+
+// readMeta reads the metadata at some place in the file, when this package
+// wrote it. Any other is none.
+func (f *webpFilm) readMeta(at, size int64) error {
+	if f.told || size > maxXMP {
+		return nil
+	}
+	f.told = true
+	b := make([]byte, size)
+	if _, err := f.r.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("media: reading %s: %w", f.path, err)
+	}
+	f.meta = metaOfXMP(b)
+	return nil
+}
+
+// metaOfXMP is the reverse of xmpPacket.
+func metaOfXMP(packet []byte) Meta {
+	const iptc, kinora = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "urn:kinora:meta"
+	d := xml.NewDecoder(bytes.NewReader(packet))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return Meta{}
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok || start.Name.Local != "Description" {
+			continue
+		}
+		var m Meta
+		marked := false
+		for _, a := range start.Attr {
+			switch a.Name {
+			case xml.Name{Space: iptc, Local: "DigitalSourceType"}:
+				marked = a.Value == digitalSource
+			case xml.Name{Space: kinora, Local: "model"}:
+				m.Model = a.Value
+			case xml.Name{Space: kinora, Local: "prompt"}:
+				m.Prompt = a.Value
+			case xml.Name{Space: kinora, Local: "seed"}:
+				if m.Seed, err = strconv.ParseUint(a.Value, 10, 64); err != nil {
+					return Meta{}
+				}
+			}
+		}
+		if marked {
+			return m
+		}
+	}
+}
