@@ -2,6 +2,9 @@ package meter_test
 
 import (
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -112,7 +115,7 @@ func TestQuoteGrows(t *testing.T) {
 	})
 }
 
-// TestPricesFromYAML: what docs/keys-and-billing.md shows is read as it says.
+// TestPricesFromYAML: what a configuration says is what is quoted.
 func TestPricesFromYAML(t *testing.T) {
 	const text = `
 plan: club
@@ -166,6 +169,34 @@ plans:
 	}
 	if _, err := m.NewProject("x", "none"); job.CodeOf(err) != job.Invalid || !strings.Contains(err.Error(), "club, firm, free, payg, subscription, unlimited") {
 		t.Errorf("no such plan: %v", err)
+	}
+}
+
+// TestConfigInDocs: the configuration that docs/keys-and-billing.md shows is
+// taken.
+func TestConfigInDocs(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "keys-and-billing.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	if len(blocks) != 3 {
+		t.Fatalf("the page shows %d configurations, want 3", len(blocks))
+	}
+	for _, b := range blocks {
+		var c struct {
+			Billing  meter.Config    `yaml:"billing"`
+			Sponsors []meter.Sponsor `yaml:"sponsors"`
+		}
+		if err := yaml.UnmarshalWithOptions(b[1], &c, yaml.Strict()); err != nil {
+			t.Errorf("%s\n%v", b[1], err)
+		}
+		if _, err := meter.New(nil, c.Billing); err != nil {
+			t.Errorf("%s\n%v", b[1], err)
+		}
+		if err := meter.CheckSponsors(c.Sponsors); err != nil {
+			t.Errorf("%s\n%v", b[1], err)
+		}
 	}
 }
 

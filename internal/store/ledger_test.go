@@ -542,3 +542,18 @@ func TestDollars(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseDollars(f *testing.F) {
+	for _, s := range []string{"25.00", "-0.0035", "1e9", ".", "1000000000", "00.1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := store.ParseDollars(s)
+		if err != nil {
+			return
+		}
+		if back, err := store.ParseDollars(d.String()); err != nil || back != d || d > store.MaxAmount || d < -store.MaxAmount {
+			t.Errorf("%q is read as %d, printed as %s, and read as %d (%v)", s, int64(d), d, int64(back), err)
+		}
+	})
+}

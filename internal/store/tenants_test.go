@@ -150,6 +150,9 @@ func TestKeys(t *testing.T) {
 		if _, _, err := db.KeyByHash(ctx, key(p.ID, "x").Hash); job.CodeOf(err) != job.NotFound {
 			t.Errorf("no such hash: %v", err)
 		}
+		if got, err := db.KeyOfAny(ctx, k.ID); err != nil || fmt.Sprint(got) != fmt.Sprint(k) {
+			t.Errorf("by id: %+v, %v", got, err)
+		}
 		// Another project neither sees nor ends it.
 		if _, err := db.Key(ctx, other.ID, k.ID); job.CodeOf(err) != job.NotFound {
 			t.Errorf("another's key: %v", err)
