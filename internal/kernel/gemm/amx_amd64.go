@@ -7,7 +7,7 @@ import "unsafe"
 // zeros up to a whole tile, 16 cells, along k.
 
 var amxBF16 = path{
-	name: "amx-bf16", mr: 16, nr: 32, perCell: 2, maxDepth: 512, align: 16,
+	name: "amx-bf16", mr: 16, nr: 32, perCell: 2, maxDepth: 256, align: 16, block: 128, whole: 1024,
 	packA: packAAMX, layout: layoutAMX, packB: packBAMX, column: columnAMX, finish: finish512,
 }
 

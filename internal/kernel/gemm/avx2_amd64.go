@@ -6,12 +6,12 @@ import "unsafe"
 // what a bf16 holds while they are packed and multiplied as f32.
 
 var avx2F32 = path{
-	name: "avx2-f32", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth,
+	name: "avx2-f32", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256F32, layout: layout256, packB: packB256F32, column: column256, finish: finish256,
 }
 
 var avx2BF16 = path{
-	name: "avx2-bf16", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth,
+	name: "avx2-bf16", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256BF16, layout: layout256, packB: packB256BF16, column: column256, finish: finish256,
 }
 

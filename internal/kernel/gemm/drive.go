@@ -11,9 +11,10 @@ const (
 	// maxDepth bounds a block along k, in cells, on most paths: a panel of B of
 	// 32 columns is then at most 48 KiB and a block of A fits beside it in L2.
 	maxDepth = 384
-	// blockRows is the rows of a block of A: a multiple of every path's mr, and
-	// tasks take a block, a half or a quarter.
+	// blockRows is the rows of a block of A on most paths, and wholeRows those of
+	// a product whose tasks take whole blocks.
 	blockRows = 96
+	wholeRows = 2 * wantTasks * blockRows
 	// packPanels is how many panels of B are packed side by side: whole cache
 	// lines of each row of B are then used at once.
 	packPanels = 4
@@ -97,12 +98,13 @@ type work struct {
 // newWork decides how to cut a product; blocks is how many blocks of k are
 // packed at a time.
 func (pl *plan) newWork(pr *product, blocks int) work {
-	w := work{product: pr, rows: blockRows, panels: pl.panels}
-	if pr.m < 2*wantTasks*blockRows {
-		w.rows = blockRows / 2
+	block := pl.path.block
+	w := work{product: pr, rows: block, panels: pl.panels}
+	if pr.m < pl.path.whole {
+		w.rows = block / 2
 	}
-	if pr.m <= blockRows/4 {
-		w.rows = blockRows / 4
+	if pr.m <= block/4 {
+		w.rows = block / 4
 	}
 	if down := ceilDiv(pr.m, w.rows); down < wantTasks {
 		w.panels = ceilDiv(pl.panels, ceilDiv(wantTasks, down))
@@ -114,10 +116,10 @@ func (pl *plan) newWork(pr *product, blocks int) work {
 }
 
 // blockSize returns the cells of a packed block of A.
-func (pl *plan) blockSize() int { return blockRows * (pl.depth/pl.path.perCell + apad) }
+func (pl *plan) blockSize() int { return pl.path.block * (pl.depth/pl.path.perCell + apad) }
 
 // groups returns the blocks of A down its rows.
-func (pl *plan) groups(m int) int { return ceilDiv(m, blockRows) }
+func (pl *plan) groups(m int) int { return ceilDiv(m, pl.path.block) }
 
 // blockAt returns where the block of group g and block kb of k starts in a.
 func (pl *plan) blockAt(m, k0, kb, g int) int { return ((kb-k0)*pl.groups(m) + g) * pl.blockSize() }
@@ -125,8 +127,9 @@ func (pl *plan) blockAt(m, k0, kb, g int) int { return ((kb-k0)*pl.groups(m) + g
 // packA does one task of packing the blocks [k0,k1) of a work's A.
 func (pl *plan) packA(w *work, k0, k1, task int) {
 	kb, g := k0+task%(k1-k0), task/(k1-k0)
-	i0 := g * blockRows
-	pl.path.packA(w.a[pl.blockAt(w.m, k0, kb, g):], w.product.a, i0, min(blockRows, w.m-i0), kb*pl.depth, pl.depthOf(kb))
+	block := pl.path.block
+	i0 := g * block
+	pl.path.packA(w.a[pl.blockAt(w.m, k0, kb, g):], w.product.a, i0, min(block, w.m-i0), kb*pl.depth, pl.depthOf(kb))
 }
 
 // mulAll computes products that share n and k and have each their own B.
@@ -207,8 +210,8 @@ func mulSerial(p *path, n, k int, pr product) {
 		pl.packB(buf.cells, pr.b, 0, pl.blocks, j)
 	}
 	w := work{product: &pr, b: buf.cells}
-	for i := 0; i < pr.m; i += blockRows {
-		pl.task(&w, 0, pl.blocks, i, min(i+blockRows, pr.m), 0, pl.panels)
+	for i := 0; i < pr.m; i += p.block {
+		pl.task(&w, 0, pl.blocks, i, min(i+p.block, pr.m), 0, pl.panels)
 	}
 }
 

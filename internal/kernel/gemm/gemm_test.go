@@ -312,7 +312,7 @@ func TestThreads(t *testing.T) {
 	defer simd.SetThreads(simd.Threads())
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(9, 10))
-		for _, s := range [][3]int{{203, 130, 500}, {7, 700, 900}, {60, 20, 3000}} {
+		for _, s := range [][3]int{{203, 130, 500}, {7, 700, 900}, {60, 20, 3000}, {700, 50, 300}} {
 			m, n, k := s[0], s[1], s[2]
 			a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, true, 0)
 			bias := matrix(rng, 1, n, false, 0).Data
@@ -337,7 +337,9 @@ func TestThreads(t *testing.T) {
 func TestMulInt8(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(11, 12))
-		for si, s := range sizes {
+		// Two more: rows for several tasks of tiles, and few rows with columns
+		// for several.
+		for si, s := range append(slices.Clone(sizes), [3]int{600, 150, 70}, [3]int{20, 300, 1100}) {
 			m, n, k := s[0], s[1], s[2]
 			for trans := range 4 {
 				a, b := matrix(rng, m, k, trans&1 != 0, 3), matrix(rng, k, n, trans&2 != 0, si%3)

@@ -12,10 +12,7 @@ import (
 // is taken away at the end. Sums are int32 in cells. A is quantised whole, row
 // by row, before the tiles, so there is nothing to pack. Blocks along k are deep,
 // as sums that go through memory cost more here than streaming does.
-var vnni = path{name: "vnni", mr: 12, nr: 32, perCell: 4, maxDepth: 1024}
-
-// amxInt8 is vnni with the tiles of AMX: TDPBUSD has the same operands.
-var amxInt8 = path{name: "amx-int8", mr: 16, nr: 32, perCell: 4, maxDepth: 1024, align: 16}
+var vnni = path{name: "vnni", mr: 12, nr: 32, perCell: 4, maxDepth: 1024, block: blockRows, whole: wholeRows}
 
 // arrange lays q out as cells where the CPU has VNNI.
 func (b *PackedInt8) arrange() {
@@ -49,6 +46,8 @@ func (b *PackedInt8) arrange() {
 
 func (b *PackedInt8) multiply(pr *product) {
 	switch {
+	case b.plan.path == &amxInt8:
+		b.multiplyAMX(pr)
 	case b.cells != nil:
 		b.multiplyVNNI(pr)
 	case simd.Current() >= simd.AVX2:
@@ -68,7 +67,7 @@ func (b *PackedInt8) multiplyVNNI(pr *product) {
 	defer putCells(scales)
 	simd.For(pr.m, 8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			scales.cells[i] = quantize512(a.cells[i*stride:], pr.row(i, b.k))
+			scales.cells[i] = quantize512(a.cells[i*stride:], pr.row(i, b.k), pr.a.Stride)
 		}
 	})
 	w := pl.newWork(pr, 0)
@@ -76,35 +75,8 @@ func (b *PackedInt8) multiplyVNNI(pr *product) {
 	simd.For(down*ceilDiv(pl.panels, w.panels), 1, func(t, _ int) {
 		i0, j0 := t%down*w.rows, t/down*w.panels
 		i1, j1 := min(i0+w.rows, pr.m), min(j0+w.panels, pl.panels)
-		if pl.path == &amxInt8 {
-			b.taskAMX(pr, a.cells[i0*stride:], stride, scales.cells, i0, i1, j0, j1)
-		} else {
-			b.taskVNNI(pr, a.cells[i0*stride:], stride, scales.cells, i0, i1, j0, j1)
-		}
+		b.taskVNNI(pr, a.cells[i0*stride:], stride, scales.cells, i0, i1, j0, j1)
 	})
-}
-
-// taskAMX computes rows [i0,i1) and panels [j0,j1). Sums go to a buffer of
-// whole tiles; what A holds beyond its rows and its depth is any bytes, of
-// which the first give rows that nobody reads and the second meet zeros.
-func (b *PackedInt8) taskAMX(pr *product, a []float32, stride int, scales []float32, i0, i1, j0, j1 int) {
-	pl, rows := &b.plan, i1-i0
-	panels := ceilDiv(rows, amxInt8.mr)
-	buf := getCells(panels * amxInt8.mr * 32)
-	defer putCells(buf)
-	for j := j0; j < j1; j++ {
-		for kb := range pl.blocks {
-			panel := at(b.cells, pl.panelAt(0, kb, j))
-			amxColumnInt8(&amxTiles{
-				a: at(a, kb*pl.depth/4), b: panel, c: at(buf.cells, 0), row: 4 * stride, ldc: 4 * 32,
-				steps: pl.steps(kb) / 16, panels: panels, add: b2i(kb > 0), next: uintptr(panel) + uintptr(128*pl.steps(kb)),
-			})
-		}
-		if pl.blocks == 0 {
-			clear(buf.cells)
-		}
-		b.finishVNNI(pr, buf.cells, 32, scales, i0, rows, j)
-	}
 }
 
 // taskVNNI computes rows [i0,i1) and panels [j0,j1).
@@ -126,7 +98,7 @@ func (b *PackedInt8) taskVNNI(pr *product, a []float32, stride int, scales []flo
 		}
 	}
 	for j := j0; j < j1; j++ {
-		b.finishVNNI(pr, buf.cells[(j-j0)*32:], width, scales, i0, rows, j)
+		b.finishInt8(pr, buf.cells[(j-j0)*32:], width, scales[i0:], i0, rows, 32*j, min(32, b.n-32*j))
 	}
 }
 
@@ -159,12 +131,12 @@ func (b *PackedInt8) taskOnce(pr *product, a []float32, l layout, scales []float
 	}
 }
 
-// finishVNNI turns int32 sums of panel j into f32 and applies the epilogue.
-func (b *PackedInt8) finishVNNI(pr *product, sums []float32, width int, scales []float32, i0, rows, j int) {
-	n0 := 32 * j
+// finishInt8 turns rows×cols of int32 sums into f32 and applies the epilogue;
+// they are those of C from row i0 and column n0 on, and scales those of rows.
+func (b *PackedInt8) finishInt8(pr *product, sums []float32, width int, scales []float32, i0, rows, n0, cols int) {
 	f := finish{
-		c: at(pr.c, i0*pr.ldc+n0), x: at(sums, 0), ldc: 4 * pr.ldc, ldx: 4 * width, rows: rows, cols: min(32, b.n-n0),
-		rowScale: at(scales, i0), scale: at(b.scale, n0), offset: unsafe.Pointer(&b.offset[n0]),
+		c: at(pr.c, i0*pr.ldc+n0), x: at(sums, 0), ldc: 4 * pr.ldc, ldx: 4 * width, rows: rows, cols: cols,
+		rowScale: at(scales, 0), scale: at(b.scale, n0), offset: unsafe.Pointer(&b.offset[n0]),
 	}
 	if pr.ep.Bias != nil {
 		f.bias = at(pr.ep.Bias, n0)
@@ -192,6 +164,9 @@ type span struct {
 	dst, src unsafe.Pointer
 	values   int
 	scale    float32
+	// next is what to bring to L1 meanwhile, the row that follows: a number and
+	// no pointer, as it may lie beyond what is allocated.
+	next uintptr
 }
 
 // peak512 sets scale to the largest magnitude of the values.
@@ -204,12 +179,13 @@ func peak512(span *span)
 //go:noescape
 func quantizeRow512(span *span)
 
-// quantize512 is quantizeGo into bytes with 128 added.
-func quantize512(dst, x []float32) (scale float32) {
+// quantize512 is quantizeGo into bytes with 128 added; the row that it will be
+// called for next is stride values behind x.
+func quantize512(dst, x []float32, stride int) (scale float32) {
 	if len(x) == 0 {
 		return 0
 	}
-	s := span{dst: at(dst, 0), src: at(x, 0), values: len(x)}
+	s := span{dst: at(dst, 0), src: at(x, 0), values: len(x), next: uintptr(at(x, 0)) + uintptr(4*stride)}
 	peak512(&s)
 	top := s.scale
 	if top < minPeak {

@@ -19,6 +19,9 @@ type path struct {
 	perCell int
 	// maxDepth bounds a block along k, in cells.
 	maxDepth int
+	// block is the rows of a block of A, a multiple of mr. Tasks take whole
+	// blocks in products of whole rows and more, else a half or a quarter.
+	block, whole int
 	// align is what the cells along k of a block are a multiple of, filled with
 	// zeros; 0 for 1.
 	align int
@@ -47,7 +50,7 @@ type layout struct{ panel, row, step int }
 func (p *path) steps(depth int) int { return roundUp(ceilDiv(depth, p.perCell), max(1, p.align)) }
 
 var goF32 = path{
-	name: "go-f32", mr: 4, nr: 4, perCell: 1, maxDepth: maxDepth,
+	name: "go-f32", mr: 4, nr: 4, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: func(dst []float32, a Matrix, i0, rows, k0, depth int) {
 		packAGo(dst, a, i0, rows, k0, depth, 4, false)
 	},
@@ -60,7 +63,7 @@ var goF32 = path{
 }
 
 var goBF16 = path{
-	name: "go-bf16", mr: 4, nr: 4, perCell: 1, maxDepth: maxDepth,
+	name: "go-bf16", mr: 4, nr: 4, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: func(dst []float32, a Matrix, i0, rows, k0, depth int) {
 		packAGo(dst, a, i0, rows, k0, depth, 4, true)
 	},

@@ -78,7 +78,7 @@ func (pl *plan) task(w *work, k0, k1, i0, i1, j0, j1 int) {
 		if own != nil {
 			p.packA(own, w.product.a, i0, rows, kb*pl.depth, pl.depthOf(kb))
 		} else {
-			a = w.a[pl.blockAt(w.m, k0, kb, i0/blockRows)+i0%blockRows/p.mr*l.panel:]
+			a = w.a[pl.blockAt(w.m, k0, kb, i0/p.block)+i0%p.block/p.mr*l.panel:]
 		}
 		add := kb > 0 || w.ep.Accumulate
 		for j := j0; j < j1; j++ {

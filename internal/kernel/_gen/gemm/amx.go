@@ -16,8 +16,10 @@ const (
 )
 
 // nextLines is how many cache lines of the next panel of B a step of two
-// panels of A fetches: a block of A has three such pairs, a step has 32 lines.
-const nextLines = 11
+// panels of A fetches: a step has 32 lines, so eight such pairs fetch a panel.
+// With fewer of them more is left to the CPU, which does better than many
+// fetches at once: those take the buffers that loads of A need.
+const nextLines = 4
 
 // Tiles: four sums of 16×16, two of A, of 16 rows, and two of B, of 16 columns.
 const (
@@ -60,6 +62,12 @@ func (f *file) tileLoad(t int, m sib) {
 	f.vexTile(fmt.Sprintf("TILELOADD %v, TMM%d", m, t), 3, 0x4b, 0, modSIB(t, m)...)
 }
 
+// tileStream is tileLoad for what is not used again soon: it leaves what L1
+// holds there.
+func (f *file) tileStream(t int, m sib) {
+	f.vexTile(fmt.Sprintf("TILELOADDT1 %v, TMM%d", m, t), 1, 0x4b, 0, modSIB(t, m)...)
+}
+
 func (f *file) tileStore(t int, m sib) {
 	f.vexTile(fmt.Sprintf("TILESTORED TMM%d, %v", t, m), 2, 0x4b, 0, modSIB(t, m)...)
 }
@@ -87,6 +95,7 @@ GLOBL tileConfig<>(SB), RODATA|NOPTR, $64`)
 
 // amxColumn writes the product of 16-row panels of A and one panel of B of 32
 // columns. Panels of A are taken two by two, so that a tile of B serves twice.
+// The panel of B stays in L1 from pair to pair and A streams past it from L2.
 func amxColumn(f *file, name, product string, prefix, opcode int) {
 	dp := func(a, b, sum int) {
 		f.vexTile(fmt.Sprintf("%s TMM%d, TMM%d, TMM%d", product, b, a, sum), prefix, opcode, b, 0xc0|sum<<3|a)
@@ -145,12 +154,12 @@ func amxColumn(f *file, name, product string, prefix, opcode int) {
 		f.op("MOVQ %d(R13), R15", amxSteps)
 		f.line("%sStep:", label)
 		f.tileLoad(tileB0, sib{bx, ax, 0})
-		f.tileLoad(tileA0, sib{si, cx, 0})
+		f.tileStream(tileA0, sib{si, cx, 0})
 		dp(tileA0, tileB0, 0)
 		f.tileLoad(tileB1, sib{bx, ax, 64})
 		dp(tileA0, tileB1, 1)
 		if two {
-			f.tileLoad(tileA1, sib{di, cx, 0})
+			f.tileStream(tileA1, sib{di, cx, 0})
 			dp(tileA1, tileB0, 2)
 			dp(tileA1, tileB1, 3)
 			for i := range nextLines {

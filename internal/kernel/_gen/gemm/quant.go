@@ -16,7 +16,23 @@ func quantize512(f *file) {
 	span512(f)
 	f.op("VPBROADCASTD sign<>+0(SB), Z31")
 	f.op("VPXORD Z0, Z0, Z0")
-	f.op("VPXORD Z1, Z1, Z1")
+	for i := 1; i < 4; i++ {
+		f.op("VPXORD Z%d, Z%[1]d, Z%[1]d", i)
+	}
+	f.line("four:")
+	f.op("CMPQ R10, $4")
+	f.op("JLT ones")
+	for i := range 4 {
+		f.op("VPANDD %d(SI), Z31, Z%d", 64*i, 4+i)
+		f.op("VMAXPS Z%d, Z%d, Z%[2]d", 4+i, i)
+	}
+	f.op("ADDQ $256, SI")
+	f.op("SUBQ $4, R10")
+	f.op("JMP four")
+	f.line("ones:")
+	f.op("VMAXPS Z1, Z0, Z0")
+	f.op("VMAXPS Z3, Z2, Z2")
+	f.op("VMAXPS Z2, Z0, Z0")
 	loop512(f, func(mask string) {
 		if mask != "" {
 			f.op("VMOVUPS.Z (SI), %sZ2", mask)
@@ -48,11 +64,13 @@ func quantize512(f *file) {
 		f.op("VPSRLD $%d, Z28, Z27", shift)
 		f.op("VPORD Z27, Z28, Z28")
 	}
+	f.op("MOVQ 32(R13), R11 // the row that follows, moved on")
 	// Four vectors at a time.
 	f.line("four:")
 	f.op("CMPQ R10, $4")
 	f.op("JLT ones")
 	for i := range 4 {
+		f.op("PREFETCHT0 %d(R11)", 64*i)
 		f.op("VMULPS %d(SI), Z31, Z%d", 64*i, i)
 		f.op("VCVTPS2DQ Z%d, Z%[1]d", i)
 	}
@@ -63,6 +81,7 @@ func quantize512(f *file) {
 	f.op("VPXORD Z28, Z0, Z0")
 	f.op("VMOVDQU64 Z0, (DI)")
 	f.op("ADDQ $256, SI")
+	f.op("ADDQ $256, R11")
 	f.op("ADDQ $64, DI")
 	f.op("SUBQ $4, R10")
 	f.op("JMP four")
