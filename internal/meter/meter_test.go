@@ -424,3 +424,33 @@ func TestFormulas(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkReserveSettle: the money of a job, by 32 clients at once.
+func BenchmarkReserveSettle(b *testing.B) {
+	db := storetest.Open(b, storetest.URL(b, store.SQLite), store.Options{})
+	m, err := meter.New(db, meter.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, _ := m.NewProject("bench", "unlimited")
+	if p, err = db.CreateProject(b.Context(), p); err != nil {
+		b.Fatal(err)
+	}
+	b.SetParallelism(16) // times two cores
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			j := job.Job{ID: job.ID(store.NewID()), Project: p.ID, Spec: video(5), Price: 400_000}
+			err := db.Write(context.Background(), func(tx *store.Tx) error { return m.Reserve(tx, &j) })
+			if err == nil {
+				j.State = job.Succeeded
+				err = db.Write(context.Background(), func(tx *store.Tx) error { return m.Settle(tx, &j) })
+			}
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if err := db.CheckLedger(b.Context()); err != nil {
+		b.Error(err)
+	}
+}
