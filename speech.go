@@ -25,12 +25,18 @@ const (
 	MinSpeed, MaxSpeed = media.MinSpeed, media.MaxSpeed
 	MaxPitch           = media.MaxPitch // semitones up or down
 	MaxVolume          = media.MaxVolume
+	MinPause, MaxPause = media.MinPause, media.MaxPause // that one may last
+	MaxPauses          = media.MaxPauses                // in a text
+	MaxPauseTime       = media.MaxPauseTime             // that all of them last
 )
 
 // SpeechRequest says what to speak. The zero value of every field but Text is a
 // sensible default.
 type SpeechRequest struct {
-	// Text is spoken as it is written; nothing in it is a command.
+	// Text is spoken as it is written. Nothing in it is a command but pauses in
+	// seconds, as MiniMax's API writes them: in "wait<#0.5#>now" there is half a
+	// second of silence, whatever the speed. A pause lasts 0.01 to 99.99
+	// seconds; MaxPauses and MaxPauseTime bound all of them.
 	Text string
 	// Voice is the ID of one of Voices, in any case. It may name one of
 	// espeak-ng's variants after a +, such as en-us+f3. "" means the first voice

@@ -171,6 +171,8 @@ func (s *sound) write(ctx context.Context, w io.Writer, o SpeechOptions) error {
 	return s.samplesTo(ctx, w, o.Channels)
 }
 
+const wavHeaderSize = 44 // of those that newWAVHeader makes
+
 // newWAVHeader is the head of a WAV file of 16-bit samples.
 func newWAVHeader(rate, channels int, data uint32) []byte {
 	le := binary.LittleEndian

@@ -46,6 +46,7 @@ var SpeechFormats = []string{"wav", "pcm", "mp3", "flac"}
 
 // SpeechOptions says how a text is to be spoken. A 0 is the default.
 type SpeechOptions struct {
+	// Text is spoken, but for pauses: <#0.5#> is half a second of silence.
 	Text string
 	// Voice is one of ListVoices, in any case, and may name a variant of it
 	// after a +: en-us+f3. "" is the first that speaks Language.
@@ -98,8 +99,6 @@ func (o *SpeechOptions) check() error {
 		return &BadSpeech{"text", fmt.Sprintf("it has %d bytes", len(o.Text)), fmt.Sprintf("the limit is %d", MaxSpeechText)}
 	case !utf8.ValidString(o.Text):
 		return &BadSpeech{"text", "it is not valid UTF-8", "send it as UTF-8"}
-	case strings.TrimSpace(speakable(o.Text)) == "":
-		return &BadSpeech{"text", "it is empty", "say what should be spoken"}
 	case !(o.Speed >= MinSpeed && o.Speed <= MaxSpeed):
 		return &BadSpeech{"speed", fmt.Sprintf("%v is out of range", o.Speed), fmt.Sprintf("%v to %v", MinSpeed, MaxSpeed)}
 	case !(o.Pitch >= -MaxPitch && o.Pitch <= MaxPitch):
@@ -182,10 +181,15 @@ func espeakArgs(voice string, d delivery) []string {
 }
 
 // Speak speaks a text through espeak-ng into w, at once when all is spoken. The
-// text goes to the tool's standard input; no part of it is an argument. An
+// text goes to the tool's standard input; no part of it is an argument. Pauses
+// are silence of their own, as long as they say at any speed and pitch. An
 // error about an option is a *BadSpeech.
 func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error) {
 	if err := o.check(); err != nil {
+		return SpeechInfo{}, err
+	}
+	list, err := phrases(o.Text)
+	if err != nil {
 		return SpeechInfo{}, err
 	}
 	if needsFFmpeg(o.Format) {
@@ -198,7 +202,7 @@ func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error
 		return SpeechInfo{}, err
 	}
 	d := deliver(o.Speed, o.Pitch)
-	raw, err := speakRaw(ctx, file, d, o.Text)
+	raw, err := speakPhrases(ctx, file, d, list)
 	if err != nil {
 		return SpeechInfo{}, err
 	}
