@@ -200,6 +200,20 @@ func TestMul(t *testing.T) {
 	})
 }
 
+// TestMulHalves has tasks enough, and wide enough, that the last are halved.
+func TestMulHalves(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(17, 18))
+		m, n, k := 386, 490, 3
+		for p, name := range precisions {
+			a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, false, 0)
+			against(t, rng, name, newOutput(rng, m, n, 1), 4, sumTolerance(m, n, k, a, b),
+				func(o output, ep Epilogue) { Ref(p, m, n, k, a, b, o.c, o.ldc, ep) },
+				func(o output, ep Epilogue) { Mul(p, m, n, k, a, b, o.c, o.ldc, ep) })
+		}
+	})
+}
+
 // TestPaths runs every path, also those that a better one hides.
 func TestPaths(t *testing.T) {
 	levels(t, func(t *testing.T) {

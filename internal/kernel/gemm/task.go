@@ -16,6 +16,15 @@ func (pl *plan) multiply(ws []work, k0, k1 int) {
 			}
 		}
 	}
+	// The last ones are halved, so that threads finish together.
+	for i, last := max(0, len(pieces)-wantTasks/2), len(pieces); i < last; i++ {
+		if t := &pieces[i]; t.j1-t.j0 >= 16 {
+			half := *t
+			t.j1 = (t.j0 + t.j1) / 2
+			half.j0 = t.j1
+			pieces = append(pieces, half)
+		}
+	}
 	simd.For(len(pieces), 1, func(lo, _ int) {
 		t := pieces[lo]
 		pl.task(&ws[t.w], k0, k1, t.i0, t.i1, t.j0, t.j1)
