@@ -27,6 +27,12 @@ type cli struct {
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from films of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
 	Bench    BenchCmd    `cmd:"" help:"Measure how fast this machine runs it all."`
+	Serve    ServeCmd    `cmd:"" help:"Run the platform: HTTP APIs, a durable queue, workers."`
+	Worker   WorkerCmd   `cmd:"" help:"Run jobs that other processes of a server take."`
+	Projects ProjectsCmd `cmd:"" help:"Keep the projects of a server, their plans and their money."`
+	Keys     KeysCmd     `cmd:"" help:"Keep the API keys of a server."`
+	Usage    UsageCmd    `cmd:"" help:"Report what was used on a server, and what it cost."`
+	Webhooks WebhooksCmd `cmd:"" help:"Look after what a server tells its customers' servers."`
 	Version  VersionCmd  `cmd:"" help:"Say which version this is."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ func TestScripts(t *testing.T) {
 			"waitfor": waitFor,
 			"empty":   empty,
 			"begins":  begins,
+			"keyid":   keyID,
+			"webhook": webhook,
 		},
 	})
 }
@@ -83,6 +86,15 @@ func begins(ts *testscript.TestScript, _ bool, args []string) {
 	if !bytes.HasPrefix(data, []byte(args[1])) && !(len(data) > 4 && bytes.HasPrefix(data[4:], []byte(args[1]))) {
 		ts.Fatalf("%s begins with %q, not %s", args[0], data[:min(len(data), 16)], args[1])
 	}
+}
+
+// keyID NAME keeps in a variable the first ID that the last command printed.
+func keyID(ts *testscript.TestScript, _ bool, args []string) {
+	id := regexp.MustCompile(`(?m)^\d{16}`).FindString(ts.ReadFile("stdout"))
+	if id == "" {
+		ts.Fatalf("the last command printed no ID")
+	}
+	ts.Setenv(args[0], id)
 }
 
 func TestExitCodes(t *testing.T) {

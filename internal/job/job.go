@@ -150,6 +150,9 @@ type Result struct {
 	Upscaled bool    `json:"upscaled,omitempty"`
 	Text     string  `json:"text,omitempty"`   // of a context job
 	Failed   int     `json:"failed,omitempty"` // images that were refused
+	// Notes say where the result differs from what was to be expected when the
+	// job was accepted, such as a film that is no MP4.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // File returns the first file of a role.

@@ -34,7 +34,7 @@ func TestLists(t *testing.T) {
 		"一个血腥的场面":                true,
 		"一个红色的球":                 false,
 		"血 腥":                    true, // parted by a space
-		"هناك دَم على الشاطئ":     true, // with a vowel sign
+		"هناك دَم على الشاطئ":    true, // with a vowel sign
 		"هناك دمية على الشاطئ":   false,
 		"":                       false,
 		"gore":                   true,

@@ -71,7 +71,7 @@ type Delivery struct {
 
 // Limits of webhooks.
 const (
-	MaxEndpoints = 50 // of a project
+	MaxEndpoints = 50  // of a project
 	maxLastError = 500 // bytes
 )
 

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+	billing "github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/server"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// databaseFlags say which server's database a command is about. They are those
+// of kinora serve.
+type databaseFlags struct {
+	Config   string `placeholder:"FILE" env:"KINORA_CONFIG" help:"The server's configuration, for its plans and its database."`
+	Data     string `placeholder:"DIR" env:"KINORA_DATA" help:"The server's folder. Default: kinora in the user's data folder."`
+	Database string `placeholder:"URL" env:"KINORA_DATABASE" help:"postgres://…, or a file of SQLite. Default: kinora.db in the server's folder."`
+}
+
+// books are what a command about projects, keys or usage works on.
+type books struct {
+	*store.DB
+	meter *billing.Meter
+}
+
+// with runs do on the server's database, which must be there already unless
+// create is set. The server may be running.
+func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books) error) (err error) {
+	cfg, err := server.ReadConfig(f.Config, os.LookupEnv)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg.Data = cmp.Or(f.Data, cfg.Data)
+	cfg.Database = cmp.Or(f.Database, cfg.Database)
+	if cfg.Data == "" {
+		if cfg.Data, err = dataFolder(); err != nil {
+			return err
+		}
+	}
+	where := server.DatabaseOf(cfg)
+	if file := strings.TrimPrefix(where, "sqlite://"); !create && !strings.Contains(file, "://") {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return usagef("there is no database %s: name the server's folder with --data, or start kinora serve once", file)
+		}
+	}
+	db, err := store.Open(ctx, where, store.Options{Log: slog.New(slog.DiscardHandler), Readers: 1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	m, err := billing.New(db, cfg.Billing)
+	if err != nil {
+		return usageError{fmt.Errorf("configuration: %w", err)}
+	}
+	return told(do(&books{db, m}))
+}
+
+// told is an error as an operator wants it: with its cause, and as one of usage
+// where a value was wrong.
+func told(err error) error {
+	var e *job.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Code == job.Invalid:
+		return usageError{err}
+	case e.Err != nil:
+		return fmt.Errorf("%w: %w", err, e.Err)
+	}
+	return err
+}
+
+// span is a length of time that may have days: 90d, 36h.
+type span time.Duration
+
+// UnmarshalText reads a span.
+func (s *span) UnmarshalText(text []byte) error {
+	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil || n > 100*365 {
+			return fmt.Errorf("%.20q is no number of days up to %d", text, 100*365)
+		}
+		*s = span(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return fmt.Errorf("%.20q is no time such as 90d or 36h", text)
+	}
+	*s = span(d)
+	return nil
+}
+
+// moment is a point in time: a day, which begins at midnight UTC, or a time as
+// RFC 3339 writes it.
+type moment struct{ time.Time }
+
+// UnmarshalText reads a moment.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if m.Time, err = time.Parse(layout, string(text)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%.40q is neither a day such as 2026-11-25 nor a time such as 2026-11-25T18:00:00Z", text)
+}
+
+// day is a time in a table.
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// limit is a limit in a table.
+func limit(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}
+
+// table writes rows of cells that are parted by tabs.
+func table(s streams, rows func(line func(format string, args ...any))) error {
+	t := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	rows(func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) })
+	return t.Flush()
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/server"
+	"github.com/kinora-video/kinora/internal/worker"
+)
+
+// serverFlags are those of the processes of a server; they go before the
+// configuration file.
+type serverFlags struct {
+	Config   string `placeholder:"FILE" env:"KINORA_CONFIG" help:"Configuration, YAML: kinora serve --print-config shows every key."`
+	Data     string `placeholder:"DIR" env:"KINORA_DATA" help:"Folder that everything is kept in. Default: kinora in the user's data folder."`
+	Database string `placeholder:"URL" env:"KINORA_DATABASE" help:"postgres://…, or a file of SQLite. Default: kinora.db in the data folder."`
+	Blobs    string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the data folder."`
+	Workers  int    `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+}
+
+// ServeCmd runs the platform.
+type ServeCmd struct {
+	serverFlags
+	Listen      string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to listen on. Default: 127.0.0.1:8080."`
+	PublicURL   string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"How customers reach the server, for download links."`
+	Role        string `placeholder:"ROLE" env:"KINORA_ROLE" help:"What this process does: api takes requests, worker runs jobs, all does both. Default: all."`
+	PrintConfig bool   `help:"Print the configuration with every key and its default, and end."`
+}
+
+// Help is the end of the command's help.
+func (ServeCmd) Help() string {
+	return `The first start prints an API key and an admin key, each once. Then:
+
+  curl http://127.0.0.1:8080/v1/videos -H "Authorization: Bearer KEY" -F model=sora-2 -F prompt="a red ball bounces on a beach"
+
+docs/operations.md tells the rest.`
+}
+
+// WorkerCmd runs jobs that other processes take.
+type WorkerCmd struct {
+	serverFlags
+}
+
+// Run serves until it is told to stop.
+func (c *ServeCmd) Run(ctx context.Context, s streams) error {
+	if c.PrintConfig {
+		_, err := s.out.Write(server.ConfigFile)
+		return err
+	}
+	cfg, err := c.read()
+	if err != nil {
+		return err
+	}
+	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
+	cfg.PublicURL = cmp.Or(c.PublicURL, cfg.PublicURL)
+	cfg.Role = cmp.Or(server.Role(c.Role), cfg.Role)
+	return serve(ctx, s, cfg)
+}
+
+// Run works until it is told to stop.
+func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
+	cfg, err := c.read()
+	if err != nil {
+		return err
+	}
+	cfg.Role = server.RoleWorker
+	return serve(ctx, s, cfg)
+}
+
+// read is the configuration with the flags put in.
+func (c *serverFlags) read() (server.Config, error) {
+	cfg, err := server.ReadConfig(c.Config, os.LookupEnv)
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	cfg.Data = cmp.Or(c.Data, cfg.Data)
+	cfg.Database = cmp.Or(c.Database, cfg.Database)
+	cfg.Blobs = cmp.Or(c.Blobs, cfg.Blobs)
+	cfg.Workers = cmp.Or(c.Workers, cfg.Workers)
+	if cfg.Data == "" {
+		cfg.Data, err = dataFolder()
+	}
+	return cfg, err
+}
+
+// dataFolder is kinora in the user's data folder.
+func dataFolder() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "kinora"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usagef("there is no home folder to keep data in: name a folder with --data")
+	}
+	return filepath.Join(home, ".local", "share", "kinora"), nil
+}
+
+// serve runs a process of the server.
+func serve(ctx context.Context, s streams, cfg server.Config) error {
+	if err := cfg.Check(kinora.Models()); err != nil {
+		return usageError{err}
+	}
+	log := newLog(s.err, cfg)
+	engines := map[string]worker.Engine{}
+	for _, name := range kinora.Models() {
+		m, err := kinora.Open(ctx, name, kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
+		if err != nil {
+			return err
+		}
+		engines[name] = worker.Model(m)
+	}
+	// The address first: a server that cannot listen should touch nothing.
+	var ln net.Listener
+	if cfg.Role != server.RoleWorker {
+		var err error
+		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
+			return fmt.Errorf("listen: %w: choose another address with --listen", err)
+		}
+		defer ln.Close()
+		cfg.Listen = ln.Addr().String()
+	}
+	srv, err := server.New(ctx, server.Options{Config: cfg, Engines: engines, Log: log})
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	if ln != nil {
+		first, err := srv.Bootstrap(ctx)
+		if err != nil {
+			return err
+		}
+		sayKeys(s.out, first)
+		log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
+	}
+	return srv.Run(ctx, ln)
+}
+
+// sayKeys prints the keys of a first start.
+func sayKeys(w io.Writer, k auth.FirstKeys) {
+	if k.API == "" {
+		return
+	}
+	fmt.Fprintf(w, `This is the first start. These keys are shown now and never again:
+
+  API key of the project "default"   %s
+  admin key                          %s
+
+`, k.API, k.Admin)
+}
+
+func newLog(w io.Writer, cfg server.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: cfg.Log.Level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

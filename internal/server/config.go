@@ -1,0 +1,261 @@
+package server
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/meter"
+)
+
+// ConfigFile is the configuration with every key, its default, and what it
+// means: the reference.
+//
+//go:embed config.yaml
+var ConfigFile []byte
+
+// MaxConfigBytes is how large a configuration file may be.
+const MaxConfigBytes = 1 << 20
+
+// Role is what a process does.
+type Role string
+
+// The roles.
+const (
+	RoleAll    Role = "all"    // both
+	RoleAPI    Role = "api"    // takes requests
+	RoleWorker Role = "worker" // runs jobs
+)
+
+// Config is the configuration. config.yaml says what each key means; a test
+// keeps the two the same.
+type Config struct {
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"public_url"`
+	Data      string `yaml:"data"`
+	Database  string `yaml:"database"`
+	Blobs     string `yaml:"blobs"`
+	Role      Role   `yaml:"role"`
+	Workers   int    `yaml:"workers"`
+	Log       struct {
+		Level  slog.Level `yaml:"level"`
+		Format string     `yaml:"format"`
+	} `yaml:"log"`
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	Models         []ModelName    `yaml:"models"`
+	Jobs           struct {
+		Queue    int           `yaml:"queue"`
+		Attempts int           `yaml:"attempts"`
+		Wait     time.Duration `yaml:"wait"`
+		Lease    time.Duration `yaml:"lease"`
+		Grace    time.Duration `yaml:"grace"`
+		Seconds  int           `yaml:"seconds"`
+	} `yaml:"jobs"`
+	Limits struct {
+		Body         int64 `yaml:"body"`
+		AnonymousRPM int   `yaml:"anonymous_rpm"`
+		Followers    int   `yaml:"followers"`
+		FreeSpace    int64 `yaml:"free_space"`
+	} `yaml:"limits"`
+	Keep struct {
+		Jobs  time.Duration `yaml:"jobs"`
+		Files time.Duration `yaml:"files"`
+		Links time.Duration `yaml:"links"`
+	} `yaml:"keep"`
+	Moderation struct {
+		Words     map[string][]string `yaml:"words"`
+		WordFiles map[string]string   `yaml:"word_files"`
+		Webhook   struct {
+			URL     string        `yaml:"url"`
+			Secret  string        `yaml:"secret"`
+			Timeout time.Duration `yaml:"timeout"`
+			Open    bool          `yaml:"open"`
+		} `yaml:"webhook"`
+	} `yaml:"moderation"`
+	Upstreams struct {
+		Chat struct {
+			URL     string        `yaml:"url"`
+			Key     string        `yaml:"key"`
+			Model   string        `yaml:"model"`
+			Timeout time.Duration `yaml:"timeout"`
+		} `yaml:"chat"`
+		Speech struct {
+			URL     string        `yaml:"url"`
+			Key     string        `yaml:"key"`
+			Timeout time.Duration `yaml:"timeout"`
+		} `yaml:"speech"`
+	} `yaml:"upstreams"`
+	Egress struct {
+		Allow []netip.Prefix `yaml:"allow"`
+		Deny  []netip.Prefix `yaml:"deny"`
+	} `yaml:"egress"`
+	Webhooks struct {
+		Workers int           `yaml:"workers"`
+		Timeout time.Duration `yaml:"timeout"`
+	} `yaml:"webhooks"`
+	Billing  meter.Config    `yaml:"billing"`
+	Sponsors []meter.Sponsor `yaml:"sponsors"`
+}
+
+// ModelName is a public name of a local model.
+type ModelName struct {
+	Name   string  `yaml:"name"`
+	Engine string  `yaml:"engine"`
+	API    job.API `yaml:"api"`
+}
+
+// DefaultConfig is what config.yaml says.
+func DefaultConfig() Config {
+	var c Config
+	if err := yaml.UnmarshalWithOptions(ConfigFile, &c, yaml.Strict()); err != nil {
+		panic("the built-in configuration: " + err.Error())
+	}
+	return c
+}
+
+// ReadConfig is the default configuration with what the file at path changes,
+// checked. "" is no file. getenv looks up the variables that values name.
+func ReadConfig(path string, getenv func(string) (string, bool)) (Config, error) {
+	c := DefaultConfig()
+	if path == "" {
+		return c, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxConfigBytes+1))
+	switch {
+	case err != nil:
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	case len(text) > MaxConfigBytes:
+		return c, fmt.Errorf("configuration %s: it is larger than %d bytes", path, MaxConfigBytes)
+	}
+	if text, err = expand(text, getenv); err != nil {
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
+	}
+	return c, nil
+}
+
+// expand puts in the variables of the environment that values name as ${NAME}.
+// Comments are left alone.
+func expand(text []byte, getenv func(string) (string, bool)) ([]byte, error) {
+	var out bytes.Buffer
+	for n, line := range strings.SplitAfter(string(text), "\n") {
+		for !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			before, rest, found := strings.Cut(line, "${")
+			name, after, closed := strings.Cut(rest, "}")
+			if !found || !closed {
+				break
+			}
+			value, ok := getenv(name)
+			if !ok {
+				return nil, fmt.Errorf("line %d: the environment variable %s is not set", n+1, name)
+			}
+			out.WriteString(before + value)
+			line = after
+		}
+		out.WriteString(line)
+	}
+	return out.Bytes(), nil
+}
+
+// Check says what is wrong with a configuration, by key.
+func (c *Config) Check(engines []string) error {
+	var wrong []error
+	no := func(key, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		no("listen", "%q is no address with a port, such as 127.0.0.1:8080", c.Listen)
+	}
+	if c.Role != RoleAll && c.Role != RoleAPI && c.Role != RoleWorker {
+		no("role", "%q is none of api, worker, all", c.Role)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		no("log.format", "%q is neither text nor json", c.Log.Format)
+	}
+	for key, n := range map[string]struct{ is, least, most int64 }{
+		"workers":              {int64(c.Workers), 1, 1024},
+		"jobs.queue":           {int64(c.Jobs.Queue), 1, 10_000_000},
+		"jobs.attempts":        {int64(c.Jobs.Attempts), 1, job.MaxAttempts},
+		"jobs.seconds":         {int64(c.Jobs.Seconds), 1, job.MaxSeconds},
+		"limits.body":          {c.Limits.Body, 1 << 20, 1 << 30},
+		"limits.anonymous_rpm": {int64(c.Limits.AnonymousRPM), 1, 1_000_000},
+		"limits.followers":     {int64(c.Limits.Followers), 1, 100_000},
+		"limits.free_space":    {c.Limits.FreeSpace, 0, 1 << 50},
+		"webhooks.workers":     {int64(c.Webhooks.Workers), 1, 256},
+	} {
+		if n.is < n.least || n.is > n.most {
+			no(key, "%d is out of range: %d to %d", n.is, n.least, n.most)
+		}
+	}
+	for key, d := range map[string]struct{ is, least, most time.Duration }{
+		"jobs.wait":        {c.Jobs.Wait, time.Second, 30 * 24 * time.Hour},
+		"jobs.lease":       {c.Jobs.Lease, time.Second, time.Hour},
+		"jobs.grace":       {c.Jobs.Grace, 0, time.Hour},
+		"keep.jobs":        {c.Keep.Jobs, time.Minute, 10 * 365 * 24 * time.Hour},
+		"keep.files":       {c.Keep.Files, time.Minute, 10 * 365 * 24 * time.Hour},
+		"keep.links":       {c.Keep.Links, time.Minute, 7 * 24 * time.Hour},
+		"webhooks.timeout": {c.Webhooks.Timeout, time.Second, time.Minute},
+	} {
+		if d.is < d.least || d.is > d.most {
+			no(key, "%v is out of range: %v to %v", d.is, d.least, d.most)
+		}
+	}
+	for key, u := range map[string]string{
+		"public_url": c.PublicURL, "moderation.webhook.url": c.Moderation.Webhook.URL,
+		"upstreams.chat.url": c.Upstreams.Chat.URL, "upstreams.speech.url": c.Upstreams.Speech.URL,
+	} {
+		if p, err := url.Parse(u); u != "" && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" || p.RawQuery != "" || p.Fragment != "") {
+			no(key, "%q is no http(s) address without query", u)
+		}
+	}
+	c.checkModels(engines, no)
+	if err := meter.CheckSponsors(c.Sponsors); err != nil {
+		no("sponsors", "%v", err)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("configuration: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+func (c *Config) checkModels(engines []string, no func(key, format string, args ...any)) {
+	seen := map[string]bool{}
+	for i, m := range c.Models {
+		key := fmt.Sprintf("models[%d]", i)
+		switch {
+		case m.Name == "" || len(m.Name) > 100:
+			no(key, "a name has 1 to 100 characters")
+		case seen[m.Name]:
+			no(key, "the name %s is there twice", m.Name)
+		case !slices.Contains(engines, m.Engine):
+			no(key, "there is no local model %q: %s", m.Engine, strings.Join(engines, ", "))
+		case m.API != "" && m.API != job.MiniMaxV1 && m.API != job.MiniMaxV2 && m.API != job.OpenAI:
+			no(key, "%q is none of minimax-v1, minimax-v2, openai", m.API)
+		}
+		seen[m.Name] = true
+	}
+	if len(c.Models) == 0 {
+		no("models", "there is none")
+	}
+}

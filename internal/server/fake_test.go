@@ -1,0 +1,481 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	_ "image/jpeg"
+	"image/png"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// Keys that a fake server knows.
+const (
+	keyOne   = "kn-one"   // project 1, every scope but admin
+	keyTwo   = "kn-two"   // project 2, likewise
+	keyRead  = "kn-read"  // project 1, jobs:read alone
+	keyAdmin = "kn-admin" // project 9, admin
+)
+
+var fakeKeys = map[string]auth.Principal{
+	keyOne:   fakePrincipal(1, "jobs:write", "jobs:read", "files", "usage"),
+	keyTwo:   fakePrincipal(2, "jobs:write", "jobs:read", "files", "usage"),
+	keyRead:  fakePrincipal(1, "jobs:read"),
+	keyAdmin: fakePrincipal(9, "admin"),
+}
+
+func fakePrincipal(project int64, scopes ...string) auth.Principal {
+	return auth.Principal{
+		Project: store.Project{ID: project, Name: fmt.Sprint("project ", project), Plan: "free", MaxInFlight: 100},
+		Key:     store.Key{ID: 100 + project, Project: project, Scopes: scopes},
+	}
+}
+
+// fake is a Backend in memory. A test moves its jobs by hand (set, finish) or
+// lets them run as they come (auto).
+type fake struct {
+	mu      sync.Mutex
+	changed chan struct{} // closed at each change, and replaced
+	jobs    map[job.ID]*job.Job
+	order   []job.ID // as they were submitted
+	asked   []Submission
+	idem    map[string]job.ID // project and key to job
+	idemSum map[string]string
+	files   map[int64]store.File
+	blobs   map[string][]byte
+	nextID  int64
+	follow  map[int64]int // followers, by project
+	now     time.Time
+
+	// auto, if not nil, is called in a goroutine for each accepted job.
+	auto func(f *fake, id job.ID)
+	// fail, if not nil, is asked before each call by method name.
+	fail func(method string) error
+	// maxFollow bounds the followers of a project.
+	maxFollow int
+	offers    []Offer
+	hasChat   bool
+	chat      func(body []byte) (*Upstream, error)
+	speak     func(Speech) (Spoken, error)
+	allowance Allowance
+}
+
+func newFake() *fake {
+	made := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	offer := func(name string, api job.API) Offer {
+		return Offer{Name: name, Engine: "reel", API: api, Width: 256, Height: 160, FPS: 24, TakesImage: true, Created: made}
+	}
+	still := offer("testcard", "")
+	still.Engine, still.TakesImage = "testcard", false
+	return &fake{
+		changed: make(chan struct{}), jobs: map[job.ID]*job.Job{}, idem: map[string]job.ID{}, idemSum: map[string]string{},
+		files: map[int64]store.File{}, blobs: map[string][]byte{}, follow: map[int64]int{}, maxFollow: 4,
+		nextID: int64(job.MinID), now: made,
+		offers: []Offer{
+			offer("reel", ""), still, offer("sora-2", job.OpenAI), offer("sora-2-pro", job.OpenAI),
+			offer("T2V-01", job.MiniMaxV1), offer("T2V-01-Director", job.MiniMaxV1), offer("I2V-01", job.MiniMaxV1), offer("I2V-01-Director", job.MiniMaxV1),
+			offer("I2V-01-live", job.MiniMaxV1), offer("S2V-01", job.MiniMaxV1), offer("MiniMax-Hailuo-02", job.MiniMaxV1),
+			offer("MiniMax-Hailuo-2.3", job.MiniMaxV1), offer("MiniMax-Hailuo-2.3-Fast", job.MiniMaxV1), offer("abab-video-1", job.MiniMaxV1), offer("image-01", job.MiniMaxV1),
+			offer("image-01-live", job.MiniMaxV1), offer("MiniMax-H3", job.MiniMaxV2),
+		},
+		allowance: Allowance{Plan: "free", Balance: 5_000_000, Held: 270_000, CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: made.AddDate(0, 1, 0), MaxJobsInFlight: 100},
+	}
+}
+
+// serve starts a server of APIs on the loopback interface.
+func (f *fake) serve(t testing.TB, apis ...api) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	for _, a := range apis {
+		for _, rt := range a.routes() {
+			mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+				info := &requestInfo{id: "req_test", base: "http://" + r.Host}
+				r = r.WithContext(context.WithValue(r.Context(), infoKey{}, info))
+				w.Header().Set("X-Request-Id", info.id)
+				r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+				who, ok := fakeKeys[cmp.Or(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), r.Header.Get("X-Api-Key"))]
+				switch {
+				case !ok:
+					a.fail(w, r, job.Errorf(job.Unauthorized, "", "the API key is not valid"))
+				case rt.scope != "" && !who.Can(rt.scope):
+					a.fail(w, r, job.Errorf(job.Forbidden, "", "this key may not do that: it lacks the scope %q", rt.scope))
+				default:
+					rt.handle(w, r, who)
+				}
+			})
+		}
+	}
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (f *fake) asks(method string) error {
+	if f.fail != nil {
+		return f.fail(method)
+	}
+	return nil
+}
+
+// wake tells followers of a change. The lock is held.
+func (f *fake) wake() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// set changes a job.
+func (f *fake) set(id job.ID, change func(*job.Job)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j := f.jobs[id]
+	change(j)
+	f.now = f.now.Add(time.Second)
+	j.Revision++
+	j.UpdatedAt = f.now
+	if j.State.Final() && j.FinishedAt.IsZero() {
+		j.FinishedAt, j.ExpiresAt = f.now, f.now.Add(24*time.Hour)
+	}
+	f.wake()
+}
+
+// put keeps bytes and returns their key.
+func (f *fake) put(data []byte, ext string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sum := sha256.Sum256(data)
+	key := "test/" + hex.EncodeToString(sum[:8]) + ext
+	f.blobs[key] = data
+	return key
+}
+
+// blobTypes are the media types of the fake's keys.
+var blobTypes = map[string]string{".mp4": "video/mp4", ".webp": "image/webp", ".jpg": "image/jpeg", ".png": "image/png"}
+
+// media makes a file of a result.
+func (f *fake) media(role job.Role, ext, data string, w, h int) job.File {
+	key := f.put([]byte(data), ext)
+	sum := sha256.Sum256([]byte(data))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nextID++
+	return job.File{ID: f.nextID, Role: role, Key: key, ContentType: blobTypes[ext], Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Width: w, Height: h}
+}
+
+// finish lets a video job succeed, with media whose bytes name it.
+func (f *fake) finish(id job.ID) {
+	j, _ := f.peek(id)
+	w, h := j.Spec.Width, j.Spec.Height
+	if w == 0 {
+		w, h = 256, 160
+	}
+	seconds := j.Spec.Seconds
+	if j.Spec.Join {
+		seconds += j.Spec.InputSeconds
+	}
+	res := &job.Result{
+		Width: w, Height: h, FPS: 24, Seconds: seconds, Seed: j.Spec.Seed, Upscaled: w > 256 || h > 160,
+		Files: []job.File{
+			f.media(job.RoleVideo, ".mp4", "video of "+id.String(), w, h), f.media(job.RoleThumbnail, ".webp", "thumbnail of "+id.String(), 256, 160),
+			f.media(job.RoleSpritesheet, ".jpg", "spritesheet of "+id.String(), 1024, 640),
+		},
+	}
+	f.set(id, func(j *job.Job) { j.State, j.Result, j.Progress, j.Left = job.Succeeded, res, 1, 0 })
+}
+
+func (f *fake) peek(id job.ID) (job.Job, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j, ok := f.jobs[id]
+	if !ok {
+		return job.Job{}, false
+	}
+	return *j, true
+}
+
+// last is the latest submission.
+func (f *fake) last(t testing.TB) Submission {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.asked) == 0 {
+		t.Fatal("nothing was submitted")
+	}
+	return f.asked[len(f.asked)-1]
+}
+
+// count is how many submissions there were.
+func (f *fake) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
+
+func (f *fake) Submit(_ context.Context, who auth.Principal, s Submission) (job.Job, error) {
+	if err := f.asks("Submit"); err != nil {
+		return job.Job{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := fmt.Sprint(who.Project.ID, " ", s.IdempotencyKey)
+	sum := fmt.Sprintf("%x", sha256.Sum256(s.Body))
+	if id, ok := f.idem[key]; ok && s.IdempotencyKey != "" {
+		if f.idemSum[key] != sum {
+			return job.Job{}, job.Errorf(job.Conflict, "", "the idempotency key was used with another request")
+		}
+		return *f.jobs[id], nil
+	}
+	if s.Spec.Width > 256 || s.Spec.Height > 160 {
+		s.Spec.Notes = append(s.Spec.Notes, "reel draws 256×160 pixels; the result is enlarged from that")
+	}
+	f.nextID++
+	f.now = f.now.Add(time.Second)
+	j := &job.Job{
+		ID: job.ID(f.nextID), Project: who.Project.ID, Key: who.Key.ID, API: s.API, Spec: s.Spec, State: job.Queued,
+		Priority: job.DefaultPriority, MaxAttempts: job.DefaultAttempts, Callback: s.Callback, Price: 270_000, Revision: 1,
+		Sponsor: who.Project.Sponsored, CreatedAt: f.now, UpdatedAt: f.now, ExpiresAt: f.now.Add(time.Hour),
+	}
+	if s.Priority != nil {
+		j.Priority = *s.Priority
+	}
+	f.jobs[j.ID], f.idem[key], f.idemSum[key] = j, j.ID, sum
+	f.order = append(f.order, j.ID)
+	f.asked = append(f.asked, s)
+	f.wake()
+	if f.auto != nil {
+		go f.auto(f, j.ID)
+	}
+	return *j, nil
+}
+
+func (f *fake) Job(_ context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	if err := f.asks("Job"); err != nil {
+		return job.Job{}, err
+	}
+	j, ok := f.peek(id)
+	if !ok || j.Project != who.Project.ID {
+		return job.Job{}, job.Errorf(job.NotFound, "", "there is no job %s", id)
+	}
+	return j, nil
+}
+
+// among says whether x is in list, or list is empty.
+func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
+
+func (f *fake) Jobs(_ context.Context, who auth.Principal, q store.JobFilter) ([]job.Job, int, error) {
+	if err := f.asks("Jobs"); err != nil {
+		return nil, 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := slices.Clone(f.order)
+	if !q.Ascending {
+		slices.Reverse(ids)
+	}
+	if q.After != 0 {
+		i := slices.Index(ids, q.After)
+		if i < 0 || f.jobs[q.After].Project != who.Project.ID {
+			return nil, 0, job.Errorf(job.NotFound, "after", "there is no job %s", q.After)
+		}
+		ids = ids[i+1:]
+	}
+	var out []job.Job
+	for _, id := range ids {
+		j := f.jobs[id]
+		ok := j.Project == who.Project.ID && among(q.States, j.State) && among(q.API, j.API) && among(q.IDs, j.ID) &&
+			among(q.Models, j.Spec.Model) && among(q.TaskTypes, j.Spec.TaskType) && (q.Kind == "" || q.Kind == j.Spec.Kind) && !j.CreatedAt.Before(q.Since)
+		if ok {
+			out = append(out, *j)
+		}
+	}
+	total := len(out)
+	out = out[min(q.Offset, len(out)):]
+	if q.Limit > 0 {
+		out = out[:min(q.Limit, len(out))]
+	}
+	return out, total, nil
+}
+
+func (f *fake) Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	j, err := f.Job(ctx, who, id)
+	if err == nil {
+		err = f.asks("Cancel")
+	}
+	switch {
+	case err != nil:
+		return job.Job{}, err
+	case j.State.Final():
+		return job.Job{}, job.Errorf(job.Conflict, "", "the job is %s already", j.State)
+	case j.State == job.Queued:
+		f.set(id, func(j *job.Job) { j.State = job.Cancelled })
+	default:
+		f.set(id, func(j *job.Job) { j.CancelAsked = true })
+	}
+	return f.Job(ctx, who, id)
+}
+
+func (f *fake) Delete(ctx context.Context, who auth.Principal, id job.ID) error {
+	j, err := f.Job(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	if !j.State.Final() {
+		return job.Errorf(job.Conflict, "", "the job is %s: cancel it first", j.State)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.jobs, id)
+	f.order = slices.DeleteFunc(f.order, func(x job.ID) bool { return x == id })
+	if j.Result != nil {
+		for _, file := range j.Result.Files {
+			delete(f.blobs, file.Key)
+		}
+	}
+	return nil
+}
+
+func (f *fake) Position(_ context.Context, id job.ID) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ahead := 0
+	for _, other := range f.order {
+		if other == id {
+			return ahead, nil
+		}
+		if f.jobs[other].State == job.Queued {
+			ahead++
+		}
+	}
+	return 0, job.Errorf(job.NotFound, "", "there is no job %s", id)
+}
+
+func (f *fake) Wait(ctx context.Context, who auth.Principal, id job.ID) (last job.Job, err error) {
+	err = f.watch(ctx, who, id, func(j job.Job) bool { last = j; return true })
+	if last.ID != 0 {
+		return last, nil
+	}
+	return last, err
+}
+
+func (f *fake) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+	f.mu.Lock()
+	if f.follow[who.Project.ID] >= f.maxFollow {
+		f.mu.Unlock()
+		return &job.Error{Code: job.RateLimited, Message: "too many event streams are open", RetryAfter: 5 * time.Second}
+	}
+	f.follow[who.Project.ID]++
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.follow[who.Project.ID]--
+		f.mu.Unlock()
+	}()
+	return f.watch(ctx, who, id, yield)
+}
+
+// following is how many followers a project has.
+func (f *fake) following(project int64) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.follow[project]
+}
+
+func (f *fake) watch(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+	for seen := int64(-1); ; {
+		f.mu.Lock()
+		changed := f.changed
+		f.mu.Unlock()
+		j, err := f.Job(ctx, who, id)
+		if err != nil {
+			return err
+		}
+		if j.Revision != seen {
+			seen = j.Revision
+			if !yield(j) {
+				return nil
+			}
+		}
+		if j.State.Final() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// pictureURL is the one URL that the fake can fetch: a PNG of 320×200.
+const pictureURL = "https://example.com/picture.png"
+
+// testPicture is a PNG.
+func testPicture(w, h int) []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewNRGBA(image.Rect(0, 0, w, h)))
+	return b.Bytes()
+}
+
+func (f *fake) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
+	if err := f.asks("Picture"); err != nil {
+		return Picture{}, err
+	}
+	switch id, ok := strings.CutPrefix(strings.Replace(ref, "mm_file://", "file:", 1), "file:"); {
+	case ok:
+		n, _ := strconv.ParseInt(id, 10, 64)
+		file, err := f.File(ctx, who, n)
+		if err != nil {
+			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %s: upload it first", param, id)
+		}
+		f.mu.Lock()
+		data := f.blobs[file.Key]
+		f.mu.Unlock()
+		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
+	case strings.HasPrefix(ref, "data:"):
+		data, err := dataOf(ref)
+		if err != nil {
+			return Picture{}, job.Errorf(job.Invalid, param, "%s: %v", param, err)
+		}
+		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
+	case ref == pictureURL:
+		return f.PictureFrom(ctx, who, param, bytes.NewReader(testPicture(320, 200)), rules)
+	}
+	return Picture{}, job.Errorf(job.Invalid, param, "%s: the URL cannot be fetched", param)
+}
+
+func (f *fake) PictureFrom(_ context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
+	if err := f.asks("PictureFrom"); err != nil {
+		return Picture{}, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Picture{}, err
+	}
+	if rules.MaxBytes > 0 && int64(len(data)) > rules.MaxBytes {
+		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has more than %d bytes", param, rules.MaxBytes)
+	}
+	c, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return Picture{}, job.Errorf(job.Invalid, param, "%s: it is no image that can be read", param)
+	}
+	short, aspect := min(c.Width, c.Height), float64(c.Width)/float64(c.Height)
+	if short < rules.MinSide || rules.MinAspect > 0 && aspect < rules.MinAspect || rules.MaxAspect > 0 && aspect > rules.MaxAspect {
+		return Picture{}, job.Errorf(job.Invalid, param, "%s: an image of %d×%d pixels is not taken", param, c.Width, c.Height)
+	}
+	return Picture{Key: f.put(data, ".png"), Width: c.Width, Height: c.Height}, nil
+}

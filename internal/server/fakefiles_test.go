@@ -1,0 +1,153 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// The fake's files, models and the rest of Backend.
+
+var _ Backend = (*fake)(nil)
+
+// dataOf decodes a data: URI in base64.
+func dataOf(uri string) ([]byte, error) {
+	_, data, ok := strings.Cut(uri, ";base64,")
+	if !ok {
+		return nil, fmt.Errorf("it is no data: URI in base64")
+	}
+	return base64.StdEncoding.DecodeString(data)
+}
+
+func (f *fake) AddFile(_ context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error) {
+	if err := f.asks("AddFile"); err != nil {
+		return store.File{}, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return store.File{}, err
+	}
+	if len(data) == 0 {
+		return store.File{}, job.Errorf(job.Invalid, "file", "the file is empty")
+	}
+	key := f.put(data, ".png")
+	sum := sha256.Sum256(data)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nextID++
+	f.now = f.now.Add(time.Second)
+	file := store.File{
+		ID: f.nextID, Project: who.Project.ID, Purpose: purpose, Name: name, ContentType: http.DetectContentType(data), Key: key,
+		SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(data)), CreatedAt: f.now, ExpiresAt: f.now.Add(24 * time.Hour),
+	}
+	f.files[file.ID] = file
+	return file, nil
+}
+
+func (f *fake) File(_ context.Context, who auth.Principal, id int64) (store.File, error) {
+	if err := f.asks("File"); err != nil {
+		return store.File{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file, ok := f.files[id]
+	if !ok || file.Project != who.Project.ID {
+		return store.File{}, job.Errorf(job.NotFound, "", "there is no file %d", id)
+	}
+	return file, nil
+}
+
+func (f *fake) Files(_ context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error) {
+	if err := f.asks("Files"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []store.File
+	for _, file := range f.files {
+		if file.Project == who.Project.ID && (purpose == "" || purpose == file.Purpose) && (after == 0 || file.ID < after) {
+			out = append(out, file)
+		}
+	}
+	slices.SortFunc(out, func(a, b store.File) int { return cmp.Compare(b.ID, a.ID) })
+	return out[:min(limit, len(out))], nil
+}
+
+func (f *fake) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
+	if _, err := f.File(ctx, who, id); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.files, id)
+	return nil
+}
+
+type seekCloser struct{ *bytes.Reader }
+
+func (seekCloser) Close() error { return nil }
+
+func (f *fake) OpenBlob(_ context.Context, key string) (io.ReadSeekCloser, int64, error) {
+	if err := f.asks("OpenBlob"); err != nil {
+		return nil, 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	data, ok := f.blobs[key]
+	if !ok {
+		return nil, 0, job.Errorf(job.NotFound, "", "the file is gone: files are kept for a limited time")
+	}
+	return seekCloser{bytes.NewReader(data)}, int64(len(data)), nil
+}
+
+func (f *fake) FileURL(_ context.Context, file store.File, _ time.Duration) string {
+	return "https://kinora.test/media/" + file.Key + "?sig=s"
+}
+
+func (f *fake) BlobURL(_ context.Context, file job.File, _ time.Duration) string {
+	return "https://kinora.test/media/" + file.Key + "?sig=s"
+}
+
+func (f *fake) Offers() []Offer { return f.offers }
+
+func (f *fake) Offer(name string) (Offer, error) {
+	for _, o := range f.offers {
+		if o.Name == name {
+			return o, nil
+		}
+	}
+	return Offer{}, job.Errorf(job.NotFound, "model", "there is no model %.60q", name)
+}
+
+func (f *fake) Chat(_ context.Context, _ auth.Principal, body []byte) (*Upstream, error) {
+	if !f.HasChat() || f.chat == nil {
+		return nil, job.Errorf(job.Unsupported, "", "this server has no chat model")
+	}
+	return f.chat(body)
+}
+
+func (f *fake) HasChat() bool { return f.hasChat }
+
+func (f *fake) Speak(_ context.Context, _ auth.Principal, r Speech) (Spoken, error) {
+	if f.speak == nil {
+		return Spoken{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
+	}
+	return f.speak(r)
+}
+
+func (f *fake) Usage(context.Context, auth.Principal) (Allowance, error) {
+	return f.allowance, f.asks("Usage")
+}

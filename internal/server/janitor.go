@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/blob"
+)
+
+// How often and how much the janitor does.
+const (
+	janitorEvery = 10 * time.Minute
+	janitorBatch = 500
+)
+
+// janitor removes what was kept long enough, until ctx ends.
+func (s *Server) janitor(ctx context.Context) {
+	sweeper := &blob.Janitor{Store: s.blobs}
+	t := time.NewTicker(janitorEvery)
+	defer t.Stop()
+	for {
+		if err := s.clean(ctx, sweeper); err != nil && ctx.Err() == nil {
+			s.log.Warn("janitor", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// clean is one round: old jobs with their media, old uploads, old deliveries,
+// and bytes that no row knows.
+func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
+	now := time.Now()
+	for {
+		keys, n, err := s.db.ForgetJobs(ctx, now.Add(-s.cfg.Keep.Jobs), janitorBatch)
+		if err != nil {
+			return err
+		}
+		s.service.dropBlobs(ctx, keys)
+		if n < janitorBatch {
+			break
+		}
+	}
+	for {
+		files, err := s.db.ExpiredFiles(ctx, now, janitorBatch)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			key, err := s.db.DeleteFile(ctx, f.Project, f.ID)
+			if err != nil {
+				return err
+			}
+			s.service.dropBlobs(ctx, []string{key})
+		}
+		if len(files) < janitorBatch {
+			break
+		}
+	}
+	if n, err := s.service.meter.Sweep(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.log.Info("janitor gave back what interrupted speech held", "requests", n)
+	}
+	if err := s.db.ForgetDeliveries(ctx, now.Add(-s.cfg.Keep.Jobs)); err != nil {
+		return err
+	}
+	for _, kind := range []string{blob.KindVideo, blob.KindImage, blob.KindSound, blob.KindFile, blob.KindPreview, blob.KindLatents} {
+		swept, err := sweeper.Sweep(ctx, kind+"/", time.Hour, func(key string) (bool, error) { return s.db.KnownKey(ctx, key) })
+		if err != nil {
+			return err
+		}
+		if swept.Deleted > 0 {
+			s.log.Info("janitor removed media that no job knows", "kind", kind, "files", swept.Deleted)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// requestInfo is what the outer layers know of a request and the inner ones
+// add to, for the log line at its end.
+type requestInfo struct {
+	id      string
+	client  netip.Addr
+	base    string // scheme and host that the customer used
+	project int64
+	err     error // what an internal error was caused by
+}
+
+type infoKey struct{}
+
+// infoOf is the request's info; outside a request, an empty one.
+func infoOf(ctx context.Context) *requestInfo {
+	if i, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
+		return i
+	}
+	return &requestInfo{}
+}
+
+// requestID is the id that every answer and log line of a request carries.
+func requestID(ctx context.Context) string { return infoOf(ctx).id }
+
+// outer wraps all handlers: an id, a body cap, headers, a log line and a
+// metric for each request, and no panic that ends the process.
+func (s *Server) outer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := &requestInfo{id: givenID(r), client: s.clientOf(r), base: s.baseOf(r)}
+		r = r.WithContext(context.WithValue(r.Context(), infoKey{}, info))
+		w.Header().Set("X-Request-Id", info.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r.Body = http.MaxBytesReader(w, r.Body, s.cfg.Limits.Body)
+		rec := &recorder{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+					panic(p)
+				}
+				info.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				if rec.status == 0 {
+					s.formOf(r).fail(rec, r, &job.Error{Code: job.Internal, Message: "something went wrong on our side; the log has the details"})
+				}
+			}
+			s.finish(r, rec, info, time.Since(start))
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// finish logs and counts a request that was answered.
+func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took time.Duration) {
+	pattern := r.Pattern
+	if pattern == "" {
+		pattern = "none"
+	}
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	s.metrics.requests.WithLabelValues(pattern, strconv.Itoa(rec.status)).Inc()
+	s.metrics.requestTime.WithLabelValues(pattern).Observe(took.Seconds())
+	level := slog.LevelInfo
+	switch {
+	case info.err != nil || rec.status >= 500:
+		level = slog.LevelError
+	case strings.HasSuffix(pattern, "z") || strings.HasSuffix(pattern, "/metrics"):
+		level = slog.LevelDebug // asked for every few seconds
+	}
+	attrs := []slog.Attr{
+		slog.String("request", info.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)),
+		slog.String("client", info.client.String()),
+	}
+	if info.project != 0 {
+		attrs = append(attrs, slog.Int64("project", info.project))
+	}
+	if info.err != nil {
+		attrs = append(attrs, slog.String("error", info.err.Error()))
+	}
+	s.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// givenID is the caller's request id when it is a plain one, or a new one.
+func givenID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	ok := id != "" && len(id) <= 64
+	for _, c := range id {
+		ok = ok && (c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_')
+	}
+	if ok {
+		return id
+	}
+	return "req_" + strings.ToLower(rand.Text())
+}
+
+// clientOf is the address a request comes from: what a trusted proxy says, or
+// the connection's other end.
+func (s *Server) clientOf(r *http.Request) netip.Addr {
+	peer := addrOf(r.RemoteAddr)
+	for hops := strings.Split(r.Header.Get("X-Forwarded-For"), ","); s.trusts(peer) && len(hops) > 0; hops = hops[:len(hops)-1] {
+		before, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1]))
+		if err != nil {
+			break
+		}
+		peer = before.Unmap()
+	}
+	return peer
+}
+
+func addrOf(hostport string) netip.Addr {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}
+
+func (s *Server) trusts(a netip.Addr) bool {
+	for _, p := range s.cfg.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// baseOf is the scheme and host that links begin with.
+func (s *Server) baseOf(r *http.Request) string {
+	if s.cfg.PublicURL != "" {
+		return strings.TrimSuffix(s.cfg.PublicURL, "/")
+	}
+	scheme := "http"
+	if r.TLS != nil || s.trusts(addrOf(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// guard lets a request with a good key through to a handler, and answers others
+// in the API's own form.
+func (s *Server) guard(a api, rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := infoOf(r.Context())
+		who, err := s.auth.Check(r.Context(), presentedKey(r))
+		if err != nil {
+			if job.CodeOf(err) == job.Unauthorized && !s.strangers.allow(info.client) {
+				err = &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
+			}
+			a.fail(w, r, err)
+			return
+		}
+		info.project = who.Project.ID
+		switch {
+		case rt.scope != "" && !who.Can(rt.scope):
+			err = job.Errorf(job.Forbidden, "", "this key may not do that: it lacks the scope %q", rt.scope)
+		default:
+			err = s.auth.Allow(who)
+		}
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		rt.handle(w, r, who)
+	})
+}
+
+// presentedKey is the key of a request: a bearer token or x-api-key.
+func presentedKey(r *http.Request) string {
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(token)
+	}
+	return r.Header.Get("X-Api-Key")
+}
+
+// strangers counts requests without a valid key, by address (IPv6: by /64).
+type strangers struct {
+	mu  sync.Mutex
+	rpm int
+	m   map[netip.Prefix]*rate.Limiter
+}
+
+// maxStrangers bounds the map: when it is full it starts afresh.
+const maxStrangers = 10_000
+
+func (s *strangers) allow(a netip.Addr) bool {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // the zero prefix stands for an address that is none
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.m[p]
+	if l == nil {
+		if s.m == nil || len(s.m) >= maxStrangers {
+			s.m = map[netip.Prefix]*rate.Limiter{}
+		}
+		l = rate.NewLimiter(rate.Limit(float64(s.rpm)/60), s.rpm)
+		s.m[p] = l
+	}
+	return l.Allow()
+}
+
+// recorder notes status and size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Flush lets streams through for those who ask for the interface.
+func (r *recorder) Flush() {
+	if f, ok := r.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}

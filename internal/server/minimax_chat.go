@@ -1,0 +1,147 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+const (
+	// maxChatAnswer is how much of an answer is read that is not a stream.
+	maxChatAnswer = 16 << 20
+	// maxUpstreamError is how much of an upstream's message is repeated, in
+	// characters.
+	maxUpstreamError = 300
+)
+
+// chatFailure is an error in OpenAI's form, with base_resp beside it.
+type chatFailure struct {
+	Error struct {
+		Message string  `json:"message"`
+		Type    string  `json:"type"`
+		Param   *string `json:"param"`
+		Code    string  `json:"code"`
+	} `json:"error"`
+	Base baseResp `json:"base_resp"`
+}
+
+// fail answers in OpenAI's form.
+func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := told(r, err)
+	var f chatFailure
+	f.Error.Message, f.Error.Type, f.Error.Code = e.Message, oaCodeOf(e).kind, oaCodeOf(e).code
+	if e.Param != "" {
+		f.Error.Param = &e.Param
+	}
+	f.Base = baseResp{codeFor(r, e).number, mmMessage(e)}
+	traced(w, r)
+	setRetryAfter(w.Header(), e.RetryAfter)
+	mmWrite(w, oaCodeOf(e).status, f)
+}
+
+// complete passes a request on, and the answer back.
+func (a *minimaxChat) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	forwardChat(w, r, who, a.b, a.fail)
+}
+
+// chat does the same in V1's form.
+func (a *minimaxV1) chat(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	forwardChat(w, r, who, a.b, a.fail)
+}
+
+func forwardChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b Backend, fail func(http.ResponseWriter, *http.Request, error)) {
+	up, err := askChat(r, b, who)
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	defer up.Body.Close()
+	if up.Status >= http.StatusBadRequest {
+		fail(w, r, chatRefusal(up))
+		return
+	}
+	passChat(w, r, up, fail)
+}
+
+func askChat(r *http.Request, b Backend, who auth.Principal) (*Upstream, error) {
+	body, err := mmBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := chatForm.read(body); err != nil {
+		return nil, err
+	}
+	return b.Chat(r.Context(), who, body)
+}
+
+// chatRefusal is the error that an upstream's refusal is for the customer. Where
+// the upstream does not know the server's own key, that is the operator's to
+// mend.
+func chatRefusal(up *Upstream) error {
+	data, err := io.ReadAll(io.LimitReader(up.Body, maxChatAnswer))
+	var answer struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	_ = json.Unmarshal(data, &answer) // whatever else it is has no message
+	message := shorten(answer.Error.Message, maxUpstreamError)
+	cause := errors.Join(fmt.Errorf("the chat upstream answered %d: %s", up.Status, message), err)
+	switch {
+	case up.Status == http.StatusTooManyRequests:
+		return &job.Error{Code: job.RateLimited, Message: "the chat model has too much to do: try again later", Err: cause}
+	case up.Status == http.StatusUnauthorized, up.Status == http.StatusForbidden, up.Status >= http.StatusInternalServerError:
+		return &job.Error{Code: job.Unavailable, Message: "the chat model is not available: try again later", Err: cause}
+	case message == "":
+		message = fmt.Sprintf("it answered with the status %d", up.Status)
+	}
+	return &job.Error{Code: job.Invalid, Message: "the chat model refused the request: " + message, Err: cause}
+}
+
+// passChat passes an answer on: a stream as it comes, another with base_resp.
+func passChat(w http.ResponseWriter, r *http.Request, up *Upstream, fail func(http.ResponseWriter, *http.Request, error)) {
+	kind, _, _ := mime.ParseMediaType(up.ContentType)
+	if kind == "text/event-stream" {
+		traced(w, r)
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(up.Status)
+		copyFlushed(w, up.Body)
+		return
+	}
+	data, err := io.ReadAll(io.LimitReader(up.Body, maxChatAnswer+1))
+	var answer map[string]json.RawMessage
+	if err == nil && len(data) <= maxChatAnswer {
+		err = json.Unmarshal(data, &answer)
+	}
+	if err != nil || answer == nil {
+		fail(w, r, &job.Error{Code: job.Unavailable, Message: "the chat model's answer cannot be read: try again later", Err: errors.Join(errors.New("the chat upstream's answer is no JSON object"), err)})
+		return
+	}
+	answer["base_resp"], _ = json.Marshal(mmOK) // of two plain fields
+	traced(w, r)
+	mmWrite(w, up.Status, answer)
+}
+
+// copyFlushed passes each piece on as soon as it is there.
+func copyFlushed(w http.ResponseWriter, body io.Reader) {
+	flush := http.NewResponseController(w)
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := body.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil || flush.Flush() != nil {
+				return // who asked has gone
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,306 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// mmKind is the type of a field of MiniMax's requests.
+type mmKind string
+
+// The kinds, in the words of error messages.
+const (
+	mmText   mmKind = "a string"
+	mmWhole  mmKind = "a whole number" // 6, and neither 6.0 nor "6"
+	mmNumber mmKind = "a number"
+	mmBool   mmKind = "true or false"
+	mmObject mmKind = "an object"
+	mmList   mmKind = "a list"
+	mmID     mmKind = "an id" // digits, as a number or a string
+	mmAny    mmKind = "a value"
+)
+
+// mmField says what a field of a request may hold. The tables of fields are the
+// decoder; docs/api-compatibility.md is held to them by a test.
+type mmField struct {
+	name     string
+	kind     mmKind
+	need     bool      // must be there
+	most     int       // characters of a string, items of a list; 0 is no limit
+	from, to float64   // of a number, both included; no range when equal
+	oneOf    []string  // what a string, or a number in decimal, may be
+	fields   []mmField // of an object, or of each object in a list
+	each     mmKind    // of a list's items
+	// refuse says why a field that is understood is refused. It is refused where
+	// it holds something: not for null, false, "" or an empty list. With late the
+	// endpoint does it, after its own rules.
+	refuse string
+	late   bool
+}
+
+// mmForm is the table of a request's fields. Others are tolerated, as MiniMax
+// does.
+type mmForm []mmField
+
+// mmValues is a request that was checked. Null, and a string that is empty, are
+// the same as no value.
+type mmValues map[string]any
+
+func (v mmValues) has(name string) bool { _, ok := v[name]; return ok }
+
+func (v mmValues) text(name string) string { s, _ := v[name].(string); return s }
+
+func (v mmValues) object(name string) mmValues { o, _ := v[name].(mmValues); return o }
+
+// objects are the items of a list of objects.
+func (v mmValues) objects(name string) []mmValues {
+	list, _ := v[name].([]any)
+	out := make([]mmValues, 0, len(list))
+	for _, item := range list {
+		if o, ok := item.(mmValues); ok {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (v mmValues) whole(name string, otherwise int64) int64 {
+	if n, ok := v[name].(int64); ok {
+		return n
+	}
+	return otherwise
+}
+
+func (v mmValues) number(name string, otherwise float64) float64 {
+	if n, ok := v[name].(float64); ok {
+		return n
+	}
+	return otherwise
+}
+
+func (v mmValues) yes(name string, otherwise bool) bool {
+	if b, ok := v[name].(bool); ok {
+		return b
+	}
+	return otherwise
+}
+
+// mmBody reads a request's body, whose size the server has bounded.
+func mmBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	return body, mmBodyError(err)
+}
+
+// mmBodyError says why a body could not be read.
+func mmBodyError(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &large):
+		return job.Errorf(job.TooLarge, "", "the request's body is larger than %d bytes: give files as URLs, or upload them first", large.Limit)
+	}
+	return &job.Error{Code: job.Invalid, Message: "the request's body ended early", Err: err}
+}
+
+// read checks a JSON body against the table.
+func (f mmForm) read(body []byte) (mmValues, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	var top map[string]any
+	if err := dec.Decode(&top); err != nil || top == nil {
+		return nil, &job.Error{Code: job.Invalid, Message: "the request's body must be a JSON object" + jsonTrouble(err), Err: err}
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, job.Errorf(job.Invalid, "", "the request's body goes on after its JSON object")
+	}
+	return readFields(f, "", top)
+}
+
+// jsonTrouble is where a text stops being JSON, without the text itself.
+func jsonTrouble(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf(": it is no JSON at byte %d", syntax.Offset)
+	}
+	return ""
+}
+
+// readQuery checks the parameters of a URL against the table.
+func (f mmForm) readQuery(q url.Values) (mmValues, error) {
+	given := map[string]any{}
+	for _, field := range f {
+		s := q.Get(field.name)
+		if s == "" {
+			continue
+		}
+		given[field.name] = s
+		if _, err := strconv.ParseInt(s, 10, 64); err == nil && field.kind == mmWhole {
+			given[field.name] = json.Number(s)
+		}
+	}
+	return readFields(f, "", given)
+}
+
+func readFields(fields []mmField, prefix string, given map[string]any) (mmValues, error) {
+	out := mmValues{}
+	for i := range fields {
+		f := &fields[i]
+		path := prefix + f.name
+		v, err := f.read(path, given[f.name])
+		switch {
+		case err != nil:
+			return nil, err
+		case v == nil && f.need:
+			return nil, job.Errorf(job.Invalid, path, "%s is missing: it must be %s%s", path, f.kind, f.choices())
+		case v == nil:
+			continue
+		case f.refuse != "" && !f.late && v != false:
+			return nil, job.Errorf(job.Unsupported, path, "%s: %s", path, f.refuse)
+		}
+		out[f.name] = v
+	}
+	return out, nil
+}
+
+// read checks one value; nil is none.
+func (f *mmField) read(path string, given any) (any, error) {
+	if given == nil {
+		return nil, nil
+	}
+	switch f.kind {
+	case mmAny:
+		return given, nil
+	case mmBool:
+		if b, ok := given.(bool); ok {
+			return b, nil
+		}
+	case mmText:
+		if s, ok := given.(string); ok {
+			return f.readText(path, s)
+		}
+	case mmWhole, mmNumber:
+		if n, ok := given.(json.Number); ok {
+			return f.readNumber(path, n)
+		}
+	case mmID:
+		digits, _ := given.(string)
+		if n, ok := given.(json.Number); ok {
+			digits = n.String()
+		}
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > 0 {
+			return n, nil
+		}
+	case mmObject:
+		if o, ok := given.(map[string]any); ok {
+			return readFields(f.fields, path+".", o)
+		}
+	case mmList:
+		if l, ok := given.([]any); ok {
+			return f.readList(path, l)
+		}
+	}
+	return nil, job.Errorf(job.Invalid, path, "%s must be %s%s, not %s", path, f.kind, f.choices(), kindOf(given))
+}
+
+func (f *mmField) readText(path, s string) (any, error) {
+	switch n := utf8.RuneCountInString(s); {
+	case s == "" && len(f.oneOf) == 0:
+		return nil, nil
+	case f.most > 0 && n > f.most:
+		return nil, job.Errorf(job.Invalid, path, "%s has %d characters: the limit is %d", path, n, f.most)
+	case len(f.oneOf) > 0 && !slices.Contains(f.oneOf, s):
+		return nil, job.Errorf(job.Invalid, path, "%s must be%s, not %.40q", path, f.choices(), s)
+	}
+	return s, nil
+}
+
+func (f *mmField) readNumber(path string, n json.Number) (any, error) {
+	x, err := n.Float64()
+	if err != nil || math.IsInf(x, 0) {
+		return nil, job.Errorf(job.Invalid, path, "%s is out of range", path)
+	}
+	var v any = x
+	if f.kind == mmWhole {
+		i, err := n.Int64()
+		if err != nil {
+			return nil, job.Errorf(job.Invalid, path, "%s must be a whole number%s, not %.40s", path, f.choices(), n)
+		}
+		v = i
+	}
+	if len(f.oneOf) > 0 && !slices.Contains(f.oneOf, n.String()) {
+		return nil, job.Errorf(job.Invalid, path, "%s must be%s, not %.40s", path, f.choices(), n)
+	}
+	if f.from != f.to && (x < f.from || x > f.to) {
+		return nil, job.Errorf(job.Invalid, path, "%s is %.40s: it must be%s", path, n, f.choices())
+	}
+	return v, nil
+}
+
+func (f *mmField) readList(path string, list []any) (any, error) {
+	if f.most > 0 && len(list) > f.most {
+		return nil, job.Errorf(job.Invalid, path, "%s has %d items: the limit is %d", path, len(list), f.most)
+	}
+	item := mmField{kind: f.each, fields: f.fields}
+	out := make([]any, 0, len(list))
+	for i, given := range list {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		v, err := item.read(at, given)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			return nil, job.Errorf(job.Invalid, at, "%s must be %s, not %s", at, f.each, kindOf(given))
+		}
+		out = append(out, v)
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// choices are the values that a field may have, for messages.
+func (f *mmField) choices() string {
+	switch {
+	case len(f.oneOf) == 1:
+		return " " + f.oneOf[0]
+	case len(f.oneOf) > 1:
+		return " one of " + strings.Join(f.oneOf, ", ")
+	case f.from != f.to:
+		return fmt.Sprintf(" from %v to %v", f.from, f.to)
+	}
+	return ""
+}
+
+// kindOf names what a JSON value is.
+func kindOf(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case string:
+		if v == "" {
+			return "an empty string"
+		}
+		return "a string"
+	case json.Number:
+		return fmt.Sprintf("the number %.40s", v)
+	case bool:
+		return strconv.FormatBool(v)
+	case []any:
+		return "a list"
+	}
+	return "an object"
+}

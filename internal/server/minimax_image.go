@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// imageSizes are the sizes of image-01, by aspect ratio.
+var imageSizes = map[string][2]int{
+	"1:1": {1024, 1024}, "16:9": {1280, 720}, "4:3": {1152, 864}, "3:2": {1248, 832},
+	"2:3": {832, 1248}, "3:4": {864, 1152}, "9:16": {720, 1280}, "21:9": {1344, 576},
+}
+
+// imageStep is what the sides of an image are multiples of.
+const imageStep = 8
+
+// maxBase64Image is how much of an image is put into an answer, in bytes.
+const maxBase64Image = 32 << 20
+
+// imageAnswer is the answer to POST /v1/image_generation. Counts and id are
+// there twice: as MiniMax's pages have them, and where its CLI looks.
+type imageAnswer struct {
+	ID       string      `json:"id"`
+	Data     imageData   `json:"data"`
+	Metadata imageCounts `json:"metadata"`
+	Notes    []string    `json:"notes,omitempty"`
+	Base     baseResp    `json:"base_resp"`
+}
+
+type imageData struct {
+	URLs   []string `json:"image_urls,omitempty"` // good for imageTime
+	Base64 []string `json:"image_base64,omitempty"`
+	TaskID string   `json:"task_id"`
+	imageCounts
+}
+
+type imageCounts struct {
+	Success int `json:"success_count"`
+	Failed  int `json:"failed_count"`
+}
+
+func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.answer(w, r, func() (any, error) {
+		body, err := mmBody(r)
+		if err != nil {
+			return nil, err
+		}
+		v, err := imageForm.read(body)
+		if err != nil {
+			return nil, err
+		}
+		spec, err := a.imageSpec(r.Context(), who, v)
+		if err != nil {
+			return nil, err
+		}
+		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: idempotencyKey(r), Body: body})
+		if err != nil {
+			return nil, err
+		}
+		if j, err = a.await(r.Context(), who, j.ID); err != nil {
+			return nil, err
+		}
+		return a.imagesOf(r, &j, v.text("response_format") == "base64")
+	})
+}
+
+func (a *minimaxV1) imageSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
+	s := job.Spec{
+		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(newSeed()))), Count: int(v.whole("n", 1)),
+		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("aspect_ratio"),
+	}
+	offer, err := offerFor(a.b, s.Model, job.MiniMaxV1)
+	if err != nil {
+		return s, err
+	}
+	if m, known := mmModelsV1[s.Model]; known && (m.text || m.first || s.Model == "S2V-01") {
+		return s, job.Errorf(job.Unsupported, "model", "model: %s makes films: use POST /v1/video_generation", s.Model)
+	}
+	s.Engine = offer.Engine
+	if strings.TrimSpace(v.text("prompt")) == "" {
+		return s, job.Errorf(job.Invalid, "prompt", "prompt is missing: say what the image should show")
+	}
+	switch {
+	case v.has("width") != v.has("height"):
+		return s, job.Errorf(job.Invalid, "width", "width and height go together: one of them is missing")
+	case v.has("width"):
+		s.Width, s.Height, s.Ratio = int(v.whole("width", 0)), int(v.whole("height", 0)), ""
+		if s.Width%imageStep != 0 || s.Height%imageStep != 0 {
+			return s, job.Errorf(job.Invalid, "width", "width and height are %d and %d: they must be multiples of %d", s.Width, s.Height, imageStep)
+		}
+	default:
+		if s.Ratio == "" {
+			s.Ratio = "1:1"
+		}
+		s.Width, s.Height = imageSizes[s.Ratio][0], imageSizes[s.Ratio][1]
+	}
+	mode := expandNone
+	if v.yes("prompt_optimizer", false) {
+		mode = expandBalanced
+	}
+	return s, setPrompt(ctx, a.b, who, &s, v.text("prompt"), mode)
+}
+
+// await waits for a job that a request is about. One that takes too long, or
+// whose customer has gone, is cancelled: nobody would see what comes of it.
+func (a *minimaxV1) await(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	limited, cancel := context.WithTimeout(ctx, a.imageWait)
+	defer cancel()
+	j, err := a.b.Wait(limited, who, id)
+	if err != nil && limited.Err() == nil {
+		return j, err
+	}
+	if !j.State.Final() {
+		if _, err := a.b.Cancel(context.WithoutCancel(ctx), who, id); err != nil && job.CodeOf(err) != job.Conflict {
+			return j, err
+		}
+		return j, job.Errorf(job.Timeout, "", "the images were not ready in %v: ask for fewer or smaller ones, or try again when there is less to do", a.imageWait)
+	}
+	if base := respOf(&j); base != mmOK {
+		if j.State == job.Failed && j.Error != nil {
+			return j, j.Error
+		}
+		return j, job.Errorf(job.IsCancelled, "", "%s", base.Message)
+	}
+	return j, nil
+}
+
+func (a *minimaxV1) imagesOf(r *http.Request, j *job.Job, inline bool) (any, error) {
+	out := imageAnswer{ID: j.ID.String(), Data: imageData{TaskID: j.ID.String()}, Notes: j.Spec.Notes, Base: mmOK}
+	if j.Result != nil {
+		out.Metadata.Failed = j.Result.Failed
+		for _, f := range j.Result.Files {
+			if f.Role != job.RoleImage {
+				continue
+			}
+			out.Metadata.Success++
+			if !inline {
+				out.Data.URLs = append(out.Data.URLs, linkFor(r, a.b.BlobURL(r.Context(), f, imageTime)))
+				continue
+			}
+			data, err := a.bytesOf(r.Context(), f.Key)
+			if err != nil {
+				return nil, err
+			}
+			out.Data.Base64 = append(out.Data.Base64, base64.StdEncoding.EncodeToString(data))
+		}
+	}
+	out.Data.imageCounts = out.Metadata
+	return out, nil
+}
+
+func (a *minimaxV1) bytesOf(ctx context.Context, key string) ([]byte, error) {
+	body, size, err := a.b.OpenBlob(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if size > maxBase64Image {
+		return nil, job.Errorf(job.TooLarge, "response_format", "response_format: an image of %d bytes is too large for base64: ask for url", size)
+	}
+	return io.ReadAll(io.LimitReader(body, maxBase64Image))
+}

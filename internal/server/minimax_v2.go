@@ -1,0 +1,323 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+const (
+	adaptive          = "adaptive" // a ratio: that of the first frame
+	defaultSecondsV2  = 5
+	defaultResolution = "768P"
+	// recordTime is how long V2 shows a task.
+	recordTime = 7 * 24 * time.Hour
+	// pageSize is how many tasks a page of the list has.
+	pageSize = 20
+)
+
+// V2's task types; the last two are endpoints of their own.
+const (
+	taskText       = "text_to_video"
+	taskImage      = "image_to_video"
+	taskContext    = "h3_context_ir"
+	taskRegenerate = "video_regeneration"
+)
+
+// mmResolutionsV2 are the resolutions of MiniMax's V2 models. A name of our own
+// has all of them, and the engine's own size.
+var mmResolutionsV2 = map[string][]string{
+	"MiniMax-H3":     {"768P", "2K"},
+	"MiniMax-H3-Max": {"480P", "768P"},
+}
+
+// frameV2 are V2's rules for images.
+var frameV2 = PictureRules{MaxBytes: 30 << 20, MinSide: 256, MinAspect: 0.4, MaxAspect: 2.5}
+
+// taskMade is the answer to the endpoints that make a task.
+type taskMade struct {
+	TaskID string   `json:"task_id"`
+	Notes  []string `json:"notes,omitempty"`
+}
+
+// answer writes what f gives, or its error.
+func (a *minimaxV2) answer(w http.ResponseWriter, r *http.Request, f func() (any, error)) {
+	v, err := f()
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	traced(w, r)
+	mmWrite(w, http.StatusOK, v)
+}
+
+// submit reads a request, makes a spec of it and submits that.
+func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Principal, form mmForm, spec func(context.Context, auth.Principal, mmValues) (job.Spec, error)) {
+	a.answer(w, r, func() (any, error) {
+		body, err := mmBody(r)
+		if err != nil {
+			return nil, err
+		}
+		v, err := form.read(body)
+		if err != nil {
+			return nil, err
+		}
+		s, err := spec(r.Context(), who, v)
+		if err != nil {
+			return nil, err
+		}
+		j, err := a.b.Submit(r.Context(), who, Submission{
+			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Body: body,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return taskMade{j.ID.String(), j.Spec.Notes}, nil
+	})
+}
+
+func (a *minimaxV2) generate(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.submit(w, r, who, videoV2Form, a.videoSpec)
+}
+
+func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
+	s := job.Spec{
+		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", defaultSecondsV2)), Seed: newSeed(),
+		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskText,
+	}
+	offer, err := offerFor(a.b, s.Model, job.MiniMaxV2)
+	if err != nil {
+		return s, err
+	}
+	s.Engine = offer.Engine
+	if s.Resolution, err = resolutionV2(s.Model, v.text("resolution")); err != nil {
+		return s, err
+	}
+	c, err := contentOf(v.objects("content"))
+	if err != nil {
+		return s, err
+	}
+	if err := c.unable(); err != nil {
+		return s, err
+	}
+	shape, err := a.shape(ctx, who, &s, offer, &c)
+	if err != nil {
+		return s, err
+	}
+	short := shortSides[s.Resolution]
+	if short == 0 {
+		short = min(offer.Width, offer.Height)
+	}
+	s.Width, s.Height = sizeOf(short, shape[0], shape[1])
+	mode := v.object("extra").text("prompt_expansion_mode")
+	if mode == "disabled" {
+		mode = expandNone
+	}
+	return s, setPrompt(ctx, a.b, who, &s, c.prompt, mode)
+}
+
+// shape is the clip's width to height: that of the first frame, or the ratio.
+func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer Offer, c *mmContent) ([2]int, error) {
+	if len(c.urls[roleFirst]) > 0 {
+		s.TaskType, s.Ratio = taskImage, adaptive
+		p, err := firstFrame(ctx, a.b, who, s, offer, c.at[roleFirst][0], c.urls[roleFirst][0], frameV2)
+		return [2]int{p.Width, p.Height}, err
+	}
+	if s.Ratio == "" || s.Ratio == adaptive {
+		return [2]int{}, job.Errorf(job.Invalid, "ratio", "ratio must be given, and not adaptive, where there is no frame to take it from: such as 16:9")
+	}
+	w, h := ratioOf(s.Ratio)
+	return [2]int{w, h}, nil
+}
+
+// resolutionV2 is the resolution that a model gives.
+func resolutionV2(model, asked string) (string, error) {
+	has, known := mmResolutionsV2[model]
+	if !known {
+		return asked, nil
+	}
+	if asked == "" {
+		return defaultResolution, nil
+	}
+	for _, r := range has {
+		if r == asked {
+			return asked, nil
+		}
+	}
+	return "", job.Errorf(job.Invalid, "resolution", "resolution is %s: %s has %s", asked, model, strings.Join(has, " and "))
+}
+
+// contextIR turns a free prompt into a structured one.
+func (a *minimaxV2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.submit(w, r, who, contextForm, func(_ context.Context, _ auth.Principal, v mmValues) (job.Spec, error) {
+		s := job.Spec{Kind: job.Context, Model: v.text("model"), TaskType: taskContext}
+		offer, err := offerFor(a.b, s.Model, job.MiniMaxV2)
+		if err != nil {
+			return s, err
+		}
+		s.Engine = offer.Engine
+		c, err := contentOf(v.objects("content"))
+		if err != nil {
+			return s, err
+		}
+		if c.images+c.videos+c.sounds > 0 {
+			return s, job.Errorf(job.Unsupported, "content", "content: the structured context is made of the text alone: leave out images, videos and sounds")
+		}
+		if !a.b.HasChat() {
+			return s, job.Errorf(job.Unsupported, "", "this server has no chat model to make a structured context with: its operator can set upstreams.chat in the configuration")
+		}
+		s.Prompt = c.prompt
+		return s, nil
+	})
+}
+
+// regenerate makes a clip of this server again, in 2K.
+func (a *minimaxV2) regenerate(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.submit(w, r, who, regenerationForm, a.regenerationSpec)
+}
+
+func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
+	switch {
+	case v.has("content") && v.has("source_task_id"):
+		return job.Spec{}, job.Errorf(job.Invalid, "content", "content and source_task_id exclude each other")
+	case v.has("content"):
+		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", noBaseVideo)
+	case !v.has("source_task_id"):
+		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id is missing: name the task whose film is to be made again")
+	}
+	src, err := a.task(ctx, who, v.whole("source_task_id", 0))
+	switch {
+	case err != nil:
+		return job.Spec{}, err
+	case src.Spec.Kind != job.Video || src.State != job.Succeeded || src.Result == nil:
+		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id: the task %d has no film: it must be a video task that succeeded", src.ID)
+	}
+	s := src.Spec
+	if name := v.text("model"); name != "" && name != s.Model {
+		return s, job.Errorf(job.Invalid, "model", "model is %s: the task was made by %s, and only that makes it again", name, s.Model)
+	}
+	if _, err := offerFor(a.b, s.Model, job.MiniMaxV2); err != nil {
+		return s, err
+	}
+	s.TaskType, s.Resolution, s.Watermark = taskRegenerate, "2K", v.yes("aigc_watermark", s.Watermark)
+	w, h := ratioOf(s.Ratio)
+	if w == 0 || h == 0 { // adaptive, or the engine's own
+		w, h = src.Result.Width, src.Result.Height
+	}
+	s.Width, s.Height = sizeOf(shortSides["2K"], w, h)
+	s.InputSeconds = src.Result.Seconds
+	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
+	return s, nil
+}
+
+// task is a task of this API that is not older than V2 shows.
+func (a *minimaxV2) task(ctx context.Context, who auth.Principal, id int64) (job.Job, error) {
+	j, err := a.b.Job(ctx, who, job.ID(id))
+	if err == nil && (j.API != job.MiniMaxV2 || time.Since(j.CreatedAt) > recordTime) {
+		err = job.Errorf(job.NotFound, "", "there is no task %d of this API in the last 7 days", id)
+	}
+	return j, err
+}
+
+// pathTask is the task that a request's path names.
+func (a *minimaxV2) pathTask(r *http.Request, who auth.Principal) (job.Job, error) {
+	id, err := job.ParseID(r.PathValue("task_id"), "")
+	if err != nil {
+		return job.Job{}, err
+	}
+	return a.task(r.Context(), who, int64(id))
+}
+
+func (a *minimaxV2) query(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.answer(w, r, func() (any, error) {
+		j, err := a.pathTask(r, who)
+		if err != nil {
+			return nil, err
+		}
+		t := taskOf(r.Context(), a.b, &j)
+		t.Content.URL = linkFor(r, t.Content.URL)
+		return taskAnswer{t}, nil
+	})
+}
+
+func (a *minimaxV2) list(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.answer(w, r, func() (any, error) {
+		f, err := taskFilter(r)
+		if err != nil {
+			return nil, err
+		}
+		jobs, total, err := a.b.Jobs(r.Context(), who, f)
+		if err != nil {
+			return nil, err
+		}
+		out := tasksAnswer{Items: make([]task, len(jobs)), Total: total}
+		for i := range jobs {
+			out.Items[i] = taskOf(r.Context(), a.b, &jobs[i])
+			out.Items[i].Content.URL = linkFor(r, out.Items[i].Content.URL)
+		}
+		return out, nil
+	})
+}
+
+func taskFilter(r *http.Request) (store.JobFilter, error) {
+	q := r.URL.Query()
+	q.Set("filter.task_ids", strings.Join(q["filter.task_ids"], ",")) // repeated, or with commas
+	v, err := tasksQuery.readQuery(q)
+	if err != nil {
+		return store.JobFilter{}, err
+	}
+	size := int(v.whole("page_size", pageSize))
+	f := store.JobFilter{API: []job.API{job.MiniMaxV2}, Since: time.Now().Add(-recordTime), Limit: size, Offset: size * int(v.whole("page_num", 1)-1)}
+	if s := v.text("filter.status"); s != "" {
+		f.States = []job.State{job.State(s)} // the same words
+	}
+	if m := v.text("filter.model"); m != "" {
+		f.Models = []string{m}
+	}
+	if t := v.text("filter.task_type"); t != "" {
+		f.TaskTypes = []string{t}
+	}
+	for s := range strings.SplitSeq(v.text("filter.task_ids"), ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		id, err := job.ParseID(s, "")
+		if err != nil {
+			return f, job.Errorf(job.Invalid, "filter.task_ids", "filter.task_ids: %.40q is no task id", s)
+		}
+		if f.IDs = append(f.IDs, id); len(f.IDs) > maxPage {
+			return f, job.Errorf(job.Invalid, "filter.task_ids", "filter.task_ids has more than %d ids", maxPage)
+		}
+	}
+	return f, nil
+}
+
+// taskGone is the answer to DELETE /v2/video_generation/{task_id}.
+type taskGone struct {
+	TaskID string `json:"task_id"`
+	Action string `json:"action"` // "cancelled" or "deleted"
+}
+
+// remove cancels a task that waits and deletes one that is over; a running one
+// is left alone. A task that a worker takes between the look and the
+// cancellation is stopped: its owner asked for that.
+func (a *minimaxV2) remove(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	a.answer(w, r, func() (any, error) {
+		j, err := a.pathTask(r, who)
+		switch {
+		case err != nil:
+			return nil, err
+		case j.State == job.Running:
+			return nil, job.Errorf(job.Conflict, "", "the task %d is running: only one that waits or is over can be deleted", j.ID)
+		case j.State == job.Queued:
+			_, err = a.b.Cancel(r.Context(), who, j.ID)
+			return taskGone{j.ID.String(), "cancelled"}, err
+		}
+		return taskGone{j.ID.String(), "deleted"}, a.b.Delete(r.Context(), who, j.ID)
+	})
+}

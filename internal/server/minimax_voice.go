@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// speechLanguages are MiniMax's names of languages, in lower case, as tags of
+// BCP 47.
+var speechLanguages = map[string]string{
+	"chinese": "cmn", "chinese,yue": "yue", "cantonese": "yue", "english": "en", "arabic": "ar", "russian": "ru", "spanish": "es",
+	"french": "fr", "portuguese": "pt", "german": "de", "turkish": "tr", "dutch": "nl", "ukrainian": "uk", "vietnamese": "vi",
+	"indonesian": "id", "japanese": "ja", "italian": "it", "korean": "ko", "thai": "th", "polish": "pl", "romanian": "ro",
+	"greek": "el", "czech": "cs", "finnish": "fi", "hindi": "hi", "bulgarian": "bg", "danish": "da", "hebrew": "he",
+	"malay": "ms", "persian": "fa", "slovak": "sk", "swedish": "sv", "croatian": "hr", "hungarian": "hu", "norwegian": "nb",
+	"slovenian": "sl", "catalan": "ca", "nynorsk": "nn", "tamil": "ta", "afrikaans": "af",
+}
+
+// espeakVoice is what an id of espeak-ng's voices looks like: a tag of a
+// language, and perhaps a variant.
+var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0-9_-]+)?$`)
+
+// A high voice for the ids that say so.
+const highVoice = "+f3"
+
+// localVoice is the voice of espeak-ng for a request in MiniMax's words, whose
+// voices are not here: the usual one of the language that is asked for, that the
+// voice's name begins with, or whose script the text is in.
+func localVoice(r Speech) (voice, language string, notes []string) {
+	language = r.Language
+	if tag, ok := speechLanguages[strings.ToLower(language)]; ok {
+		language = tag
+	} else if strings.EqualFold(language, "auto") {
+		language = ""
+	}
+	if espeakVoice.MatchString(r.Voice) {
+		return r.Voice, language, nil
+	}
+	if language == "" {
+		before, _, _ := strings.Cut(r.Voice, "_")
+		before, _, _ = strings.Cut(before, " (") // "Chinese (Mandarin)_News_Anchor"
+		if language = speechLanguages[strings.ToLower(before)]; language == "" {
+			language = scriptLanguage(r.Text)
+		}
+	}
+	if r.Voice == "" {
+		return "", language, nil
+	}
+	if strings.HasPrefix(strings.ToLower(r.Voice), "female") {
+		voice = highVoice
+	}
+	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", shorten(r.Voice, maxNotedWords), language)}
+}
+
+// scriptLanguage guesses a text's language by its script; Latin is English.
+func scriptLanguage(text string) string {
+	han := false
+	for _, c := range text {
+		switch {
+		case unicode.In(c, unicode.Hiragana, unicode.Katakana):
+			return "ja" // beside Han, which is Chinese alone
+		case unicode.Is(unicode.Hangul, c):
+			return "ko"
+		case unicode.Is(unicode.Arabic, c):
+			return "ar"
+		case unicode.Is(unicode.Cyrillic, c):
+			return "ru"
+		case unicode.Is(unicode.Han, c):
+			han = true
+		}
+	}
+	if han {
+		return "cmn"
+	}
+	return "en"
+}

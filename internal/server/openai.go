@@ -1,0 +1,382 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// openAI is OpenAI's Videos API, as its SDKs speak it (openai-go v3,
+// openai-python), and the list of models. docs/api-compatibility.md says what
+// each endpoint and field does here.
+type openAI struct{ b Backend }
+
+// newOpenAI is the API on a backend.
+func newOpenAI(b Backend) api { return &openAI{b} }
+
+// Bounds of GET /v1/videos.
+const (
+	oaListDefault = 20
+	oaListMost    = 100
+)
+
+// oaStopTime is how long DELETE waits for a running computation to stop.
+const oaStopTime = 10 * time.Second
+
+// videoPrefix begins the ids of videos.
+const videoPrefix = "video_"
+
+func (a *openAI) routes() []route {
+	return []route{
+		{"POST /v1/videos", scopeJobsWrite, a.answer(a.create)},
+		{"GET /v1/videos", scopeJobsRead, a.answer(a.list)},
+		{"GET /v1/videos/{id}", scopeJobsRead, a.answer(a.get)},
+		{"DELETE /v1/videos/{id}", scopeJobsWrite, a.answer(a.remove)},
+		// One pattern for /content and /characters/{id}, which would overlap.
+		{"GET /v1/videos/{id}/{part}", scopeJobsRead, a.part},
+		{"POST /v1/videos/{id}/remix", scopeJobsWrite, a.answer(a.remix)},
+		{"POST /v1/videos/extensions", scopeJobsWrite, a.answer(a.extend)},
+		{"POST /v1/videos/edits", scopeJobsWrite, a.answer(a.edit)},
+		{"POST /v1/videos/characters", scopeJobsWrite, a.answer(a.newCharacter)},
+		{"/v1/videos/{rest...}", scopeAny, a.nowhere},
+		{"GET /v1/models", scopeAny, a.answer(a.models)},
+		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model)},
+	}
+}
+
+// answer makes a handler of a function that returns what is to be written as
+// JSON.
+func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principal) (any, error)) func(http.ResponseWriter, *http.Request, auth.Principal) {
+	return func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+		v, err := f(w, r, who)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		oaWrite(w, http.StatusOK, v)
+	}
+}
+
+func oaWrite(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // all types are ours and marshal
+		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// video is OpenAI's object, with two fields of our own at its end. Clients take
+// fields that they do not know.
+type video struct {
+	ID          string      `json:"id"`
+	Object      string      `json:"object"` // "video"
+	Model       string      `json:"model"`
+	Status      string      `json:"status"` // queued, in_progress, completed or failed: pollers fail on others
+	Progress    int         `json:"progress"`
+	Prompt      string      `json:"prompt"`
+	CreatedAt   int64       `json:"created_at"` // unix seconds, as all times here
+	CompletedAt *int64      `json:"completed_at"`
+	ExpiresAt   *int64      `json:"expires_at"`
+	Seconds     string      `json:"seconds"`
+	Size        string      `json:"size"`
+	RemixedFrom *string     `json:"remixed_from_video_id"`
+	Error       *videoError `json:"error"`
+	// Notes say where the result differs from what might be expected.
+	Notes []string `json:"notes,omitempty"`
+	// QueuePosition is how many jobs start before a queued one.
+	QueuePosition *int `json:"queue_position,omitempty"`
+}
+
+// videoError says why there is no video.
+type videoError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// statuses are OpenAI's words for states.
+var statuses = map[job.State]string{
+	job.Queued: "queued", job.Running: "in_progress", job.Succeeded: "completed",
+	job.Failed: "failed", job.Cancelled: "failed", job.Expired: "failed",
+}
+
+// videoOf is a job in OpenAI's form.
+func videoOf(j *job.Job) video {
+	v := video{
+		ID: videoPrefix + j.ID.String(), Object: "video", Model: j.Spec.Model, Status: statuses[j.State], Progress: j.Percent(),
+		Prompt: j.Prompt(), CreatedAt: j.CreatedAt.Unix(), Seconds: secondsOf(j), Size: sizeText(j), Notes: j.Spec.Notes,
+	}
+	if j.State == job.Queued {
+		v.Progress = 0
+	}
+	if j.State == job.Succeeded {
+		v.CompletedAt = unix(j.FinishedAt)
+		v.ExpiresAt = unix(j.ExpiresAt)
+	}
+	if j.Spec.RemixOf != 0 {
+		id := videoPrefix + j.Spec.RemixOf.String()
+		v.RemixedFrom = &id
+	}
+	if e := whyNot(j); e != nil {
+		v.Error = &videoError{Code: oaCodeOf(e).code, Message: e.Message}
+	}
+	return v
+}
+
+// whyNot is the error of a job that ended without a result, nil for others.
+func whyNot(j *job.Job) *job.Error {
+	switch {
+	case !j.State.Final() || j.State == job.Succeeded:
+		return nil
+	case j.State == job.Cancelled:
+		return job.Errorf(job.IsCancelled, "", "it was cancelled by its owner")
+	case j.State == job.Expired:
+		return job.Errorf(job.IsExpired, "", "it waited in the queue for longer than it may: ask for it again")
+	case j.Error != nil:
+		return j.Error
+	}
+	return job.AsError(nil)
+}
+
+func unix(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	n := t.Unix()
+	return &n
+}
+
+// secondsOf is the length of a video as OpenAI writes it; with the film before
+// it where that is joined on.
+func secondsOf(j *job.Job) string {
+	seconds := j.Spec.Seconds
+	if j.Spec.Join {
+		seconds += j.Spec.InputSeconds
+	}
+	return strconv.FormatFloat(seconds, 'f', -1, 64)
+}
+
+// sizeText is "1280x720"; "" while a native size is not known yet.
+func sizeText(j *job.Job) string {
+	w, h := j.Spec.Width, j.Spec.Height
+	if r := j.Result; r != nil && r.Width > 0 && r.Height > 0 {
+		w, h = r.Width, r.Height
+	}
+	if w == 0 || h == 0 {
+		return ""
+	}
+	return strconv.Itoa(w) + "x" + strconv.Itoa(h)
+}
+
+// find returns the video that a path names.
+func (a *openAI) find(ctx context.Context, who auth.Principal, id string) (job.Job, error) {
+	none := job.Errorf(job.NotFound, "", "there is no video %.60q", id)
+	n, err := job.ParseID(id, videoPrefix)
+	if err != nil {
+		return job.Job{}, none
+	}
+	j, err := a.b.Job(ctx, who, n)
+	switch {
+	case err != nil && job.CodeOf(err) == job.NotFound, err == nil && j.Spec.Kind != job.Video:
+		return job.Job{}, none
+	}
+	return j, err
+}
+
+func (a *openAI) get(w http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	j, err := a.find(r.Context(), who, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return a.shown(r.Context(), w, &j)
+}
+
+// shown is a job with its place in the queue, and a header that says when to
+// look again.
+func (a *openAI) shown(ctx context.Context, w http.ResponseWriter, j *job.Job) (video, error) {
+	v := videoOf(j)
+	ahead := 0
+	if j.State == job.Queued {
+		n, err := a.b.Position(ctx, j.ID)
+		switch {
+		case err == nil:
+			ahead, v.QueuePosition = n, &n
+		case job.CodeOf(err) != job.NotFound: // it has just started
+			return v, err
+		}
+	}
+	if after := pollAfter(j, ahead); after > 0 {
+		w.Header().Set("openai-poll-after-ms", strconv.FormatInt(after.Milliseconds(), 10))
+	}
+	return v, nil
+}
+
+// Bounds of openai-poll-after-ms. SDKs keep to the first they are told until
+// the video is done, so it has to stay short.
+const (
+	pollLeast  = 250 * time.Millisecond
+	pollQueued = 2 * time.Second
+	pollMost   = 5 * time.Second
+)
+
+// pollAfter is when it is worth looking at a job again: after a tenth of the
+// time it needs still. 0 is never.
+func pollAfter(j *job.Job, ahead int) time.Duration {
+	switch {
+	case j.State.Final():
+		return 0
+	case j.State == job.Queued:
+		return min(pollQueued, pollLeast*time.Duration(1+min(ahead, 100)))
+	case j.Left == 0:
+		return time.Second
+	}
+	return max(pollLeast, min(pollMost, j.Left/10))
+}
+
+// videoList is a page of videos.
+type videoList struct {
+	Object  string  `json:"object"` // "list"
+	Data    []video `json:"data"`
+	FirstID *string `json:"first_id"`
+	LastID  *string `json:"last_id"`
+	HasMore bool    `json:"has_more"`
+}
+
+func (a *openAI) list(_ http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	q := r.URL.Query()
+	f := store.JobFilter{API: []job.API{job.OpenAI}, Kind: job.Video, Limit: oaListDefault}
+	if s := q.Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > oaListMost {
+			return nil, job.Errorf(job.Invalid, "limit", "limit is %.20q: it must be 1 to %d", s, oaListMost)
+		}
+		f.Limit = n
+	}
+	switch order := q.Get("order"); order {
+	case "", "desc":
+	case "asc":
+		f.Ascending = true
+	default:
+		return nil, job.Errorf(job.Invalid, "order", "order is %.20q: it must be asc or desc", order)
+	}
+	if s := q.Get("after"); s != "" {
+		j, err := a.find(r.Context(), who, s)
+		if err != nil {
+			if e := job.AsError(err); e.Code == job.NotFound {
+				return nil, job.Errorf(job.Invalid, "after", "after: %s", e.Message)
+			}
+			return nil, err
+		}
+		f.After = j.ID
+	}
+	limit := f.Limit
+	f.Limit++ // one more tells whether there are more
+	jobs, _, err := a.b.Jobs(r.Context(), who, f)
+	if err != nil {
+		return nil, err
+	}
+	out := videoList{Object: "list", Data: []video{}, HasMore: len(jobs) > limit}
+	for _, j := range jobs[:min(limit, len(jobs))] {
+		out.Data = append(out.Data, videoOf(&j))
+	}
+	if n := len(out.Data); n > 0 {
+		out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
+	}
+	return out, nil
+}
+
+// videoDeleted confirms a deletion.
+type videoDeleted struct {
+	ID      string `json:"id"`
+	Deleted bool   `json:"deleted"`
+	Object  string `json:"object"` // "video.deleted"
+}
+
+// remove deletes a video and its files. One that waits or runs is cancelled
+// first, as OpenAI's API has no other way to stop a computation.
+func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	ctx := r.Context()
+	j, err := a.find(ctx, who, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if !j.State.Final() {
+		j, err = a.b.Cancel(ctx, who, j.ID)
+		if err != nil && job.CodeOf(err) != job.Conflict { // it ended in between
+			return nil, err
+		}
+		if err == nil && !j.State.Final() {
+			wait, cancel := context.WithTimeout(ctx, oaStopTime)
+			j, err = a.b.Wait(wait, who, j.ID)
+			cancel()
+			if err != nil {
+				return nil, err
+			}
+			if !j.State.Final() {
+				return nil, &job.Error{Code: job.Conflict, Message: "the video is being cancelled: delete it again in a few seconds", RetryAfter: 2 * time.Second}
+			}
+		}
+	}
+	if err := a.b.Delete(ctx, who, j.ID); err != nil {
+		return nil, err
+	}
+	return videoDeleted{ID: r.PathValue("id"), Deleted: true, Object: "video.deleted"}, nil
+}
+
+// model is OpenAI's object of a model, with what it can do.
+type oaModel struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"` // "model"
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+	// Our own: what stands behind the name.
+	Engine     string `json:"engine"`
+	API        string `json:"api"` // whose rules it follows; "" for all
+	Width      int    `json:"width"`
+	Height     int    `json:"height"`
+	FPS        int    `json:"fps"`
+	TakesImage bool   `json:"takes_image"`
+}
+
+// modelList is the answer to GET /v1/models.
+type modelList struct {
+	Object string    `json:"object"` // "list"
+	Data   []oaModel `json:"data"`
+}
+
+func modelOf(o Offer) oaModel {
+	return oaModel{
+		ID: o.Name, Object: "model", Created: o.Created.Unix(), OwnedBy: "kinora", Engine: o.Engine, API: string(o.API),
+		Width: o.Width, Height: o.Height, FPS: o.FPS, TakesImage: o.TakesImage,
+	}
+}
+
+func (a *openAI) models(http.ResponseWriter, *http.Request, auth.Principal) (any, error) {
+	out := modelList{Object: "list", Data: []oaModel{}}
+	for _, o := range a.b.Offers() {
+		out.Data = append(out.Data, modelOf(o))
+	}
+	return out, nil
+}
+
+func (a *openAI) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
+	o, err := a.b.Offer(r.PathValue("model"))
+	if err != nil {
+		return nil, err
+	}
+	return modelOf(o), nil
+}
+
+// nowhere answers what no endpoint does.
+func (a *openAI) nowhere(w http.ResponseWriter, r *http.Request, _ auth.Principal) {
+	a.fail(w, r, job.Errorf(job.NotFound, "", "there is no endpoint %s %.80s", r.Method, strings.ToValidUTF8(r.URL.Path, "?")))
+}

@@ -1,0 +1,360 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Defaults of OpenAI's API.
+const (
+	oaModelDefault   = "sora-2"
+	oaSecondsDefault = 4
+	oaWidthDefault   = 720
+	oaHeightDefault  = 1280
+)
+
+// maxStitched is how long a film may become by extensions, in seconds.
+const maxStitched = 120
+
+// minSide is the least of a side in pixels, as kinora.Request has it.
+const minSide = 16
+
+// maxGuidance is the most of kinora.Request.Guidance.
+const maxGuidance = 100
+
+func (a *openAI) create(w http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	f, err := readForm(r, oaCreateFields)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	offer, err := a.offer(f.values["model"])
+	if err != nil {
+		return nil, err
+	}
+	spec := job.Spec{Kind: job.Video, Model: offer.Name, Engine: offer.Engine}
+	if spec.Prompt, err = f.prompt(); err != nil {
+		return nil, err
+	}
+	if spec.Seconds, err = f.seconds(oaSecondsDefault); err != nil {
+		return nil, err
+	}
+	if err := f.size(&spec, offer); err != nil {
+		return nil, err
+	}
+	if err := f.extras(&spec); err != nil {
+		return nil, err
+	}
+	if err := a.reference(r.Context(), who, f, &spec, offer); err != nil {
+		return nil, err
+	}
+	return a.submit(w, r, who, f, spec)
+}
+
+// submit hands a job to the backend and shows it.
+func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Principal, f *oaForm, spec job.Spec) (any, error) {
+	body, err := f.sum(r.URL.Path)
+	if err != nil {
+		return nil, err
+	}
+	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: idempotencyKey(r), Body: body})
+	if err != nil {
+		return nil, err
+	}
+	return a.shown(r.Context(), w, &j)
+}
+
+// offer finds a model that this API serves: one of OpenAI's names or of our own.
+func (a *openAI) offer(name string) (Offer, error) {
+	if name != "" {
+		return offerFor(a.b, name, job.OpenAI)
+	}
+	if o, err := a.b.Offer(oaModelDefault); err == nil {
+		return o, nil
+	}
+	for _, o := range a.b.Offers() {
+		if o.API == "" || o.API == job.OpenAI {
+			return o, nil
+		}
+	}
+	return Offer{}, job.Errorf(job.NotFound, "model", "this server offers no model by OpenAI's API")
+}
+
+func (f *oaForm) prompt() (string, error) {
+	s := f.values["prompt"]
+	if strings.TrimSpace(s) == "" {
+		return "", missing("prompt", "say what should happen in the video")
+	}
+	return s, nil
+}
+
+func missing(name, hint string) error {
+	return &oaError{job.Errorf(job.Invalid, name, "the parameter %q is missing: %s", name, hint), "missing_required_parameter"}
+}
+
+var secondsForm = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3})?$`)
+
+// seconds reads the length, which OpenAI's SDKs send as a string.
+func (f *oaForm) seconds(otherwise float64) (float64, error) {
+	s := f.values["seconds"]
+	if s == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if !secondsForm.MatchString(s) || err != nil || n <= 0 || n > job.MaxSeconds {
+		return 0, job.Errorf(job.Invalid, "seconds", "seconds is %.20q: it must be a number above 0, at most %d", s, job.MaxSeconds)
+	}
+	return n, nil
+}
+
+var sizeForm = regexp.MustCompile(`^([0-9]{1,5})x([0-9]{1,5})$`)
+
+// parseSize reads "1280x720".
+func parseSize(s string) (w, h int, err error) {
+	m := sizeForm.FindStringSubmatch(s)
+	if m != nil {
+		w, _ = strconv.Atoi(m[1]) // five digits at most
+		h, _ = strconv.Atoi(m[2])
+	}
+	if m == nil || min(w, h) < minSide || max(w, h) > kinora.MaxSide || w%2 != 0 || h%2 != 0 {
+		return 0, 0, job.Errorf(job.Invalid, "size", "size is %.20q: it must be width x height, such as 1280x720, both even and %d to %d", s, minSide, kinora.MaxSide)
+	}
+	return w, h, nil
+}
+
+// size sets the size: what is asked for, OpenAI's default for its own models,
+// or the native size for ours.
+func (f *oaForm) size(spec *job.Spec, offer Offer) (err error) {
+	switch s := f.values["size"]; {
+	case s != "":
+		spec.Width, spec.Height, err = parseSize(s)
+	case offer.API == job.OpenAI:
+		spec.Width, spec.Height = oaWidthDefault, oaHeightDefault
+	default:
+		spec.Width, spec.Height = offer.Width, offer.Height
+	}
+	return err
+}
+
+// extras reads the fields that are our own.
+func (f *oaForm) extras(spec *job.Spec) error {
+	spec.Seed = newSeed()
+	for name, to := range map[string]struct {
+		most uint64
+		set  func(uint64)
+	}{
+		"seed":                {maxSeed, func(n uint64) { spec.Seed = n }},
+		"fps":                 {kinora.MaxFPS, func(n uint64) { spec.FPS = int(n) }},
+		"num_inference_steps": {kinora.MaxSteps, func(n uint64) { spec.Steps = int(n) }},
+	} {
+		s := f.values[name]
+		if s == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil || n > to.most {
+			return job.Errorf(job.Invalid, name, "%s is %.30q: it must be a whole number, at most %d", name, s, to.most)
+		}
+		to.set(n)
+	}
+	if s := f.values["guidance_scale"]; s != "" {
+		n, err := strconv.ParseFloat(s, 32)
+		if err != nil || !(n >= 0 && n <= maxGuidance) {
+			return job.Errorf(job.Invalid, "guidance_scale", "guidance_scale is %.30q: it must be a number, 0 to %d", s, maxGuidance)
+		}
+		spec.Guidance = float32(n)
+	}
+	return nil
+}
+
+// filePrefix begins the ids of files.
+const filePrefix = "file_"
+
+// reference uses a picture as the first frame. A file part is told by its
+// bytes: openai-go calls each "anonymous_file" of type application/octet-stream.
+func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, spec *job.Spec, offer Offer) error {
+	const param = "input_reference"
+	given := 0
+	for _, name := range []string{param, param + "[image_url]", param + "[file_id]"} {
+		if f.has(name) {
+			given++
+		}
+	}
+	switch {
+	case given == 0:
+		return nil
+	case given > 1:
+		return job.Errorf(job.Invalid, param, "%s: give one of a file, image_url and file_id", param)
+	case !offer.TakesImage:
+		return job.Errorf(job.Unsupported, param, "%s: the model %s takes no picture", param, offer.Name)
+	}
+	var p Picture
+	var err error
+	switch url, id := f.values[param+"[image_url]"], f.values[param+"[file_id]"]; {
+	case url != "":
+		if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "data:") {
+			return job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
+		}
+		p, err = a.b.Picture(ctx, who, param+".image_url", url, PictureRules{})
+	case id != "":
+		p, err = a.b.Picture(ctx, who, param+".file_id", "file:"+strings.TrimPrefix(id, filePrefix), PictureRules{})
+	default:
+		file, openErr := f.files[param].Open()
+		if openErr != nil {
+			return openErr
+		}
+		defer file.Close()
+		p, err = a.b.PictureFrom(ctx, who, param, file, PictureRules{})
+	}
+	if err != nil {
+		return err
+	}
+	useFirstFrame(spec, offer, p)
+	return nil
+}
+
+// finished finds a video that something is to be made of.
+func (a *openAI) finished(ctx context.Context, who auth.Principal, id string) (job.Job, error) {
+	j, err := a.find(ctx, who, id)
+	if err != nil {
+		return j, err
+	}
+	if j.State != job.Succeeded {
+		return j, job.Errorf(job.Conflict, "", "the video %s is %s: only a completed one will do", id, statuses[j.State])
+	}
+	return j, nil
+}
+
+// remix makes the same video again, seed and all, from another prompt.
+func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	f, err := readForm(r, oaRemixFields)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	prompt, err := f.prompt()
+	if err != nil {
+		return nil, err
+	}
+	src, err := a.finished(r.Context(), who, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	spec := src.Spec
+	offer, err := a.b.Offer(spec.Model)
+	if err != nil {
+		return nil, err
+	}
+	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
+	spec.Notes = slices.Clone(spec.Notes)
+	if spec.FirstFrame != "" { // a copy of its own: the source may be deleted meanwhile
+		frame, _, err := a.b.OpenBlob(r.Context(), spec.FirstFrame)
+		if err != nil {
+			return nil, err
+		}
+		defer frame.Close()
+		p, err := a.b.PictureFrom(r.Context(), who, "video", frame, PictureRules{})
+		if err != nil {
+			return nil, err
+		}
+		spec.FirstFrame = p.Key
+	}
+	return a.submit(w, r, who, f, spec)
+}
+
+// extend goes on from a video's end; the result is both, one after the other.
+func (a *openAI) extend(w http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
+	f, err := readForm(r, oaExtendFields)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	prompt, err := f.prompt()
+	if err != nil {
+		return nil, err
+	}
+	if !f.has("seconds") {
+		return nil, missing("seconds", "say how long the new part is to be")
+	}
+	seconds, err := f.seconds(0)
+	if err != nil {
+		return nil, err
+	}
+	if !f.has("video[id]") {
+		return nil, missing("video", "name the video to go on from, as {\"id\": \"video_…\"}")
+	}
+	src, err := a.finished(r.Context(), who, f.values["video[id]"])
+	if err != nil {
+		return nil, err
+	}
+	offer, err := a.b.Offer(src.Spec.Model)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := extension(&src, offer, seconds, "video")
+	if err != nil {
+		return nil, err
+	}
+	spec.Prompt = prompt
+	return a.submit(w, r, who, f, spec)
+}
+
+// extension is what asks for the next seconds of a finished video, joined on.
+// param is the field that names the video.
+func extension(src *job.Job, offer Offer, seconds float64, param string) (job.Spec, error) {
+	s, res := src.Spec, src.Result
+	switch {
+	case !offer.TakesImage:
+		return s, job.Errorf(job.Unsupported, param, "%s: the model %s cannot go on from a film", param, offer.Name)
+	case res == nil || res.Seconds <= 0:
+		return s, job.Errorf(job.Conflict, param, "%s: there is no film to go on from", param)
+	case res.Seconds+seconds > maxStitched:
+		return s, job.Errorf(job.Invalid, "seconds", "the film would have %g seconds: at most %d", res.Seconds+seconds, maxStitched)
+	}
+	return job.Spec{
+		Kind: job.Video, Model: offer.Name, Engine: offer.Engine, Seconds: seconds, Width: res.Width, Height: res.Height, FPS: res.FPS,
+		Seed: newSeed(), Steps: s.Steps, Guidance: s.Guidance, After: src.ID, Join: true, InputSeconds: res.Seconds, Watermark: s.Watermark,
+	}, nil
+}
+
+// edit is refused: no local model changes what a film shows.
+func (a *openAI) edit(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
+	return refused(r, oaEditFields, "video",
+		"this server's models make videos and cannot edit one: POST /v1/videos/{id}/remix makes it again from another prompt, POST /v1/videos/extensions goes on from its end")
+}
+
+// newCharacter is refused likewise.
+func (a *openAI) newCharacter(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
+	return refused(r, oaCharacterFields, "video",
+		"this server's models know no characters: describe them in the prompt, or give a first frame as input_reference")
+}
+
+// refused reads a request that cannot be met, so that what is wrong with it is
+// said first.
+func refused(r *http.Request, fields []oaField, param, why string) (any, error) {
+	f, err := readForm(r, fields)
+	if err != nil {
+		return nil, err
+	}
+	f.close()
+	return nil, &oaError{job.Errorf(job.Unsupported, param, "%s", why), "unsupported_operation"}
+}
+
+// useFirstFrame makes a picture the first frame, and notes what is cut off.
+func useFirstFrame(s *job.Spec, offer Offer, p Picture) {
+	s.FirstFrame, s.InputImages = p.Key, 1
+	// Shapes that differ by rounding to even sides are the same.
+	shape, native := float64(p.Width)/float64(p.Height), float64(offer.Width)/float64(offer.Height)
+	if shape/native > 1.02 || native/shape > 1.02 {
+		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
+	}
+}

@@ -1,0 +1,387 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/egress"
+	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/moderation"
+	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/webhook"
+	"github.com/kinora-video/kinora/internal/worker"
+)
+
+// Limits of connections.
+const (
+	headerTime = 10 * time.Second // until a request's header is there
+	bodyTime   = 5 * time.Minute  // until its body is
+	idleTime   = 2 * time.Minute
+	maxHeader  = 64 << 10
+	// drainTime is what answers in flight get when the server stops; event
+	// streams are ended.
+	drainTime = 5 * time.Second
+)
+
+// Options are what a server is made of.
+type Options struct {
+	Config Config
+	// Engines are the local models by name.
+	Engines map[string]worker.Engine
+	Log     *slog.Logger
+}
+
+// Server is a process of the platform: its API, its workers, or both.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	db        *store.DB
+	blobs     *blob.Store
+	auth      *auth.Auth
+	service   *service
+	metrics   *serverMetrics
+	strangers strangers
+	apis      []api
+	native    *native
+	sponsors  *sponsors
+	handler   http.Handler
+	runner    *worker.Runner
+	sender    *webhook.Sender
+	stopping  chan struct{}
+}
+
+// Paths of a data folder.
+const (
+	databaseFile = "kinora.db"
+	mediaFolder  = "media"
+	workFolder   = "work"
+	linkKeyFile  = "link.key"
+)
+
+// DatabaseOf is where a configuration's database is.
+func DatabaseOf(c Config) string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return filepath.Join(c.Data, databaseFile)
+}
+
+// New opens everything that a server stands on. Close ends it.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{
+		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}),
+		strangers: strangers{rpm: o.Config.Limits.AnonymousRPM},
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log}); err != nil {
+		return nil, err
+	}
+	s.db.OnChange(webhook.OnChange)
+	where := s.cfg.Blobs
+	if where == "" {
+		where = filepath.Join(s.cfg.Data, mediaFolder)
+	}
+	if s.blobs, err = blob.Open(ctx, where); err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	if s.service, err = s.newService(o.Engines); err != nil {
+		return nil, err
+	}
+	s.auth = auth.New(s.db, auth.Options{Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
+	s.metrics.registry.MustRegister(newQueueCollector(s.db))
+	s.sender = &webhook.Sender{
+		Store: s.db, To: s.service.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
+		Count: func(outcome string) { s.metrics.deliveries.WithLabelValues(outcome).Inc() },
+	}
+	if s.runner, err = s.newRunner(o.Engines); err != nil {
+		return nil, err
+	}
+	s.addAPIs()
+	routes, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.outer(routes)
+	return s, nil
+}
+
+// addAPIs makes the APIs on the service.
+func (s *Server) addAPIs() {
+	s.sponsors = &sponsors{service: s.service}
+	s.native = newNative(nativeParts{
+		Backend:  s.service,
+		Hooks:    storeHooks{s.db, s.service.fetch.CheckURL},
+		Tenants:  storeTenants{s.db, s.service.meter, s.auth.Forget},
+		Reports:  storeReports{s.service.meter, s.db},
+		Sponsors: s.sponsors,
+	})
+	s.apis = append(newMiniMax(s.service), newOpenAI(s.service), s.native)
+}
+
+// Bootstrap makes a default project and its keys at the first start.
+func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
+	return auth.Bootstrap(ctx, s.db)
+}
+
+func (s *Server) newService(engines map[string]worker.Engine) (*service, error) {
+	c := s.cfg
+	svc := &service{cfg: c, db: s.db, blobs: s.blobs, log: s.log, followers: map[int64]int{}, engines: map[string]kinora.Info{}}
+	for name, e := range engines {
+		svc.engines[name] = e.Info()
+	}
+	secret, err := linkKey(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	if svc.signer, err = blob.NewSigner(secret); err != nil {
+		return nil, err
+	}
+	if svc.fetch, err = egress.New(egress.Options{Allow: c.Egress.Allow, Deny: c.Egress.Deny}); err != nil {
+		return nil, err
+	}
+	svc.calls = webhook.Challenger{To: svc.fetch}
+	if svc.chat, err = upstream(c.Upstreams.Chat.URL, c.Upstreams.Chat.Key, c.Upstreams.Chat.Timeout); err != nil {
+		return nil, fmt.Errorf("upstreams.chat: %w", err)
+	}
+	if svc.speech, err = upstream(c.Upstreams.Speech.URL, c.Upstreams.Speech.Key, c.Upstreams.Speech.Timeout); err != nil {
+		return nil, fmt.Errorf("upstreams.speech: %w", err)
+	}
+	if svc.filter, err = s.newFilter(); err != nil {
+		return nil, err
+	}
+	svc.meter, err = meter.New(s.db, c.Billing)
+	return svc, err
+}
+
+func upstream(url, key string, timeout time.Duration) (*egress.Upstream, error) {
+	if url == "" {
+		return nil, nil //nolint:nilnil // none is configured
+	}
+	return egress.NewUpstream(egress.UpstreamOptions{BaseURL: url, APIKey: key, HeaderTimeout: timeout})
+}
+
+// newFilter reads the word lists and finds the operator's own service.
+func (s *Server) newFilter() (*moderation.Filter, error) {
+	m := s.cfg.Moderation
+	o := moderation.Options{Words: map[string][]string{}}
+	for lang, words := range m.Words {
+		o.Words[lang] = append(o.Words[lang], words...)
+	}
+	for lang, path := range m.WordFiles {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("moderation.word_files: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				o.Words[lang] = append(o.Words[lang], line)
+			}
+		}
+	}
+	if m.Webhook.URL != "" {
+		to, err := upstream(m.Webhook.URL, "", m.Webhook.Timeout)
+		if err != nil {
+			return nil, fmt.Errorf("moderation.webhook: %w", err)
+		}
+		o.Hook = &moderation.Webhook{
+			To: webhook.Hook{To: to, Secret: m.Webhook.Secret}, Timeout: m.Webhook.Timeout, Open: m.Webhook.Open,
+			Failed: func(err error) { s.log.Error("moderation", "error", err) },
+		}
+	}
+	return moderation.New(o)
+}
+
+// linkKey is the secret that signs download links, made at the first start.
+func linkKey(data string) ([]byte, error) {
+	path := filepath.Join(data, linkKeyFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // it never fails
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) { // another process was first
+			return linkKey(data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the key of download links: %w", err)
+		}
+		_, err = f.WriteString(hex.EncodeToString(key) + "\n")
+		return key, errors.Join(err, f.Sync(), f.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key of download links: %w", err)
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) < 32 {
+		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
+	}
+	return key, nil
+}
+
+// routes is the table of all paths.
+func (s *Server) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	for _, a := range s.apis {
+		for _, rt := range a.routes() {
+			mux.Handle(rt.pattern, s.guard(a, rt))
+		}
+	}
+	pages, err := s.native.pages()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pages {
+		mux.HandleFunc(p.pattern, p.handle)
+	}
+	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
+	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	return mux, nil
+}
+
+// readyTime is the most that /readyz takes.
+const readyTime = 2 * time.Second
+
+// ready says whether requests would be served.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	err := s.db.Ping(ctx)
+	if err == nil {
+		err = s.service.room()
+	}
+	select {
+	case <-s.stopping:
+		err = errors.New("the server is stopping")
+	default:
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// Handler answers requests; for tests and for Run.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run works until ctx ends and then stops in order: no more requests and jobs,
+// what runs gets its grace.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	qc := store.QueueConfig{Refund: s.service.meter.Refund, Deliverers: s.cfg.Webhooks.Workers}
+	if s.cfg.Role != RoleAPI {
+		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
+	}
+	qc.Deliver = func(ctx context.Context, id int64, _ int) (time.Duration, bool, error) {
+		again, err := s.sender.Deliver(ctx, id)
+		return again, err == nil && again == 0, err
+	}
+	queue, err := s.db.StartQueue(life, qc)
+	if err != nil {
+		return err
+	}
+	var side sync.WaitGroup
+	side.Go(func() { s.janitor(ctx) })
+	failed := make(chan error, 1)
+	hs := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { return life },
+	}
+	if ln != nil {
+		go func() { failed <- hs.Serve(ln) }()
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	close(s.stopping)
+	s.log.Info("stopping", "grace", s.cfg.Jobs.Grace)
+	if ln != nil {
+		soon, cancel := context.WithTimeout(life, drainTime)
+		if hs.Shutdown(soon) != nil {
+			hs.Close()
+		}
+		cancel()
+	}
+	grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)
+	defer cancel()
+	stopErr := queue.Stop(grace)
+	side.Wait()
+	return errors.Join(err, stopErr)
+}
+
+// Close lets go of everything.
+func (s *Server) Close() {
+	if s.auth != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if err := s.auth.Close(ctx); err != nil {
+			s.log.Warn("noting when keys were used", "error", err)
+		}
+	}
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.log.Warn("closing the database", "error", err)
+		}
+	}
+	if s.blobs != nil {
+		if err := s.blobs.Close(); err != nil {
+			s.log.Warn("closing the media store", "error", err)
+		}
+	}
+}
+
+// formOf is the API whose form a path's errors take.
+func (s *Server) formOf(r *http.Request) api {
+	for _, a := range s.apis {
+		for _, rt := range a.routes() {
+			if rt.pattern == r.Pattern {
+				return a
+			}
+		}
+	}
+	return s.native
+}
+
+// newRunner is what takes jobs and runs them.
+func (s *Server) newRunner(engines map[string]worker.Engine) (*worker.Runner, error) {
+	o := worker.Options{
+		DB: s.db, Blobs: s.blobs, Engines: engines, Dir: filepath.Join(s.cfg.Data, workFolder), Lease: s.cfg.Jobs.Lease,
+		Keep: s.cfg.Keep.Jobs, Settle: s.service.meter.Settle, Observe: s.metrics, Log: s.log,
+	}
+	if s.service.filter.Watches() {
+		o.Review = s.service.filter.Output
+	}
+	if s.service.HasChat() {
+		o.Contexts = s.service
+	}
+	return worker.New(o)
+}

@@ -1,0 +1,283 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/egress"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/moderation"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// Challenger proves that a callback URL wants to be called.
+type Challenger interface {
+	Challenge(ctx context.Context, url string) error
+}
+
+// service is the Backend on the real store. It holds no state of its own
+// beside what it was made of.
+type service struct {
+	cfg     Config
+	db      *store.DB
+	blobs   *blob.Store
+	signer  *blob.Signer
+	fetch   *egress.Client
+	filter  *moderation.Filter
+	meter   *meter.Meter
+	calls   Challenger
+	chat    *egress.Upstream // nil for none
+	speech  *egress.Upstream // nil for espeak-ng
+	engines map[string]kinora.Info
+	log     *slog.Logger
+
+	followersMu sync.Mutex
+	followers   map[int64]int // open event streams, by project
+}
+
+// followEvery is how often a job is looked at whose changes another process
+// makes.
+const followEvery = time.Second
+
+// Submit accepts a job.
+func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
+	if err := s.check(&sub); err != nil {
+		return job.Job{}, err
+	}
+	for _, text := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
+		if err := s.filter.Prompt(ctx, who.Project.ID, text); err != nil {
+			return job.Job{}, err
+		}
+	}
+	if err := s.room(); err != nil {
+		return job.Job{}, err
+	}
+	if sub.Callback != "" {
+		if err := s.calls.Challenge(ctx, sub.Callback); err != nil {
+			return job.Job{}, err
+		}
+	}
+	price, err := s.meter.Quote(sub.Spec)
+	if err != nil {
+		return job.Job{}, err
+	}
+	now := time.Now()
+	j := job.Job{
+		ID: job.ID(store.NewID()), Project: who.Project.ID, Key: who.Key.ID, API: sub.API, Spec: sub.Spec, State: job.Queued,
+		Priority: job.DefaultPriority, MaxAttempts: s.cfg.Jobs.Attempts, Callback: sub.Callback, Price: price,
+		Sponsor: who.Project.Sponsored && len(s.cfg.Sponsors) > 0, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(s.cfg.Jobs.Wait),
+	}
+	if sub.Priority != nil {
+		j.Priority = *sub.Priority
+	}
+	hash := sha256.Sum256(sub.Body)
+	made, _, err := s.db.Submit(ctx, store.Submission{
+		Job: j, IdempotencyKey: sub.IdempotencyKey, RequestHash: hex.EncodeToString(hash[:]),
+		MaxQueued: s.cfg.Jobs.Queue, MaxInFlight: who.Project.MaxInFlight, MaxKeyInFlight: who.Key.MaxInFlight,
+		Weight: who.Project.Weight, MaxRunning: who.Project.MaxRunning,
+	}, s.meter.Reserve)
+	return made, err
+}
+
+// MaxIdempotencyKey is the length of an idempotency key in bytes.
+const MaxIdempotencyKey = 255
+
+// check holds a submission to the limits of every job.
+func (s *service) check(sub *Submission) error {
+	sp := &sub.Spec
+	info, ok := s.engines[sp.Engine]
+	switch {
+	case !ok && sp.Kind != job.Context:
+		return job.Errorf(job.Internal, "", "the model %s has no engine here", sp.Model)
+	case !utf8.ValidString(sp.Prompt):
+		return job.Errorf(job.Invalid, "prompt", "the prompt is not valid UTF-8")
+	case utf8.RuneCountInString(sp.Prompt) > job.MaxPromptChars:
+		return job.Errorf(job.Invalid, "prompt", "the prompt has more than %d characters", job.MaxPromptChars)
+	case strings.TrimSpace(sp.Prompt) == "" && sp.FirstFrame == "" && sp.After == 0:
+		return job.Errorf(job.Invalid, "prompt", "the prompt is empty: say what should happen")
+	case sp.FirstFrame != "" && !info.Image:
+		return job.Errorf(job.Unsupported, "", "the model %s takes no first frame", sp.Model)
+	case sp.Kind == job.Video && (sp.Seconds <= 0 || sp.Seconds > float64(s.cfg.Jobs.Seconds)):
+		return job.Errorf(job.Invalid, "seconds", "%v seconds is out of range: more than 0, at most %d", sp.Seconds, s.cfg.Jobs.Seconds)
+	case sp.Kind == job.Image && (sp.Count < 1 || sp.Count > job.MaxImages):
+		return job.Errorf(job.Invalid, "n", "%d images is out of range: 1 to %d", sp.Count, job.MaxImages)
+	case sp.Width < 0 || sp.Height < 0 || sp.Width > kinora.MaxSide || sp.Height > kinora.MaxSide || sp.Width%2 != 0 || sp.Height%2 != 0:
+		return job.Errorf(job.Invalid, "size", "%d×%d is out of range: even sides of at most %d pixels", sp.Width, sp.Height, kinora.MaxSide)
+	case sp.FPS < 0 || sp.FPS > kinora.MaxFPS:
+		return job.Errorf(job.Invalid, "fps", "%d frames a second is out of range: at most %d", sp.FPS, kinora.MaxFPS)
+	case sp.Steps < 0 || sp.Steps > kinora.MaxSteps:
+		return job.Errorf(job.Invalid, "steps", "%d steps is out of range: at most %d", sp.Steps, kinora.MaxSteps)
+	case sub.Priority != nil && (*sub.Priority < 0 || *sub.Priority > job.MaxPriority):
+		return job.Errorf(job.Invalid, "priority", "%d is out of range: 0 to %d", *sub.Priority, job.MaxPriority)
+	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
+		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
+	}
+	if (sp.Width > info.Width || sp.Height > info.Height) && sp.Kind != job.Context {
+		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is enlarged from that", sp.Engine, info.Width, info.Height))
+	}
+	sp.Notes = slices.Compact(sp.Notes)
+	return nil
+}
+
+// room refuses work that the disk could not hold the result of.
+func (s *service) room() error {
+	if err := s.blobs.Room(uint64(s.cfg.Limits.FreeSpace)); err != nil {
+		return &job.Error{Code: job.Unavailable, Message: "the server's disk is full: try again later", RetryAfter: time.Minute, Err: err}
+	}
+	return nil
+}
+
+// Job returns one of the project's jobs.
+func (s *service) Job(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	return s.db.Job(ctx, who.Project.ID, id)
+}
+
+// Jobs lists the project's jobs.
+func (s *service) Jobs(ctx context.Context, who auth.Principal, f store.JobFilter) ([]job.Job, int, error) {
+	f.Project = who.Project.ID
+	return s.db.Jobs(ctx, f)
+}
+
+// Cancel stops a job.
+func (s *service) Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	return s.db.Cancel(ctx, who.Project.ID, id, s.meter.Refund)
+}
+
+// Delete removes a finished job with its files.
+func (s *service) Delete(ctx context.Context, who auth.Principal, id job.ID) error {
+	keys, err := s.db.Delete(ctx, who.Project.ID, id)
+	if err != nil {
+		return err
+	}
+	s.dropBlobs(ctx, keys)
+	return nil
+}
+
+// dropBlobs deletes bytes that no row knows any more. What cannot be deleted
+// now is the janitor's.
+func (s *service) dropBlobs(ctx context.Context, keys []string) {
+	for _, key := range keys {
+		if err := s.blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
+			s.log.Warn("deleting media", "key", key, "error", err)
+		}
+	}
+}
+
+// Position is how many jobs will start before a queued one.
+func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
+	return s.db.Position(ctx, id)
+}
+
+// Wait returns the job when it is final, or as it is when ctx ends.
+func (s *service) Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+	var last job.Job
+	err := s.follow(ctx, who, id, func(j job.Job) bool { last = j; return true })
+	if last.ID != 0 {
+		return last, nil
+	}
+	return last, err
+}
+
+// Follow hands over the job at each change until it is final.
+func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+	s.followersMu.Lock()
+	if s.followers[who.Project.ID] >= s.cfg.Limits.Followers {
+		s.followersMu.Unlock()
+		return &job.Error{Code: job.RateLimited, Message: fmt.Sprintf("the project has %d event streams open: close some", s.cfg.Limits.Followers), RetryAfter: 5 * time.Second}
+	}
+	s.followers[who.Project.ID]++
+	s.followersMu.Unlock()
+	defer func() {
+		s.followersMu.Lock()
+		defer s.followersMu.Unlock()
+		if s.followers[who.Project.ID]--; s.followers[who.Project.ID] == 0 {
+			delete(s.followers, who.Project.ID)
+		}
+	}()
+	return s.follow(ctx, who, id, yield)
+}
+
+func (s *service) follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+	changed, stop := s.db.Follow(id)
+	defer stop()
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	seen := int64(-1)
+	for {
+		j, err := s.db.Job(ctx, who.Project.ID, id)
+		if err != nil {
+			return err
+		}
+		if j.Revision != seen {
+			seen = j.Revision
+			if !yield(j) {
+				return nil
+			}
+		}
+		if j.State.Final() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// Offers are the public models.
+func (s *service) Offers() []Offer {
+	out := make([]Offer, 0, len(s.cfg.Models))
+	for _, m := range s.cfg.Models {
+		in := s.engines[m.Engine]
+		out = append(out, Offer{
+			Name: m.Name, Engine: m.Engine, API: m.API,
+			Width: in.Width, Height: in.Height, FPS: in.FPS, TakesImage: in.Image, Created: offersSince,
+		})
+	}
+	return out
+}
+
+// offersSince is the creation time that model lists show: the day the storybook's
+// model was first released.
+var offersSince = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+
+// Offer finds a public model by its name.
+func (s *service) Offer(name string) (Offer, error) {
+	offers := s.Offers()
+	names := make([]string, 0, len(offers))
+	for _, o := range offers {
+		if o.Name == name {
+			return o, nil
+		}
+		names = append(names, o.Name)
+	}
+	return Offer{}, job.Errorf(job.NotFound, "model", "there is no model %.60q: the models are %s", name, strings.Join(names, ", "))
+}
+
+// Usage is what the project may still spend.
+func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, error) {
+	b, err := s.meter.Allowance(ctx, who.Project)
+	if err != nil {
+		return Allowance{}, err
+	}
+	_, running, err := s.db.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
+	return Allowance{
+		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, Held: b.Held,
+		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,
+		JobsInFlight: running, MaxJobsInFlight: who.Project.MaxInFlight,
+	}, err
+}

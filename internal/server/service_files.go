@@ -1,0 +1,230 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/egress"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// Limits of what customers send.
+const (
+	MaxPictureBytes  = 20 << 20 // of an image, however it comes
+	MaxPicturePixels = 64 << 20
+	MaxFileName      = 200 // bytes
+	MaxFilesPage     = 1000
+)
+
+// mediaPath begins the path of every signed link.
+const mediaPath = "/media/"
+
+// Picture fetches an image that a request names.
+func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
+	id, ours := strings.CutPrefix(ref, "mm_file://")
+	if !ours {
+		id, ours = strings.CutPrefix(ref, "file:")
+	}
+	if ours {
+		n, err := strconv.ParseInt(id, 10, 64)
+		if err != nil {
+			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file", param, ref)
+		}
+		f, err := s.db.File(ctx, who.Project.ID, n)
+		if err != nil {
+			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %d: upload it first", param, n)
+		}
+		r, _, err := s.OpenBlob(ctx, f.Key)
+		if err != nil {
+			return Picture{}, err
+		}
+		defer r.Close()
+		return s.PictureFrom(ctx, who, param, r, rules)
+	}
+	got, err := s.fetch.FetchURL(ctx, ref, egress.Limits{MaxBytes: maxBytes(rules), Accept: []string{"image/"}})
+	if err != nil {
+		return Picture{}, fetchError(param, err)
+	}
+	return s.PictureFrom(ctx, who, param, bytes.NewReader(got.Data), rules)
+}
+
+func maxBytes(r PictureRules) int64 {
+	if r.MaxBytes == 0 {
+		return MaxPictureBytes
+	}
+	return r.MaxBytes
+}
+
+// fetchError tells a customer why a URL could not be fetched.
+func fetchError(param string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
+}
+
+// PictureFrom checks an image and keeps it as a PNG: what the engine and ffmpeg
+// see later is our own encoding, never the customer's bytes.
+func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
+	img, info, err := kinora.DecodeImage(r, kinora.ImageLimits{Bytes: maxBytes(rules), Pixels: MaxPicturePixels})
+	if err != nil {
+		if kinora.KindOf(err) != kinora.Invalid {
+			return Picture{}, err
+		}
+		return Picture{}, &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
+	}
+	short, aspect := min(info.Width, info.Height), float64(info.Width)/float64(info.Height)
+	switch {
+	case short < rules.MinSide:
+		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: the short side must have at least %d", param, info.Width, info.Height, rules.MinSide)
+	case rules.MinAspect > 0 && aspect < rules.MinAspect, rules.MaxAspect > 0 && aspect > rules.MaxAspect:
+		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: width over height must be between %.2g and %.2g", param, info.Width, info.Height, rules.MinAspect, rules.MaxAspect)
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, img); err != nil {
+		return Picture{}, err
+	}
+	key, err := blob.NewKey(blob.KindImage, "image/png")
+	if err != nil {
+		return Picture{}, err
+	}
+	if _, err := s.blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
+		return Picture{}, storageError(err)
+	}
+	return Picture{Key: key, Width: info.Width, Height: info.Height}, nil
+}
+
+// storageError tells a customer that bytes could not be kept.
+func storageError(err error) error {
+	if errors.Is(err, blob.ErrTooLarge) {
+		return &job.Error{Code: job.TooLarge, Message: "the file is too large", Err: err}
+	}
+	return &job.Error{Code: job.Unavailable, Message: "the file could not be stored: try again later", RetryAfter: 30 * time.Second, Err: err}
+}
+
+// AddFile keeps a file that a customer sends.
+func (s *service) AddFile(ctx context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error) {
+	if err := s.room(); err != nil {
+		return store.File{}, err
+	}
+	name = cleanName(name)
+	head := make([]byte, 512)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return store.File{}, err
+	}
+	if n == 0 {
+		return store.File{}, job.Errorf(job.Invalid, "file", "the file is empty")
+	}
+	kind := mediaType(head[:n])
+	key, err := blob.NewKey(blob.KindFile, kind)
+	if err != nil {
+		return store.File{}, err
+	}
+	info, err := s.blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:n]), r), blob.Meta{ContentType: kind, MaxBytes: s.cfg.Limits.Body})
+	if err != nil {
+		return store.File{}, storageError(err)
+	}
+	now := time.Now()
+	f := store.File{
+		ID: store.NewID(), Project: who.Project.ID, Purpose: purpose, Name: name, ContentType: kind, Key: key,
+		SHA256: info.SHA256, Bytes: info.Size, CreatedAt: now, ExpiresAt: now.Add(s.cfg.Keep.Files),
+	}
+	kept, err := s.db.AddFile(ctx, f)
+	if err != nil {
+		s.dropBlobs(ctx, []string{key})
+	}
+	return kept, err
+}
+
+// cleanName is the last part of a file name, printable and of bounded length.
+func cleanName(name string) string {
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '"' || r == 0xfffd {
+			return -1
+		}
+		return r
+	}, name)
+	for len(name) > MaxFileName {
+		name = name[:len(name)-1]
+	}
+	name = strings.ToValidUTF8(name, "")
+	if name == "." || name == "/" || name == "" {
+		return "file"
+	}
+	return name
+}
+
+// File returns one of the project's files.
+func (s *service) File(ctx context.Context, who auth.Principal, id int64) (store.File, error) {
+	return s.db.File(ctx, who.Project.ID, id)
+}
+
+// Files lists the project's files.
+func (s *service) Files(ctx context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error) {
+	return s.db.Files(ctx, who.Project.ID, purpose, after, min(limit, MaxFilesPage))
+}
+
+// DeleteFile removes a file.
+func (s *service) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
+	key, err := s.db.DeleteFile(ctx, who.Project.ID, id)
+	if err != nil {
+		return err
+	}
+	s.dropBlobs(ctx, []string{key})
+	return nil
+}
+
+// OpenBlob opens stored bytes.
+func (s *service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error) {
+	r, info, err := s.blobs.Open(ctx, key)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, 0, &job.Error{Code: job.NotFound, Message: "the file is gone: files are kept for a limited time", Err: err}
+	}
+	if err != nil {
+		return nil, 0, &job.Error{Code: job.Unavailable, Message: "the file cannot be read now: try again later", RetryAfter: 10 * time.Second, Err: err}
+	}
+	return r, info.Size, nil
+}
+
+// FileURL is a signed link to a file.
+func (s *service) FileURL(ctx context.Context, f store.File, good time.Duration) string {
+	return s.link(ctx, f.Key, f.Name, good)
+}
+
+// BlobURL is a signed link to a file of a result.
+func (s *service) BlobURL(ctx context.Context, f job.File, good time.Duration) string {
+	return s.link(ctx, f.Key, fmt.Sprintf("%s-%d%s", f.Role, f.ID, path.Ext(f.Key)), good)
+}
+
+func (s *service) link(ctx context.Context, key, name string, good time.Duration) string {
+	if good <= 0 {
+		good = s.cfg.Keep.Links
+	}
+	l, err := s.signer.Link("GET", mediaPath+key, name, time.Now().Add(good))
+	if err != nil {
+		s.log.Error("signing a link", "key", key, "error", err)
+		return ""
+	}
+	base := infoOf(ctx).base
+	if base == "" { // a webhook is rendered outside any request
+		if base = strings.TrimSuffix(s.cfg.PublicURL, "/"); base == "" {
+			base = (&url.URL{Scheme: "http", Host: s.cfg.Listen}).String()
+		}
+	}
+	return base + l
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/egress"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/meter"
+)
+
+// Limits of what upstreams answer.
+const (
+	MaxSpeechText  = 10_000   // characters
+	maxSpeechBytes = 64 << 20 // of an upstream's answer
+	maxChatBytes   = 8 << 20  // of an answer that is read here
+)
+
+var errNoChat = &job.Error{Code: job.Unsupported, Message: "this server has no chat model: its operator can set upstreams.chat in the configuration"}
+
+// HasChat says whether there is a chat upstream.
+func (s *service) HasChat() bool { return s.chat != nil }
+
+// Chat forwards a request body to the chat upstream.
+func (s *service) Chat(ctx context.Context, _ auth.Principal, body []byte) (*Upstream, error) {
+	if s.chat == nil {
+		return nil, errNoChat
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+		return nil, job.Errorf(job.Invalid, "", "the body is no JSON object")
+	}
+	if m := s.cfg.Upstreams.Chat.Model; m != "" && (fields["model"] == nil || string(fields["model"]) == `""`) {
+		fields["model"], _ = json.Marshal(m)
+		body, _ = json.Marshal(fields)
+	}
+	resp, err := s.ask(ctx, s.chat, "chat/completions", body)
+	if err != nil {
+		return nil, err
+	}
+	return &Upstream{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: resp.Body}, nil
+}
+
+// ask posts JSON to an upstream.
+func (s *service) ask(ctx context.Context, u *egress.Upstream, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Request-Id", requestID(ctx))
+	resp, err := u.Do(ctx, req)
+	switch {
+	case errors.Is(err, egress.ErrTimeout):
+		return nil, &job.Error{Code: job.Timeout, Message: "the upstream service took too long: try again", RetryAfter: 5 * time.Second, Err: err}
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case err != nil:
+		return nil, &job.Error{Code: job.Unavailable, Message: "the upstream service cannot be reached: try again later", RetryAfter: 10 * time.Second, Err: err}
+	}
+	return resp, nil
+}
+
+// contextInstruction asks a chat model for the structured context that video
+// models are prompted with.
+const contextInstruction = `You prepare prompts for a video model. Rewrite the user's request as one structured description, in the user's language, with three parts headed "Description:" (one paragraph: subjects, appearance, actions in order, place, light, camera), "Soundscape:" (one sentence) and "Music:" (one sentence, or "none"). Add nothing that contradicts the request. Answer with these three parts only.`
+
+// Expand turns a prompt into a structured context by the chat upstream.
+func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
+	if s.chat == nil {
+		return "", errNoChat
+	}
+	type message struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}
+	body, err := json.Marshal(map[string]any{
+		"model":    s.cfg.Upstreams.Chat.Model,
+		"messages": []message{{"system", contextInstruction}, {"user", prompt}},
+	})
+	if err != nil {
+		return "", err
+	}
+	resp, err := s.ask(ctx, s.chat, "chat/completions", body)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := egress.ReadAll(resp.Body, maxChatBytes)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: fmt.Errorf("status %d: %w", resp.StatusCode, err)}
+	}
+	var answer struct {
+		Choices []struct {
+			Message message `json:"message"`
+		} `json:"choices"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" {
+		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
+	}
+	return strings.TrimSpace(answer.Choices[0].Message.Content), nil
+}
+
+// Speak makes speech by the configured upstream, or by espeak-ng here.
+func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
+	n := utf8.RuneCountInString(r.Text)
+	if strings.TrimSpace(r.Text) == "" || n > MaxSpeechText {
+		return Spoken{}, job.Errorf(job.Invalid, "text", "the text has %d characters: 1 to %d", n, MaxSpeechText)
+	}
+	if err := s.filter.Prompt(ctx, who.Project.ID, r.Text); err != nil {
+		return Spoken{}, err
+	}
+	charge, err := s.meter.Hold(ctx, meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: r.Model, API: job.MiniMaxV1, Characters: n})
+	if err != nil {
+		return Spoken{}, err
+	}
+	out, err := s.speak(ctx, r)
+	if err != nil {
+		return Spoken{}, errors.Join(err, charge.Refund(context.WithoutCancel(ctx)))
+	}
+	out.Characters = n
+	return out, charge.Settle(context.WithoutCancel(ctx))
+}
+
+func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
+	if s.speech != nil {
+		return s.speakUpstream(ctx, r)
+	}
+	voice, language, notes := localVoice(r)
+	var sound bytes.Buffer
+	got, err := kinora.Speak(ctx, &sound, kinora.SpeechRequest{
+		Text: r.Text, Voice: voice, Speed: r.Speed, Pitch: float64(r.Pitch), Volume: r.Volume, Language: language,
+		Format: kinora.SoundFormat(r.Format), SampleRate: r.SampleRate, Bitrate: r.BitRate, Channels: r.Channels,
+	})
+	switch {
+	case err == nil:
+	case kinora.KindOf(err) == kinora.Invalid:
+		return Spoken{}, &job.Error{Code: job.Invalid, Message: err.Error(), Err: err}
+	case kinora.KindOf(err) == kinora.Unsupported:
+		return Spoken{}, &job.Error{Code: job.Unsupported, Message: "this server cannot speak: " + err.Error(), Err: err}
+	default:
+		return Spoken{}, err
+	}
+	return Spoken{
+		Data: sound.Bytes(), Format: string(got.Format), Duration: got.Duration,
+		SampleRate: got.SampleRate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
+	}, nil
+}
+
+// speakUpstream asks a service that speaks MiniMax's t2a_v2.
+func (s *service) speakUpstream(ctx context.Context, r Speech) (Spoken, error) {
+	body, err := json.Marshal(map[string]any{
+		"model": r.Model, "text": r.Text, "output_format": "hex", "language_boost": r.Language,
+		"voice_setting": map[string]any{"voice_id": r.Voice, "speed": r.Speed, "vol": r.Volume, "pitch": r.Pitch},
+		"audio_setting": map[string]any{"format": r.Format, "sample_rate": r.SampleRate, "bitrate": r.BitRate, "channel": r.Channels},
+	})
+	if err != nil {
+		return Spoken{}, err
+	}
+	resp, err := s.ask(ctx, s.speech, "t2a_v2", body)
+	if err != nil {
+		return Spoken{}, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Data struct {
+			Audio string `json:"audio"`
+		} `json:"data"`
+		Extra struct {
+			Length   int64 `json:"audio_length"`
+			Rate     int   `json:"audio_sample_rate"`
+			BitRate  int   `json:"bitrate"`
+			Channels int   `json:"audio_channel"`
+		} `json:"extra_info"`
+	}
+	data, err := egress.ReadAll(io.Reader(resp.Body), maxSpeechBytes)
+	if err == nil {
+		err = json.Unmarshal(data, &answer)
+	}
+	sound, hexErr := hex.DecodeString(answer.Data.Audio)
+	if err != nil || hexErr != nil || len(sound) == 0 {
+		return Spoken{}, &job.Error{Code: job.Unavailable, Message: "the speech service did not answer with sound: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(err, hexErr)}
+	}
+	return Spoken{
+		Data: sound, Format: r.Format, Duration: time.Duration(answer.Extra.Length) * time.Millisecond,
+		SampleRate: answer.Extra.Rate, Channels: answer.Extra.Channels, BitRate: answer.Extra.BitRate,
+	}, nil
+}

@@ -1,0 +1,144 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"sync"
+	"time"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// beat is what the next heartbeat tells. The engine writes to it from its own
+// goroutine, which waits for nothing here.
+type beat struct {
+	mu      sync.Mutex
+	now     store.Beat
+	picture image.Image // a preview that is not stored yet
+	key     string      // of the previews of this attempt; "" before the first
+	parts   int         // clips that the job makes
+	part    int         // the one that is being made
+}
+
+// phase notes the phase.
+func (b *beat) phase(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now.Phase = name
+	b.now.Left = 0
+}
+
+// begin notes that clip number part of parts begins.
+func (b *beat) begin(part, parts int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.part, b.parts = part, parts
+}
+
+// progress notes how far the clip is that is being made.
+func (b *beat) progress(p kinora.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	parts := max(1, b.parts)
+	b.now.Progress = max(b.now.Progress, (float64(b.part)+p.Overall)/float64(parts))
+	b.now.Left = p.Left
+	if p.Left > 0 && parts > 1 {
+		b.now.Left += (p.Elapsed + p.Left) * time.Duration(parts-1-b.part)
+	}
+}
+
+// preview notes a picture.
+func (b *beat) preview(img image.Image) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.picture = img
+}
+
+func (b *beat) previewKey() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.key
+}
+
+// beats sends heartbeats until ctx ends. It stops the work when the job is
+// another's or its owner cancels it.
+func (a *attempt) beats(ctx context.Context, stop context.CancelCauseFunc) {
+	changed, unfollow := a.DB.Follow(a.job.ID)
+	defer unfollow()
+	every := min(a.Lease/4, maxBeat)
+	t := time.NewTicker(every)
+	defer t.Stop()
+	renewed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed: // in this process: it may be a cancel, or a heartbeat
+			if j, err := a.DB.Job(ctx, a.job.Project, a.job.ID); err == nil && j.CancelAsked && j.Attempt == a.job.Attempt {
+				stop(errCancelled)
+			}
+			continue
+		case <-t.C:
+		}
+		began := time.Now()
+		asked, err := a.send(ctx)
+		switch {
+		case err == nil:
+			renewed = began
+			if asked {
+				stop(errCancelled)
+			}
+		case errors.Is(err, job.ErrLate):
+			stop(job.ErrLate)
+			return
+		case time.Since(renewed) > a.Lease:
+			stop(fmt.Errorf("no heartbeat went through for %s: %w", a.Lease, job.ErrLate))
+			return
+		case ctx.Err() == nil:
+			a.log.Warn("a heartbeat failed", "error", err)
+		}
+	}
+}
+
+// send sends one heartbeat, in much less time than the lease.
+func (a *attempt) send(ctx context.Context) (cancelAsked bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Lease/3)
+	defer cancel()
+	picture, done := context.WithTimeout(ctx, a.Lease/6)
+	defer done()
+	return a.DB.Heartbeat(ctx, a.job.ID, a.job.Attempt, a.Lease, a.next(picture))
+}
+
+// next is what a heartbeat tells, with a preview if there is a new one.
+func (a *attempt) next(ctx context.Context) store.Beat {
+	b := &a.beat
+	b.mu.Lock()
+	out, img := b.now, b.picture
+	b.picture = nil
+	b.mu.Unlock()
+	if img == nil {
+		return out
+	}
+	key, err := blob.KeyOf(blob.KindPreview, fmt.Sprintf("%s-%d", a.job.ID, a.job.Attempt), "image/jpeg")
+	if err == nil {
+		var jpeg bytes.Buffer
+		if err = kinora.EncodeJPEG(&jpeg, img); err == nil {
+			_, err = a.Blobs.Put(ctx, key, &jpeg, blob.Meta{ContentType: "image/jpeg"})
+		}
+	}
+	if err != nil {
+		a.log.Warn("a preview could not be stored", "error", err)
+		return out
+	}
+	b.mu.Lock()
+	b.key = key
+	b.mu.Unlock()
+	out.Preview = key
+	return out
+}

@@ -1,0 +1,62 @@
+package worker
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// TestRealModel: films by a model of the root package, of which the second goes
+// on from the first and is joined to it.
+func TestRealModel(t *testing.T) {
+	if err := kinora.CanWrite(kinora.MP4); err != nil {
+		t.Skip(err)
+	}
+	m, err := kinora.Open(t.Context(), "testcard", kinora.WithLatentsDir(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newRig(t, store.SQLite, func(o *Options) { o.Engines = map[string]Engine{"fake": Model(m)} })
+	first := g.submit(job.Spec{Kind: job.Video, Seconds: 1, Watermark: true})
+	g.work()
+	second := g.submit(job.Spec{Kind: job.Video, Seconds: 1, After: first.ID, Join: true})
+	third := g.submit(job.Spec{Kind: job.Video, Seconds: 0.5, After: first.ID})
+	still := g.submit(job.Spec{Kind: job.Image, Count: 2, Width: 128, Height: 96})
+	g.work()
+	for name, tt := range map[string]struct {
+		j      job.Job
+		frames int
+	}{"first": {first, 24}, "joined": {second, 48}, "going on": {third, 12}} {
+		got := g.get(tt.j)
+		if got.State != job.Succeeded || got.Result.Frames != tt.frames || got.Result.FPS != 24 {
+			t.Errorf("%s: %+v, %+v, %v", name, got, got.Result, got.Error)
+			continue
+		}
+		f, _ := got.Result.File(job.RoleVideo)
+		path := t.TempDir() + "/film.mp4"
+		if err := os.WriteFile(path, g.read(f.Key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		info, err := kinora.ProbeVideo(t.Context(), path)
+		if err != nil || info.Frames != tt.frames || info.Width != got.Result.Width || f.ContentType != "video/mp4" {
+			t.Errorf("%s: the file has %+v, %v", name, info, err)
+		}
+		if sheet, ok := got.Result.File(job.RoleSpritesheet); !ok || sheet.Width != spriteColumns*256 {
+			t.Errorf("%s: its spritesheet is %+v", name, sheet)
+		}
+	}
+	if got := g.get(still); got.State != job.Succeeded || len(got.Result.Files) != 2 || got.Result.Files[1].Width != 128 {
+		t.Errorf("%+v, %+v, %v", got, got.Result, got.Error)
+	}
+	for _, key := range g.keys() {
+		if kind, _, _ := strings.Cut(key, "/"); kind != blob.KindVideo && kind != blob.KindImage {
+			t.Errorf("a blob is left: %s", key)
+		}
+	}
+	g.clean(g.Runner)
+}
