@@ -7,6 +7,7 @@ package job
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -210,6 +211,15 @@ func (j *Job) Percent() int {
 		return 100
 	}
 	return min(99, max(0, int(100*j.Progress)))
+}
+
+// Notes say where the result differs from what might be expected: what was
+// known when the job came, and what its making added.
+func (j *Job) Notes() []string {
+	if j.Result == nil {
+		return j.Spec.Notes
+	}
+	return append(slices.Clip(j.Spec.Notes), j.Result.Notes...)
 }
 
 // Prompt is the prompt as its owner wrote it.

@@ -175,7 +175,7 @@ func (tx *Tx) again(ctx context.Context, j *job.Job, cause *job.Error, at time.T
 		return tx.endJob(ctx, j, Ending{State: job.Failed, Error: e}, refund)
 	}
 	var err error
-	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'queued', worker = '', lease_until = 0, run_after = $1, phase = '', progress = 0,
+	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'queued', worker = '', lease_until = 0, run_after = $1, phase = '', progress = 0, preview = '',
 		left_ms = 0, max_attempts = max_attempts + $2, updated_at = $3, revision = revision + 1
 		WHERE id = $4 AND attempt = $5 AND state = 'running' RETURNING `+jobColumns,
 		millis(at), more, millis(tx.now), int64(j.ID), j.Attempt))

@@ -65,25 +65,37 @@ func (a *attempt) run(ctx context.Context) error {
 	}
 	end, stopEnd := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer stopEnd()
-	switch cause := context.Cause(work); {
-	case errors.Is(cause, job.ErrLate), errors.Is(err, job.ErrLate):
-		a.log.Warn("another has the job; what was made is thrown away")
-		a.discard(end)
-		return nil
-	case errors.Is(cause, errCancelled), errors.Is(err, errCancelled):
-		a.discard(end)
-		return a.end(end, store.Ending{State: job.Cancelled}, nil)
-	case err == nil:
-		return a.succeed(end, out)
-	case ctx.Err() != nil:
-		a.discard(end)
-		return a.release(end)
-	case errors.Is(cause, errTooLong):
-		a.discard(end)
-		return a.end(end, store.Ending{State: job.Failed, Error: job.Errorf(job.Timeout, "", "it took longer than %s, which is all that a job may", a.MaxTime)}, nil)
+	err = a.conclude(end, out, err, context.Cause(work), ctx.Err() != nil)
+	endBeats()
+	beating.Wait()
+	if err != nil {
+		// Whether the end was written is not known: the janitor finds out.
+		return err
+	}
+	if key := a.beat.previewKey(); key != "" {
+		a.own(key)
 	}
 	a.discard(end)
-	return a.failed(end, err)
+	return nil
+}
+
+// conclude writes how the attempt ended: with out or err, stopped for a cause or
+// as the process ends, or not.
+func (a *attempt) conclude(ctx context.Context, out *made, err, cause error, stopping bool) error {
+	switch {
+	case errors.Is(cause, job.ErrLate), errors.Is(err, job.ErrLate):
+		a.log.Warn("another has the job; what was made is thrown away")
+		return nil
+	case errors.Is(cause, errCancelled), errors.Is(err, errCancelled):
+		return a.end(ctx, store.Ending{State: job.Cancelled}, nil)
+	case err == nil:
+		return a.succeed(ctx, out)
+	case stopping:
+		return a.release(ctx)
+	case errors.Is(cause, errTooLong):
+		return a.end(ctx, store.Ending{State: job.Failed, Error: job.Errorf(job.Timeout, "", "it took longer than %s, which is all that a job may", a.MaxTime)}, nil)
+	}
+	return a.failed(ctx, err)
 }
 
 // safely makes an error of an engine's panic.
@@ -161,8 +173,8 @@ func (a *attempt) latentsKey() (string, error) {
 	return blob.KeyOf(blob.KindLatents, fmt.Sprintf("%s-%d", a.job.ID, a.job.Attempt), "")
 }
 
-// discard deletes the media that this attempt stored, except what a row knows
-// after all.
+// discard deletes the media that this attempt stored, except what a row knows:
+// all of it, when it succeeded.
 func (a *attempt) discard(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -185,7 +197,7 @@ func (a *attempt) succeed(ctx context.Context, out *made) error {
 	if a.Keep > 0 {
 		e.ExpiresAt = a.DB.Now().Add(a.Keep)
 	}
-	err := a.end(ctx, e, func(tx *store.Tx, _ *job.Job) error {
+	return a.end(ctx, e, func(tx *store.Tx, _ *job.Job) error {
 		for _, f := range out.files {
 			f.ExpiresAt = e.ExpiresAt
 			if _, err := tx.AddFile(ctx, f); err != nil {
@@ -194,12 +206,6 @@ func (a *attempt) succeed(ctx context.Context, out *made) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	// Late, or done: discard tells by the rows.
-	a.discard(ctx)
-	return nil
 }
 
 // endRetry is how long to wait before the end of a job is written again.
@@ -251,7 +257,7 @@ func (a *attempt) over(ctx context.Context, j job.Job) {
 	if err != nil {
 		return
 	}
-	for _, key := range []string{latents, a.job.Latents, a.beat.previewKey()} {
+	for _, key := range []string{latents, a.job.Latents} {
 		if key == "" {
 			continue
 		}

@@ -134,6 +134,11 @@ func (a *attempt) next(ctx context.Context) store.Beat {
 	}
 	if err != nil {
 		a.log.Warn("a preview could not be stored", "error", err)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.picture == nil {
+			b.picture = img // for the next heartbeat
+		}
 		return out
 	}
 	b.mu.Lock()

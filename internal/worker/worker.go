@@ -28,7 +28,7 @@ const (
 	DefaultLease = 30 * time.Second
 	// maxBeat is the longest between two heartbeats, which are also how a worker
 	// learns of a cancel that came through another process.
-	maxBeat = time.Second
+	maxBeat = 500 * time.Millisecond
 	// DefaultBackoff is when an attempt that failed is repeated the first time;
 	// each further time takes twice as long, up to maxBackoff.
 	DefaultBackoff = 2 * time.Second

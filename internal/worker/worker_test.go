@@ -30,7 +30,7 @@ func both(t *testing.T, change func(*Options), test func(t *testing.T, g *rig)) 
 // TestVideo: a film with its stills is stored, its rows written, and nothing
 // else is left.
 func TestVideo(t *testing.T) {
-	both(t, func(o *Options) { o.Keep = time.Hour; o.Lease = 400 * time.Millisecond }, func(t *testing.T, g *rig) {
+	both(t, func(o *Options) { o.Keep = time.Hour; o.Lease = 3 * time.Second }, func(t *testing.T, g *rig) {
 		var seen []job.Job
 		g.engine.save = func(context.Context) error {
 			// A heartbeat passes, and shows the preview and the progress.
