@@ -70,6 +70,10 @@ func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
 	scope, _ := op.Extensions[scopeExtension].(string)
 	c.routes = append(c.routes, route{op.Method + " " + op.Path, scope, func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
+		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" { // what curl -d calls the JSON it sends
+			r.Header = r.Header.Clone()
+			r.Header.Set("Content-Type", "application/json")
+		}
 		handler(humago.NewContext(op, r, w))
 	}})
 }

@@ -109,7 +109,7 @@ func jobOf(ctx context.Context, b Backend, j *job.Job) nativeJob {
 		CancelAsked: j.CancelAsked && !j.State.Final(), Prompt: j.Prompt(), Seconds: s.Seconds, Width: s.Width, Height: s.Height, FPS: s.FPS,
 		Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance, Count: s.Count, After: jobName(s.After), Join: s.Join, RemixOf: jobName(s.RemixOf),
 		Watermark: s.Watermark, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Percent: j.Percent(),
-		Notes: s.Notes, Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(),
+		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(),
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
 	}
 	if j.State == job.Running {

@@ -153,7 +153,7 @@ func (n *native) export(w http.ResponseWriter, r *http.Request, format meter.For
 		err = out.Flush()
 	}
 	if err != nil {
-		toldIn(r.Context(), err)
+		_ = toldIn(r.Context(), err) // for the log
 		panic(http.ErrAbortHandler)
 	}
 }

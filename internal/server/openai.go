@@ -113,7 +113,7 @@ var statuses = map[job.State]string{
 func videoOf(j *job.Job) video {
 	v := video{
 		ID: videoPrefix + j.ID.String(), Object: "video", Model: j.Spec.Model, Status: statuses[j.State], Progress: j.Percent(),
-		Prompt: j.Prompt(), CreatedAt: j.CreatedAt.Unix(), Seconds: secondsOf(j), Size: sizeText(j), Notes: j.Spec.Notes,
+		Prompt: j.Prompt(), CreatedAt: j.CreatedAt.Unix(), Seconds: secondsOf(j), Size: sizeText(j), Notes: j.Notes(),
 	}
 	if j.State == job.Queued {
 		v.Progress = 0

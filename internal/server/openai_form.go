@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -108,6 +109,9 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 	if err := r.ParseMultipartForm(oaFormMemory); err != nil {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			return nil, err
+		}
+		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
+			return nil, storageError(err)
 		}
 		if errors.Is(err, multipart.ErrMessageTooLarge) {
 			return nil, job.Errorf(job.TooLarge, "", "a field of the form is too large: send large images as a file part, not as text")

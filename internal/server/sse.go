@@ -160,7 +160,7 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 	defer func() {
 		stop()
 		if !over {
-			<-ended
+			<-ended //nolint:errcheck // nobody is left to be told
 		}
 	}()
 	select { // the first state, or why there is none

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/openapi.json again")
+
+// TestOpenAPIIsCommitted: docs/openapi.json is what the server serves.
+func TestOpenAPIIsCommitted(t *testing.T) {
+	got, err := testNative(newFake()).description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("..", "..", "docs", "openapi.json")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("docs/openapi.json is not what the code says (%v): run go generate ./internal/server and look at the difference", err)
+	}
+	again, err := testNative(newFake()).description()
+	if err != nil || !bytes.Equal(got, again) {
+		t.Errorf("the description differs from one start to the next: %v", err)
+	}
+}
+
+// TestOpenAPIDescribesAll: every endpoint of ours is in the description, in
+// words, with its scope and its errors; every reference leads somewhere.
+func TestOpenAPIDescribesAll(t *testing.T) {
+	n := testNative(newFake())
+	text, err := n.description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		OpenAPI string
+		Paths   map[string]map[string]struct {
+			OperationID string
+			Summary     string
+			Tags        []string
+			Scope       string `json:"x-kinora-scope"`
+			Security    []map[string][]string
+			Responses   map[string]struct {
+				Content map[string]any
+			}
+		}
+		Components struct{ Schemas map[string]any }
+	}
+	if err := json.Unmarshal(text, &d); err != nil || d.OpenAPI != "3.1.0" {
+		t.Fatalf("%v, version %s", err, d.OpenAPI)
+	}
+	ids := map[string]bool{}
+	for path, ops := range d.Paths {
+		for method, op := range ops {
+			if op.Summary == "" || len(op.Tags) != 1 || len(op.Security) != 2 || ids[op.OperationID] || strings.Contains(path, "...") {
+				t.Errorf("%s %s: %+v", method, path, op)
+			}
+			ids[op.OperationID] = true
+		}
+	}
+	for _, rt := range n.routes() {
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		op, ok := d.Paths[path][strings.ToLower(method)]
+		if !ok || op.Scope != rt.scope || op.Responses["401"].Content["application/problem+json"] == nil {
+			t.Errorf("%s: %+v", rt.pattern, op)
+		}
+	}
+	for _, m := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		if d.Components.Schemas[m[1]] == nil {
+			t.Errorf("there is no schema %s", m[1])
+		}
+	}
+	for _, want := range []string{"POST /v1/videos", "GET /v1/models", "POST /v1/video_generation"} {
+		method, path, _ := strings.Cut(want, " ")
+		if _, ok := d.Paths[path][strings.ToLower(method)]; !ok {
+			t.Errorf("%s is not described", want)
+		}
+	}
+}
+
+// TestDocsPage: the page shows every endpoint and error, and loads nothing.
+func TestDocsPage(t *testing.T) {
+	n := testNative(newFake())
+	pages, err := n.pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]*httptest.ResponseRecorder{}
+	for _, p := range pages {
+		w := httptest.NewRecorder()
+		p.handle(w, httptest.NewRequest("GET", "/", nil))
+		got[p.pattern] = w
+	}
+	html := got["GET /docs"].Body.String()
+	for _, rt := range n.routes() {
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		if !strings.Contains(html, fmt.Sprintf(`<span class="method %s">%s</span><code>%s</code>`, method, method, path)) {
+			t.Errorf("%s is not on the page", rt.pattern)
+		}
+	}
+	for code := range problems {
+		if !strings.Contains(html, `id="error-`+string(code)+`"`) {
+			t.Errorf("the error %s is not on the page", code)
+		}
+	}
+	for _, word := range []string{"<script", "<link", "<img", "@import", "url(", "src=", "ZgotmplZ"} {
+		if strings.Contains(html, word) {
+			t.Errorf("the page has %q", word)
+		}
+	}
+	if csp := got["GET /docs"].Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "style-src 'sha256-") {
+		t.Errorf("the policy is %q", csp)
+	}
+	for _, id := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(html, -1) {
+		if !strings.Contains(html, `id="`+id[1]+`"`) {
+			t.Errorf("the link #%s leads nowhere", id[1])
+		}
+	}
+	if kind := got["GET /openapi.json"].Header().Get("Content-Type"); kind != "application/json" || !json.Valid(got["GET /openapi.json"].Body.Bytes()) {
+		t.Errorf("openapi.json of type %s", kind)
+	}
+	if y := got["GET /openapi.yaml"].Body.String(); !strings.Contains(y, "openapi: 3.1.0") {
+		t.Errorf("openapi.yaml begins %.60q", y)
+	}
+}
