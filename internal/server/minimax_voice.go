@@ -15,7 +15,7 @@ var speechLanguages = map[string]string{
 	"indonesian": "id", "japanese": "ja", "italian": "it", "korean": "ko", "thai": "th", "polish": "pl", "romanian": "ro",
 	"greek": "el", "czech": "cs", "finnish": "fi", "hindi": "hi", "bulgarian": "bg", "danish": "da", "hebrew": "he",
 	"malay": "ms", "persian": "fa", "slovak": "sk", "swedish": "sv", "croatian": "hr", "hungarian": "hu", "norwegian": "nb",
-	"slovenian": "sl", "catalan": "ca", "nynorsk": "nn", "tamil": "ta", "afrikaans": "af",
+	"slovenian": "sl", "catalan": "ca", "nynorsk": "nb", "tamil": "ta", "afrikaans": "af",
 }
 
 // espeakVoice is what an id of espeak-ng's voices looks like: a tag of a
@@ -48,7 +48,7 @@ func localVoice(r Speech) (voice, language string, notes []string) {
 	if r.Voice == "" {
 		return "", language, nil
 	}
-	if strings.HasPrefix(strings.ToLower(r.Voice), "female") {
+	if soundsFemale(r.Voice) { // espeak-ng's own are male
 		voice = highVoice
 	}
 	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", shorten(r.Voice, maxNotedWords), language)}
