@@ -6,7 +6,9 @@
 // whatever else the machine does hits both. In f32 both pack both operands in
 // the call. In bf16 and int8 both have the weights prepared before; oneDNN is
 // handed activations in bf16 or u8 already, Kinora takes f32 and rounds or
-// quantises them in the call.
+// quantises them in the call. In int8q oneDNN gets f32 as well and reorders it
+// to u8 in the call, with a scale that it knows before, which Kinora has to find
+// for each row.
 package main
 
 /*
@@ -33,10 +35,15 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-var bars = map[string]float64{"f32": 0.90, "bf16": 0.85, "int8": 0.80}
+var bars = map[string]float64{"f32": 0.90, "bf16": 0.85, "int8": 0.80, "int8q": 0.80}
 
 func main() {
 	limit := flag.Duration("limit", 30*time.Second, "time for a line at most")
+	// After the pause and the other side's turn, what a call touches is back in
+	// the caches from the third or fourth call on. What is compared are calls
+	// that follow one another.
+	calls := flag.Int("calls", 8, "how often each side is called in its turn")
+	only := flag.String("only", "", "one type: f32, bf16, int8 or int8q; all where it is empty")
 	flag.BoolVar(&useCPU, "cpu", false, "time one thread by its CPU time and leave out two: for a machine that is busy")
 	flag.Parse()
 	if !simd.BF16() || !simd.VNNI() {
@@ -46,7 +53,10 @@ func main() {
 	runtime.LockOSThread()
 	fmt.Printf("%-5s %5s %8s %10s %10s %7s\n", "type", "size", "threads", "kinora", "peer", "ratio")
 	below := 0
-	for _, kind := range []string{"f32", "bf16", "int8"} {
+	for _, kind := range []string{"f32", "bf16", "int8", "int8q"} {
+		if *only != "" && kind != *only {
+			continue
+		}
 		for _, size := range []int{1024, 1536, 2048} {
 			for threads := 1; threads <= 2; threads++ {
 				if useCPU && threads > 1 {
@@ -57,7 +67,7 @@ func main() {
 					fmt.Fprintln(os.Stderr, "peers:", err)
 					os.Exit(2)
 				}
-				ours, theirs := c.run(*limit)
+				ours, theirs := c.run(*limit, *calls)
 				c.free()
 				work := 2 * math.Pow(float64(size), 3) / 1e9
 				ratio, mark := theirs.Seconds()/ours.Seconds(), ""
@@ -117,10 +127,10 @@ func newContest(kind string, size, threads int) (*contest, error) {
 		for i := range pa {
 			pa[i], pb[i] = uint16(math.Float32bits(a[i])>>16), uint16(math.Float32bits(b[i])>>16)
 		}
-		if err := c.peer(0, size, unsafe.Pointer(&pa[0]), unsafe.Pointer(&pb[0]), y, nil); err != nil {
+		if err := c.peer(0, size, unsafe.Pointer(&pa[0]), unsafe.Pointer(&pb[0]), y, nil, nil); err != nil {
 			return nil, err
 		}
-	case "int8":
+	case "int8", "int8q":
 		w := gemm.PackInt8(size, size, mb)
 		c.ours = func() { gemm.MulInt8(size, ma, w, x, size, gemm.Epilogue{}) }
 		pa, pb, scales := make([]uint8, n), make([]int8, n), cFloats(size)
@@ -130,7 +140,11 @@ func newContest(kind string, size, threads int) (*contest, error) {
 		for i := range scales {
 			scales[i] = 1
 		}
-		if err := c.peer(1, size, unsafe.Pointer(&pa[0]), unsafe.Pointer(&pb[0]), y, scales); err != nil {
+		var plain *C.float
+		if kind == "int8q" {
+			plain = ptr(a)
+		}
+		if err := c.peer(1, size, unsafe.Pointer(&pa[0]), unsafe.Pointer(&pb[0]), y, scales, plain); err != nil {
 			return nil, err
 		}
 	}
@@ -140,16 +154,20 @@ func newContest(kind string, size, threads int) (*contest, error) {
 }
 
 // peer makes oneDNN's side. It keeps pointers to all but the weights, so those
-// operands live in C's memory.
-func (c *contest) peer(int8 int, size int, a, b unsafe.Pointer, y, scales []float32) error {
+// operands live in C's memory. With plain it begins by writing a from there.
+func (c *contest) peer(int8 int, size int, a, b unsafe.Pointer, y, scales []float32, plain *C.float) error {
 	bytes := size * size * (2 - int8)
-	ca := C.CBytes(unsafe.Slice((*byte)(a), bytes))
-	cb := C.CBytes(unsafe.Slice((*byte)(b), bytes))
+	held := func(x unsafe.Pointer) unsafe.Pointer {
+		p := unsafe.Pointer(&cFloats((bytes + 3) / 4)[0])
+		copy(unsafe.Slice((*byte)(p), bytes), unsafe.Slice((*byte)(x), bytes))
+		return p
+	}
+	ca, cb := held(a), held(b)
 	var s *C.float
 	if scales != nil {
 		s = ptr(scales)
 	}
-	p := C.peer_new(C.int(int8), C.int(size), C.int(size), C.int(size), ca, cb, ptr(y), s)
+	p := C.peer_new(C.int(int8), C.int(size), C.int(size), C.int(size), ca, cb, ptr(y), s, plain)
 	if p == nil {
 		return fmt.Errorf("oneDNN refused a product of size %d", size)
 	}
@@ -186,7 +204,7 @@ const calm = 12
 // run returns the best time of each, once neither has got better by more than
 // half a percent for a while or the limit is reached. A pause lets the other
 // side's threads, which spin a while after their work, go to sleep.
-func (c *contest) run(limit time.Duration) (ours, theirs time.Duration) {
+func (c *contest) run(limit time.Duration, calls int) (ours, theirs time.Duration) {
 	ours, theirs = math.MaxInt64, math.MaxInt64
 	begun := time.Now()
 	for last, round := 0, 0; round < last+calm && time.Since(begun) < limit; round++ {
@@ -195,7 +213,7 @@ func (c *contest) run(limit time.Duration) (ours, theirs time.Duration) {
 			best *time.Duration
 		}{{c.ours, &ours}, {c.theirs, &theirs}} {
 			time.Sleep(40 * time.Millisecond)
-			for range 3 {
+			for range max(1, calls) {
 				start := now()
 				side.f()
 				took := now() - start
@@ -222,9 +240,12 @@ func now() time.Duration {
 	return time.Duration(t.tv_sec)*time.Second + time.Duration(t.tv_nsec)
 }
 
-// cFloats returns n zeros in memory that C may keep a pointer to.
+// cFloats returns n zeros in memory that C may keep a pointer to. They start at
+// a cache line, as Go's large slices do, and as oneDNN asks of its callers.
 func cFloats(n int) []float32 {
-	return unsafe.Slice((*float32)(C.calloc(C.size_t(n), 4)), n)
+	x := unsafe.Slice((*float32)(C.aligned_alloc(64, C.size_t((4*n+63)&^63))), n)
+	clear(x)
+	return x
 }
 
 func ptr(x []float32) *C.float { return (*C.float)(unsafe.Pointer(&x[0])) }
