@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -33,19 +34,38 @@ type books struct {
 	meter *billing.Meter
 }
 
-// with runs do on the server's database, which must be there already unless
-// create is set. The server may be running.
-func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books) error) (err error) {
+// read is the configuration with the flags put in.
+func (f *databaseFlags) read() (server.Config, error) {
 	cfg, err := server.ReadConfig(f.Config, os.LookupEnv)
 	if err != nil {
-		return usageError{err}
+		return cfg, usageError{err}
 	}
 	cfg.Data = cmp.Or(f.Data, cfg.Data)
 	cfg.Database = cmp.Or(f.Database, cfg.Database)
 	if cfg.Data == "" {
-		if cfg.Data, err = dataFolder(); err != nil {
-			return err
-		}
+		cfg.Data, err = dataFolder()
+	}
+	return cfg, err
+}
+
+// dataFolder is kinora in the user's data folder.
+func dataFolder() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "kinora"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usagef("there is no home folder to keep data in: name a folder with --data")
+	}
+	return filepath.Join(home, ".local", "share", "kinora"), nil
+}
+
+// with runs do on the server's database, which must be there already unless
+// create is set. The server may be running.
+func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books) error) (err error) {
+	cfg, err := f.read()
+	if err != nil {
+		return err
 	}
 	where := server.DatabaseOf(cfg)
 	if file := strings.TrimPrefix(where, "sqlite://"); !create && !strings.Contains(file, "://") {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 
 	"github.com/kinora-video/kinora"
@@ -19,11 +18,9 @@ import (
 // serverFlags are those of the processes of a server; they go before the
 // configuration file.
 type serverFlags struct {
-	Config   string `placeholder:"FILE" env:"KINORA_CONFIG" help:"Configuration, YAML: kinora serve --print-config shows every key."`
-	Data     string `placeholder:"DIR" env:"KINORA_DATA" help:"Folder that everything is kept in. Default: kinora in the user's data folder."`
-	Database string `placeholder:"URL" env:"KINORA_DATABASE" help:"postgres://…, or a file of SQLite. Default: kinora.db in the data folder."`
-	Blobs    string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the data folder."`
-	Workers  int    `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+	databaseFlags
+	Blobs   string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
+	Workers int    `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
 }
 
 // ServeCmd runs the platform.
@@ -77,30 +74,10 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 
 // read is the configuration with the flags put in.
 func (c *serverFlags) read() (server.Config, error) {
-	cfg, err := server.ReadConfig(c.Config, os.LookupEnv)
-	if err != nil {
-		return cfg, usageError{err}
-	}
-	cfg.Data = cmp.Or(c.Data, cfg.Data)
-	cfg.Database = cmp.Or(c.Database, cfg.Database)
+	cfg, err := c.databaseFlags.read()
 	cfg.Blobs = cmp.Or(c.Blobs, cfg.Blobs)
 	cfg.Workers = cmp.Or(c.Workers, cfg.Workers)
-	if cfg.Data == "" {
-		cfg.Data, err = dataFolder()
-	}
 	return cfg, err
-}
-
-// dataFolder is kinora in the user's data folder.
-func dataFolder() (string, error) {
-	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "kinora"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", usagef("there is no home folder to keep data in: name a folder with --data")
-	}
-	return filepath.Join(home, ".local", "share", "kinora"), nil
 }
 
 // serve runs a process of the server.

@@ -59,11 +59,11 @@ func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (j
 	s.Engine, s.Resolution = offer.Engine, v.text("resolution")
 	if rules, known := mmModelsV1[name]; known {
 		s.FPS = rules.fps
-		seconds := 0
-		if s.Resolution, seconds, err = rules.pick(name, v); err != nil {
+		resolution, seconds, err := rules.pick(name, v)
+		if err != nil {
 			return s, err
 		}
-		s.Seconds = float64(seconds)
+		s.Resolution, s.Seconds = resolution, float64(seconds)
 	}
 	if s.Resolution != "" {
 		s.Width, s.Height = sizeOf(shortSides[s.Resolution], 16, 9)
@@ -127,7 +127,7 @@ const (
 // queryOf is a job in V1's form. A job that will give nothing is Fail and has a
 // status_code too: clients look at either.
 func queryOf(j *job.Job) queryAnswer {
-	q := queryAnswer{TaskID: j.ID.String(), Notes: j.Spec.Notes, Base: respOf(j)}
+	q := queryAnswer{TaskID: j.ID.String(), Notes: j.Notes(), Base: respOf(j)}
 	switch j.State {
 	case job.Queued:
 		q.Status = statusQueueing

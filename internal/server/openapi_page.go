@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -298,7 +299,7 @@ func example(o *huma.OpenAPI, op *huma.Operation) string {
 		b.WriteString("-N ")
 	}
 	fmt.Fprintf(&b, "\"$KINORA%s\" -H \"Authorization: Bearer $KEY\"", path)
-	if op.Method != "GET" && (op.Method != "POST" || op.RequestBody == nil) {
+	if op.Method != http.MethodGet && (op.Method != http.MethodPost || op.RequestBody == nil) {
 		b.WriteString(" -X " + op.Method)
 	}
 	if op.RequestBody == nil {
@@ -309,7 +310,7 @@ func example(o *huma.OpenAPI, op *huma.Operation) string {
 			b.WriteString(" \\\n  -F file=@picture.png")
 			continue
 		}
-		if op.Method != "POST" && !strings.Contains(b.String(), "-X") {
+		if op.Method != http.MethodPost && !strings.Contains(b.String(), "-X") {
 			b.WriteString(" -X " + op.Method)
 		}
 		text, err := json.Marshal(exampleOf(o, media.Schema))
