@@ -100,6 +100,25 @@ func TestPositionsCome(t *testing.T) {
 	})
 }
 
+// TestNewcomers: a project that had nothing to do has not saved up turns
+// meanwhile.
+func TestNewcomers(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, _ *clock) {
+		many(t, db, 32, submission(1))
+		for range 16 {
+			claim(t, db)
+		}
+		many(t, db, 16, submission(2))
+		counts := map[int64]int{}
+		for range 16 {
+			counts[claim(t, db).Project]++
+		}
+		if counts[1] != 8 || counts[2] != 8 {
+			t.Errorf("of 16 starts %v, want 8 and 8", counts)
+		}
+	})
+}
+
 // TestShares: weights share the starts, and a project has no more jobs running
 // than it may.
 func TestShares(t *testing.T) {
