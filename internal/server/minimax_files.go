@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"slices"
@@ -95,6 +96,9 @@ func (f mmForm) readUpload(r *http.Request) (purpose string, _ *upload, err erro
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return "", nil, mmBodyError(err)
+		}
+		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
+			return "", nil, storageError(err)
 		}
 		return "", nil, &job.Error{Code: job.Invalid, Message: "the request's body must be a multipart form with the fields purpose and file", Err: err}
 	}

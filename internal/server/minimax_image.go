@@ -132,7 +132,7 @@ func (a *minimaxV1) await(ctx context.Context, who auth.Principal, id job.ID) (j
 }
 
 func (a *minimaxV1) imagesOf(r *http.Request, j *job.Job, inline bool) (any, error) {
-	out := imageAnswer{ID: j.ID.String(), Data: imageData{TaskID: j.ID.String()}, Notes: j.Spec.Notes, Base: mmOK}
+	out := imageAnswer{ID: j.ID.String(), Data: imageData{TaskID: j.ID.String()}, Notes: j.Notes(), Base: mmOK}
 	if j.Result != nil {
 		out.Metadata.Failed = j.Result.Failed
 		for _, f := range j.Result.Files {

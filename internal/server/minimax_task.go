@@ -60,7 +60,7 @@ func taskOf(ctx context.Context, b Backend, j *job.Job) task {
 	t := task{
 		ID: j.ID.String(), Model: j.Spec.Model, Status: string(j.State), CreatedAt: j.CreatedAt.Unix(), UpdatedAt: j.UpdatedAt.Unix(),
 		Resolution: j.Spec.Resolution, Duration: int(j.Spec.Seconds), Ratio: j.Spec.Ratio,
-		TaskType: j.Spec.TaskType, Modality: "video", Notes: j.Spec.Notes,
+		TaskType: j.Spec.TaskType, Modality: "video", Notes: j.Notes(),
 	}
 	if j.Spec.Kind == job.Context {
 		t.Modality = "text"
