@@ -33,6 +33,10 @@ type Backend interface {
 	// final, ctx ends or yield returns false.
 	Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error
 
+	// Moderate says whether a text may be asked for. Submit does it itself; what
+	// leaves the server before that, for a prompt to be expanded, is asked here.
+	Moderate(ctx context.Context, who auth.Principal, text string) error
+
 	// Picture fetches, checks and keeps an image that a request names: an
 	// http(s) URL, a data: URI, mm_file://ID or, with prefix "file:", the ID of
 	// an uploaded file. param is the field to name in errors. It returns the

@@ -139,6 +139,8 @@ func (f *fake) Chat(_ context.Context, _ auth.Principal, body []byte) (*Upstream
 	return f.chat(body)
 }
 
+func (f *fake) Moderate(context.Context, auth.Principal, string) error { return f.asks("Moderate") }
+
 func (f *fake) HasChat() bool { return f.hasChat }
 
 func (f *fake) Speak(_ context.Context, _ auth.Principal, r Speech) (Spoken, error) {

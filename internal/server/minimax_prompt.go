@@ -43,6 +43,9 @@ func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, 
 		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the clip")
 	}
 	if mode != expandNone && strings.TrimSpace(s.Prompt) != "" {
+		if err := b.Moderate(ctx, who, asked); err != nil {
+			return err
+		}
 		text, err := expandPrompt(ctx, b, who, s.Prompt, expandTime[mode])
 		switch {
 		case err != nil && ctx.Err() != nil:

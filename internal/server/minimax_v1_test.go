@@ -217,6 +217,16 @@ func TestPromptOptimizer(t *testing.T) {
 	}
 	f.chat = func([]byte) (*Upstream, error) { t.Error("asked though it is off"); return nil, io.EOF }
 	c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat","prompt_optimizer":false}`)
+	// What moderation refuses does not leave the server.
+	f.fail = func(method string) error {
+		if method == "Moderate" {
+			return job.Errorf(job.PromptUnsafe, "prompt", "refused")
+		}
+		return nil
+	}
+	if _, a := c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"}`); fmt.Sprint(a["base_resp"]) != "map[status_code:1026 status_msg:prompt: refused]" {
+		t.Errorf("a refused prompt: %v", a)
+	}
 }
 
 // TestQueryV1: each state of a job as V1 shows it.

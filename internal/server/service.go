@@ -57,7 +57,10 @@ func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission
 		return job.Job{}, err
 	}
 	for _, text := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
-		if err := s.filter.Prompt(ctx, who.Project.ID, text); err != nil {
+		if text == "" {
+			continue
+		}
+		if err := s.Moderate(ctx, who, text); err != nil {
 			return job.Job{}, err
 		}
 	}
@@ -91,12 +94,20 @@ func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission
 	return made, err
 }
 
+// Moderate holds a text against word lists and the operator's service.
+func (s *service) Moderate(ctx context.Context, who auth.Principal, text string) error {
+	return s.filter.Prompt(ctx, who.Project.ID, text)
+}
+
 // MaxIdempotencyKey is the length of an idempotency key in bytes.
 const MaxIdempotencyKey = 255
 
 // check holds a submission to the limits of every job.
 func (s *service) check(sub *Submission) error {
 	sp := &sub.Spec
+	if sp.Kind == job.Context {
+		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
+	}
 	info, ok := s.engines[sp.Engine]
 	switch {
 	case !ok && sp.Kind != job.Context:
