@@ -66,3 +66,15 @@ func TestPercent(t *testing.T) {
 		}
 	}
 }
+
+func TestNotes(t *testing.T) {
+	j := Job{Spec: Spec{Notes: make([]string, 1, 8)}}
+	j.Spec.Notes[0] = "enlarged"
+	if got := fmt.Sprint(j.Notes()); got != "[enlarged]" {
+		t.Errorf("before there is a result: %s", got)
+	}
+	j.Result = &Result{Notes: []string{"a WebP"}}
+	if got := fmt.Sprint(j.Notes(), j.Notes()); got != "[enlarged a WebP] [enlarged a WebP]" {
+		t.Errorf("with a result: %s", got)
+	}
+}

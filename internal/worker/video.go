@@ -335,10 +335,10 @@ func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.
 // storeStills stores thumbnail and spritesheet.
 func (a *attempt) storeStills(ctx context.Context, out *made, s *stills) error {
 	var buf bytes.Buffer
-	if err := kinora.EncodeJPEG(&buf, s.thumbnail); err != nil {
+	if err := kinora.EncodeWebP(&buf, s.thumbnail); err != nil { // as OpenAI's API has it
 		return err
 	}
-	if err := a.storeBytes(ctx, out, job.RoleThumbnail, purposeThumb, buf.Bytes(), "image/jpeg", s.thumbnail.Bounds().Size()); err != nil {
+	if err := a.storeBytes(ctx, out, job.RoleThumbnail, purposeThumb, buf.Bytes(), "image/webp", s.thumbnail.Bounds().Size()); err != nil {
 		return err
 	}
 	sheet := kinora.Spritesheet(s.tiles, spriteColumns)

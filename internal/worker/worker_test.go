@@ -66,13 +66,13 @@ func TestVideo(t *testing.T) {
 		if data := g.read(film.Key); !ok || string(data) != "film of seed 7" || int64(len(data)) != film.Bytes {
 			t.Errorf("the film is %q", data)
 		}
-		for _, role := range []job.Role{job.RoleThumbnail, job.RoleSpritesheet} {
+		for role, want := range map[job.Role]string{job.RoleThumbnail: "webp", job.RoleSpritesheet: "jpeg"} {
 			f, ok := got.Result.File(role)
 			if !ok {
 				t.Fatalf("no %s", role)
 			}
 			img, format, err := image.Decode(bytes.NewReader(g.read(f.Key)))
-			if err != nil || format != "jpeg" || img.Bounds().Dx() != f.Width || img.Bounds().Dy() != f.Height || f.Height < 32 {
+			if err != nil || format != want || img.Bounds().Dx() != f.Width || img.Bounds().Dy() != f.Height || f.Height < 32 {
 				t.Errorf("%s: %s, %v, %v", role, format, f, err)
 			}
 		}
