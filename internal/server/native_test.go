@@ -392,9 +392,9 @@ func FuzzNativeJob(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	b := newFake()
+	n := testNative(b)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b := newFake()
-		n := testNative(b)
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/v1/jobs", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", jsonType)
