@@ -58,6 +58,8 @@ func start(ctx context.Context, bin string) (string, error) {
 		return "", err
 	}
 	script := fmt.Sprintf(`set -e
+trap '' INT TERM HUP # which the tests get too; their end is what counts
+trap 'cd / && rm -rf %[1]s' EXIT
 run() { "$@"; }
 if [ "$(id -u)" = 0 ]; then # Postgres refuses to run as root
 	chown postgres %[1]s
@@ -67,11 +69,9 @@ cd %[1]s
 run %[2]s/initdb -D %[1]s/data -A trust -U kinora -E UTF8 --locale=C -N >%[1]s/log 2>&1 || { cat %[1]s/log >&2; exit 1; }
 run %[2]s/postgres -D %[1]s/data -p %[3]d -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
 	-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 >>%[1]s/log 2>&1 </dev/null &
-pid=$!
 read -r _ || true
-kill -QUIT $pid 2>/dev/null || true
-wait $pid 2>/dev/null || true
-cd / && rm -rf %[1]s
+# By pg_ctl, as what the shell started in the background may ignore signals.
+run %[2]s/pg_ctl -D %[1]s/data -m immediate -w stop >/dev/null 2>&1 || true
 `, dir, bin, port)
 	cmd := exec.Command("/bin/sh", "-c", script)
 	var stderr bytes.Buffer
