@@ -21,11 +21,13 @@ const benchClients = 32
 //
 //	go test -run '^$' -bench Submit -benchtime 5000x ./internal/server
 //
-// accepted/s is over all clients; p50-ms and p99-ms are of single requests.
+// accepted/s is over all clients; p50-ms and p99-ms are of single requests. With
+// KINORA_TEST_PROFILE=file the server writes a profile of itself.
 func BenchmarkSubmit(b *testing.B) {
 	p := newPlatform(b, store.SQLite, "jobs: {queue: 10000000}\nlimits: {free_space: 0}\nlog: {level: warn}\n")
 	c := p.tenant("acme", 1_000_000)
-	p.start()
+	q := p.start()
+	defer q.stop()
 	p.ready()
 	body := map[string]any{"prompt": "name=x", "seconds": 1}
 	var next atomic.Int64

@@ -53,6 +53,7 @@ func isFilm(t *testing.T, film []byte, seconds float64) {
 
 // TestOpenAIClient: openai-go makes a film, waits for it and downloads it.
 func TestOpenAIClient(t *testing.T) {
+	t.Parallel()
 	skipInShort(t)
 	needFFmpeg(t)
 	p := newPlatform(t, store.SQLite, "")
@@ -136,6 +137,7 @@ func mmx(t *testing.T, c *client) func(args ...string) string {
 // TestMiniMaxClient: MiniMax's own command line makes and downloads a film,
 // keeps files and asks for the quota.
 func TestMiniMaxClient(t *testing.T) {
+	t.Parallel()
 	skipInShort(t)
 	needFFmpeg(t)
 	p := newPlatform(t, store.SQLite, "")

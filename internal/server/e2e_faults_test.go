@@ -33,6 +33,7 @@ func told(t *testing.T, answer []byte) (text string) {
 // TestDiskFullWhileDrawing: a job whose film finds no room is tried again, from
 // its latents; one that never finds room fails, says why, and costs nothing.
 func TestDiskFullWhileDrawing(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "jobs: {attempts: 2}\nlimits: {free_space: 0}\n")
 	c := p.tenant("acme", 10)
 	p.start()
@@ -72,6 +73,7 @@ func limited(bytes int64) func(*plan, *[]string) {
 // TestDiskFullForMedia: what cannot be stored is refused with an error that says
 // so, leaves nothing, and the server goes on.
 func TestDiskFullForMedia(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
 	c := p.tenant("acme", 10)
 	p.start(limited(8 << 20))
@@ -96,6 +98,7 @@ func TestDiskFullForMedia(t *testing.T) {
 // TestNoRoom: with less room than it is to keep, the server takes no new work
 // and says so, and what it has it shows.
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 1125899906842624}\n")
 	c := p.tenant("acme", 10)
 	p.start()
@@ -134,6 +137,7 @@ func bodyFor(path string) any {
 // and told to come again; whatever was accepted before is there when there is
 // room again.
 func TestDiskFullForDatabase(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "workers: 2\njobs: {lease: 2s, attempts: 10}\nlimits: {free_space: 0}\n")
 	c := p.tenant("acme", 1000)
 	q := p.start(limited(1 << 20))
@@ -257,6 +261,7 @@ func (w *wire) set(cut bool) {
 // TestDatabaseGone: while Postgres is away requests are refused in each API's
 // form, what runs goes on, and nothing that was accepted is lost.
 func TestDatabaseGone(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.Postgres, "")
 	w, by := newWire(t, p.database)
 	direct := p.database
@@ -310,6 +315,7 @@ func TestDatabaseGone(t *testing.T) {
 // TestDatabaseAwayAtStart: a server that cannot reach its database ends with an
 // error that says so.
 func TestDatabaseAwayAtStart(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "")
 	p.database = "postgres://kinora@" + freeAddr(t) + "/kinora"
 	p.configure("")
@@ -331,6 +337,7 @@ func environment(name, value string) func(*plan, *[]string) {
 
 // TestWithoutFFmpeg: without ffmpeg films are animated WebP, and say so.
 func TestWithoutFFmpeg(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
 	c := p.tenant("acme", 10)
 	p.start(real, environment("KINORA_FFMPEG", "/nonexistent"))
@@ -350,6 +357,7 @@ func TestWithoutFFmpeg(t *testing.T) {
 
 // TestHangingFFmpeg: an ffmpeg that does nothing is ended with its job.
 func TestHangingFFmpeg(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
 	c := p.tenant("acme", 10)
 	tool := filepath.Join(t.TempDir(), "ffmpeg")
@@ -382,6 +390,7 @@ func TestHangingFFmpeg(t *testing.T) {
 // TestSlowUpstream: a service that does not answer is given up after its time,
 // and holds nothing else up.
 func TestSlowUpstream(t *testing.T) {
+	t.Parallel()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -425,6 +434,7 @@ upstreams:
 // TestSlowModeration: a moderation service that does not answer lets nothing
 // pass, unless it is told to.
 func TestSlowModeration(t *testing.T) {
+	t.Parallel()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ limits: {free_space: 0}
 // TestFairness: one project has 500 jobs waiting when another submits one; that
 // one runs next.
 func TestFairness(t *testing.T) {
+	t.Parallel()
 	n := 500
 	if testing.Short() {
 		n = 50
@@ -67,6 +68,7 @@ func TestFairness(t *testing.T) {
 // TestCancelRunning: the engine of a cancelled job stops within two seconds,
 // and it costs nothing.
 func TestCancelRunning(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, `
 jobs: {lease: 30s} # the default: cancelling does not wait for it
 limits: {free_space: 0}
@@ -116,6 +118,7 @@ limits: {free_space: 0}
 // TestRestart: a server that is asked to end gives back what runs, and the next
 // goes on with that and with all that waited.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, plainConfig)
 	c := p.tenant("acme", 100)
 	q := p.start()
@@ -146,8 +149,10 @@ func TestRestart(t *testing.T) {
 // TestLatentsSurvive: a job whose process is killed, or asked to end, after its
 // sampling goes on from the latents.
 func TestLatentsSurvive(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*process){"killed": (*process).kill, "stopped": (*process).stop} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPlatform(t, store.SQLite, plainConfig)
 			c := p.tenant("acme", 10)
 			q := p.start()
@@ -178,8 +183,10 @@ func TestLatentsSurvive(t *testing.T) {
 // TestWorkersElsewhere: one process takes requests, others run the jobs; a
 // worker that is killed is replaced by those that are left.
 func TestWorkersElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
 			p := newPlatform(t, dialect, plainConfig)
 			c := p.tenant("acme", 100)
 			p.start(role("api"))

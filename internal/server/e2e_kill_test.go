@@ -62,7 +62,7 @@ const (
 	killJobs    = 1000
 	killTimes   = 12
 	killClients = 8
-	killWithin  = 55 * time.Second // all of it
+	killWithin  = 3 * time.Minute // all of it, on a busy machine; alone it takes half a minute
 )
 
 const killConfig = `
@@ -70,16 +70,18 @@ workers: 4
 jobs: {lease: 2s, attempts: 10}
 limits: {anonymous_rpm: 1000, free_space: 0}
 egress: {allow: [127.0.0.0/8]}
-webhooks: {timeout: 2s, workers: 8}
+webhooks: {timeout: 1s, workers: 8}
 `
 
 // TestKillLoop: the server is killed again and again while customers submit a
 // thousand jobs and it runs them. In the end each that was accepted has
 // succeeded, once: one result, one charge, one event.
 func TestKillLoop(t *testing.T) {
+	t.Parallel()
 	skipInShort(t)
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
 			p := newPlatform(t, dialect, killConfig)
 			c := p.tenant("acme", 1_000_000)
 			h, url := newHooks(t)
@@ -266,8 +268,10 @@ limits: {free_space: 0}
 // TestFrozenWorker: a worker that is frozen past its lease loses its job to
 // another, and when it wakes nothing of what it made is seen.
 func TestFrozenWorker(t *testing.T) {
+	t.Parallel()
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
 			p := newPlatform(t, dialect, frozenConfig)
 			c := p.tenant("acme", 100)
 			p.start(role("api"))

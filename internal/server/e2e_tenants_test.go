@@ -177,6 +177,7 @@ func (i intrusion) ask(c *client, id string) (status int, answer string) {
 // TestTenantIsolation: to a project another's things are not there: the answer
 // is the same, letter for letter, as for an id that nobody has.
 func TestTenantIsolation(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\negress: {allow: [127.0.0.0/8]}\n")
 	a, b := p.tenant("a", 1000), p.tenant("b", 1000)
 	p.start()
@@ -229,6 +230,7 @@ func TestTenantIsolation(t *testing.T) {
 
 // TestLinks: a signed link works without a key, and no change of it does.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
 	c := p.tenant("a", 100)
 	p.start()

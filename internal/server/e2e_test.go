@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,10 @@ import (
 
 // childVariable holds the plan of a process that is a server.
 const childVariable = "KINORA_TEST_SERVER"
+
+// profileVariable names a file that a server process, if it ends in order,
+// writes a profile of its processor time to.
+const profileVariable = "KINORA_TEST_PROFILE"
 
 // plan is what a server process is told.
 type plan struct {
@@ -68,6 +73,16 @@ func child(text string) error {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: p.FileLimit, Max: p.FileLimit}); err != nil {
 			return err
 		}
+	}
+	if path := os.Getenv(profileVariable); path != "" {
+		f, err := os.Create(path)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -226,6 +241,9 @@ func (p *platform) start(change ...func(*plan, *[]string)) *process {
 	}()
 	p.t.Cleanup(func() {
 		q.kill()
+		if text, err := os.ReadFile(q.log); err != nil || bytes.Contains(text, []byte("DATA RACE")) || bytes.Contains(text, []byte("panic")) {
+			p.t.Errorf("%s: %v: a race, or a panic", q.log, err)
+		}
 		if p.t.Failed() {
 			p.t.Logf("%s ends with:\n%s", q.log, tail(q.log))
 		}
