@@ -177,7 +177,7 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	db.writer.SetMaxOpenConns(1) // SQLite has one writer; waiting for it here is fair
 	db.writer.SetMaxIdleConns(1)
-	if err := db.writer.PingContext(ctx); err != nil {
+	if err := firstUse(ctx, db.writer); err != nil {
 		return fmt.Errorf("open the database %s: %w; is it a file of Kinora's?", path, err)
 	}
 	if db.reader, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
@@ -189,6 +189,23 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	db.readStmts = newStatements(db.reader)
 	db.group = newGroupWriter(db)
 	return nil
+}
+
+// firstUse makes the connection that turns a new file into one with a write-ahead
+// log. SQLite does not wait for others who do the same at that time, whatever
+// the busy_timeout: it is tried again until busyWait is over.
+func firstUse(ctx context.Context, writer *sql.DB) error {
+	for began := time.Now(); ; {
+		err := writer.PingContext(ctx)
+		if err == nil || !busy(err) || time.Since(began) > busyWait {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Close ends all connections. Writes that wait are told job.Unavailable.

@@ -72,6 +72,12 @@ func away(err error) bool {
 	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || again(err)
 }
 
+// busy reports whether SQLite refused because another has the file.
+func busy(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // again reports whether a transaction of Postgres failed only because of
 // another that ran beside it, or on a connection that was found to be dead
 // before anything was sent: it may be repeated.
