@@ -312,21 +312,62 @@ func TestDatabaseGone(t *testing.T) {
 	})
 }
 
-// TestDatabaseAwayAtStart: a server that cannot reach its database ends with an
+// TestDatabaseLocked: while another process holds SQLite's file, what would
+// write is refused after a while, what reads is not, and afterwards all goes on.
+func TestDatabaseLocked(t *testing.T) {
+	t.Parallel()
+	skipInShort(t) // SQLite waits for ten seconds
+	p := newPlatform(t, store.SQLite, "jobs: {lease: 30s}\nlimits: {free_space: 0}\n")
+	c := p.tenant("acme", 10)
+	p.start()
+	p.ready()
+	before := c.submit("name=before hold=sample")
+	eventually(t, 10*time.Second, "a job runs", func() bool { return len(p.wrote("before")) == 1 })
+	p.look(func(ctx context.Context, db *store.DB) error {
+		return db.Write(ctx, func(*store.Tx) error {
+			status, answer, err := c.try("POST", "/v1/jobs", bodyFor("/v1/jobs"))
+			if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(told(t, answer), "database is not available") {
+				t.Errorf("status %d, %v: %s", status, err, answer)
+			}
+			if j := c.job(before.ID); j.State != "running" {
+				t.Errorf("%+v", j)
+			}
+			return nil
+		})
+	})
+	p.openGate()
+	for _, j := range []shownJob{before, c.submit("name=after")} {
+		if got := c.final(j.ID, 20*time.Second); got.State != "succeeded" || got.Attempt != 1 {
+			t.Errorf("%+v, %+v", got, got.Error)
+		}
+	}
+}
+
+// TestDatabaseAwayAtStart: a server that cannot use its database ends with an
 // error that says so.
 func TestDatabaseAwayAtStart(t *testing.T) {
 	t.Parallel()
-	p := newPlatform(t, store.SQLite, "")
-	p.database = "postgres://kinora@" + freeAddr(t) + "/kinora"
-	p.configure("")
-	q := p.start()
-	select {
-	case <-q.over:
-	case <-time.After(60 * time.Second):
-		t.Fatal("it has not ended after a minute")
+	garbage := filepath.Join(t.TempDir(), "kinora.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if said := tail(q.log); q.how.Success() || !strings.Contains(said, "database") || !strings.Contains(said, "refused") {
-		t.Errorf("%v: %s", q.how, said)
+	for database, why := range map[string]string{
+		"postgres://kinora@" + freeAddr(t) + "/kinora": "refused",
+		garbage:     "is it a file of Kinora's?",
+		t.TempDir(): "directory",
+	} {
+		p := newPlatform(t, store.SQLite, "")
+		p.database = database
+		p.configure("")
+		q := p.start()
+		select {
+		case <-q.over:
+		case <-time.After(60 * time.Second):
+			t.Fatal("it has not ended after a minute")
+		}
+		if said := tail(q.log); q.how.Success() || !strings.Contains(said, "open the database") || !strings.Contains(said, why) {
+			t.Errorf("%s: %v: %s", database, q.how, said)
+		}
 	}
 }
 
