@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
 )
 
 // Bounds of a group of writes on SQLite.
@@ -143,6 +146,9 @@ func (w *groupWriter) runOne(ctx context.Context, t *sql.Tx, r *write) error {
 	}
 	if r.err = call(r.fn, r.tx); r.err != nil {
 		if _, err := r.tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
+			if told := (*job.Error)(nil); errors.As(r.err, &told) {
+				return err // what this one is told is not for the others of the group
+			}
 			return r.err // SQLite undid the transaction: the disk is full, or worse
 		}
 	}

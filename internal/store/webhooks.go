@@ -151,16 +151,18 @@ func endpoints(ctx context.Context, q Queryer, project int64) ([]Endpoint, error
 	return out, rows.Err()
 }
 
-// ChangeEndpoint applies a change to an endpoint and keeps it.
+// ChangeEndpoint applies a change to an endpoint and keeps it; deliveries on
+// their way follow it to another URL.
 func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func(*Endpoint) error) (e Endpoint, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		e, err = scanEndpoint(tx.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 AND id = $2`, project, id))
+		e, err = scanEndpoint(tx.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 AND id = $2`+tx.Lock(), project, id))
 		if errors.Is(err, sql.ErrNoRows) {
 			return errNoEndpoint(id)
 		}
 		if err != nil {
 			return err
 		}
+		before := e.URL
 		if err := change(&e); err != nil {
 			return err
 		}
@@ -172,6 +174,11 @@ func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func
 		_, err = tx.ExecContext(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, secret = $4, previous_secret = $5,
 			previous_until = $6, disabled = $7, updated_at = $8 WHERE id = $9`,
 			e.URL, e.Description, string(events), e.Secret, e.PreviousSecret, millis(e.PreviousUntil), e.Disabled, millis(e.UpdatedAt), id)
+		if err != nil || e.URL == before {
+			return err
+		}
+		// What is on its way goes to where the endpoint is now.
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET url = $1 WHERE endpoint = $2 AND state = $3`, e.URL, id, DeliveryPending)
 		return err
 	})
 	return e, err
@@ -363,10 +370,12 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 	})
 }
 
-// Replay makes a finished delivery pending again and puts it into the queue.
+// Replay makes a finished delivery pending again, to where its endpoint is now,
+// and puts it into the queue.
 func (db *DB) Replay(ctx context.Context, project, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		r, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = 0, next_at = $2, last_error = '', finished_at = 0
+		r, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = 0, next_at = $2, last_error = '', finished_at = 0,
+			url = COALESCE((SELECT endpoints.url FROM endpoints WHERE endpoints.id = deliveries.endpoint), url)
 			WHERE id = $3 AND project = $4 AND state <> $1`, DeliveryPending, millis(tx.Now()), id, project)
 		if err != nil {
 			return err

@@ -180,6 +180,38 @@ func TestDeliveriesOfAChange(t *testing.T) {
 	})
 }
 
+// TestDeliveriesFollowTheirEndpoint: what is on its way, and what is replayed,
+// goes to where the endpoint is now; the log keeps where the others went.
+func TestDeliveriesFollowTheirEndpoint(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, _ *clock) {
+		ctx := t.Context()
+		tell(db)
+		e := endpoint(t, db, 1, "job.queued")
+		submit(t, db, submission(1))
+		sent := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
+		begin(t, db, sent)
+		if err := db.Attempted(ctx, sent, 200, "", true, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		submit(t, db, submission(1))
+		const moved = "https://example.com/moved"
+		if _, err := db.ChangeEndpoint(ctx, 1, e.ID, func(e *store.Endpoint) error { e.URL = moved; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range deliveries(t, db, store.DeliveryFilter{Project: 1}) {
+			if want := map[bool]string{true: e.URL, false: moved}[d.ID == sent]; d.URL != want {
+				t.Errorf("a %s delivery is for %s, want %s", d.State, d.URL, want)
+			}
+		}
+		if err := db.Replay(ctx, 1, sent); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := db.Delivery(ctx, 1, sent); err != nil || d.URL != moved {
+			t.Errorf("the replay is for %s, %v", d.URL, err)
+		}
+	})
+}
+
 // riverDeliveries counts the queue's entries for deliveries that wait.
 func riverDeliveries(t *testing.T, db *store.DB) (n int) {
 	t.Helper()
