@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // State is where a job stands; docs/jobs.md draws how it moves.
 type State string
 
@@ -27,21 +29,11 @@ func (s State) Final() bool { return len(moves[s]) == 0 }
 
 // Valid reports whether s is a state.
 func (s State) Valid() bool {
-	for _, t := range States() {
-		if s == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(States(), s)
 }
 
 // CanBecome reports whether a job may go from s to t: from running back to
 // queued when a worker is lost or an attempt failed that is to be repeated.
 func (s State) CanBecome(t State) bool {
-	for _, m := range moves[s] {
-		if m == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(moves[s], t)
 }

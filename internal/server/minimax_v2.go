@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -144,10 +145,8 @@ func resolutionV2(model, asked string) (string, error) {
 	if asked == "" {
 		return defaultResolution, nil
 	}
-	for _, r := range has {
-		if r == asked {
-			return asked, nil
-		}
+	if slices.Contains(has, asked) {
+		return asked, nil
 	}
 	return "", job.Errorf(job.Invalid, "resolution", "resolution is %s: %s has %s", asked, model, strings.Join(has, " and "))
 }

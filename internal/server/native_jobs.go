@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -381,10 +382,10 @@ func (n *native) firstFrame(ctx context.Context, who auth.Principal, i *imageInp
 		param, ref = "image.file_id", "file:"+job.ID(num).String()
 	case i.Data != "":
 		param, ref = "image.data", i.Data
-		if len(ref) < 5 || ref[:5] != "data:" {
+		if !strings.HasPrefix(ref, "data:") {
 			ref = "data:application/octet-stream;base64," + ref
 		}
-	case len(ref) < 4 || ref[:4] != "http":
+	case !strings.HasPrefix(ref, "http"):
 		return job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
 	p, err := n.Backend.Picture(ctx, who, param, ref, PictureRules{})
