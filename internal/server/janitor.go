@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/job"
 )
 
 // How often and how much the janitor does.
@@ -51,6 +52,9 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 		}
 		for _, f := range files {
 			key, err := s.db.DeleteFile(ctx, f.Project, f.ID)
+			if job.CodeOf(err) == job.NotFound { // its owner, or another process, was first
+				continue
+			}
 			if err != nil {
 				return err
 			}

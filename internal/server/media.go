@@ -44,7 +44,8 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveBlob answers with stored bytes: ranges and conditions are net/http's. A
-// key is never used for other bytes, so it is its own entity tag.
+// key is never used for other bytes, so it is its own entity tag; but for that
+// of previews, where each frame takes the place of the one before.
 func serveBlob(w http.ResponseWriter, r *http.Request, b Backend, key, filename string) error {
 	body, _, err := b.OpenBlob(r.Context(), key)
 	if err != nil {
@@ -57,8 +58,12 @@ func serveBlob(w http.ResponseWriter, r *http.Request, b Backend, key, filename 
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("ETag", `"`+key+`"`)
-	h.Set("Cache-Control", "private, max-age=3600, immutable")
+	if strings.HasPrefix(key, blob.KindPreview+"/") {
+		h.Set("Cache-Control", "no-store")
+	} else {
+		h.Set("ETag", `"`+key+`"`)
+		h.Set("Cache-Control", "private, max-age=3600, immutable")
+	}
 	// What a customer uploaded is never run as a page of this server.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if filename != "" {

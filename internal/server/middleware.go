@@ -50,8 +50,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), infoKey{}, info))
 		w.Header().Set("X-Request-Id", info.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		rec := &recorder{ResponseWriter: w, conn: http.NewResponseController(w)}
+		_ = rec.conn.SetWriteDeadline(time.Time{}) // of the request before on this connection; tests' writers have none
 		r.Body = http.MaxBytesReader(w, r.Body, s.cfg.Limits.Body)
-		rec := &recorder{ResponseWriter: w}
 		start := time.Now()
 		defer func() {
 			if p := recover(); p != nil {
@@ -66,6 +67,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			s.finish(r, rec, info, time.Since(start))
 		}()
 		next.ServeHTTP(rec, r)
+		rec.patience() // for what net/http has yet to send
 	})
 }
 
@@ -226,11 +228,24 @@ func (s *strangers) allow(a netip.Addr) bool {
 	return l.Allow()
 }
 
-// recorder notes status and size of an answer.
+// stallTime is how long a reader may take for a piece of an answer: net/http's
+// own limit would be one for the whole answer, however long a film it is.
+const stallTime = time.Minute
+
+// recorder notes status and size of an answer, and gives up on readers who take
+// nothing.
 type recorder struct {
 	http.ResponseWriter
+	conn   *http.ResponseController // of the connection below
 	status int
 	bytes  int64
+	own    bool // the handler sets deadlines of its own
+}
+
+// SetWriteDeadline is for handlers that have a limit of their own.
+func (r *recorder) SetWriteDeadline(t time.Time) error {
+	r.own = !t.IsZero()
+	return r.conn.SetWriteDeadline(t)
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -244,6 +259,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	r.patience()
 	n, err := r.ResponseWriter.Write(p)
 	r.bytes += int64(n)
 	return n, err
@@ -252,9 +268,18 @@ func (r *recorder) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach what is below.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// Flush lets streams through for those who ask for the interface.
-func (r *recorder) Flush() {
-	if f, ok := r.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
+// FlushError lets streams through, and says when their reader has gone.
+func (r *recorder) FlushError() error {
+	r.patience()
+	return r.conn.Flush()
+}
+
+// Flush is for those who ask for http.Flusher.
+func (r *recorder) Flush() { _ = r.FlushError() } // the next write fails too
+
+// patience gives the reader time for the next piece.
+func (r *recorder) patience() {
+	if !r.own {
+		_ = r.conn.SetWriteDeadline(time.Now().Add(stallTime)) // tests' writers have none
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -149,12 +150,30 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 				return store.File{}, err
 			}
 		case "file":
-			f, err := n.Backend.AddFile(ctx, principal(ctx), purpose, part.FileName(), part)
-			return f, formError(err)
+			body := &readErrors{Reader: part}
+			f, err := n.Backend.AddFile(ctx, principal(ctx), purpose, part.FileName(), body)
+			if err != nil && body.err != nil { // the sender's, and not the store's
+				err = formError(body.err)
+			}
+			return f, err
 		default:
 			return store.File{}, job.Errorf(job.Invalid, oaName(part.FormName()), "the form has a part that is neither purpose nor file")
 		}
 	}
+}
+
+// readErrors notes why reading failed.
+type readErrors struct {
+	io.Reader
+	err error
+}
+
+func (r *readErrors) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
 }
 
 // formError makes an error of a form that ends early the sender's.
@@ -171,9 +190,7 @@ func formError(err error) error {
 // isFormError tells mime/multipart's errors, which have no type, by where they
 // come from: they are about what was sent.
 func isFormError(err error) bool {
-	const from = "multipart:"
-	s := err.Error()
-	return len(s) > len(from) && s[:len(from)] == from
+	return strings.HasPrefix(err.Error(), "multipart:")
 }
 
 func readPurpose(part *multipart.Part) (string, error) {

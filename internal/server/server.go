@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
@@ -147,7 +149,10 @@ func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 
 func (s *Server) newService(engines map[string]worker.Engine) (*service, error) {
 	c := s.cfg
-	svc := &service{cfg: c, db: s.db, blobs: s.blobs, log: s.log, followers: map[int64]int{}, engines: map[string]kinora.Info{}}
+	svc := &service{
+		cfg: c, db: s.db, blobs: s.blobs, log: s.log, followers: map[int64]int{}, engines: map[string]kinora.Info{},
+		pictures: semaphore.NewWeighted(picturesAtOnce), speeches: semaphore.NewWeighted(speechesAtOnce),
+	}
 	for name, e := range engines {
 		svc.engines[name] = e.Info()
 	}
@@ -218,17 +223,9 @@ func linkKey(data string) ([]byte, error) {
 	path := filepath.Join(data, linkKeyFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		key := make([]byte, 32)
-		_, _ = rand.Read(key) // it never fails
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) { // another process was first
-			return linkKey(data)
+		if err = makeLinkKey(path); err == nil || errors.Is(err, fs.ErrExist) {
+			text, err = os.ReadFile(path) // ours, or that of a process that was first
 		}
-		if err != nil {
-			return nil, fmt.Errorf("the key of download links: %w", err)
-		}
-		_, err = f.WriteString(hex.EncodeToString(key) + "\n")
-		return key, errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the key of download links: %w", err)
@@ -238,6 +235,23 @@ func linkKey(data string) ([]byte, error) {
 		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
 	}
 	return key, nil
+}
+
+// makeLinkKey writes a new key under another name and then gives it its own, so
+// that no other process reads half a key, and none is left by one that dies.
+func makeLinkKey(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path) // fs.ErrExist when another was first
 }
 
 // routes is the table of all paths.
@@ -274,6 +288,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.service.room()
 	}
+	if err == nil && s.blobs.Check(ctx) != nil {
+		err = errors.New("media cannot be written")
+	}
 	select {
 	case <-s.stopping:
 		err = errors.New("the server is stopping")
@@ -294,6 +311,8 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	ctx, stop := context.WithCancel(ctx) // also when the listener fails
+	defer stop()
 	qc := store.QueueConfig{Refund: s.service.meter.Refund, Deliverers: s.cfg.Webhooks.Workers}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
@@ -322,6 +341,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		err = nil
 	case err = <-failed:
 	}
+	stop()
 	close(s.stopping)
 	s.log.Info("stopping", "grace", s.cfg.Jobs.Grace)
 	if ln != nil {

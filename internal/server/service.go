@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
@@ -43,6 +46,9 @@ type service struct {
 	engines map[string]kinora.Info
 	log     *slog.Logger
 
+	pictures *semaphore.Weighted // of picturesAtOnce
+	speeches *semaphore.Weighted // of speechesAtOnce
+
 	followersMu sync.Mutex
 	followers   map[int64]int // open event streams, by project
 }
@@ -53,6 +59,14 @@ const followEvery = time.Second
 
 // Submit accepts a job.
 func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
+	j, err := s.submit(ctx, who, sub)
+	if frame := sub.Spec.FirstFrame; frame != "" && (err != nil || j.Spec.FirstFrame != frame) {
+		s.dropUnknown(ctx, frame) // it was refused, or is there already
+	}
+	return j, err
+}
+
+func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
 	if err := s.check(&sub); err != nil {
 		return job.Job{}, err
 	}
@@ -144,10 +158,15 @@ func (s *service) check(sub *Submission) error {
 
 // room refuses work that the disk could not hold the result of.
 func (s *service) room() error {
-	if err := s.blobs.Room(uint64(s.cfg.Limits.FreeSpace)); err != nil {
-		return &job.Error{Code: job.Unavailable, Message: "the server's disk is full: try again later", RetryAfter: time.Minute, Err: err}
+	err := s.blobs.Room(uint64(s.cfg.Limits.FreeSpace))
+	if err == nil {
+		return nil
 	}
-	return nil
+	why := "the server's media cannot be reached: try again later"
+	if errors.Is(err, blob.ErrNoSpace) {
+		why = "the server's disk is full: try again later"
+	}
+	return &job.Error{Code: job.Unavailable, Message: why, RetryAfter: time.Minute, Err: err}
 }
 
 // Job returns one of the project's jobs.
@@ -183,6 +202,14 @@ func (s *service) dropBlobs(ctx context.Context, keys []string) {
 		if err := s.blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
 			s.log.Warn("deleting media", "key", key, "error", err)
 		}
+	}
+}
+
+// dropUnknown deletes a blob that was stored for a job that did not come to be.
+// What a row knows is another job's; what cannot be asked is the janitor's.
+func (s *service) dropUnknown(ctx context.Context, key string) {
+	if known, err := s.db.KnownKey(context.WithoutCancel(ctx), key); err == nil && !known {
+		s.dropBlobs(ctx, []string{key})
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
@@ -27,6 +29,9 @@ const (
 	MaxPicturePixels = 64 << 20
 	MaxFileName      = 200 // bytes
 	MaxFilesPage     = 1000
+	// picturesAtOnce are decoded and encoded at the same time: the largest takes
+	// about a gigabyte of memory meanwhile. Others wait for their turn.
+	picturesAtOnce = 2
 )
 
 // mediaPath begins the path of every signed link.
@@ -79,22 +84,12 @@ func fetchError(param string, err error) error {
 // PictureFrom checks an image and keeps it as a PNG: what the engine and ffmpeg
 // see later is our own encoding, never the customer's bytes.
 func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
-	img, info, err := kinora.DecodeImage(r, kinora.ImageLimits{Bytes: maxBytes(rules), Pixels: MaxPicturePixels})
-	if err != nil {
-		if kinora.KindOf(err) != kinora.Invalid {
-			return Picture{}, err
-		}
-		return Picture{}, &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
-	}
-	short, aspect := min(info.Width, info.Height), float64(info.Width)/float64(info.Height)
-	switch {
-	case short < rules.MinSide:
-		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: the short side must have at least %d", param, info.Width, info.Height, rules.MinSide)
-	case rules.MinAspect > 0 && aspect < rules.MinAspect, rules.MaxAspect > 0 && aspect > rules.MaxAspect:
-		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: width over height must be between %.2g and %.2g", param, info.Width, info.Height, rules.MinAspect, rules.MaxAspect)
+	if err := s.room(); err != nil {
+		return Picture{}, err
 	}
 	var out bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, img); err != nil {
+	info, err := s.reencode(ctx, &out, param, r, rules)
+	if err != nil {
 		return Picture{}, err
 	}
 	key, err := blob.NewKey(blob.KindImage, "image/png")
@@ -105,6 +100,29 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 		return Picture{}, storageError(err)
 	}
 	return Picture{Key: key, Width: info.Width, Height: info.Height}, nil
+}
+
+// reencode checks an image and writes it as a PNG, when it is its turn.
+func (s *service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (kinora.ImageInfo, error) {
+	if err := s.pictures.Acquire(ctx, 1); err != nil {
+		return kinora.ImageInfo{}, err
+	}
+	defer s.pictures.Release(1)
+	img, info, err := kinora.DecodeImage(r, kinora.ImageLimits{Bytes: maxBytes(rules), Pixels: MaxPicturePixels})
+	if err != nil {
+		if kinora.KindOf(err) != kinora.Invalid {
+			return info, err
+		}
+		return info, &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
+	}
+	short, aspect := min(info.Width, info.Height), float64(info.Width)/float64(info.Height)
+	switch {
+	case short < rules.MinSide:
+		return info, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: the short side must have at least %d", param, info.Width, info.Height, rules.MinSide)
+	case rules.MinAspect > 0 && aspect < rules.MinAspect, rules.MaxAspect > 0 && aspect > rules.MaxAspect:
+		return info, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: width over height must be between %.2g and %.2g", param, info.Width, info.Height, rules.MinAspect, rules.MaxAspect)
+	}
+	return info, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(out, img)
 }
 
 // storageError tells a customer that bytes could not be kept.
@@ -154,7 +172,10 @@ func (s *service) AddFile(ctx context.Context, who auth.Principal, purpose, name
 func cleanName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '"' || r == 0xfffd {
+		switch {
+		case unicode.IsSpace(r): // such as the narrow one that macOS puts before AM and PM
+			return ' '
+		case !unicode.IsPrint(r) || r == '"' || r == utf8.RuneError: // which no link can carry
 			return -1
 		}
 		return r

@@ -24,7 +24,9 @@ import (
 const (
 	MaxSpeechText  = 10_000   // characters
 	maxSpeechBytes = 64 << 20 // of an upstream's answer
-	maxChatBytes   = 8 << 20  // of an answer that is read here
+	// speechesAtOnce are made at the same time, each in memory; others wait.
+	speechesAtOnce = 8
+	maxChatBytes   = 8 << 20 // of an answer that is read here
 )
 
 var errNoChat = &job.Error{Code: job.Unsupported, Message: "this server has no chat model: its operator can set upstreams.chat in the configuration"}
@@ -121,6 +123,10 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spok
 	if err := s.filter.Prompt(ctx, who.Project.ID, r.Text); err != nil {
 		return Spoken{}, err
 	}
+	if err := s.speeches.Acquire(ctx, 1); err != nil {
+		return Spoken{}, err
+	}
+	defer s.speeches.Release(1)
 	charge, err := s.meter.Hold(ctx, meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: r.Model, API: job.MiniMaxV1, Characters: n})
 	if err != nil {
 		return Spoken{}, err

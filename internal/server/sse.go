@@ -135,7 +135,7 @@ type stream struct {
 	state  job.State // that it was told last
 	now    *job.Job  // as it was read last
 	ahead  int       // in the queue, as told; -1 for not told
-	shot   string    // blob key of the preview that was sent inline
+	shot   string    // the preview that was sent inline
 }
 
 // follow answers with a job's events until it is final. A reader that comes
@@ -284,20 +284,24 @@ func (s *stream) tell(ctx context.Context) error {
 
 // preview is a frame as a data: URI, once; "" for none.
 func (s *stream) preview(ctx context.Context, key string) string {
-	if !s.inline || key == "" || key == s.shot {
+	if !s.inline || key == "" {
 		return ""
 	}
 	f, size, err := s.n.Backend.OpenBlob(ctx, key)
-	if err != nil || size > maxPreview {
+	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	var b bytes.Buffer
-	if _, err := io.Copy(&b, io.LimitReader(f, maxPreview)); err != nil {
+	if _, err := io.Copy(&b, io.LimitReader(f, maxPreview)); err != nil || size > maxPreview {
 		return ""
 	}
-	s.shot = key
-	return "data:" + mediaType(b.Bytes()) + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+	shot := "data:" + mediaType(b.Bytes()) + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+	if shot == s.shot { // all previews of an attempt have one key
+		return ""
+	}
+	s.shot = shot
+	return shot
 }
 
 // lastEventID reads the header of a reader that comes back; 0 for none.
