@@ -112,6 +112,7 @@ func TestRefusals(t *testing.T) {
 		change     func(*Request)
 	}{
 		{"no prompt", "prompt: it is empty", func(r *Request) { r.Prompt = "" }},
+		{"blank prompt", "prompt: it is empty", func(r *Request) { r.Prompt = " \n" }},
 		{"long prompt", "has 20000 bytes", func(r *Request) { r.Prompt = strings.Repeat("x", 20000) }},
 		{"bad prompt", "UTF-8", func(r *Request) { r.Prompt = "\xff" }},
 		{"negative seconds", "seconds", func(r *Request) { r.Seconds = -1 }},

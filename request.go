@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -86,7 +87,7 @@ func (r *Request) plan(in Info) (plan, error) {
 		p.seconds = 6
 	}
 	switch {
-	case r.Prompt == "" && r.Image == nil:
+	case strings.TrimSpace(r.Prompt) == "" && r.Image == nil:
 		return p, invalid("prompt", "it is empty", "say what should happen in the clip")
 	case len(r.Prompt) > MaxPromptBytes:
 		return p, invalid("prompt", fmt.Sprintf("it has %d bytes", len(r.Prompt)), fmt.Sprintf("the limit is %d", MaxPromptBytes))

@@ -29,8 +29,11 @@ Example:
 
 // Run makes the video.
 func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
-	r := kinora.Request{FPS: d.FPS}
+	var r kinora.Request
 	var err error
+	if r.FPS, err = d.rate(); err != nil {
+		return err
+	}
 	if r.Width, r.Height, err = d.parseSize(); err != nil {
 		return err
 	}
@@ -52,6 +55,6 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.say(s, r, m.Info())
+	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

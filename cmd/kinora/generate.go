@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/kinora-video/kinora"
@@ -31,7 +33,7 @@ type GenerateCmd struct {
 	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
 	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image."`
 	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
-	Steps    int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
+	Steps    *int    `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
 	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
 	Model    string  `default:"${model}" placeholder:"${model}" help:"Which model."`
 	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
@@ -49,18 +51,8 @@ func (GenerateCmd) Help() string {
 // Run makes the video.
 func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	saveMemory()
-	r := kinora.Request{
-		Prompt: g.Prompt, Seconds: g.Seconds, Steps: g.Steps, Guidance: g.Guidance, FPS: g.FPS,
-		Seed: uint64(rand.Uint32()), // short enough to type again
-	}
-	if g.Prompt == "" && g.Image == "" {
-		return usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
-	}
-	if g.Seed != nil {
-		r.Seed = *g.Seed
-	}
-	var err error
-	if r.Width, r.Height, err = g.parseSize(); err != nil {
+	r, err := g.request()
+	if err != nil {
 		return err
 	}
 	if g.Image != "" {
@@ -89,22 +81,44 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if g.Model == kinora.DefaultModel && g.Weights == "" {
 		t.notes = append(t.notes, wordNotes(g.Prompt)...)
 	}
-	t.say(s, r, m.Info())
+	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
-// say prints where the video will differ from what might be expected.
-func (t target) say(s streams, r kinora.Request, in kinora.Info) {
-	notes := t.notes
+// request is what the flags say, but for the image.
+func (g *GenerateCmd) request() (r kinora.Request, err error) {
+	r = kinora.Request{
+		Prompt: g.Prompt, Seconds: g.Seconds, Guidance: g.Guidance,
+		Seed: uint64(rand.Uint32()), // short enough to type again
+	}
+	switch {
+	case strings.TrimSpace(g.Prompt) == "" && g.Image == "":
+		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
+	case g.Seconds == 0: // which the engine takes for its default
+		return r, usagef("--seconds 0: choose more than 0, at most %d", kinora.MaxSeconds)
+	}
+	if g.Seed != nil {
+		r.Seed = *g.Seed
+	}
+	if r.Steps, err = oneOf("--steps", g.Steps, kinora.MaxSteps); err != nil {
+		return r, err
+	}
+	if r.FPS, err = g.rate(); err != nil {
+		return r, err
+	}
+	r.Width, r.Height, err = g.parseSize()
+	return r, err
+}
+
+// differences tells where the video will differ from what might be expected.
+func differences(r kinora.Request, in kinora.Info) (notes []string) {
 	if r.Width > in.Width || r.Height > in.Height {
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
 	}
 	if r.FPS != 0 && r.FPS != in.FPS {
 		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", in.Name, in.FPS, r.FPS))
 	}
-	for _, note := range notes {
-		fmt.Fprintln(s.err, "note:", note)
-	}
+	return notes
 }
 
 // make generates (or loads) a clip, writes it to the target and says so. r is
@@ -112,11 +126,21 @@ func (t target) say(s streams, r kinora.Request, in kinora.Info) {
 func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
 	defer bar.close(false)
-	r.Progress = bar.update
+	// Once the work has begun: a request that is refused needs no notes.
+	say := sync.OnceFunc(func() {
+		for _, note := range t.notes {
+			fmt.Fprintln(s.err, "note:", note)
+		}
+	})
+	r.Progress = func(p kinora.Progress) {
+		say()
+		bar.update(p)
+	}
 	clip, err := produce()
 	if err != nil {
 		return err
 	}
+	say()
 	size, err := t.write(ctx, s, clip)
 	if err != nil {
 		if ctx.Err() != nil {

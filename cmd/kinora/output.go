@@ -20,7 +20,7 @@ import (
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
 	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of 16 to ${maxSide}. Beyond the model's own size the frames are upscaled."`
-	FPS       int    `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
+	FPS       *int   `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }
 
@@ -30,6 +30,21 @@ type target struct {
 	format kinora.Format
 	notes  []string // what differs from what was asked for
 }
+
+// oneOf is the value of a flag where it was given, and 0 where it was not. What
+// is 0 in a request is left to the model, which nobody means who writes 0.
+func oneOf(flag string, n *int, most int) (int, error) {
+	switch {
+	case n == nil:
+		return 0, nil
+	case *n < 1 || *n > most:
+		return 0, usagef("%s %d: choose 1 to %d, or leave it out", flag, *n, most)
+	}
+	return *n, nil
+}
+
+// rate is the frames a second that were asked for; 0 is the model's own.
+func (o *outputFlags) rate() (int, error) { return oneOf("--fps", o.FPS, kinora.MaxFPS) }
 
 // parseSize reads "WxH"; "" is 0, 0.
 func (o *outputFlags) parseSize() (w, h int, err error) {
@@ -60,13 +75,16 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 		t.path = path
 		return t, err
 	}
+	if isDir(o.Output) {
+		return target{}, usagef("-o %s: it is a folder: name a file in it", o.Output)
+	}
 	format, err := kinora.FormatOf(o.Output)
 	if err != nil {
 		return target{}, err
 	}
 	t := settle(target{path: o.Output, format: format})
-	switch info, err := os.Stat(t.path); {
-	case err == nil && info.IsDir():
+	switch _, err := os.Stat(t.path); {
+	case isDir(t.path): // a .webp folder, where MP4 was asked for
 		return t, usagef("-o %s: it is a folder: name a file in it", t.path)
 	case err == nil && !o.Overwrite:
 		return t, usagef("-o %s: it is there already: choose another name, or add --overwrite", t.path)

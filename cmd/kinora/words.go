@@ -7,6 +7,9 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
+// maxWord is how many characters of a word a note repeats.
+const maxWord = 30
+
 // wordNotes says which words of a prompt the embedded model was never taught,
 // and what it was.
 func wordNotes(prompt string) []string {
@@ -18,6 +21,11 @@ func wordNotes(prompt string) []string {
 	more := ""
 	if n := len(unknown) - most; n > 0 {
 		unknown, more = unknown[:most], fmt.Sprintf(" and %d more", n)
+	}
+	for i, word := range unknown {
+		if r := []rune(word); len(r) > maxWord {
+			unknown[i] = string(r[:maxWord]) + "…"
+		}
 	}
 	return []string{
 		fmt.Sprintf("reel was never taught %s%s: there will be a video, but not of that", strings.Join(unknown, ", "), more),
