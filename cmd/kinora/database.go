@@ -23,7 +23,7 @@ import (
 // databaseFlags say which server's database a command is about. They are those
 // of kinora serve.
 type databaseFlags struct {
-	Config   string `placeholder:"FILE" env:"KINORA_CONFIG" help:"The server's configuration, for its plans and its database."`
+	Config   string `placeholder:"FILE" env:"KINORA_CONFIG" help:"The server's configuration file; kinora serve --print-config shows what may be in it."`
 	Data     string `placeholder:"DIR" env:"KINORA_DATA" help:"The server's folder. Default: kinora in the user's data folder."`
 	Database string `placeholder:"URL" env:"KINORA_DATABASE" help:"postgres://…, or a file of SQLite. Default: kinora.db in the server's folder."`
 }
@@ -141,6 +141,15 @@ func day(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// usd is an amount in a table: $0.28, -$3.50.
+func usd(micros int64) string {
+	s, owes := strings.CutPrefix(store.Dollars(micros).String(), "-")
+	if owes {
+		return "-$" + s
+	}
+	return "$" + s
 }
 
 // limit is a limit in a table.

@@ -19,10 +19,14 @@ var helpVars = kong.Vars{
 }
 
 // helpOf is the help of a flag, with its default where the text does not tell
-// of one.
+// of one, and with the environment variable that may stand in for it.
 func helpOf(v *kong.Value) string {
-	if !v.HasDefault || v.Default == "" || strings.Contains(v.Help, "Default:") {
-		return v.Help
+	help := v.Help
+	if v.HasDefault && v.Default != "" && !strings.Contains(help, "Default:") {
+		help += " Default: " + v.Default + "."
 	}
-	return v.Help + " Default: " + v.Default + "."
+	for _, name := range v.Tag.Envs {
+		help += " (" + name + ")"
+	}
+	return help
 }

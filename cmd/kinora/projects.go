@@ -114,7 +114,7 @@ func (c *projectsList) Run(ctx context.Context, s streams) error {
 		return table(s, func(line func(string, ...any)) {
 			line("NAME\tPLAN\tBALANCE\tHELD\tWEIGHT\tRUNNING\tIN FLIGHT\tCREATED\tDISABLED")
 			for i, p := range all {
-				line("%s\t%s\t$%v\t$%v\t%d\t%s\t%s\t%s\t%s", p.Name, p.Plan, store.Dollars(wallets[i].Balance), store.Dollars(wallets[i].Held),
+				line("%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", p.Name, p.Plan, usd(wallets[i].Balance), usd(wallets[i].Held),
 					p.Weight, limit(p.MaxRunning), limit(p.MaxInFlight), day(p.CreatedAt), day(p.DisabledAt))
 			}
 		})
@@ -152,9 +152,9 @@ func show(ctx context.Context, s streams, b *books, p store.Project) error {
 	case p.Postpaid && p.CreditLimit == 0:
 		pays = "afterwards, without a limit"
 	case p.Postpaid:
-		pays = fmt.Sprintf("afterwards, and may owe $%v", store.Dollars(p.CreditLimit))
+		pays = fmt.Sprintf("afterwards, and may owe %s", usd(p.CreditLimit))
 	}
-	spend := "$" + store.Dollars(a.Spendable).String()
+	spend := usd(a.Spendable)
 	if a.Unlimited {
 		spend = "without a limit"
 	}
@@ -163,13 +163,13 @@ func show(ctx context.Context, s streams, b *books, p store.Project) error {
 		line("id\t%d", p.ID)
 		line("plan\t%s", p.Plan)
 		line("pays\t%s", pays)
-		line("balance\t$%v", store.Dollars(a.Balance))
-		line("held by jobs\t$%v", store.Dollars(a.Held))
+		line("balance\t%s", usd(a.Balance))
+		line("held by jobs\t%s", usd(a.Held))
 		if a.CreditsTotal > 0 {
-			line("credits\t$%v of $%v left until %s", store.Dollars(a.CreditsTotal-a.CreditsUsed), store.Dollars(a.CreditsTotal), day(a.PeriodEnds))
+			line("credits\t%s of %s left until %s", usd(a.CreditsTotal-a.CreditsUsed), usd(a.CreditsTotal), day(a.PeriodEnds))
 		}
 		line("may spend\t%s", spend)
-		line("paid so far\t$%v", store.Dollars(w.Revenue))
+		line("charged so far\t%s", usd(w.Revenue))
 		line("weight\t%d", p.Weight)
 		line("jobs running\t%s", atMost(p.MaxRunning))
 		line("jobs in flight\t%s", atMost(p.MaxInFlight))
@@ -283,7 +283,7 @@ func (c *projectsDeposit) Run(ctx context.Context, s streams) error {
 		if !done {
 			fmt.Fprintf(s.err, "note: there is a deposit %s already: nothing was changed\n", c.Ref)
 		}
-		fmt.Fprintf(s.out, "the balance of %s is $%v\n", p.Name, store.Dollars(w.Balance))
+		fmt.Fprintf(s.out, "the balance of %s is %s\n", p.Name, usd(w.Balance))
 		return nil
 	})
 }
@@ -313,7 +313,7 @@ func (c *projectsLedger) Run(ctx context.Context, s streams) error {
 			for _, post := range all {
 				moved := make([]string, len(post.Entries))
 				for i, e := range post.Entries {
-					moved[i] = fmt.Sprintf("$%v %s → %s", store.Dollars(e.Amount), e.From, e.To)
+					moved[i] = fmt.Sprintf("%s %s → %s", usd(e.Amount), e.From, e.To)
 				}
 				line("%s\t%s\t%s\t%s\t%s", day(post.At), post.Kind, post.Ref, strings.Join(moved, ", "), post.Note)
 			}

@@ -20,7 +20,7 @@ import (
 type serverFlags struct {
 	databaseFlags
 	Blobs   string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
-	Workers int    `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+	Workers *int   `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
 }
 
 // ServeCmd runs the platform.
@@ -76,7 +76,9 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 func (c *serverFlags) read() (server.Config, error) {
 	cfg, err := c.databaseFlags.read()
 	cfg.Blobs = cmp.Or(c.Blobs, cfg.Blobs)
-	cfg.Workers = cmp.Or(c.Workers, cfg.Workers)
+	if c.Workers != nil {
+		cfg.Workers = *c.Workers
+	}
 	return cfg, err
 }
 
