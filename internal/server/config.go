@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -148,11 +149,34 @@ func ReadConfig(path string, getenv func(string) (string, bool)) (Config, error)
 	if text, err = expand(text, getenv); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c)
+	switch {
+	case errors.Is(err, io.EOF): // nothing but comments, which the decoder takes for a null
+		return DefaultConfig(), nil
+	case err != nil:
+		return c, fmt.Errorf("configuration %s: %s%s\n(kinora serve --print-config shows every key and its default)",
+			path, placeOf(err, text), strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
 	}
 	return c, nil
+}
+
+// quoted is a value that an error repeats.
+var quoted = regexp.MustCompile(`"([^"]+)"`)
+
+// placeOf says on which line the value is that an error is about, where the
+// decoder does not: it tells of what a type of its own says of a duration or an
+// address without saying where.
+func placeOf(err error, text []byte) string {
+	value := quoted.FindStringSubmatch(err.Error())
+	if y := yaml.Error(nil); errors.As(err, &y) || value == nil {
+		return ""
+	}
+	for n, line := range strings.Split(string(text), "\n") {
+		if strings.Contains(line, value[1]) && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			return fmt.Sprintf("line %d: ", n+1)
+		}
+	}
+	return ""
 }
 
 // expand puts in the variables of the environment that values name as ${NAME}.
@@ -234,6 +258,7 @@ func (c *Config) Check(engines []string) error {
 		no("sponsors", "%v", err)
 	}
 	if len(wrong) > 0 {
+		slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return fmt.Errorf("configuration: %w", errors.Join(wrong...))
 	}
 	return nil

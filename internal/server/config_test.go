@@ -84,10 +84,13 @@ func TestReadConfig(t *testing.T) {
 		{"listen: 0.0.0.0:80\nupstreams: {chat: {url: 'http://127.0.0.1:1/v1', key: \"${CHAT_KEY}\"}}\n", ""},
 		{"# ${NOT_SET} in a comment\n", ""},
 		{"", ""},
+		{"---\n", ""},
+		{"# nothing else\n", ""},
 		{"key: ${NOT_SET}\n", "line 1: the environment variable NOT_SET is not set"},
 		{"lisen: 127.0.0.1:80\n", "lisen"},
-		{"jobs: {lease: quick}\n", `"quick"`},
-		{"egress: {allow: [10.0.0.0]}\n", `"10.0.0.0"`},
+		{"lisen: 127.0.0.1:80\n", "--print-config"},
+		{"# quick\njobs: {lease: quick}\n", `line 2: time: invalid duration "quick"`},
+		{"egress: {allow: [10.0.0.0]}\n", `line 1: netip.ParsePrefix("10.0.0.0")`},
 		{": [", ""},
 	} {
 		path := filepath.Join(t.TempDir(), "k.yaml")
@@ -103,6 +106,9 @@ func TestReadConfig(t *testing.T) {
 		}
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
+		}
+		if d := DefaultConfig(); err == nil && !strings.HasPrefix(tt.text, "listen") && !reflect.DeepEqual(c, d) {
+			t.Errorf("%q: %+v, want what is built in", tt.text, c)
 		}
 		if strings.HasPrefix(tt.text, "listen") && (c.Listen != "0.0.0.0:80" || c.Upstreams.Chat.Key != "k-1" || c.Jobs.Queue != 10000) {
 			t.Errorf("%q: %+v", tt.text, c)
