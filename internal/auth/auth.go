@@ -106,11 +106,11 @@ func (a *Auth) Check(ctx context.Context, presented string) (Principal, error) {
 	case got.err != nil:
 		return Principal{}, got.err
 	case !key.RevokedAt.IsZero():
-		return Principal{}, job.Errorf(job.Unauthorized, "", "the API key %s was revoked", key.Prefix)
+		return Principal{}, job.Errorf(job.Unauthorized, "", "the API key %s was revoked: ask the operator for another", key.Prefix)
 	case key.Ended(now):
-		return Principal{}, job.Errorf(job.Unauthorized, "", "the API key %s has expired", key.Prefix)
+		return Principal{}, job.Errorf(job.Unauthorized, "", "the API key %s has expired: ask the operator for another", key.Prefix)
 	case !got.who.Project.DisabledAt.IsZero():
-		return Principal{}, job.Errorf(job.Unauthorized, "", "the project of this API key is disabled")
+		return Principal{}, job.Errorf(job.Unauthorized, "", "the project of this API key is disabled: ask the operator")
 	}
 	a.note(got.who.Key.ID, now)
 	return got.who, nil

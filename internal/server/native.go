@@ -168,7 +168,7 @@ var problems = map[job.Code]problemKind{
 	job.Invalid:      {http.StatusBadRequest, "The request is not valid", "correct the field that param names"},
 	job.Unsupported:  {http.StatusBadRequest, "The model or this server cannot do that", "GET /v1/models lists what each model can do"},
 	job.NotFound:     {http.StatusNotFound, "There is no such thing", "check the id, and that the key belongs to its project"},
-	job.Unauthorized: {http.StatusUnauthorized, "The request has no valid key", "send the header Authorization: Bearer kn-…"},
+	job.Unauthorized: {http.StatusUnauthorized, "The request has no valid key", "send one that holds, in the header Authorization: Bearer kn-…"},
 	job.Forbidden:    {http.StatusForbidden, "The key may not do that", "use a key that has the scope, or ask the operator for one"},
 	job.Conflict:     {http.StatusConflict, "The state does not allow that", "look at the job again"},
 	job.TooLarge:     {http.StatusRequestEntityTooLarge, "The request is too large", "upload large files to /v1/uploads, or give their URL"},
@@ -233,6 +233,17 @@ func init() {
 	}
 }
 
+// plainly is what a detail of huma's says, in words that need no knowledge of Go.
+func plainly(d *huma.ErrorDetail) string {
+	switch {
+	case strings.HasPrefix(d.Message, "invalid date/time"):
+		return "expected a time such as 2026-11-25T18:00:00Z"
+	case d.Location == "body" && !strings.HasPrefix(d.Message, "expected"):
+		return "the body is no JSON: " + d.Message
+	}
+	return d.Message
+}
+
 // invalidRequest is one of huma's errors in our form. The values that were sent
 // are not repeated.
 func invalidRequest(ctx context.Context, status int, msg string, errs []error) *problem {
@@ -257,7 +268,7 @@ func invalidRequest(ctx context.Context, status int, msg string, errs []error) *
 			continue
 		}
 		detail := d.ErrorDetail()
-		item := problemItem{Message: detail.Message}
+		item := problemItem{Message: plainly(detail)}
 		if _, name, ok := strings.Cut(detail.Location, "."); ok {
 			item.Param = name
 		}

@@ -261,14 +261,17 @@ type newKeyIn struct {
 	Body newKey
 }
 
+// overlapDefault is how long a key that was rotated works still.
+const overlapDefault = 24 * time.Hour
+
 type rotatedKey struct {
-	OverlapHours int       `json:"overlap_hours,omitempty" minimum:"0" maximum:"2160" default:"24" doc:"How long the old key works still."`
+	OverlapHours *int      `json:"overlap_hours,omitempty" minimum:"0" maximum:"2160" doc:"How long the old key works still: 24 where it is left out, and 0 ends it at once."`
 	ExpiresAt    time.Time `json:"expires_at,omitzero" required:"false" doc:"When the new key ends; never where it is left out."`
 }
 
 type rotateIn struct {
 	KeyPath
-	Body rotatedKey
+	Body *rotatedKey `required:"false"`
 }
 
 func (n *native) addAdmin() {
@@ -395,7 +398,14 @@ func (n *native) rotateKey(ctx context.Context, in *rotateIn) (*keyOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, k, err := n.Tenants.ReplaceKey(ctx, project, id, time.Duration(in.Body.OverlapHours)*time.Hour, in.Body.ExpiresAt)
+	overlap, expires := overlapDefault, time.Time{}
+	if b := in.Body; b != nil {
+		expires = b.ExpiresAt
+		if b.OverlapHours != nil {
+			overlap = time.Duration(*b.OverlapHours) * time.Hour
+		}
+	}
+	shown, k, err := n.Tenants.ReplaceKey(ctx, project, id, overlap, expires)
 	out := &keyOut{keyOf(k)}
 	out.Body.Key = shown
 	return out, err

@@ -201,12 +201,27 @@ func TestNativeAdmin(t *testing.T) {
 		do(400, "POST", path+"/keys", body)
 	}
 	do(404, "POST", "/project_1234567890123456/keys", `{"name":"x"}`)
+	for body, overlap := range map[string]time.Duration{"": 24 * time.Hour, "{}": 24 * time.Hour, `{"overlap_hours":2}`: 2 * time.Hour} {
+		old := do(201, "POST", path+"/keys", `{"name":"short","scopes":["usage"]}`)["id"].(string)
+		do(201, "POST", path+"/keys/"+old+"/rotate", body)
+		for _, shown := range do(200, "GET", path+"/keys", "")["data"].([]any) {
+			shown := shown.(map[string]any)
+			if ends, err := time.Parse(time.RFC3339, fmt.Sprint(shown["expires_at"])); shown["id"] == old && (err != nil || time.Until(ends) > overlap || time.Until(ends) < overlap-time.Minute) {
+				t.Errorf("rotated with %q: %v", body, shown)
+			}
+		}
+		do(200, "DELETE", path+"/keys/"+old, "")
+	}
+	before := len(do(200, "GET", path+"/keys", "")["data"].([]any))
 	next := do(201, "POST", path+"/keys/"+k["id"].(string)+"/rotate", `{"overlap_hours":0}`)
+	if _, err := a.Check(t.Context(), key); job.CodeOf(err) != job.Unauthorized {
+		t.Errorf("a key that was rotated without an overlap: %v", err)
+	}
 	if _, err := a.Check(t.Context(), next["key"].(string)); err != nil {
 		t.Errorf("the new key: %v", err)
 	}
 	list := do(200, "GET", path+"/keys", "")
-	if text, _ := json.Marshal(list); len(list["data"].([]any)) != 2 || strings.Contains(string(text), key[20:]) {
+	if text, _ := json.Marshal(list); len(list["data"].([]any)) != before+1 || strings.Contains(string(text), key[20:]) {
 		t.Errorf("%s", text)
 	}
 	if got := do(200, "DELETE", path+"/keys/"+next["id"].(string), ""); got["revoked_at"] == nil {

@@ -58,6 +58,11 @@ func TestNativeFields(t *testing.T) {
 		{`{"prompt":"p","kind":"image","seconds":4}`, "seconds", nil},
 		{`{"prompt":"p","kind":"image","count":10}`, "count", nil},
 		{`{"prompt":"p","count":2}`, "count", nil},
+		{`{"prompt":"p","kind":"image","count":0}`, "count", nil},
+		{`{"prompt":"p","seconds":0}`, "seconds", nil},
+		{`{"prompt":"p","fps":0}`, "fps", nil},
+		{`{"prompt":"p","steps":0}`, "steps", nil},
+		{`{"prompt":"p","width":0}`, "width", nil},
 		{`{"prompt":"p","model":"T2V-01"}`, "", func(s job.Spec) bool { return s.Model == "T2V-01" && s.Engine == "reel" }},
 		{`{"prompt":"p","model":"none"}`, "model", nil},
 		{`{"prompt":"` + strings.Repeat("x", 7001) + `"}`, "prompt", nil},
@@ -376,6 +381,19 @@ func TestNativeBadBodies(t *testing.T) {
 	}
 	if f.count() != 0 {
 		t.Errorf("%d jobs were submitted", f.count())
+	}
+	for body, want := range map[string]string{
+		"prompt=p":                       "the body is no JSON: invalid character",
+		`{"prompt":"p","size":"7x7"}`:    "size: expected string to be width x height of 16 to 4096, such as 1280x720",
+		`{"prompt":"p","seconds":-1}`:    "seconds: expected number > 0",
+		`{"prompt":"p","seconds":"six"}`: "seconds: expected number",
+	} {
+		if _, got, raw := ask(t, s, keyOne, "POST", "/v1/jobs", jsonType, body); !strings.HasPrefix(fmt.Sprint(got["detail"]), want) {
+			t.Errorf("%s: %s", body, raw)
+		}
+	}
+	if _, got, raw := ask(t, s, keyOne, "GET", "/v1/jobs?since=yesterday", "", ""); got["detail"] != "since: expected a time such as 2026-11-25T18:00:00Z" {
+		t.Errorf("%s", raw)
 	}
 	// curl -d says so of whatever it sends.
 	if resp, _, raw := ask(t, s, keyOne, "POST", "/v1/jobs", "application/x-www-form-urlencoded", `{"prompt":"p"}`); resp.StatusCode != 202 {

@@ -61,7 +61,7 @@ func describe() huma.Config {
 	}
 }
 
-// summaries say what the endpoints of OpenAI's API do.
+// summaries say what the endpoints of the other APIs do.
 var summaries = map[string]string{
 	"POST /v1/videos":            "Submit a video",
 	"GET /v1/videos":             "List videos",
@@ -74,6 +74,30 @@ var summaries = map[string]string{
 	"POST /v1/videos/characters": "Refused: no model here knows characters",
 	"GET /v1/models":             "List the models",
 	"GET /v1/models/{model...}":  "Look at a model",
+
+	"POST /v1/video_generation":                "Submit a video (V1)",
+	"GET /v1/query/video_generation":           "Look at a video task (V1)",
+	"POST /v2/video_generation":                "Submit a video (V2)",
+	"GET /v2/query/video_generation":           "List video tasks (V2)",
+	"GET /v2/query/video_generation/{task_id}": "Look at a video task (V2)",
+	"DELETE /v2/video_generation/{task_id}":    "Cancel a task that waits, or delete one that is over (V2)",
+	"POST /v2/h3_context_ir":                   "Have a prompt worked out (V2)",
+	"POST /v2/video_regeneration":              "Make a video again, enlarged to 2K (V2)",
+	"POST /v1/image_generation":                "Make images, and wait for them",
+	"POST /v1/t2a_v2":                          "Speak a text",
+	"POST /v1/text/chatcompletion_v2":          "Chat, by the upstream that is configured",
+	"POST /v1/chat/completions":                "Chat, in OpenAI's form",
+	"GET /v1/token_plan/remains":               "See what is left of the plan",
+	"POST /v1/files/upload":                    "Upload a file",
+	"GET /v1/files/list":                       "List files",
+	"GET /v1/files/retrieve":                   "Look at a file, and get a link to it",
+	"GET /v1/files/retrieve_content":           "Download a file",
+	"POST /v1/files/delete":                    "Delete a file",
+	"POST /v1/files":                           "Upload a file",
+	"GET /v1/files":                            "List files",
+	"GET /v1/files/{file_id}":                  "Look at a file, and get a link to it",
+	"DELETE /v1/files":                         "Delete a file",
+	"DELETE /v1/files/{file_id}":               "Delete a file",
 }
 
 // describeOthers adds the endpoints of the other APIs in short: their fields
@@ -86,9 +110,6 @@ func describeOthers(o *huma.OpenAPI) {
 				continue
 			}
 			summary := summaries[rt.pattern]
-			if summary == "" {
-				summary = strings.ReplaceAll(strings.Trim(strings.TrimPrefix(path, "/v1"), "/"), "/", " ")
-			}
 			path = strings.ReplaceAll(path, "...}", "}")
 			op := &huma.Operation{
 				OperationID: tag + strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-").Replace(path) + "-" + strings.ToLower(method),
