@@ -45,9 +45,9 @@ type docObject struct {
 }
 
 type docGroup struct {
-	Name, Text string
-	Short      bool // only a list of its endpoints
-	Ops        []docOp
+	Name, Title, Text string
+	Short             bool // only a list of its endpoints
+	Ops               []docOp
 }
 
 type docOp struct {
@@ -78,12 +78,18 @@ type docError struct {
 	Hint   string
 }
 
+// others are the APIs of others by their tags, as they write their names.
+var others = map[string]string{"openai": "OpenAI", "minimax": "MiniMax"}
+
 // renderDocs makes the page, and the policy under which it works: it loads and
 // runs nothing.
 func renderDocs(o *huma.OpenAPI) (html []byte, policy string, err error) {
 	d := docs{Title: o.Info.Title, Intro: strings.Split(o.Info.Description, "\n\n"), Style: template.CSS(docsStyle)} //nolint:gosec // it is ours
 	for _, tag := range o.Tags {
-		g := docGroup{Name: tag.Name, Text: tag.Description, Short: tag.Name == "openai" || tag.Name == "minimax"}
+		g := docGroup{Name: tag.Name, Title: strings.ToUpper(tag.Name[:1]) + tag.Name[1:], Text: tag.Description}
+		if name, ok := others[tag.Name]; ok {
+			g.Title, g.Short = name, true
+		}
 		for _, path := range slices.Sorted(maps.Keys(o.Paths)) {
 			for _, op := range operations(o.Paths[path]) {
 				if slices.Contains(op.Tags, tag.Name) {
@@ -271,6 +277,8 @@ func sentence(text string, s *huma.Schema) string {
 	switch {
 	case s.Minimum != nil && s.Maximum != nil:
 		limits = append(limits, fmt.Sprintf("%s to %s", number(*s.Minimum), number(*s.Maximum)))
+	case s.ExclusiveMinimum != nil && s.Maximum != nil:
+		limits = append(limits, fmt.Sprintf("more than %s, at most %s", number(*s.ExclusiveMinimum), number(*s.Maximum)))
 	case s.Minimum != nil:
 		limits = append(limits, "at least "+number(*s.Minimum))
 	}

@@ -271,6 +271,7 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
+	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())

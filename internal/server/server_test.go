@@ -135,6 +135,9 @@ func TestPagesNeedNoKey(t *testing.T) {
 			t.Errorf("%s: %d %.200s", path, resp.StatusCode, body)
 		}
 	}
+	if resp, body := call(t, s, "GET", "/", "", ""); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/docs" {
+		t.Errorf("/: %d %.200s", resp.StatusCode, body)
+	}
 	s.db.Close()
 	if resp, body := call(t, s, "GET", "/readyz", "", ""); resp.StatusCode != 503 {
 		t.Errorf("/readyz without a database: %d %s", resp.StatusCode, body)
