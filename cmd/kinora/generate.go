@@ -112,7 +112,14 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 
 // differences tells where the video will differ from what might be expected.
 func differences(r kinora.Request, in kinora.Info) (notes []string) {
-	if r.Width > in.Width || r.Height > in.Height {
+	a, b := r.Width*in.Height, r.Height*in.Width
+	cut := max(a, b)-min(a, b) > max(a, b)/50 // more than rounding to even sides makes
+	switch larger := r.Width > in.Width || r.Height > in.Height; {
+	case cut && larger:
+		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled", in.Name, in.Width, in.Height, r.Width, r.Height))
+	case cut:
+		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d", in.Name, in.Width, in.Height, r.Width, r.Height))
+	case larger:
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
 	}
 	if r.FPS != 0 && r.FPS != in.FPS {

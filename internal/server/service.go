@@ -149,11 +149,29 @@ func (s *service) check(sub *Submission) error {
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
 	}
-	if (sp.Width > info.Width || sp.Height > info.Height) && sp.Kind != job.Context {
-		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is enlarged from that", sp.Engine, info.Width, info.Height))
+	if how := fitted(sp, info.Width, info.Height); how != "" && sp.Kind != job.Context {
+		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how))
 	}
 	sp.Notes = slices.Compact(sp.Notes)
 	return nil
+}
+
+// fitted says how a result comes from the frames that a model draws, where the
+// one who asked should know.
+func fitted(sp *job.Spec, width, height int) string {
+	a, b := sp.Width*height, sp.Height*width
+	cut := max(a, b)-min(a, b) > max(a, b)/50 // more than rounding to even sides makes
+	switch larger := sp.Width > width || sp.Height > height; {
+	case sp.Width == 0 || sp.Height == 0:
+		return ""
+	case cut && larger:
+		return "cut from the middle of that and enlarged"
+	case cut:
+		return "cut from the middle of that"
+	case larger:
+		return "enlarged from that"
+	}
+	return ""
 }
 
 // room refuses work that the disk could not hold the result of.

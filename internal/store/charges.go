@@ -97,7 +97,7 @@ func short(w *Wallet, amount int64, now time.Time) error {
 	if w.PeriodCredits > 0 && w.Deposits == 0 && w.Least == 0 { // it never paid anything but by its plan
 		return &job.Error{
 			Code:       job.Quota,
-			Message:    fmt.Sprintf("this costs $%s, and the plan %s has $%s left until %s", Dollars(amount), w.Plan, Dollars(have), w.PeriodEnds.UTC().Format(time.DateTime)),
+			Message:    fmt.Sprintf("this costs $%s, and the plan %s has $%s left until %s UTC: wait, or ask the operator for a deposit", Dollars(amount), w.Plan, Dollars(have), w.PeriodEnds.UTC().Format(time.DateTime)),
 			RetryAfter: max(0, w.PeriodEnds.Sub(now)),
 		}
 	}
