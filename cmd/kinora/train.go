@@ -54,10 +54,11 @@ type trainFlags struct {
 // TrainCodecCmd trains the autoencoder.
 type TrainCodecCmd struct {
 	trainFlags
-	Latent      int  `default:"24" placeholder:"N" help:"Channels of a latent, which stands for 16×16×8 pixels. Of a new model."`
-	Batch       int  `default:"16" placeholder:"N" help:"Crops a step."`
-	Crop        int  `default:"96" placeholder:"N" help:"Side of a crop in pixels, a multiple of 32."`
-	DecoderOnly bool `help:"Leave the encoder as it is, so that a transformer trained on its latents stays right."`
+	Latent      int    `default:"32" placeholder:"N" help:"Channels of a latent, which stands for 16×16×8 pixels. Of a new model."`
+	Batch       int    `default:"16" placeholder:"N" help:"Crops a step."`
+	Crop        int    `default:"96" placeholder:"N" help:"Side of a crop in pixels, a multiple of 32."`
+	DecoderOnly bool   `help:"Leave the encoder as it is, so that a transformer trained on its latents stays right."`
+	Anchor      string `placeholder:"FILE" help:"A model whose latents to stay near, so that a transformer trained on them stays nearly right while the encoder gets better."`
 }
 
 // TrainTextCmd trains the text encoder alone.
@@ -96,6 +97,11 @@ func (c *TrainCodecCmd) Run(ctx context.Context, s streams) error {
 	}
 	co := train.DefaultCodec()
 	co.Batch, co.Crop, co.DecoderOnly = c.Batch, c.Crop, c.DecoderOnly
+	if c.Anchor != "" {
+		if co.Anchor, err = readModel(c.Anchor); err != nil {
+			return err
+		}
+	}
 	probe, err := src.Window(ctx, 1<<50, reel.Frames(4), m.Config.Width, m.Config.Height, m.Config.FPS)
 	if err != nil {
 		return err
@@ -183,17 +189,23 @@ func (c *runFlags) weights() string { return filepath.Join(c.Dir, "reel.safetens
 
 // model is the one of the run's folder, or a new one.
 func (c *runFlags) model(fresh func() (*reel.Model, error)) (*reel.Model, error) {
-	f, err := safetensors.Open(c.weights())
+	m, err := readModel(c.weights())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fresh()
 	}
+	return m, err
+}
+
+// readModel is the model in a file.
+func readModel(path string) (*reel.Model, error) {
+	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	m, err := reel.Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.weights(), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }

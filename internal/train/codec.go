@@ -16,18 +16,26 @@ type CodecOptions struct {
 	Crop   int // side of a crop in pixels, a multiple of 32
 	Groups int // groups of a crop, the single first frame included
 	Fresh  int // films drawn anew a step
-	// Noise is the deviation of noise added to the latents, relative to 1;
-	// KL weighs the mean square of the latents; Motion weighs the L1 of frame
-	// differences; Scale weighs scale equivariance.
-	Noise, KL, Motion, Scale float64
+	// Noise is the deviation of noise added to the latents, relative to 1. The
+	// others weigh parts of the loss beside the L1 of the frames: Square the
+	// logarithm of the mean square error, which is the PSNR; KL the mean square
+	// of the latents; Motion the L1 of frame differences; Scale scale
+	// equivariance.
+	Noise, Square, KL, Motion, Scale float64
 	// DecoderOnly leaves the encoder as it is, so that a transformer trained
 	// on its latents stays right.
 	DecoderOnly bool
+	// Anchor, if any, is the model whose latents this one's stay near, by the
+	// weight Hold of the mean square of their difference: it lets the encoder
+	// get better while a transformer trained on the old latents stays nearly
+	// right. Of its channels there must be as many or fewer; more are free.
+	Anchor *reel.Model
+	Hold   float64
 }
 
 // DefaultCodec are the options that trained the embedded model.
 func DefaultCodec() CodecOptions {
-	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, KL: 1e-3, Motion: 1, Scale: 0.25}
+	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, Square: 0.1, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
 }
 
 // codecTask trains the autoencoder on crops of films.
@@ -44,6 +52,11 @@ func newCodecTask(m *reel.Model, src Source, opt CodecOptions, seed uint64) *cod
 	cfg := m.Config
 	if opt.DecoderOnly {
 		m.Codec.FreezeEncoder()
+		opt.KL, opt.Scale = 0, 0 // they shape the latents
+	}
+	if opt.Anchor != nil {
+		opt.Anchor.Codec.FreezeEncoder()
+		opt.Scale = 0 // the anchor holds what it has made
 	}
 	t := &codecTask{opt: opt, cfg: cfg, model: m.Codec, seed: seed, lanes: newLanes(m.CodecParams)}
 	t.films = newPool(opt.Fresh, 256, func(ctx context.Context, id uint64) (Window, error) {
@@ -108,6 +121,14 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 	l1, kl := o.L1(y, x), o.MeanSquare(z)
 	move := o.L1(differences(o, y), differences(o, x))
 	loss := o.Add(o.Add(l1, o.Scale(kl, float32(t.opt.KL))), o.Scale(move, float32(t.opt.Motion)))
+	// The derivative of log(s) is that of s over its value.
+	square := o.MeanSquare(o.Sub(y, x))
+	loss = o.Add(loss, o.Scale(square, float32(t.opt.Square)/max(square.Data()[0], 1e-6)))
+	if t.opt.Anchor != nil {
+		near := o.Narrow(z, 4, 0, t.opt.Anchor.Config.Codec.Latent)
+		drift := o.MeanSquare(o.Sub(near, t.opt.Anchor.Codec.Encode(o, x, true, nil)))
+		loss = o.Add(loss, o.Scale(drift, float32(t.opt.Hold)))
+	}
 	if t.opt.Scale > 0 && step%4 == 0 {
 		// Scale equivariance (Kouzelis 2025): a latent shrunk by two decodes
 		// to the video shrunk by two.

@@ -73,6 +73,8 @@ func (c CodecOptions) check(cfg reel.Config) error {
 		return fmt.Errorf("codec training: batch %d and fresh %d must be at least 1, groups %d at least 2", c.Batch, c.Fresh, c.Groups)
 	case c.Crop < 32 || c.Crop%32 != 0 || c.Crop > cfg.Width || c.Crop > cfg.Height:
 		return fmt.Errorf("codec training: crop %d must be a multiple of 32 within the frame of %d×%d", c.Crop, cfg.Width, cfg.Height)
+	case c.Anchor != nil && c.Anchor.Config.Codec.Latent > cfg.Codec.Latent:
+		return fmt.Errorf("codec training: the model to stay near has latents of %d channels, this one only of %d", c.Anchor.Config.Codec.Latent, cfg.Codec.Latent)
 	}
 	return nil
 }

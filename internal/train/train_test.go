@@ -16,9 +16,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
+	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
@@ -149,6 +151,52 @@ func TestTrainingLearns(t *testing.T) {
 				t.Errorf("the loss plot: %v", err)
 			}
 		})
+	}
+}
+
+// TestAnchor sees that a new codec's first channels come near those of the
+// anchor's, which has two fewer, and that without one they do not.
+func TestAnchor(t *testing.T) {
+	anchor := tiny(t)
+	off := func(a *reel.Model) float64 {
+		m := tiny(t)
+		cfg := m.Config
+		cfg.Codec.Latent += 2
+		grown, err := reel.New(cfg, m.BPE, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		co := codecOptions()
+		co.Anchor, co.Hold = a, 100
+		if err := Codec(t.Context(), grown, Storybook{Seed: 1}, options(t.TempDir(), 40), co, nil); err != nil {
+			t.Fatal(err)
+		}
+		w, err := Storybook{Seed: 5}.Window(t.Context(), 1, reel.Frames(2), cfg.Width, cfg.Height, cfg.FPS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
+		w.pixels(x.Data(), 0, 0, w.W, w.H)
+		o := tensor.NewCPU(gemm.F32)
+		was := anchor.Codec.Encode(o, x, true, nil)
+		is := o.Narrow(grown.Codec.Encode(o, x, true, nil), 4, 0, m.Config.Codec.Latent)
+		return math.Sqrt(float64(o.MeanSquare(o.Sub(is, was)).Data()[0] / o.MeanSquare(was).Data()[0]))
+	}
+	if held, free := off(anchor), off(nil); !(free > 2*held) {
+		t.Errorf("latents are off by %.2f of themselves with an anchor, by %.2f without", held, free)
+	}
+	m := tiny(t)
+	cfg := m.Config
+	cfg.Codec.Latent--
+	small, err := reel.New(cfg, m.BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	co := codecOptions()
+	co.Anchor = anchor
+	err = Codec(t.Context(), small, Storybook{Seed: 1}, options(t.TempDir(), 1), co, nil)
+	if err == nil || !strings.Contains(err.Error(), "4 channels, this one only of 3") {
+		t.Errorf("an anchor of more channels: %v", err)
 	}
 }
 

@@ -289,13 +289,16 @@ class Codec(Module):
     def __init__(self, c):
         super().__init__()
         pix, e, d, w = 8 * 8 * 3, c["enc_width"], c["dec_width"], c["deep_width"]
+        head = c.get("head", 0)
         self.add(in_first=Linear(pix, e), down=Linear(4 * e, w), to_latent=Linear(w, c["latent"]),
                  from_latent=Linear(c["latent"], w), up=Linear(w, 4 * d),
-                 out_first=Linear(d, pix, 0.3), out=Linear(d, 8 * pix, 0.3), **{"in": Linear(8 * pix, e)},
+                 out_first=Linear(d, pix, 0.3), out=Linear(head or d, 8 * pix, 0.3), **{"in": Linear(8 * pix, e)},
                  enc=nn.ModuleList(Residual(e, 1, 3, 3) for _ in range(c["enc_blocks"])),
                  enc_deep=nn.ModuleList(Deep(w) for _ in range(c["enc_deep"])),
                  dec_deep=nn.ModuleList(Deep(w) for _ in range(c["dec_deep"])),
                  dec=nn.ModuleList(Residual(d, 1, 3, 3) for _ in range(c["dec_blocks"])))
+        if head:
+            self.add(head=Linear(d, head, 1.4))
         self.ones("enc_gain", size=w)
         self.ones("dec_gain", size=d)
         self.register_buffer("latent_mean", torch.zeros(c["latent"]))
@@ -325,19 +328,25 @@ class Codec(Module):
         h = rms_norm(h, self.dec_gain)
         parts = [shuffle(self.out_first(h[:, :1]), 1, 8, 8)] if first else []
         if h.shape[1] > first:
-            parts.append(shuffle(self.out(h[:, int(first):]), 8, 8, 8))
+            group = h[:, int(first):]
+            if "head" in self._modules:
+                group = F.silu(self.head(group))
+            parts.append(shuffle(self.out(group), 8, 8, 8))
         return torch.cat(parts, 1)
 
 
-def codec_loss(codec, x, noise, kl=1e-3, motion=1.0, scale=0.25):
-    """The codec's loss and its parts. Scale equivariance (Kouzelis 2025): half
-    the latent decodes to half the video."""
+def codec_loss(codec, x, noise, square=0.1, kl=1e-3, motion=1.0, scale=0.25):
+    """The codec's loss and its parts, with the derivative of the logarithm of the
+    mean square. Scale equivariance (Kouzelis 2025): half the latent decodes to
+    half the video."""
     z = codec.encode(x)
     y = codec.decode(z + noise)
     small, target = codec.decode(avg_pool2(z)), avg_pool2(x)
     parts = {"l1": (y - x).abs().mean(), "kl": z.square().mean(),
-             "motion": (y.diff(dim=1) - x.diff(dim=1)).abs().mean(), "scale": (small - target).abs().mean()}
-    parts["total"] = parts["l1"] + kl * parts["kl"] + motion * parts["motion"] + scale * parts["scale"]
+             "motion": (y.diff(dim=1) - x.diff(dim=1)).abs().mean(), "scale": (small - target).abs().mean(),
+             "square": (y - x).square().mean()}
+    parts["total"] = (parts["l1"] + square * parts["square"] / parts["square"].detach() + kl * parts["kl"]
+                      + motion * parts["motion"] + scale * parts["scale"])
     # How near a sign comes to flipping by rounding alone.
     margin = min(d.detach().abs().min().item() for d in (y - x, y.diff(dim=1) - x.diff(dim=1), small - target))
     return parts, margin
@@ -611,7 +620,7 @@ def velocity_loss(y, x, t):
 TINY = {
     "width": 64, "height": 32, "fps": 24,
     "codec": {"latent": 8, "enc_width": 12, "enc_blocks": 1, "dec_width": 10, "dec_blocks": 1,
-              "deep_width": 24, "enc_deep": 1, "dec_deep": 1},
+              "deep_width": 24, "enc_deep": 1, "dec_deep": 1, "head": 14},
     "text": {"vocab": 300, "width": 32, "blocks": 2, "heads": 2, "max": 16},
     "flow": {"width": 32, "blocks": 4, "heads": 2, "hidden": 64, "softmax": 4, "experts": 4, "top_k": 2, "groups": 2},
 }

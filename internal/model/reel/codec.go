@@ -1,6 +1,7 @@
 package reel
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/kinora-video/kinora/internal/nn"
@@ -29,7 +30,8 @@ type Codec struct {
 	up            nn.Linear // DeepWidth → 2×2 of DecWidth
 	decBlocks     []spatial
 	decGain       *tensor.Tensor
-	outFirst, out nn.Linear
+	outFirst, out nn.Linear // DecWidth or Head → patches of one frame, of a group
+	head          nn.Linear // DecWidth → Head, if there is one
 
 	// Mean and Std [Latent] standardise the latents for the transformer. They
 	// are measured after training, not learned.
@@ -50,12 +52,15 @@ func NewCodec(p *nn.Params, c CodecConfig) *Codec {
 		up:         nn.NewLinear(p, "codec.up", c.DeepWidth, 4*c.DecWidth, 1),
 		decGain:    p.Ones("codec.dec_gain", c.DecWidth),
 		outFirst:   nn.NewLinear(p, "codec.out_first", c.DecWidth, pix, 0.3),
-		out:        nn.NewLinear(p, "codec.out", c.DecWidth, pix*groupSize, 0.3),
+		out:        nn.NewLinear(p, "codec.out", cmp.Or(c.Head, c.DecWidth), pix*groupSize, 0.3),
 		mean:       p.New("codec.latent_mean", 0, c.Latent),
 		std:        p.Ones("codec.latent_std", c.Latent),
 	}
 	m.mean.SetNeeds(false)
 	m.std.SetNeeds(false)
+	if c.Head > 0 {
+		m.head = nn.NewLinear(p, "codec.head", c.DecWidth, c.Head, 1.4)
+	}
 	for i := range c.EncBlocks {
 		m.encBlocks = append(m.encBlocks, newSpatial(p, fmt.Sprintf("codec.enc.%d", i), c.EncWidth))
 	}
@@ -157,7 +162,7 @@ func (m *Codec) Decode(o tensor.Ops, z *tensor.Tensor, first bool, s *Stream) *t
 	h = o.RMSNorm(h, m.decGain)
 	g := h.Dim(1)
 	if !first {
-		return o.Shuffle(m.out.Apply(o, h, tensor.None), groupSize, patch, patch)
+		return m.draw(o, h)
 	}
 	head := h
 	if g > 1 {
@@ -167,8 +172,17 @@ func (m *Codec) Decode(o tensor.Ops, z *tensor.Tensor, first bool, s *Stream) *t
 	if g == 1 {
 		return one
 	}
-	rest := o.Shuffle(m.out.Apply(o, o.Narrow(h, 1, 1, g), tensor.None), groupSize, patch, patch)
-	return o.Concat(1, one, rest)
+	return o.Concat(1, one, m.draw(o, o.Narrow(h, 1, 1, g)))
+}
+
+// draw turns what is known of each patch of a group into its 8 frames. An edge
+// that moves across a patch is far from a sum of few pictures, which is all
+// that one product could give: hence the hidden layer.
+func (m *Codec) draw(o tensor.Ops, h *tensor.Tensor) *tensor.Tensor {
+	if m.cfg.Head > 0 {
+		h = m.head.Apply(o, h, tensor.SiLU)
+	}
+	return o.Shuffle(m.out.Apply(o, h, tensor.None), groupSize, patch, patch)
 }
 
 // FreezeEncoder makes the encoder's parameters constants.

@@ -27,6 +27,9 @@ type CodecConfig struct {
 	DeepWidth int `json:"deep_width"` // channels at 1/16
 	EncDeep   int `json:"enc_deep"`
 	DecDeep   int `json:"dec_deep"`
+	// Head is the hidden width of the layer that draws a patch's 8 frames; 0
+	// draws them by one product.
+	Head int `json:"head"`
 }
 
 // TextConfig is the shape of the text encoder.
@@ -67,7 +70,7 @@ const (
 func Default() Config {
 	return Config{
 		Width: 256, Height: 160, FPS: 24,
-		Codec: CodecConfig{Latent: 24, EncWidth: 96, EncBlocks: 1, DecWidth: 160, DecBlocks: 3, DeepWidth: 192, EncDeep: 2, DecDeep: 3},
+		Codec: CodecConfig{Latent: 32, EncWidth: 96, EncBlocks: 2, DecWidth: 256, DecBlocks: 3, DeepWidth: 192, EncDeep: 4, DecDeep: 6, Head: 1024},
 		Text:  TextConfig{Vocab: 2048, Width: 256, Blocks: 3, Heads: 8, Max: 64},
 		Flow:  FlowConfig{Width: 256, Blocks: 8, Heads: 8, Hidden: 512, Softmax: 2, Experts: 8, TopK: 2, Groups: 6},
 	}
@@ -95,6 +98,7 @@ func (c Config) check() error {
 		{"codec.deep_width", c.Codec.DeepWidth, 8, 4096},
 		{"codec.enc_deep", c.Codec.EncDeep, 0, 64},
 		{"codec.dec_deep", c.Codec.DecDeep, 0, 64},
+		{"codec.head", c.Codec.Head, 0, 8192},
 		{"text.vocab", c.Text.Vocab, 259, 1 << 18},
 		{"text.width", c.Text.Width, 8, 8192},
 		{"text.blocks", c.Text.Blocks, 0, 128},

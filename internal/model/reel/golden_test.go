@@ -177,8 +177,10 @@ func (g *golden) codecGradients(t *testing.T, m *Model) {
 	y := m.Codec.Decode(o, o.Add(z, o.Scale(g.in(t, "noise"), 0.25)), true, nil)
 	l1, kl, motion := o.L1(y, x), o.MeanSquare(z), o.L1(moves(y), moves(x))
 	scale := o.L1(m.Codec.Decode(o, o.AvgPool2(z), true, nil), o.AvgPool2(x))
+	square := o.MeanSquare(o.Sub(y, x))
 	total := o.Add(o.Add(o.Add(l1, o.Scale(kl, 1e-3)), motion), o.Scale(scale, 0.25))
-	for name, v := range map[string]*tensor.Tensor{"l1": l1, "kl": kl, "motion": motion, "scale": scale, "total": total} {
+	total = o.Add(total, o.Scale(square, 0.1/square.Data()[0]))
+	for name, v := range map[string]*tensor.Tensor{"l1": l1, "square": square, "kl": kl, "motion": motion, "scale": scale, "total": total} {
 		g.same(t, "codec_loss/"+name, v.Data(), forwardBar)
 	}
 	o.Backward(total, 1)
