@@ -75,7 +75,7 @@ func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books)
 	}
 	db, err := store.Open(ctx, where, store.Options{Log: slog.New(slog.DiscardHandler), Readers: 1})
 	if err != nil {
-		return err
+		return ours(err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	m, err := billing.New(db, cfg.Billing)
@@ -83,6 +83,21 @@ func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books)
 		return usageError{fmt.Errorf("configuration: %w", err)}
 	}
 	return told(do(&books{db, m}))
+}
+
+// ours says what to do where the server's folder is another user's.
+func ours(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: name a folder that you may write to with --data, or be the user who runs the server", err)
+	}
+	return err
+}
+
+// lists are the commands that show what there is of a kind.
+var lists = map[string]string{
+	"project":  "kinora projects list",
+	"key":      "kinora keys list --project NAME --all",
+	"delivery": "kinora webhooks deliveries --project NAME",
 }
 
 // told is an error as an operator wants it: with its cause, and as one of usage
@@ -94,6 +109,13 @@ func told(err error) error {
 		return err
 	case e.Code == job.Invalid:
 		return usageError{err}
+	case e.Code == job.NotFound:
+		for what, list := range lists {
+			if strings.HasPrefix(e.Message, "there is no "+what+" ") {
+				return fmt.Errorf("%w: %s shows what there is", err, list)
+			}
+		}
+		return err
 	case e.Err != nil:
 		return fmt.Errorf("%w: %w", err, e.Err)
 	}

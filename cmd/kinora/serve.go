@@ -108,7 +108,7 @@ func serve(ctx context.Context, s streams, cfg server.Config) error {
 	}
 	srv, err := server.New(ctx, server.Options{Config: cfg, Engines: engines, Log: log})
 	if err != nil {
-		return err
+		return ours(err)
 	}
 	defer srv.Close()
 	if ln != nil {
