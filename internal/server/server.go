@@ -344,7 +344,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	stop()
 	close(s.stopping)
-	s.log.Info("stopping", "grace", s.cfg.Jobs.Grace)
+	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace)
 	if ln != nil {
 		soon, cancel := context.WithTimeout(life, drainTime)
 		if hs.Shutdown(soon) != nil {
