@@ -63,7 +63,7 @@ func (c *Client) Post(ctx context.Context, rawURL string, header http.Header, bo
 func (c *Client) CheckURL(rawURL string) error {
 	u, err := parseTarget(nil, rawURL)
 	if err != nil {
-		return &Error{Kind: ErrURL, Op: "check", Msg: err.Error()}
+		return &Error{Kind: ErrURL, Op: "check the URL", Msg: err.Error()}
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *Client) CheckURL(rawURL string) error {
 		port = p
 	}
 	if err := c.guard.check(netip.AddrPortFrom(addr, uint16(port))); err != nil {
-		return &Error{Kind: ErrBlocked, Op: "check", URL: shown(u), Msg: msgBlocked, cause: err}
+		return &Error{Kind: ErrBlocked, Op: "check the URL", URL: shown(u), Msg: msgBlocked, cause: err}
 	}
 	return nil
 }

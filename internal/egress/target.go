@@ -45,7 +45,7 @@ func parseTarget(base *url.URL, raw string) (*url.URL, error) {
 func checkTarget(u *url.URL) error {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("only http:// and https:// URLs are followed: upload the file to a web host and give its URL")
+		return errors.New("only http:// and https:// URLs are followed: write it in full, as https://host/path")
 	case u.User != nil:
 		return errors.New("the URL has a user name or password in it: remove it, for instance by using a signed URL")
 	case u.Opaque != "" || u.Host == "":

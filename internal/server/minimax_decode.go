@@ -28,7 +28,7 @@ const (
 	mmBool   mmKind = "true or false"
 	mmObject mmKind = "an object"
 	mmList   mmKind = "a list"
-	mmID     mmKind = "an id" // digits, as a number or a string
+	mmID     mmKind = "an id of digits" // digits, as a number or a string
 	mmAny    mmKind = "a value"
 )
 

@@ -415,7 +415,7 @@ func TestRegeneration(t *testing.T) {
 		source + `,"content":` + items() + `}`: "exclude each other",
 		`{"content":` + items(media("video_url", "base_video")) + `}`: "cannot be made again",
 		`{"source_task_id":"1234567890123456"}`:                       "1234567890123456",
-		`{"source_task_id":"x"}`:                                      "source_task_id must be an id",
+		`{"source_task_id":"x"}`:                                      "source_task_id must be an id of digits",
 	} {
 		if status, a := post(body); status != 400 || !strings.Contains(jsonText(a), want) {
 			t.Errorf("%s: %d %v, want %q", body, status, a, want)
