@@ -118,6 +118,8 @@ func serve(ctx context.Context, s streams, cfg server.Config) error {
 		}
 		sayKeys(s.out, first)
 		log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
+	} else {
+		log.Info("waiting for jobs", "workers", cfg.Workers, "data", cfg.Data)
 	}
 	return srv.Run(ctx, ln)
 }
