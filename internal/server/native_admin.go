@@ -333,7 +333,7 @@ func (n *native) changeProject(ctx context.Context, in *changeProjectIn) (*proje
 		case off != nil && !*off:
 			p.DisabledAt = time.Time{}
 		case off != nil && p.DisabledAt.IsZero():
-			p.DisabledAt = time.Now()
+			p.DisabledAt = stored(time.Now())
 		}
 		return in.Body.set(p)
 	})

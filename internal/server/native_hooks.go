@@ -201,8 +201,12 @@ func (n *native) addHooks() {
 		"With the event id that it had, so that a receiver can tell.", 0, job.NotFound, job.Conflict), n.replay)
 }
 
+// stored is a time as the database keeps it, so that it is shown the same when it
+// is made and later.
+func stored(t time.Time) time.Time { return t.Truncate(time.Millisecond) }
+
 func (n *native) newHook(ctx context.Context, in *newHookIn) (*hookOut, error) {
-	now := time.Now()
+	now := stored(time.Now())
 	e := store.Endpoint{
 		ID: store.NewID(), Project: principal(ctx).Project.ID, URL: in.Body.URL, Description: in.Body.Description, Events: in.Body.Events,
 		Secret: webhook.NewSecret(), CreatedAt: now, UpdatedAt: now,
@@ -253,7 +257,7 @@ func (n *native) rotateHook(ctx context.Context, in *HookPath) (*hookOut, error)
 		return nil, err
 	}
 	e, err := n.Hooks.ChangeEndpoint(ctx, principal(ctx).Project.ID, id, func(e *store.Endpoint) error {
-		webhook.Rotate(e, time.Now())
+		webhook.Rotate(e, stored(time.Now()))
 		return nil
 	})
 	out := &hookOut{hookOf(e)}

@@ -90,7 +90,7 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 	if err != nil {
 		return job.Job{}, err
 	}
-	now := time.Now()
+	now := s.db.Now()
 	j := job.Job{
 		ID: job.ID(store.NewID()), Project: who.Project.ID, Key: who.Key.ID, API: sub.API, Spec: sub.Spec, State: job.Queued,
 		Priority: job.DefaultPriority, MaxAttempts: s.cfg.Jobs.Attempts, Callback: sub.Callback, Price: price,

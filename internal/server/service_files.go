@@ -156,7 +156,7 @@ func (s *service) AddFile(ctx context.Context, who auth.Principal, purpose, name
 	if err != nil {
 		return store.File{}, storageError(err)
 	}
-	now := time.Now()
+	now := s.db.Now()
 	f := store.File{
 		ID: store.NewID(), Project: who.Project.ID, Purpose: purpose, Name: name, ContentType: kind, Key: key,
 		SHA256: info.SHA256, Bytes: info.Size, CreatedAt: now, ExpiresAt: now.Add(s.cfg.Keep.Files),
