@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -96,7 +97,11 @@ func run(args []string, s streams) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "kinora: %v\nRun kinora --help, or kinora COMMAND --help, to see what there is.\n", err)
+		fmt.Fprintf(s.err, "kinora: %v\n", err)
+		if args[0] == "generate" && strings.HasPrefix(err.Error(), "unexpected argument") {
+			fmt.Fprintln(s.err, `Put the whole sentence in quotes: kinora generate "a red cat bounces"`)
+		}
+		fmt.Fprintln(s.err, "Run kinora --help, or kinora COMMAND --help, to see what there is.")
 		return exitUsage
 	}
 	if err := simd.EnvError(); err != nil {

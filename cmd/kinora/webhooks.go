@@ -111,7 +111,7 @@ func (c *webhooksReplay) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		if d.State == store.DeliveryPending {
-			return fmt.Errorf("delivery %d is on its way: the next attempt is on %s UTC", d.ID, day(d.NextAt))
+			return fmt.Errorf("delivery %d is on its way: the next attempt is at %s UTC", d.ID, day(d.NextAt))
 		}
 		if err := b.Replay(ctx, d.Project, d.ID); err != nil {
 			return err
