@@ -83,8 +83,9 @@ type Submission struct {
 	Callback string
 	// IdempotencyKey makes a repeated request the same job.
 	IdempotencyKey string
-	// Body is the request as it came, hashed to tell a repeat from another
-	// request with the same key.
+	// Path is the endpoint that it came to, and Body the request as it came:
+	// both are hashed to tell a repeat from another request with the same key.
+	Path string
 	Body []byte
 }
 

@@ -67,6 +67,7 @@ type Config struct {
 	} `yaml:"jobs"`
 	Limits struct {
 		Body         int64 `yaml:"body"`
+		Bodies       int64 `yaml:"bodies"`
 		AnonymousRPM int   `yaml:"anonymous_rpm"`
 		Followers    int   `yaml:"followers"`
 		FreeSpace    int64 `yaml:"free_space"`
@@ -223,6 +224,7 @@ func (c *Config) Check(engines []string) error {
 		"jobs.attempts":        {int64(c.Jobs.Attempts), 1, job.MaxAttempts},
 		"jobs.seconds":         {int64(c.Jobs.Seconds), 1, job.MaxSeconds},
 		"limits.body":          {c.Limits.Body, 1 << 20, 1 << 30},
+		"limits.bodies":        {c.Limits.Bodies, c.Limits.Body, 1 << 40}, // one always has room
 		"limits.anonymous_rpm": {int64(c.Limits.AnonymousRPM), 1, 1_000_000},
 		"limits.followers":     {int64(c.Limits.Followers), 1, 100_000},
 		"limits.free_space":    {c.Limits.FreeSpace, 0, 1 << 50},

@@ -187,6 +187,8 @@ func (s *Server) guard(a api, rt route) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
+		body := holdBody(r, s.bodies)
+		defer body.release()
 		rt.handle(w, r, who)
 	})
 }

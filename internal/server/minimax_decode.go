@@ -107,8 +107,8 @@ func mmBody(r *http.Request) ([]byte, error) {
 func mmBodyError(err error) error {
 	var large *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, isTold(err):
+		return err
 	case errors.As(err, &large):
 		return job.Errorf(job.TooLarge, "", "the request's body is larger than %d bytes: give files as URLs, or upload them first", large.Limit)
 	}
@@ -117,6 +117,9 @@ func mmBodyError(err error) error {
 
 // read checks a JSON body against the table.
 func (f mmForm) read(body []byte) (mmValues, error) {
+	if err := checkValues(body); err != nil {
+		return nil, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var top map[string]any

@@ -18,7 +18,7 @@ import (
 const (
 	// uploadMemory is how much of an upload is held in memory; the rest waits in a
 	// temporary file.
-	uploadMemory = 8 << 20
+	uploadMemory = 1 << 20
 	// maxFormText is the length of a form's text field, in bytes.
 	maxFormText = 4096
 )
@@ -94,7 +94,7 @@ func (u *upload) Close() error { return errors.Join(u.File.Close(), u.form.Remov
 func (f mmForm) readUpload(r *http.Request) (purpose string, _ *upload, err error) {
 	if err := r.ParseMultipartForm(uploadMemory); err != nil {
 		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if errors.As(err, &large) || isTold(err) {
 			return "", nil, mmBodyError(err)
 		}
 		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
@@ -103,6 +103,7 @@ func (f mmForm) readUpload(r *http.Request) (purpose string, _ *upload, err erro
 		return "", nil, &job.Error{Code: job.Invalid, Message: "the request's body must be a multipart form with the fields purpose and file", Err: err}
 	}
 	form := r.MultipartForm
+	keepBody(r, formBytes(form, uploadMemory))
 	keep := false
 	defer func() {
 		if !keep {

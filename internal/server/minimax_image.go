@@ -59,10 +59,11 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
-		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: idempotencyKey(r), Body: body})
+		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err
 		}
+		keepBody(r, 0) // it is not looked at again, and the images may take minutes
 		if j, err = a.await(r.Context(), who, j.ID); err != nil {
 			return nil, err
 		}

@@ -44,7 +44,7 @@ func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error)
 		return job.Job{}, err
 	}
 	return a.b.Submit(r.Context(), who, Submission{
-		API: job.MiniMaxV1, Spec: spec, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Body: body,
+		API: job.MiniMaxV1, Spec: spec, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body,
 	})
 }
 
@@ -69,7 +69,8 @@ func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (j
 		s.Width, s.Height = sizeOf(shortSides[s.Resolution], 16, 9)
 	}
 	if ref := v.text("first_frame_image"); ref != "" {
-		if _, err := firstFrame(ctx, a.b, who, &s, offer, "first_frame_image", ref, firstFrameV1); err != nil {
+		const param = "first_frame_image"
+		if _, err := firstFrame(&s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, firstFrameV1) }); err != nil {
 			return s, err
 		}
 	} else if strings.TrimSpace(prompt) == "" {
@@ -85,19 +86,6 @@ func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (j
 		s.Notes = append(s.Notes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
 	}
 	return s, setPrompt(ctx, a.b, who, &s, prompt, mode)
-}
-
-// firstFrame puts a picture that a request names at the beginning of the clip.
-func firstFrame(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, offer Offer, param, ref string, rules PictureRules) (Picture, error) {
-	if !offer.TakesImage {
-		return Picture{}, job.Errorf(job.Unsupported, param, "%s: the local model %s takes no first frame", param, offer.Engine)
-	}
-	p, err := b.Picture(ctx, who, param, ref, rules)
-	if err != nil {
-		return p, err
-	}
-	useFirstFrame(s, offer, p)
-	return p, nil
 }
 
 // newSeed is a seed that every JSON parser keeps.

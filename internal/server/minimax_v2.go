@@ -73,7 +73,7 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		j, err := a.b.Submit(r.Context(), who, Submission{
-			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Body: body,
+			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body,
 		})
 		if err != nil {
 			return nil, err
@@ -126,7 +126,8 @@ func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValue
 func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer Offer, c *mmContent) ([2]int, error) {
 	if len(c.urls[roleFirst]) > 0 {
 		s.TaskType, s.Ratio = taskImage, adaptive
-		p, err := firstFrame(ctx, a.b, who, s, offer, c.at[roleFirst][0], c.urls[roleFirst][0], frameV2)
+		param, ref := c.at[roleFirst][0], c.urls[roleFirst][0]
+		p, err := firstFrame(s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, frameV2) })
 		return [2]int{p.Width, p.Height}, err
 	}
 	if s.Ratio == "" || s.Ratio == adaptive {

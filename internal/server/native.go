@@ -229,7 +229,11 @@ func init() {
 		return invalidRequest(context.Background(), status, msg, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		return invalidRequest(ctx.Context(), status, msg, errs)
+		p := invalidRequest(ctx.Context(), status, msg, errs)
+		for name, values := range p.retry { // which huma leaves out of its own errors
+			ctx.SetHeader(name, values[0])
+		}
+		return p
 	}
 }
 
@@ -238,7 +242,7 @@ func plainly(d *huma.ErrorDetail) string {
 	switch {
 	case strings.HasPrefix(d.Message, "invalid date/time"):
 		return "expected a time such as 2026-11-25T18:00:00Z"
-	case d.Location == "body" && !strings.HasPrefix(d.Message, "expected"):
+	case d.Location == "body" && !strings.HasPrefix(d.Message, "expected") && !strings.HasPrefix(d.Message, "the body"):
 		return "the body is no JSON: " + d.Message
 	}
 	return d.Message

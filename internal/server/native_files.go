@@ -131,6 +131,7 @@ func ptr[T any](v T) *T { return &v }
 
 // upload reads a form up to its file, which goes straight into the store.
 func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error) {
+	keepBody(r, 0) // it is a stream
 	form, err := r.MultipartReader()
 	if err != nil {
 		return store.File{}, job.Errorf(job.Invalid, "", "the body must be multipart/form-data with a part named file")
@@ -181,7 +182,7 @@ func formError(err error) error {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || err == nil {
 		return err
 	}
-	if e := (*job.Error)(nil); errors.As(err, &e) || !errors.Is(err, io.ErrUnexpectedEOF) && !isFormError(err) {
+	if isTold(err) || !errors.Is(err, io.ErrUnexpectedEOF) && !isFormError(err) {
 		return err
 	}
 	return &job.Error{Code: job.Invalid, Message: "the multipart form ends early or is not well formed", Err: err}

@@ -23,6 +23,9 @@ const (
 	maxWait          = 60  // seconds that GET /v1/jobs/{id}?wait= may take
 )
 
+// jobsPath is where jobs are.
+const jobsPath = "/v1/jobs"
+
 // newJob is what POST /v1/jobs takes.
 type newJob struct {
 	Kind      job.Kind          `json:"kind,omitempty" enum:"video,image" default:"video" doc:"What to make: a clip, or stills."`
@@ -100,25 +103,25 @@ type jobListOut struct {
 
 func (n *native) addJobs() {
 	register(n, operation{
-		id: "create-job", method: http.MethodPost, path: "/v1/jobs", scope: scopeJobsWrite, tag: "jobs", status: http.StatusAccepted,
+		id: "create-job", method: http.MethodPost, path: jobsPath, scope: scopeJobsWrite, tag: "jobs", status: http.StatusAccepted,
 		summary: "Submit a job", more: "An accepted job is never lost. It waits for its turn: projects take turns, and within a project the higher priority goes first.",
 		errors: []job.Code{job.Invalid, job.NotFound, job.Conflict, job.TooLarge, job.Balance, job.PromptUnsafe},
 	}, n.create)
 	register(n, operation{
-		id: "list-jobs", method: http.MethodGet, path: "/v1/jobs", scope: scopeJobsRead, tag: "jobs",
+		id: "list-jobs", method: http.MethodGet, path: jobsPath, scope: scopeJobsRead, tag: "jobs",
 		summary: "List jobs", more: "All jobs of the project, whichever API they came through.", errors: []job.Code{job.Invalid},
 	}, n.list)
 	register(n, operation{
-		id: "get-job", method: http.MethodGet, path: "/v1/jobs/{id}", scope: scopeJobsRead, tag: "jobs",
+		id: "get-job", method: http.MethodGet, path: jobsPath + "/{id}", scope: scopeJobsRead, tag: "jobs",
 		summary: "Look at a job", errors: []job.Code{job.Invalid, job.NotFound},
 	}, n.get)
 	register(n, operation{
-		id: "cancel-job", method: http.MethodPost, path: "/v1/jobs/{id}/cancel", scope: scopeJobsWrite, tag: "jobs",
+		id: "cancel-job", method: http.MethodPost, path: jobsPath + "/{id}/cancel", scope: scopeJobsWrite, tag: "jobs",
 		summary: "Cancel a job", more: "A queued job is cancelled at once. A running one stops within seconds; until then the answer has cancel_asked. It costs nothing.",
 		errors: []job.Code{job.NotFound, job.Conflict},
 	}, n.cancel)
 	register(n, operation{
-		id: "delete-job", method: http.MethodDelete, path: "/v1/jobs/{id}", scope: scopeJobsWrite, tag: "jobs", status: http.StatusNoContent,
+		id: "delete-job", method: http.MethodDelete, path: jobsPath + "/{id}", scope: scopeJobsWrite, tag: "jobs", status: http.StatusNoContent,
 		summary: "Delete a finished job and its files", errors: []job.Code{job.NotFound, job.Conflict},
 	}, n.remove)
 }
@@ -133,12 +136,12 @@ func (n *native) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.Backend.Submit(ctx, who, Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Body: body})
+	j, err := n.Backend.Submit(ctx, who, Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
 	if err != nil {
 		return nil, err
 	}
 	shown, err := n.shown(ctx, who, &j)
-	return &createOut{Location: "/v1/jobs/" + shown.ID, Body: shown}, err
+	return &createOut{Location: jobsPath + "/" + shown.ID, Body: shown}, err
 }
 
 // shown is a job with its place in the queue and its sponsor.
@@ -321,7 +324,8 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 	}
 	switch {
 	case b.Image != nil:
-		return s, n.firstFrame(ctx, who, b.Image, &s, offer)
+		_, err := firstFrame(&s, offer, "image", func() (Picture, error) { return n.picture(ctx, who, b.Image) })
+		return s, err
 	case b.After != "":
 		return n.goOn(ctx, who, b, s, offer)
 	}
@@ -369,15 +373,14 @@ func (b *newJob) size(o Offer) (w, h int, err error) {
 
 func evenSide(n int) int { return (n + 1) / 2 * 2 }
 
-func (n *native) firstFrame(ctx context.Context, who auth.Principal, i *imageInput, s *job.Spec, offer Offer) error {
+// picture fetches what an image names.
+func (n *native) picture(ctx context.Context, who auth.Principal, i *imageInput) (Picture, error) {
 	param, ref := "image.url", i.URL
 	switch {
-	case !offer.TakesImage:
-		return job.Errorf(job.Unsupported, "image", "image: the model %s takes no first frame", offer.Name)
 	case i.FileID != "":
 		num, err := parseNumber(i.FileID, filePrefix, "file")
 		if err != nil {
-			return job.Errorf(job.Invalid, "image.file_id", "image.file_id: %s", job.AsError(err).Message)
+			return Picture{}, job.Errorf(job.Invalid, "image.file_id", "image.file_id: %s", job.AsError(err).Message)
 		}
 		param, ref = "image.file_id", "file:"+job.ID(num).String()
 	case i.Data != "":
@@ -386,14 +389,9 @@ func (n *native) firstFrame(ctx context.Context, who auth.Principal, i *imageInp
 			ref = "data:application/octet-stream;base64," + ref
 		}
 	case !strings.HasPrefix(ref, "http"):
-		return job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
+		return Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
-	p, err := n.Backend.Picture(ctx, who, param, ref, PictureRules{})
-	if err != nil {
-		return err
-	}
-	useFirstFrame(s, offer, p)
-	return nil
+	return n.Backend.Picture(ctx, who, param, ref, PictureRules{})
 }
 
 // goOn makes a job that goes on from a finished film.

@@ -20,7 +20,7 @@ import (
 // Limits of a form. What is larger in a multipart body is kept in a temporary
 // file until the request was answered.
 const (
-	oaFormMemory = 4 << 20 // bytes
+	oaFormMemory = 1 << 20 // bytes
 	oaMaxFields  = 32      // of a request
 )
 
@@ -107,7 +107,7 @@ func readForm(r *http.Request, fields []oaField) (*oaForm, error) {
 
 func readMultipart(r *http.Request) (*oaForm, error) {
 	if err := r.ParseMultipartForm(oaFormMemory); err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || isTold(err) {
 			return nil, err
 		}
 		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
@@ -118,6 +118,7 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the multipart form cannot be read: it ends early or is not well formed", Err: err}
 	}
+	keepBody(r, formBytes(r.MultipartForm, oaFormMemory))
 	f := &oaForm{values: map[string]string{}, files: map[string]*multipart.FileHeader{}, form: r.MultipartForm}
 	for name, list := range r.MultipartForm.Value {
 		if len(list) != 1 {
@@ -141,10 +142,13 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 func readJSON(body io.Reader) (*oaForm, error) {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || isTold(err) {
 			return nil, err
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the body ended early", Err: err}
+	}
+	if err := checkValues(data); err != nil {
+		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -244,8 +248,8 @@ func unknownField(name string) error {
 
 // sum is the request in a form that does not change when it is sent again: a
 // multipart form gets another boundary each time.
-func (f *oaForm) sum(path string) ([]byte, error) {
-	parts := map[string]any{"path": path, "values": f.values}
+func (f *oaForm) sum() ([]byte, error) {
+	parts := map[string]any{"values": f.values}
 	files := map[string]string{}
 	for name, h := range f.files {
 		file, err := h.Open()

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -62,11 +61,11 @@ func (a *openAI) create(w http.ResponseWriter, r *http.Request, who auth.Princip
 
 // submit hands a job to the backend and shows it.
 func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Principal, f *oaForm, spec job.Spec) (any, error) {
-	body, err := f.sum(r.URL.Path)
+	body, err := f.sum()
 	if err != nil {
 		return nil, err
 	}
-	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: idempotencyKey(r), Body: body})
+	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -179,47 +178,46 @@ func (f *oaForm) extras(spec *job.Spec) error {
 // filePrefix begins the ids of files.
 const filePrefix = "file_"
 
-// reference uses a picture as the first frame. A file part is told by its
-// bytes: openai-go calls each "anonymous_file" of type application/octet-stream.
+// reference uses a picture as the first frame.
 func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, spec *job.Spec, offer Offer) error {
-	const param = "input_reference"
 	given := 0
-	for _, name := range []string{param, param + "[image_url]", param + "[file_id]"} {
+	for _, name := range []string{oaReference, oaReference + "[image_url]", oaReference + "[file_id]"} {
 		if f.has(name) {
 			given++
 		}
 	}
-	switch {
-	case given == 0:
+	switch given {
+	case 0:
 		return nil
-	case given > 1:
-		return job.Errorf(job.Invalid, param, "%s: give one of a file, image_url and file_id", param)
-	case !offer.TakesImage:
-		return job.Errorf(job.Unsupported, param, "%s: the model %s takes no picture", param, offer.Name)
+	case 1:
+		_, err := firstFrame(spec, offer, oaReference, func() (Picture, error) { return a.picture(ctx, who, f) })
+		return err
 	}
-	var p Picture
-	var err error
+	return job.Errorf(job.Invalid, oaReference, "%s: give one of a file, image_url and file_id", oaReference)
+}
+
+// oaReference is the field that names a picture.
+const oaReference = "input_reference"
+
+// picture fetches the reference. A file part is told by its bytes: openai-go
+// calls each "anonymous_file" of type application/octet-stream.
+func (a *openAI) picture(ctx context.Context, who auth.Principal, f *oaForm) (Picture, error) {
+	const param = oaReference
 	switch url, id := f.values[param+"[image_url]"], f.values[param+"[file_id]"]; {
 	case url != "":
 		if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "data:") {
-			return job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
+			return Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
 		}
-		p, err = a.b.Picture(ctx, who, param+".image_url", url, PictureRules{})
+		return a.b.Picture(ctx, who, param+".image_url", url, PictureRules{})
 	case id != "":
-		p, err = a.b.Picture(ctx, who, param+".file_id", "file:"+strings.TrimPrefix(id, filePrefix), PictureRules{})
-	default:
-		file, openErr := f.files[param].Open()
-		if openErr != nil {
-			return openErr
-		}
-		defer file.Close()
-		p, err = a.b.PictureFrom(ctx, who, param, file, PictureRules{})
+		return a.b.Picture(ctx, who, param+".file_id", "file:"+strings.TrimPrefix(id, filePrefix), PictureRules{})
 	}
+	file, err := f.files[param].Open()
 	if err != nil {
-		return err
+		return Picture{}, err
 	}
-	useFirstFrame(spec, offer, p)
-	return nil
+	defer file.Close()
+	return a.b.PictureFrom(ctx, who, param, file, PictureRules{})
 }
 
 // finished finds a video that something is to be made of.
@@ -347,14 +345,4 @@ func refused(r *http.Request, fields []oaField, param, why string) (any, error) 
 	}
 	f.close()
 	return nil, &oaError{job.Errorf(job.Unsupported, param, "%s", why), "unsupported_operation"}
-}
-
-// useFirstFrame makes a picture the first frame, and notes what is cut off.
-func useFirstFrame(s *job.Spec, offer Offer, p Picture) {
-	s.FirstFrame, s.InputImages = p.Key, 1
-	// Shapes that differ by rounding to even sides are the same.
-	shape, native := float64(p.Width)/float64(p.Height), float64(offer.Width)/float64(offer.Height)
-	if shape/native > 1.02 || native/shape > 1.02 {
-		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
-	}
 }

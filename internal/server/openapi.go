@@ -28,7 +28,12 @@ func describe() huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, hint string) string {
 		return strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "Native")
 	})
-	json := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: huma.DefaultJSONFormat.Unmarshal}
+	json := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(body []byte, v any) error {
+		if err := checkValues(body); err != nil {
+			return err
+		}
+		return huma.DefaultJSONFormat.Unmarshal(body, v)
+	}}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

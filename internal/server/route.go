@@ -58,6 +58,12 @@ func toldIn(ctx context.Context, err error) *job.Error {
 	return e
 }
 
+// isTold says whether an error is already one for the reader of an answer.
+func isTold(err error) bool {
+	var e *job.Error
+	return errors.As(err, &e)
+}
+
 // setRetryAfter says in an answer's header when to try again, in whole seconds,
 // rounded up.
 func setRetryAfter(h http.Header, after time.Duration) {

@@ -58,6 +58,7 @@ type Server struct {
 	service   *service
 	metrics   *serverMetrics
 	strangers strangers
+	bodies    *semaphore.Weighted // bytes of bodies in memory
 	apis      []api
 	native    *native
 	sponsors  *sponsors
@@ -87,7 +88,7 @@ func DatabaseOf(c Config) string {
 func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{
 		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}),
-		strangers: strangers{rpm: o.Config.Limits.AnonymousRPM},
+		strangers: strangers{rpm: o.Config.Limits.AnonymousRPM}, bodies: semaphore.NewWeighted(o.Config.Limits.Bodies),
 	}
 	defer func() {
 		if err != nil {

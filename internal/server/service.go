@@ -99,7 +99,7 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 	if sub.Priority != nil {
 		j.Priority = *sub.Priority
 	}
-	hash := sha256.Sum256(sub.Body)
+	hash := sha256.Sum256(slices.Concat([]byte(sub.Path), []byte{0}, sub.Body)) // no path holds a 0
 	made, _, err := s.db.Submit(ctx, store.Submission{
 		Job: j, IdempotencyKey: sub.IdempotencyKey, RequestHash: hex.EncodeToString(hash[:]),
 		MaxQueued: s.cfg.Jobs.Queue, MaxInFlight: who.Project.MaxInFlight, MaxKeyInFlight: who.Key.MaxInFlight,

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// maxValues is how many values the JSON of a request may have. A value of two
+// bytes takes some fifty once it is decoded, so without a bound a body would
+// take twenty times its size.
+const maxValues = 100_000
+
+// busyTime is when to send a request again that found no room for its body.
+const busyTime = 2 * time.Second
+
+// heldBody is a request's body whose bytes are counted while the request is
+// being answered, as handlers read them into memory. All that are read at the
+// same time have a bound together: one that comes beyond it ends with an error
+// which says to try again. What a sender only announces takes no room.
+type heldBody struct {
+	io.ReadCloser
+	room *semaphore.Weighted // limits.bodies
+
+	mu   sync.Mutex
+	held int64
+	over bool // no longer counted
+}
+
+// holdBody has a request's body counted until release is called.
+func holdBody(r *http.Request, room *semaphore.Weighted) *heldBody {
+	h := &heldBody{ReadCloser: r.Body, room: room}
+	r.Body = h
+	return h
+}
+
+// Read fails with a job.Error of code Unavailable where there is no room.
+func (h *heldBody) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n == 0 || h.over {
+		return n, err
+	}
+	if !h.room.TryAcquire(int64(n)) {
+		return 0, &job.Error{Code: job.Unavailable, Message: "the server holds as many request bodies as it can: try again in a moment", RetryAfter: busyTime}
+	}
+	h.held += int64(n)
+	return n, err
+}
+
+// keep gives back all but n bytes and counts no more: the rest is not in memory.
+func (h *heldBody) keep(n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	if n < h.held {
+		h.room.Release(h.held - n)
+		h.held = n
+	}
+}
+
+// release gives back everything.
+func (h *heldBody) release() { h.keep(0) }
+
+// keepBody says how much of a request's body its handler still has in memory.
+func keepBody(r *http.Request, n int64) {
+	if h, ok := r.Body.(*heldBody); ok {
+		h.keep(n)
+	}
+}
+
+// formBytes is what a form has in memory, where files up to so many bytes in
+// all are held there.
+func formBytes(f *multipart.Form, files int64) (n int64) {
+	for name, list := range f.Value {
+		for _, s := range list {
+			n += int64(len(name) + len(s))
+		}
+	}
+	for _, list := range f.File {
+		for _, h := range list {
+			if h.Size <= files {
+				n += h.Size
+			}
+		}
+	}
+	return n
+}
+
+// checkValues refuses JSON of more than maxValues values, before it is decoded.
+// What is no JSON is left to the decoder.
+func checkValues(body []byte) error {
+	n := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '[', '{', ',':
+			if n++; n > maxValues {
+				return job.Errorf(job.TooLarge, "", "the body's JSON has more than %d values", maxValues)
+			}
+		case '"':
+			i += stringEnd(body[i+1:]) + 1
+		}
+	}
+	return nil
+}
+
+// stringEnd is where the JSON string ends that s begins within: the place of its
+// closing quote, or the length of s where there is none.
+func stringEnd(s []byte) int {
+	for from := 0; ; {
+		at := bytes.IndexByte(s[from:], '"')
+		if at < 0 {
+			return len(s)
+		}
+		at += from
+		slashes := 0
+		for at-slashes > from && s[at-slashes-1] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return at
+		}
+		from = at + 1
+	}
+}

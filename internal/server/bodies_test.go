@@ -1,0 +1,200 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/semaphore"
+	"pgregory.net/rapid"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// stalled sends its text and then nothing until it is closed.
+type stalled struct {
+	*strings.Reader
+	sent, end chan struct{}
+}
+
+func (s stalled) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		close(s.sent)
+		<-s.end
+	}
+	return n, err
+}
+
+// TestBodiesHaveABound: beyond what all bodies may take together, each API says
+// in its own form when to try again; afterwards there is room again.
+func TestBodiesHaveABound(t *testing.T) {
+	s, keys := realServer(t, func(c *Config) { c.Limits.Body, c.Limits.Bodies = 1<<20, 1<<20 })
+	body := stalled{strings.NewReader(`{"prompt":"` + strings.Repeat("a", 700<<10)), make(chan struct{}), make(chan struct{})}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r := httptest.NewRequest("POST", "/v1/jobs", struct{ io.Reader }{body})
+		r.Header.Set("Authorization", "Bearer "+keys.API)
+		r.Header.Set("Content-Type", "application/json")
+		s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	<-body.sent
+
+	large := `{"prompt":"` + strings.Repeat("b", 500<<10) + `"}`
+	var form strings.Builder
+	w := multipart.NewWriter(&form)
+	if err := errors.Join(w.WriteField("prompt", strings.Repeat("b", 500<<10)), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, kind, body string
+		status           int
+		part             string
+	}{
+		{"/v1/jobs", "application/json", large, 503, `"code":"unavailable"`},
+		{"/v1/videos", "application/json", large, 503, `"code":"service_unavailable"`},
+		{"/v1/videos", w.FormDataContentType(), form.String(), 503, `"code":"service_unavailable"`},
+		{"/v1/video_generation", "application/json", large, 200, `"status_code":1033`},
+		{"/v1/files/upload", w.FormDataContentType(), form.String(), 200, `"status_code":1033`},
+		{"/v2/video_generation", "application/json", large, 529, "overloaded_error"},
+		{"/v1/chat/completions", "application/json", large, 503, "service_unavailable"},
+	} {
+		resp, answer := call(t, s, "POST", tt.path, keys.API, tt.body, "Content-Type", tt.kind)
+		if resp.StatusCode != tt.status || !strings.Contains(answer, tt.part) || resp.Header.Get("Retry-After") != "2" {
+			t.Errorf("%s %s: %d %.200s, again after %q", tt.path, tt.kind, resp.StatusCode, answer, resp.Header.Get("Retry-After"))
+		}
+	}
+	if resp, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`); resp.StatusCode != 202 {
+		t.Errorf("a small body finds no room: %d %s", resp.StatusCode, answer)
+	}
+
+	close(body.end)
+	<-over
+	if resp, answer := call(t, s, "POST", "/v1/jobs", keys.API, large); resp.StatusCode != 400 || !strings.Contains(answer, "prompt") {
+		t.Errorf("afterwards: %d %.200s", resp.StatusCode, answer)
+	}
+	if !s.bodies.TryAcquire(1 << 20) {
+		t.Error("something is held when no request is")
+	}
+}
+
+// TestHeldBody: what is kept stays counted, what is a stream is not.
+func TestHeldBody(t *testing.T) {
+	room := semaphore.NewWeighted(100)
+	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 300)))
+	h := holdBody(r, room)
+	if n, err := io.ReadFull(r.Body, make([]byte, 80)); n != 80 || err != nil {
+		t.Fatal(n, err)
+	}
+	keepBody(r, 30)
+	if room.TryAcquire(71) || !room.TryAcquire(70) {
+		t.Error("30 of 100 bytes should be held")
+	}
+	if rest, err := io.ReadAll(r.Body); len(rest) != 220 || err != nil {
+		t.Errorf("%d bytes of a stream, %v", len(rest), err)
+	}
+	room.Release(70)
+	h.release()
+	if !room.TryAcquire(100) {
+		t.Error("something is held after release")
+	}
+	room.Release(1)
+	holdBody(r, room)
+	r.Body.(*heldBody).ReadCloser = io.NopCloser(strings.NewReader("xx"))
+	var e *job.Error
+	if _, err := io.ReadAll(r.Body); !errors.As(err, &e) || e.Code != job.Unavailable || e.RetryAfter <= 0 {
+		t.Errorf("no room: %v", err)
+	}
+}
+
+// TestFormBytes: what is in memory of a form is counted.
+func TestFormBytes(t *testing.T) {
+	var body strings.Builder
+	w := multipart.NewWriter(&body)
+	for name, size := range map[string]int{"small": 100, "large": 5000} {
+		p, err := w.CreateFormFile(name, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(p, strings.Repeat("x", size))
+	}
+	if err := errors.Join(w.WriteField("text", "12345"), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(body.String()))
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	if err := r.ParseMultipartForm(1000); err != nil {
+		t.Fatal(err)
+	}
+	defer r.MultipartForm.RemoveAll()
+	if n := formBytes(r.MultipartForm, 1000); n != 109 {
+		t.Errorf("%d bytes, want 109", n)
+	}
+}
+
+// TestManyValues: JSON that would take many times its size is refused by every
+// API before it is decoded.
+func TestManyValues(t *testing.T) {
+	s, keys := realServer(t, nil)
+	many := `{"prompt":"a ball","x":[` + strings.Repeat("0,", maxValues) + `0]}`
+	for path, status := range map[string]int{
+		"/v1/jobs": 400, "/v1/videos": 413, "/v1/video_generation": 200, "/v2/video_generation": 400, "/v1/chat/completions": 413,
+	} {
+		if resp, answer := call(t, s, "POST", path, keys.API, many); resp.StatusCode != status || !strings.Contains(answer, "the body's JSON has more than 100000 values") {
+			t.Errorf("%s: %d %.300s", path, resp.StatusCode, answer)
+		}
+	}
+	text := `{"prompt":"a ball","metadata":{"a":"` + strings.Repeat(`,[{\"`, 80) + `"}}`
+	if resp, answer := call(t, s, "POST", "/v1/jobs", keys.API, text); resp.StatusCode != http.StatusAccepted {
+		t.Errorf("commas within a text: %d %s", resp.StatusCode, answer)
+	}
+}
+
+// TestStringEnd: strings are skipped as encoding/json reads them.
+func TestStringEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`[a"\\,\[{ü]{0,20}`).Draw(t, "text")
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tail := rapid.StringMatching(`[a"\\,]{0,5}`).Draw(t, "tail")
+		if got := stringEnd(append(text[1:], tail...)); got != len(text)-2 {
+			t.Fatalf("%s ends at %d, want %d", text, got, len(text)-2)
+		}
+	})
+	if got := stringEnd([]byte(`abc\"`)); got != 5 {
+		t.Errorf("an open string ends at %d", got)
+	}
+}
+
+// TestIdempotencyKnowsTheEndpoint: the same body and key at another endpoint is
+// another request.
+func TestIdempotencyKnowsTheEndpoint(t *testing.T) {
+	s, keys := realServer(t, nil)
+	ask := func(path, body string) string {
+		t.Helper()
+		_, answer := call(t, s, "POST", path, keys.API, body, "Idempotency-Key", "k")
+		return answer
+	}
+	body := `{"model":"reel","prompt":"a ball","content":[{"type":"text","text":"a ball"}],"ratio":"16:9"}`
+	first := ask("/v1/video_generation", body)
+	if !strings.Contains(first, `"status_code":0`) || ask("/v1/video_generation", body) != first {
+		t.Errorf("the same request twice: %s", first)
+	}
+	for _, path := range []string{"/v2/video_generation", "/v1/videos", "/v1/jobs"} {
+		body := body
+		if path != "/v2/video_generation" {
+			body = `{"model":"reel","prompt":"a ball"}`
+		}
+		if answer := ask(path, body); !strings.Contains(answer, "dempotency") {
+			t.Errorf("%s: %s", path, answer)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// firstFrame makes the picture that fetch gives the first frame of a clip, and
+// notes what is cut off. param is the field that asks for it.
+func firstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, error)) (Picture, error) {
+	if !offer.TakesImage {
+		return Picture{}, job.Errorf(job.Unsupported, param, "%s: the model %s takes no first frame", param, offer.Name)
+	}
+	p, err := fetch()
+	if err != nil {
+		return p, err
+	}
+	s.FirstFrame, s.InputImages = p.Key, 1
+	// Shapes that differ by rounding to even sides are the same.
+	shape, native := float64(p.Width)/float64(p.Height), float64(offer.Width)/float64(offer.Height)
+	if shape/native > 1.02 || native/shape > 1.02 {
+		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
+	}
+	return p, nil
+}
