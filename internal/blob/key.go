@@ -45,7 +45,7 @@ func NewKey(kind, contentType string) (string, error) {
 // begin alike still spread over 256 folders.
 func KeyOf(kind, id, contentType string) (string, error) {
 	sum := sha256.Sum256([]byte(id))
-	key := kind + "/" + hex.EncodeToString(sum[:1]) + "/" + id + extOf(contentType)
+	key := kind + "/" + hex.EncodeToString(sum[:1]) + "/" + id + ExtOf(contentType)
 	if strings.ContainsRune(kind, '/') || strings.ContainsRune(id, '/') {
 		return "", fmt.Errorf("blob: kind %q, id %q: %w: neither may hold a slash", kind, id, ErrKey)
 	}
@@ -153,9 +153,9 @@ func TypeOf(key string) string {
 	return ""
 }
 
-// extOf returns the usual extension of a content type, or "". Parameters do not
+// ExtOf returns the usual extension of a content type, or "". Parameters do not
 // matter, and octet-stream is no extension's.
-func extOf(contentType string) string {
+func ExtOf(contentType string) string {
 	want, _, err := mime.ParseMediaType(contentType)
 	if err != nil || want == anyType {
 		return ""

@@ -63,7 +63,7 @@ func TestTypes(t *testing.T) {
 		if got := TypeOf("a/b" + e.ext); got != e.contentType {
 			t.Errorf("TypeOf of %s is %q", e.ext, got)
 		}
-		if ext := extOf(e.contentType); e.contentType != anyType && TypeOf("x"+ext) != e.contentType {
+		if ext := ExtOf(e.contentType); e.contentType != anyType && TypeOf("x"+ext) != e.contentType {
 			t.Errorf("%s has extension %q", e.contentType, ext)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -67,12 +68,7 @@ func sendFile(w http.ResponseWriter, r *http.Request, b Backend, f job.File, nam
 	if f.SHA256 != "" {
 		h.Set("ETag", `"`+f.SHA256+`"`)
 	}
-	h.Set("Content-Disposition", `inline; filename="`+name+extensions[f.ContentType]+`"`)
+	h.Set("Content-Disposition", `inline; filename="`+name+blob.ExtOf(f.ContentType)+`"`)
 	http.ServeContent(w, r, "", time.Time{}, body)
 	return nil
-}
-
-// extensions are the ends of file names.
-var extensions = map[string]string{
-	"video/mp4": ".mp4", "video/webm": ".webm", "image/webp": ".webp", "image/jpeg": ".jpg", "image/png": ".png",
 }

@@ -315,9 +315,6 @@ func (a *attempt) storeBytes(ctx context.Context, out *made, role job.Role, purp
 	return nil
 }
 
-// extensions of the files that results have.
-var extensions = map[string]string{"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
-
 // add writes a stored file into the result.
 func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.Info, size image.Point) {
 	f := job.File{ID: store.NewID(), Role: role, Key: info.Key, ContentType: mime, Bytes: info.Size, SHA256: info.SHA256, Width: size.X, Height: size.Y}
@@ -327,7 +324,7 @@ func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.
 		name += "-" + string(role)
 	}
 	out.files = append(out.files, store.File{
-		ID: f.ID, Project: a.job.Project, Purpose: purpose, Name: name + "." + extensions[mime], ContentType: mime,
+		ID: f.ID, Project: a.job.Project, Purpose: purpose, Name: name + blob.ExtOf(mime), ContentType: mime,
 		Key: f.Key, SHA256: f.SHA256, Bytes: f.Bytes, Job: a.job.ID,
 	})
 }
