@@ -69,8 +69,14 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 	} else if n > 0 {
 		s.log.Info("janitor gave back what interrupted speech held", "requests", n)
 	}
-	if err := s.db.ForgetDeliveries(ctx, now.Add(-s.cfg.Keep.Jobs)); err != nil {
-		return err
+	for {
+		n, err := s.db.ForgetDeliveries(ctx, now.Add(-s.cfg.Keep.Jobs), janitorBatch)
+		if err != nil {
+			return err
+		}
+		if n < janitorBatch {
+			break
+		}
 	}
 	for _, kind := range []string{blob.KindVideo, blob.KindImage, blob.KindSound, blob.KindFile, blob.KindPreview, blob.KindLatents} {
 		swept, err := sweeper.Sweep(ctx, kind+"/", time.Hour, func(key string) (bool, error) { return s.db.KnownKey(ctx, key) })

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +54,156 @@ func TestForgetJobs(t *testing.T) {
 		}
 		if _, n, err := db.ForgetJobs(ctx, c.Now().Add(-time.Minute), 10); n != 0 || err != nil {
 			t.Errorf("forgot %d jobs again, %v", n, err)
+		}
+	})
+}
+
+// words of a job that must be nowhere once it is deleted.
+var words = []string{"a secret garden", "written out", "my own note", "the film's words", "look at", "frame.png", "cb.example", "engine said"}
+
+// worded is a job full of words.
+func worded() store.Submission {
+	s := submission(1)
+	s.Job.Callback = "https://cb.example/hook"
+	s.Job.Spec.Prompt, s.Job.Spec.Asked = "a secret garden, written out", "a secret garden"
+	s.Job.Spec.Metadata = map[string]string{"note": "my own note"}
+	s.Job.Spec.Notes = []string{"look at this"}
+	s.Job.Spec.FirstFrame = "image/00/frame.png"
+	return s
+}
+
+// snapshots are all that deliveries say of jobs.
+func snapshots(t *testing.T, db *store.DB) (out []string) {
+	t.Helper()
+	err := db.Read(t.Context(), func(q store.Queryer) error {
+		rows, err := q.QueryContext(t.Context(), "SELECT snapshot FROM deliveries ORDER BY created_at, id")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s string
+			if err := rows.Scan(&s); err != nil {
+				return err
+			}
+			out = append(out, s)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestDeletedJobsAreToldNoMore: a job that is deleted, or forgotten, leaves none
+// of its words in the deliveries, those on their way included, which go on and
+// say how it ended. Other jobs' stay.
+func TestDeletedJobsAreToldNoMore(t *testing.T) {
+	forget := map[string]func(t *testing.T, db *store.DB, c *clock, j job.Job){
+		"deleted": func(t *testing.T, db *store.DB, _ *clock, j job.Job) {
+			if _, err := db.Delete(t.Context(), 1, j.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"forgotten": func(t *testing.T, db *store.DB, c *clock, _ job.Job) {
+			if _, n, err := db.ForgetJobs(t.Context(), c.Now(), 10); err != nil || n != 1 {
+				t.Fatalf("forgot %d, %v", n, err)
+			}
+		},
+	}
+	endings := map[string]store.Ending{
+		"succeeded": {State: job.Succeeded, Result: &job.Result{
+			Text: "the film's words", Notes: []string{"look at that"}, Width: 320, Files: []job.File{{ID: 7, Role: job.RoleVideo, Key: "video/00/a.mp4"}},
+		}},
+		"failed": {State: job.Failed, Error: job.Errorf(job.OutputUnsafe, "", "the engine said no")},
+	}
+	for how, forget := range forget {
+		for end, ending := range endings {
+			t.Run(how+" "+end, func(t *testing.T) {
+				each(t, func(t *testing.T, db *store.DB, c *clock) {
+					tell(db)
+					endpoint(t, db, 1, "job.queued", "job.succeeded", "job.failed")
+					submit(t, db, worded())
+					j := claim(t, db)
+					j, err := db.Finish(t.Context(), j.ID, j.Attempt, ending, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					before := snapshots(t, db)
+					for _, word := range words[:3] {
+						if !strings.Contains(strings.Join(before, ""), word) {
+							t.Fatalf("no delivery has %q, which this is to be about: %v", word, before)
+						}
+					}
+					c.add(time.Second)
+					other := submit(t, db, worded())
+					told := len(snapshots(t, db)) - len(before)
+					forget(t, db, c, j)
+
+					all := snapshots(t, db)
+					if len(all) != len(before)+told {
+						t.Fatalf("%d deliveries are left, want %d", len(all), len(before)+told)
+					}
+					for _, s := range all[:len(before)] {
+						if i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(s, w) }); i >= 0 {
+							t.Errorf("a delivery still has %q: %s", words[i], s)
+						}
+					}
+					for _, s := range all[len(before):] {
+						if !strings.Contains(s, other.Spec.Prompt) {
+							t.Errorf("another job's delivery lost its prompt: %s", s)
+						}
+					}
+					for _, d := range deliveries(t, db, store.DeliveryFilter{Project: 1, Job: j.ID}) {
+						got := begin(t, db, d.ID).Snapshot
+						if got.ID != j.ID || got.API != j.API || got.Spec.Kind != job.Video || got.Spec.Model != "reel" {
+							t.Errorf("what goes on is of another job: %+v", got)
+						}
+						switch {
+						case got.State == job.Succeeded && (got.Result == nil || got.Result.Width != 320 || len(got.Result.Files) != 1 || got.Result.Files[0].ID != 7),
+							got.State == job.Failed && (got.Error == nil || got.Error.Code != job.OutputUnsafe):
+							t.Errorf("what goes on does not say how it ended: %+v", got)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSharedFirstFrame: a first frame goes with the last job that starts from
+// it.
+func TestSharedFirstFrame(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, c *clock) {
+		ctx := t.Context()
+		const frame = "image/00/frame.png"
+		s := submission(1)
+		s.Job.Spec.FirstFrame = frame
+		var jobs []job.Job
+		for range 3 {
+			submit(t, db, s)
+			j := claim(t, db)
+			if _, err := db.Finish(ctx, j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			jobs = append(jobs, j)
+			c.add(time.Minute)
+		}
+		keys, err := db.Delete(ctx, 1, jobs[1].ID)
+		if err != nil || len(keys) != 0 {
+			t.Errorf("with two others: keys %v, %v", keys, err)
+		}
+		keys, n, err := db.ForgetJobs(ctx, c.Now().Add(-150*time.Second), 10)
+		if err != nil || n != 1 || len(keys) != 0 {
+			t.Errorf("with one other: %d jobs, keys %v, %v", n, keys, err)
+		}
+		if known, err := db.KnownKey(ctx, frame); err != nil || !known {
+			t.Errorf("the frame of the job that is left is known: %v, %v", known, err)
+		}
+		keys, err = db.Delete(ctx, 1, jobs[2].ID)
+		if err != nil || !slices.Equal(keys, []string{frame}) {
+			t.Errorf("the last: keys %v, %v", keys, err)
 		}
 	})
 }

@@ -205,36 +205,3 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 	}
 	return j, nil
 }
-
-// Delete hides a final job and forgets what was asked for; another is a
-// Conflict. It returns the blob keys that nobody needs any more.
-func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []string, err error) {
-	err = db.Write(ctx, func(tx *Tx) error {
-		keys = nil
-		j, err := scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND project = $2 AND deleted_at = 0"+tx.Lock(), int64(id), project))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return notFound("job", id)
-		case err != nil:
-			return err
-		case !j.State.Final():
-			return job.Errorf(job.Conflict, "", "job %s is %s: cancel it before it is deleted", id, j.State)
-		}
-		rows, err := tx.QueryContext(ctx, "DELETE FROM files WHERE job = $1 AND job > 0 RETURNING blob_key", int64(id))
-		if err != nil {
-			return err
-		}
-		keys, err = collect(rows, func(row interface{ Scan(...any) error }) (key string, err error) {
-			err = row.Scan(&key)
-			return key, err
-		})
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
-			latents = '', preview = '', first_frame = '', callback = '', idempotency_key = '' WHERE id = $2`, millis(tx.now), int64(id))
-		tx.AfterCommit(func() { db.followers.wake(id) })
-		return err
-	})
-	return keys, err
-}

@@ -90,7 +90,7 @@ func TestLife(t *testing.T) {
 		_, err = db.Delete(t.Context(), 2, done.ID)
 		wantCode(t, "delete another project's job", err, job.NotFound)
 		keys, err := db.Delete(t.Context(), 1, done.ID)
-		if err != nil || !slices.Equal(keys, []string{"v/1"}) {
+		if err != nil || !slices.Equal(keys, []string{"v/1", "frames/a.png"}) {
 			t.Errorf("delete: %q, %v", keys, err)
 		}
 		_, err = db.Job(t.Context(), 1, done.ID)

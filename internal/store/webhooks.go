@@ -387,11 +387,3 @@ func (db *DB) Replay(ctx context.Context, project, id int64) error {
 		return nil
 	})
 }
-
-// ForgetDeliveries removes finished deliveries that are older than a time.
-func (db *DB) ForgetDeliveries(ctx context.Context, before time.Time) error {
-	return db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE state <> $1 AND created_at < $2`, DeliveryPending, millis(before))
-		return err
-	})
-}

@@ -418,7 +418,7 @@ func TestForgetDeliveries(t *testing.T) {
 		both := deliveries(t, db, store.DeliveryFilter{Project: 1})
 		forget := func(want int) {
 			t.Helper()
-			if err := db.ForgetDeliveries(t.Context(), c.Now().Add(-time.Minute)); err != nil {
+			if _, err := db.ForgetDeliveries(t.Context(), c.Now().Add(-time.Minute), 10); err != nil {
 				t.Fatal(err)
 			}
 			if got := deliveries(t, db, store.DeliveryFilter{Project: 1}); len(got) != want || got[0].ID != both[0].ID {
@@ -432,5 +432,36 @@ func TestForgetDeliveries(t *testing.T) {
 			}
 		}
 		forget(1) // and a new one
+	})
+}
+
+// TestForgetDeliveriesInBatches: no more go at once than was said, the oldest
+// first.
+func TestForgetDeliveriesInBatches(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, c *clock) {
+		tell(db)
+		endpoint(t, db, 1, "job.queued")
+		for range 7 {
+			submit(t, db, submission(1))
+			c.add(time.Second)
+		}
+		all := deliveries(t, db, store.DeliveryFilter{Project: 1})
+		for _, d := range all[1:] { // but the newest, which is on its way
+			if err := db.Attempted(t.Context(), d.ID, 200, "", true, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []struct{ gone, left int64 }{{4, 3}, {2, 1}, {0, 1}} {
+			n, err := db.ForgetDeliveries(t.Context(), c.Now(), 4)
+			left := deliveries(t, db, store.DeliveryFilter{Project: 1})
+			if err != nil || n != want.gone || int64(len(left)) != want.left {
+				t.Fatalf("%d went and %d are left, %v; want %+v", n, len(left), err, want)
+			}
+			for i, d := range left {
+				if d.ID != all[i].ID {
+					t.Errorf("delivery %d of those left is %d, want %d", i, d.ID, all[i].ID)
+				}
+			}
+		}
 	})
 }
