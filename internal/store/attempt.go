@@ -240,7 +240,7 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 			if err != nil {
 				return late(err)
 			}
-			return tx.endJob(ctx, &j, Ending{State: job.Expired, Error: job.Errorf(job.IsExpired, "", "it waited longer than it was to, and was not started")}, refund)
+			return tx.endJob(ctx, &j, Ending{State: job.Expired, Error: tooLate(&j)}, refund)
 		})
 		if err != nil && !errors.Is(err, job.ErrLate) {
 			return requeued, failed, expired, err
@@ -253,6 +253,17 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 		return requeued, failed, expired, err
 	}
 	return requeued, failed, expired, db.topUp(ctx, now)
+}
+
+// tooLate says why a job expires.
+func tooLate(j *job.Job) *job.Error {
+	switch j.Attempt {
+	case 0:
+		return job.Errorf(job.IsExpired, "", "it waited longer than it was to, and was not started")
+	case 1:
+		return job.Errorf(job.IsExpired, "", "it was started once, without coming to its end, and then waited longer than it was to for another attempt")
+	}
+	return job.Errorf(job.IsExpired, "", "it was started %d times, without coming to its end, and then waited longer than it was to for another attempt", j.Attempt)
 }
 
 type dueJob struct {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +139,31 @@ func TestExpiry(t *testing.T) {
 		}
 		if g := get(t, db, j); g.State != job.Expired || g.Error.Code != job.IsExpired {
 			t.Errorf("%+v", g)
+		}
+	})
+}
+
+// TestExpirySaysWhatHappened: a job whose attempts came to nothing was not one
+// that was never started.
+func TestExpirySaysWhatHappened(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, c *clock) {
+		for attempts, want := range []string{"was not started", "was started once", "was started 2 times"} {
+			s := submission(1)
+			s.Job.ExpiresAt = c.Now().Add(time.Minute)
+			j := submit(t, db, s)
+			for n := 1; n <= attempts; n++ {
+				claim(t, db)
+				if _, err := db.Retry(t.Context(), j.ID, n, job.Errorf(job.Internal, "", "it broke"), 0, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.add(time.Minute)
+			if _, _, expired, err := db.Reap(t.Context(), c.Now(), nil); expired != 1 || err != nil {
+				t.Fatalf("%d expired, %v", expired, err)
+			}
+			if got := get(t, db, j); got.State != job.Expired || !strings.Contains(got.Error.Message, want) {
+				t.Errorf("after %d attempts: %s: %v, want %q", attempts, got.State, got.Error, want)
+			}
 		}
 	})
 }
