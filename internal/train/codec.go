@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
@@ -18,7 +19,7 @@ type CodecOptions struct {
 	Fresh  int // films drawn anew a step
 	// Noise is the deviation of noise added to the latents, relative to 1. The
 	// others weigh parts of the loss beside the L1 of the frames: Square the
-	// logarithm of the mean square error, which is the PSNR; KL the mean square
+	// logarithm of each crop's mean square error, which is its PSNR; KL the mean square
 	// of the latents; Motion the L1 of frame differences; Scale scale
 	// equivariance.
 	Noise, Square, KL, Motion, Scale float64
@@ -35,7 +36,7 @@ type CodecOptions struct {
 
 // DefaultCodec are the options that trained the embedded model.
 func DefaultCodec() CodecOptions {
-	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, Square: 0.1, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
+	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, Square: 0.2, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
 }
 
 // codecTask trains the autoencoder on crops of films.
@@ -121,9 +122,7 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 	l1, kl := o.L1(y, x), o.MeanSquare(z)
 	move := o.L1(differences(o, y), differences(o, x))
 	loss := o.Add(o.Add(l1, o.Scale(kl, float32(t.opt.KL))), o.Scale(move, float32(t.opt.Motion)))
-	// The derivative of log(s) is that of s over its value.
-	square := o.MeanSquare(o.Sub(y, x))
-	loss = o.Add(loss, o.Scale(square, float32(t.opt.Square)/max(square.Data()[0], 1e-6)))
+	loss = o.Add(loss, o.Scale(o.MSE(y, x, overMeanSquare(y, x)), float32(t.opt.Square)))
 	if t.opt.Anchor != nil {
 		near := o.Narrow(z, 4, 0, t.opt.Anchor.Config.Codec.Latent)
 		drift := o.MeanSquare(o.Sub(near, t.opt.Anchor.Codec.Encode(o, x, true, nil)))
@@ -141,6 +140,23 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 	}
 	o.Backward(loss, share)
 	return out
+}
+
+// overMeanSquare is, for each pixel of videos [B, T, H, W, 3], one over the
+// mean square error of its video: what makes the derivative of the error that
+// of its logarithm. It is bounded, as an empty sky is drawn without any.
+func overMeanSquare(y, x *tensor.Tensor) *tensor.Tensor {
+	n := x.Len() / x.Dim(0)
+	out := make([]float32, 0, x.Len()/3)
+	for i := range x.Dim(0) {
+		var sum float64
+		for k, v := range x.Data()[i*n : (i+1)*n] {
+			d := float64(y.Data()[i*n+k] - v)
+			sum += d * d
+		}
+		out = append(out, slices.Repeat([]float32{float32(1 / max(sum/float64(n), 1e-3))}, n/3)...)
+	}
+	return tensor.New(out, len(out))
 }
 
 // differences are those of successive frames.

@@ -335,9 +335,9 @@ class Codec(Module):
         return torch.cat(parts, 1)
 
 
-def codec_loss(codec, x, noise, square=0.1, kl=1e-3, motion=1.0, scale=0.25):
-    """The codec's loss and its parts, with the derivative of the logarithm of the
-    mean square. Scale equivariance (Kouzelis 2025): half the latent decodes to
+def codec_loss(codec, x, noise, square=0.2, kl=1e-3, motion=1.0, scale=0.25):
+    """The codec's loss and its parts, with the derivative of the logarithm of each
+    video's mean square, bounded below. Scale equivariance (Kouzelis 2025): half the latent decodes to
     half the video."""
     z = codec.encode(x)
     y = codec.decode(z + noise)
@@ -345,7 +345,8 @@ def codec_loss(codec, x, noise, square=0.1, kl=1e-3, motion=1.0, scale=0.25):
     parts = {"l1": (y - x).abs().mean(), "kl": z.square().mean(),
              "motion": (y.diff(dim=1) - x.diff(dim=1)).abs().mean(), "scale": (small - target).abs().mean(),
              "square": (y - x).square().mean()}
-    parts["total"] = (parts["l1"] + square * parts["square"] / parts["square"].detach() + kl * parts["kl"]
+    each = (y - x).square().flatten(1).mean(1)
+    parts["total"] = (parts["l1"] + square * (each / each.detach().clamp_min(1e-3)).mean() + kl * parts["kl"]
                       + motion * parts["motion"] + scale * parts["scale"])
     # How near a sign comes to flipping by rounding alone.
     margin = min(d.detach().abs().min().item() for d in (y - x, y.diff(dim=1) - x.diff(dim=1), small - target))
