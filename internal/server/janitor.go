@@ -31,9 +31,10 @@ func (s *Server) janitor(ctx context.Context) {
 	}
 }
 
-// clean is one round: old jobs with their media, old uploads, old deliveries,
-// and bytes that no row knows.
+// clean is one round: what killed workers left, old jobs with their media, old
+// uploads, old deliveries, and bytes that no row knows.
 func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
+	s.runner.Tidy()
 	now := time.Now()
 	for {
 		keys, n, err := s.db.ForgetJobs(ctx, now.Add(-s.cfg.Keep.Jobs), janitorBatch)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
@@ -27,10 +26,10 @@ type attempt struct {
 	*Runner
 	job  job.Job
 	log  *slog.Logger
-	dir  string // its own
 	beat beat
 
 	mu     sync.Mutex
+	dir    string   // its own
 	stored []string // blob keys of media that no row knows yet
 	loaded bool     // it went on from an earlier attempt's latents
 	phase  string
@@ -60,9 +59,7 @@ func (a *attempt) run(ctx context.Context) error {
 	out, err := a.safely(work)
 	a.enter("")
 	a.beat.preview(nil)
-	if a.dir != "" {
-		defer os.RemoveAll(a.dir)
-	}
+	defer a.removeDir()
 	end, stopEnd := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer stopEnd()
 	err = a.conclude(end, out, err, context.Cause(work), ctx.Err() != nil)
@@ -109,7 +106,7 @@ func (a *attempt) safely(ctx context.Context) (out *made, err error) {
 	if a.job.CancelAsked {
 		return nil, errCancelled
 	}
-	if a.dir, err = os.MkdirTemp(a.Dir, workPrefix+a.job.ID.String()+"-"); err != nil {
+	if err := a.makeDir(); err != nil {
 		return nil, err
 	}
 	switch a.job.Spec.Kind {

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +37,6 @@ const (
 	// endTime is how long writing the end of an attempt may take, whatever the
 	// state of the database.
 	endTime = 20 * time.Second
-	// staleWork is how old a folder of an attempt is that nobody uses any more.
-	staleWork = 48 * time.Hour
 )
 
 // Engine is a model, as far as a worker needs it. Several goroutines may use it.
@@ -170,6 +167,7 @@ type Options struct {
 type Runner struct {
 	Options
 	engines []string // that jobs are claimed for
+	folders folders  // of attempts
 }
 
 // New makes a Runner, and its folder.
@@ -206,29 +204,7 @@ func New(o Options) (*Runner, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a worker: %w", err)
 	}
-	return r, r.tidy()
-}
-
-// workPrefix begins the name of the folder of an attempt.
-const workPrefix = "attempt-"
-
-// tidy removes folders of attempts whose process ended in their middle. Other
-// processes may share the folder, so only old ones go.
-func (r *Runner) tidy() error {
-	entries, err := os.ReadDir(r.Dir)
-	if err != nil {
-		return fmt.Errorf("make a worker: %w", err)
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), workPrefix) || time.Since(info.ModTime()) < staleWork {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(r.Dir, e.Name())); err != nil {
-			r.Log.Warn("removing what an earlier worker left", "folder", e.Name(), "error", err)
-		}
-	}
-	return nil
+	return r, r.tidyFirst()
 }
 
 // Work claims a job and runs it to its end, whichever that is; did is false when
