@@ -45,6 +45,11 @@ type Backend interface {
 	// PictureFrom does the same with bytes that came in the request.
 	PictureFrom(ctx context.Context, who auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error)
 
+	// CopyPicture keeps a picture that was kept once more, for a job that starts
+	// from the same as another: each goes with its own job. It returns the key of
+	// the copy; job.NotFound when there is nothing to copy any more.
+	CopyPicture(ctx context.Context, key string) (string, error)
+
 	AddFile(ctx context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error)
 	File(ctx context.Context, who auth.Principal, id int64) (store.File, error)
 	Files(ctx context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,22 @@ func (f *fake) OpenBlob(_ context.Context, key string) (io.ReadSeekCloser, int64
 		return nil, 0, job.Errorf(job.NotFound, "", "the file is gone: files are kept for a limited time")
 	}
 	return seekCloser{bytes.NewReader(data)}, int64(len(data)), nil
+}
+
+func (f *fake) CopyPicture(ctx context.Context, key string) (string, error) {
+	if err := f.asks("CopyPicture"); err != nil {
+		return "", err
+	}
+	_, _, err := f.OpenBlob(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nextID++
+	again := fmt.Sprintf("test/copy-%d%s", f.nextID, path.Ext(key))
+	f.blobs[again] = f.blobs[key]
+	return again, nil
 }
 
 func (f *fake) FileURL(_ context.Context, file store.File, _ time.Duration) string {

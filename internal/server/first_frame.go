@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -23,4 +24,13 @@ func firstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, e
 		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
 	}
 	return p, nil
+}
+
+// ownFrame gives a spec that was copied from another job's a first frame of its
+// own: the other may be deleted, and its frame goes with it.
+func ownFrame(ctx context.Context, b Backend, s *job.Spec) (err error) {
+	if s.FirstFrame != "" {
+		s.FirstFrame, err = b.CopyPicture(ctx, s.FirstFrame)
+	}
+	return err
 }

@@ -212,7 +212,8 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	s.Width, s.Height = sizeOf(shortSides["2K"], w, h)
 	s.InputSeconds = src.Result.Seconds
 	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
-	return s, nil
+	err = ownFrame(ctx, a.b, &s)
+	return s, err
 }
 
 // task is a task of this API that is not older than V2 shows.

@@ -200,7 +200,7 @@ func TestSDKRemixesAndExtends(t *testing.T) {
 	if remix.RemixedFromVideoID != src.ID || remix.Prompt != "a dog" || remix.Seconds != "4" || remix.Size != "640x400" {
 		t.Errorf("got %s", remix.RawJSON())
 	}
-	if after.Seed != before.Seed || after.FirstFrame == "" || after.Engine != before.Engine || after.Prompt != "a dog" || after.Width != 640 {
+	if after.Seed != before.Seed || after.FirstFrame == "" || after.FirstFrame == before.FirstFrame || after.Engine != before.Engine || after.Prompt != "a dog" || after.Width != 640 {
 		t.Errorf("a remix of %+v is %+v", before, after)
 	}
 	ext, err := c.Videos.Extend(t.Context(), openai.VideoExtendParams{

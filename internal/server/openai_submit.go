@@ -254,17 +254,8 @@ func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principa
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
 	spec.Notes = slices.Clone(spec.Notes)
-	if spec.FirstFrame != "" { // a copy of its own: the source may be deleted meanwhile
-		frame, _, err := a.b.OpenBlob(r.Context(), spec.FirstFrame)
-		if err != nil {
-			return nil, err
-		}
-		defer frame.Close()
-		p, err := a.b.PictureFrom(r.Context(), who, "video", frame, PictureRules{})
-		if err != nil {
-			return nil, err
-		}
-		spec.FirstFrame = p.Key
+	if err := ownFrame(r.Context(), a.b, &spec); err != nil {
+		return nil, err
 	}
 	return a.submit(w, r, who, f, spec)
 }

@@ -102,6 +102,26 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	return Picture{Key: key, Width: info.Width, Height: info.Height}, nil
 }
 
+// CopyPicture keeps a picture once more.
+func (s *service) CopyPicture(ctx context.Context, key string) (string, error) {
+	if err := s.room(); err != nil {
+		return "", err
+	}
+	r, _, err := s.OpenBlob(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	again, err := blob.NewKey(blob.KindImage, "image/png")
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.blobs.Put(ctx, again, r, blob.Meta{ContentType: "image/png"}); err != nil {
+		return "", storageError(err)
+	}
+	return again, nil
+}
+
 // reencode checks an image and writes it as a PNG, when it is its turn.
 func (s *service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (kinora.ImageInfo, error) {
 	if err := s.pictures.Acquire(ctx, 1); err != nil {
