@@ -25,7 +25,8 @@ type Backend interface {
 	Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error)
 	// Delete removes a finished job and its files; another is a Conflict.
 	Delete(ctx context.Context, who auth.Principal, id job.ID) error
-	// Position is how many jobs will start before a queued one.
+	// Position is how many jobs will start before a queued one; store.MaxPosition
+	// means that many or more.
 	Position(ctx context.Context, id job.ID) (int, error)
 	// Wait returns the job when it is final, or as it is when ctx ends.
 	Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error)

@@ -40,7 +40,7 @@ type nativeJob struct {
 	Percent       int               `json:"percent" doc:"Progress. 100 only once it succeeded."`
 	Phase         string            `json:"phase,omitempty" doc:"What a running job does: preparing, sampling, drawing, storing."`
 	SecondsLeft   float64           `json:"seconds_left,omitempty" doc:"Expected until the end, where that is known."`
-	QueuePosition *int              `json:"queue_position,omitempty" doc:"How many jobs start before this one, while it is queued. Not in lists."`
+	QueuePosition *int              `json:"queue_position,omitempty" doc:"How many jobs start before this one, while it is queued; 1000 means that many or more. Not in lists."`
 	PreviewURL    string            `json:"preview_url,omitempty" doc:"The latest frame while it runs: a signed link that needs no key."`
 	Sponsor       *SponsorLine      `json:"sponsor,omitempty" doc:"What a project on a sponsored plan shows while it waits. Not in lists."`
 	Result        *nativeResult     `json:"result,omitempty" doc:"What came of it, once it succeeded."`

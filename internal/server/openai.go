@@ -93,7 +93,8 @@ type video struct {
 	Error       *videoError `json:"error"`
 	// Notes say where the result differs from what might be expected.
 	Notes []string `json:"notes,omitempty"`
-	// QueuePosition is how many jobs start before a queued one.
+	// QueuePosition is how many jobs start before a queued one; store.MaxPosition
+	// means that many or more.
 	QueuePosition *int `json:"queue_position,omitempty"`
 }
 

@@ -231,7 +231,8 @@ func (s *service) dropUnknown(ctx context.Context, key string) {
 	}
 }
 
-// Position is how many jobs will start before a queued one.
+// Position is how many jobs will start before a queued one, at most
+// store.MaxPosition.
 func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
 	return s.db.Position(ctx, id)
 }

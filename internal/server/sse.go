@@ -90,7 +90,7 @@ type jobEvent struct {
 	Percent       int        `json:"percent"`
 	Phase         string     `json:"phase,omitempty" doc:"preparing, sampling, drawing or storing."`
 	SecondsLeft   float64    `json:"seconds_left,omitempty"`
-	QueuePosition *int       `json:"queue_position,omitempty" doc:"How many jobs start before it, while it is queued."`
+	QueuePosition *int       `json:"queue_position,omitempty" doc:"How many jobs start before it, while it is queued; 1000 means that many or more."`
 	Attempt       int        `json:"attempt"`
 	PreviewURL    string     `json:"preview_url,omitempty" doc:"The latest frame, as a signed link."`
 	Preview       string     `json:"preview,omitempty" doc:"The latest frame as a data: URI, with preview=inline."`

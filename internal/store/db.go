@@ -71,7 +71,7 @@ type DB struct {
 
 	hooks     []func(*Tx, job.Job) error
 	followers followers
-	order     orderCache
+	order     order
 
 	closing sync.Once
 	closed  chan struct{}

@@ -1,13 +1,9 @@
 package store
 
 import (
-	"cmp"
-	"container/heap"
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -139,128 +135,4 @@ func (w *where) ready(now time.Time, engines []string) string {
 	in(own, "engine", engines)
 	w.args = own.args
 	return own.String()
-}
-
-// Positions of a queue that is longer than exactPositions are up to
-// positionsAge old.
-const (
-	exactPositions = 500
-	positionsAge   = time.Second
-)
-
-// orderCache keeps the order of a long queue for a moment.
-type orderCache struct {
-	mu    sync.Mutex
-	made  time.Time
-	place map[job.ID]int
-}
-
-// Position is how many jobs will start before a queued one, by the turns of the
-// projects as they are now; 0 means it is next, or does not wait. Retries that
-// are not due and bounds on what runs at once are left out of account.
-func (db *DB) Position(ctx context.Context, id job.ID) (ahead int, err error) {
-	c := &db.order
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, known := c.place[id]; known && len(c.place) > exactPositions && time.Since(c.made) < positionsAge {
-		return c.place[id], nil
-	}
-	var projects []*turn
-	err = db.Read(ctx, func(q Queryer) error {
-		projects, err = turns(ctx, q)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	c.made, c.place = time.Now(), order(projects)
-	return c.place[id], nil
-}
-
-// turn is a project in the order of starting.
-type turn struct {
-	project         int64
-	vtime, weight   float64
-	running, queued int
-	jobs            []waiting // in the order within the project
-}
-
-type waiting struct {
-	id   job.ID
-	cost float64
-}
-
-// turns reads what waits.
-func turns(ctx context.Context, q Queryer) ([]*turn, error) {
-	rows, err := q.QueryContext(ctx, "SELECT project, vtime, weight, running, queued FROM project_load WHERE queued > 0")
-	if err != nil {
-		return nil, err
-	}
-	all, err := collect(rows, func(row interface{ Scan(...any) error }) (*turn, error) {
-		t := &turn{}
-		return t, row.Scan(&t.project, &t.vtime, &t.weight, &t.running, &t.queued)
-	})
-	if err != nil {
-		return nil, err
-	}
-	of := map[int64]*turn{}
-	for _, t := range all {
-		of[t.project] = t
-	}
-	rows, err = q.QueryContext(ctx, "SELECT project, id, cost FROM jobs WHERE state = 'queued' ORDER BY project, priority DESC, seq")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var project int64
-		var w waiting
-		if err := rows.Scan(&project, &w.id, &w.cost); err != nil {
-			return nil, err
-		}
-		if t := of[project]; t != nil {
-			t.jobs = append(t.jobs, w)
-		}
-	}
-	return all, rows.Err()
-}
-
-// order plays the starts through, as if each job that starts ran on.
-func order(projects []*turn) map[job.ID]int {
-	h := turnHeap(slices.DeleteFunc(projects, func(t *turn) bool { return len(t.jobs) == 0 }))
-	heap.Init(&h)
-	place := map[job.ID]int{}
-	for n := 0; len(h) > 0; n++ {
-		t := h[0]
-		place[t.jobs[0].id] = n
-		t.vtime += t.jobs[0].cost / t.weight
-		t.jobs = t.jobs[1:]
-		t.running, t.queued = t.running+1, t.queued-1
-		if len(t.jobs) == 0 {
-			heap.Pop(&h)
-		} else {
-			heap.Fix(&h, 0)
-		}
-	}
-	return place
-}
-
-// turnHeap has the project on top whose turn it is, as claim's ORDER BY does.
-type turnHeap []*turn
-
-func (h turnHeap) Len() int { return len(h) }
-func (h turnHeap) Less(i, j int) bool {
-	a, b := h[i], h[j]
-	return cmp.Or(cmp.Compare(a.vtime, b.vtime), cmp.Compare(a.running, b.running), cmp.Compare(a.queued, b.queued), cmp.Compare(a.project, b.project)) < 0
-}
-func (h turnHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push is never called: projects only leave.
-func (h *turnHeap) Push(x any) { *h = append(*h, x.(*turn)) }
-
-// Pop takes the last.
-func (h *turnHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
 }
