@@ -72,7 +72,8 @@ type Backend interface {
 	Chat(ctx context.Context, who auth.Principal, body []byte) (*Upstream, error)
 	// HasChat says whether there is a chat upstream.
 	HasChat() bool
-	// Speak makes speech, by espeak-ng or the configured upstream.
+	// Speak makes speech, by espeak-ng or the configured upstream. It is charged
+	// when it is there, and with Speech.Keep its file too.
 	Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error)
 	// Usage is what the plan has left, for token_plan/remains.
 	Usage(ctx context.Context, who auth.Principal) (Allowance, error)
@@ -137,6 +138,8 @@ type Speech struct {
 	Format              string // mp3, pcm, flac, wav
 	SampleRate, BitRate int
 	Channels            int
+	// Keep has the speech kept as one of the project's files too.
+	Keep bool
 }
 
 // Spoken is speech.
@@ -147,7 +150,8 @@ type Spoken struct {
 	SampleRate int
 	Channels   int
 	BitRate    int
-	Characters int // billed
+	Characters int        // billed
+	File       store.File // with Speech.Keep
 	// Notes say where it differs from what was asked for.
 	Notes []string
 }

@@ -160,11 +160,15 @@ func (f *fake) Moderate(context.Context, auth.Principal, string) error { return 
 
 func (f *fake) HasChat() bool { return f.hasChat }
 
-func (f *fake) Speak(_ context.Context, _ auth.Principal, r Speech) (Spoken, error) {
+func (f *fake) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
 	if f.speak == nil {
 		return Spoken{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
 	}
-	return f.speak(r)
+	out, err := f.speak(r)
+	if err == nil && r.Keep {
+		out.File, err = f.AddFile(ctx, who, purposeSpeech, "speech."+out.Format, bytes.NewReader(out.Data))
+	}
+	return out, err
 }
 
 func (f *fake) Usage(context.Context, auth.Principal) (Allowance, error) {

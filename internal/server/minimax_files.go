@@ -2,13 +2,11 @@ package server
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
@@ -212,15 +210,6 @@ func (a *minimaxV1) remove(w http.ResponseWriter, r *http.Request, who auth.Prin
 		}
 		return fileGoneAnswer{f.ID, mmOK}, a.b.DeleteFile(r.Context(), who, f.ID)
 	})
-}
-
-// storeSpeech keeps bytes that were made here, for a link.
-func (a *minimaxV1) storeSpeech(r *http.Request, who auth.Principal, format string, data io.Reader) (string, error) {
-	f, err := a.b.AddFile(r.Context(), who, "t2a", "speech."+strings.ToLower(format), data)
-	if err != nil {
-		return "", err
-	}
-	return linkFor(r, a.b.FileURL(r.Context(), f, imageTime)), nil
 }
 
 // idText is an id as the APIs write it that have strings.

@@ -140,7 +140,7 @@ func TestSpeech(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	a = post(`{"model":"speech-02","text":"x","output_format":"url","language_boost":"Arabic","voice_setting":{"voice_id":"female-shaonv","speed":0.5,"vol":10,"pitch":-12,"emotion":"happy","text_normalization":true},"audio_setting":{"sample_rate":8000,"bitrate":32000,"format":"wav","channel":2}}`)
-	if want := (Speech{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2}); got != want {
+	if want := (Speech{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2, Keep: true}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	if !strings.HasPrefix(at(a, "data", "audio").(string), "https://kinora.test/media/") || !strings.Contains(fmt.Sprint(a["notes"]), "emotion") {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -78,10 +77,7 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 		streamSpeech(w, out, said.Data, whole)
 		return
 	case v.text("output_format") == "url":
-		if out.Data.Audio, err = a.storeSpeech(r, who, said.Format, bytes.NewReader(said.Data)); err != nil {
-			a.fail(w, r, err)
-			return
-		}
+		out.Data.Audio = linkFor(r, a.b.FileURL(r.Context(), said.File, imageTime))
 	default:
 		out.Data.Audio = hex.EncodeToString(said.Data)
 	}
@@ -99,6 +95,7 @@ func speechOf(v mmValues) Speech {
 		Speed: voice.number("speed", 1), Volume: voice.number("vol", 1), Pitch: int(voice.whole("pitch", 0)),
 		Language: v.text("language_boost"), Format: format, SampleRate: int(sound.whole("sample_rate", defaultRate)),
 		BitRate: int(sound.whole("bitrate", defaultBitRate)), Channels: int(sound.whole("channel", 1)),
+		Keep: v.text("output_format") == "url",
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/store"
 )
 
 // Limits of what upstreams answer.
@@ -132,11 +133,34 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spok
 		return Spoken{}, err
 	}
 	out, err := s.speak(ctx, r)
+	if err == nil && r.Keep {
+		if out.File, err = s.AddFile(ctx, who, purposeSpeech, "speech."+strings.ToLower(out.Format), bytes.NewReader(out.Data)); err != nil {
+			out.File = store.File{} // it is not there
+		}
+	}
+	if err == nil {
+		err = ctx.Err() // whoever asked has gone, and gets nothing
+	}
+	late := context.WithoutCancel(ctx)
 	if err != nil {
-		return Spoken{}, errors.Join(err, charge.Refund(context.WithoutCancel(ctx)))
+		return Spoken{}, errors.Join(err, s.unkeep(late, who, out.File), charge.Refund(late))
+	}
+	if err := charge.Settle(late); err != nil { // then what is held goes back later
+		return Spoken{}, errors.Join(err, s.unkeep(late, who, out.File))
 	}
 	out.Characters = n
-	return out, charge.Settle(context.WithoutCancel(ctx))
+	return out, nil
+}
+
+// purposeSpeech is the purpose of files of speech.
+const purposeSpeech = "t2a"
+
+// unkeep removes the file of speech that nobody is told of.
+func (s *service) unkeep(ctx context.Context, who auth.Principal, f store.File) error {
+	if f.ID == 0 {
+		return nil
+	}
+	return s.DeleteFile(ctx, who, f.ID)
 }
 
 func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {

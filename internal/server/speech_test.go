@@ -1,0 +1,100 @@
+package server
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// voice is a speech upstream.
+func voice(t *testing.T) string {
+	t.Helper()
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":{"audio":"`+hex.EncodeToString([]byte("sound"))+`"},"extra_info":{"audio_length":900}}`)
+	}))
+	t.Cleanup(up.Close)
+	return up.URL + "/v1"
+}
+
+// TestSpeechIsChargedWhenItIsThere: speech whose file cannot be kept costs
+// nothing and leaves nothing.
+func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		format  string
+		room    bool
+		charged bool
+	}{
+		"hex":                    {format: "hex", room: true, charged: true},
+		"hex without room":       {format: "hex", charged: true}, // it needs none
+		"a link":                 {format: "url", room: true, charged: true},
+		"a link without a place": {format: "url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, keys := realServer(t, func(cfg *Config) {
+				cfg.Upstreams.Speech.URL = voice(t)
+				if !c.room {
+					cfg.Limits.FreeSpace = 1 << 50
+				}
+			})
+			who := ownerOf(t, s, keys.API)
+			_, body := call(t, s, "POST", "/v1/t2a_v2", keys.API, `{"model":"speech-2.6-hd","text":"good day","output_format":"`+c.format+`"}`)
+			var a struct {
+				Data struct{ Audio string }
+				Base baseResp `json:"base_resp"`
+			}
+			if err := json.Unmarshal([]byte(body), &a); err != nil || (a.Base == mmOK) != c.charged || (a.Data.Audio != "") != c.charged {
+				t.Fatalf("%v: %s", err, body)
+			}
+			left, err := s.service.Usage(t.Context(), who)
+			if err != nil || left.Held != 0 || (left.Balance < 0) != c.charged {
+				t.Errorf("charged: %+v, %v", left, err)
+			}
+			files, err := s.service.Files(t.Context(), who, "", 0, 10)
+			kept := c.charged && c.format == "url"
+			if err != nil || (len(files) == 1) != kept || (blobsOf(t, s, blob.KindFile) == 1) != kept {
+				t.Errorf("files: %+v, %v", files, err)
+			}
+			if !kept {
+				return
+			}
+			if files[0].Purpose != "t2a" || files[0].Name != "speech.mp3" {
+				t.Errorf("%+v", files[0])
+			}
+			resp, sound := call(t, s, "GET", a.Data.Audio[strings.Index(a.Data.Audio, "/media/"):], "", "")
+			if resp.StatusCode != 200 || sound != "sound" {
+				t.Errorf("the link: %d %q", resp.StatusCode, sound)
+			}
+		})
+	}
+}
+
+// TestSpeechNotSettled: speech that cannot be charged is not handed out, and its
+// file does not stay.
+func TestSpeechNotSettled(t *testing.T) {
+	s, keys := realServer(t, func(cfg *Config) { cfg.Upstreams.Speech.URL = voice(t) })
+	who := ownerOf(t, s, keys.API)
+	// The database refuses what is earned.
+	err := s.db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE UPDATE ON wallets WHEN new.revenue > old.revenue BEGIN SELECT RAISE(ABORT, 'no'); END`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := call(t, s, "POST", "/v1/t2a_v2", keys.API, `{"model":"speech-2.6-hd","text":"good day","output_format":"url"}`)
+	if !strings.Contains(body, `"status_code":1013`) || strings.Contains(body, "/media/") {
+		t.Errorf("got %s", body)
+	}
+	files, err := s.service.Files(t.Context(), who, "", 0, 10)
+	if err != nil || len(files) != 0 || blobsOf(t, s, blob.KindFile) != 0 {
+		t.Errorf("%d files, %d blobs, %v", len(files), blobsOf(t, s, blob.KindFile), err)
+	}
+}
