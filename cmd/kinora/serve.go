@@ -19,15 +19,15 @@ import (
 // configuration file.
 type serverFlags struct {
 	databaseFlags
-	Blobs   string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
-	Workers *int   `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+	Blobs     string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
+	Workers   *int   `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+	PublicURL string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"How customers reach the server, for download links."`
 }
 
 // ServeCmd runs the platform.
 type ServeCmd struct {
 	serverFlags
-	Listen      string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to listen on. Default: 127.0.0.1:8080."`
-	PublicURL   string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"How customers reach the server, for download links."`
+	Listen      string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to listen on. Default: 127.0.0.1:8080; none for a worker."`
 	Role        string `placeholder:"ROLE" env:"KINORA_ROLE" help:"What this process does: api takes requests, worker runs jobs, all does both. Default: all."`
 	PrintConfig bool   `help:"Print the configuration with every key and its default, and end."`
 }
@@ -44,6 +44,7 @@ docs/operations.md tells the rest.`
 // WorkerCmd runs jobs that other processes take.
 type WorkerCmd struct {
 	serverFlags
+	Listen string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to serve /healthz, /readyz and /metrics on. Default: none."`
 }
 
 // Run serves until it is told to stop.
@@ -57,9 +58,8 @@ func (c *ServeCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
-	cfg.PublicURL = cmp.Or(c.PublicURL, cfg.PublicURL)
 	cfg.Role = cmp.Or(server.Role(c.Role), cfg.Role)
-	return serve(ctx, s, cfg)
+	return serve(ctx, s, cfg, c.Listen != "" || cfg.Role != server.RoleWorker)
 }
 
 // Run works until it is told to stop.
@@ -68,22 +68,24 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
 	cfg.Role = server.RoleWorker
-	return serve(ctx, s, cfg)
+	return serve(ctx, s, cfg, c.Listen != "")
 }
 
 // read is the configuration with the flags put in.
 func (c *serverFlags) read() (server.Config, error) {
 	cfg, err := c.databaseFlags.read()
 	cfg.Blobs = cmp.Or(c.Blobs, cfg.Blobs)
+	cfg.PublicURL = cmp.Or(c.PublicURL, cfg.PublicURL)
 	if c.Workers != nil {
 		cfg.Workers = *c.Workers
 	}
 	return cfg, err
 }
 
-// serve runs a process of the server.
-func serve(ctx context.Context, s streams, cfg server.Config) error {
+// serve runs a process of the server, which listens if it is to.
+func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error {
 	if err := cfg.Check(kinora.Models()); err != nil {
 		return usageError{err}
 	}
@@ -98,7 +100,7 @@ func serve(ctx context.Context, s streams, cfg server.Config) error {
 	}
 	// The address first: a server that cannot listen should touch nothing.
 	var ln net.Listener
-	if cfg.Role != server.RoleWorker {
+	if listen {
 		var err error
 		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
 			return fmt.Errorf("listen: %w: choose another address with --listen", err)
@@ -111,16 +113,19 @@ func serve(ctx context.Context, s streams, cfg server.Config) error {
 		return ours(err)
 	}
 	defer srv.Close()
-	if ln != nil {
-		first, err := srv.Bootstrap(ctx)
-		if err != nil {
-			return err
-		}
-		sayKeys(s.out, first)
-		log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
-	} else {
+	if cfg.Role == server.RoleWorker {
 		log.Info("waiting for jobs", "workers", cfg.Workers, "data", cfg.Data)
+		if ln != nil {
+			log.Info("listening", "metrics", "http://"+cfg.Listen+"/metrics")
+		}
+		return srv.Run(ctx, ln)
 	}
+	first, err := srv.Bootstrap(ctx)
+	if err != nil {
+		return err
+	}
+	sayKeys(s.out, first)
+	log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
 	return srv.Run(ctx, ln)
 }
 

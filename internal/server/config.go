@@ -112,6 +112,14 @@ type Config struct {
 	Sponsors []meter.Sponsor `yaml:"sponsors"`
 }
 
+// base is what links begin with that are made outside any request.
+func (c *Config) base() string {
+	if c.PublicURL != "" {
+		return strings.TrimSuffix(c.PublicURL, "/")
+	}
+	return (&url.URL{Scheme: "http", Host: c.Listen}).String()
+}
+
 // ModelName is a public name of a local model.
 type ModelName struct {
 	Name   string  `yaml:"name"`

@@ -154,7 +154,7 @@ func (s *Server) trusts(a netip.Addr) bool {
 // baseOf is the scheme and host that links begin with.
 func (s *Server) baseOf(r *http.Request) string {
 	if s.cfg.PublicURL != "" {
-		return strings.TrimSuffix(s.cfg.PublicURL, "/")
+		return s.cfg.base()
 	}
 	scheme := "http"
 	if r.TLS != nil || s.trusts(addrOf(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https" {

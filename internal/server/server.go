@@ -255,9 +255,16 @@ func makeLinkKey(path string) error {
 	return os.Link(f.Name(), path) // fs.ErrExist when another was first
 }
 
-// routes is the table of all paths.
+// routes is the table of all paths. A process that only runs jobs has those by
+// which it is watched, and no other.
 func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	if s.cfg.Role == RoleWorker {
+		return mux, nil
+	}
 	for _, a := range s.apis {
 		for _, rt := range a.routes() {
 			mux.Handle(rt.pattern, s.guard(a, rt))
@@ -273,9 +280,6 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
 	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", s.metrics.handler())
 	return mux, nil
 }
 
@@ -309,8 +313,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run works until ctx ends and then stops in order: no more requests and jobs,
-// what runs gets its grace.
+// what runs gets its grace. A nil ln answers no requests.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	if s.cfg.PublicURL == "" {
+		s.log.Warn("public_url is not set: links in webhooks and callbacks begin with an address that their receivers may not reach", "address", s.cfg.base())
+	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -263,9 +262,7 @@ func (s *service) link(ctx context.Context, key, name string, good time.Duration
 	}
 	base := infoOf(ctx).base
 	if base == "" { // a webhook is rendered outside any request
-		if base = strings.TrimSuffix(s.cfg.PublicURL, "/"); base == "" {
-			base = (&url.URL{Scheme: "http", Host: s.cfg.Listen}).String()
-		}
+		base = s.cfg.base()
 	}
 	return base + l
 }
