@@ -28,6 +28,10 @@ type Backend interface {
 	// Position is how many jobs will start before a queued one; store.MaxPosition
 	// means that many or more.
 	Position(ctx context.Context, id job.ID) (int, error)
+	// Seat takes one of the project's places for requests that wait for jobs;
+	// leave gives it back. Where none is free it is RateLimited. Wait and Follow
+	// are for those who have one.
+	Seat(who auth.Principal) (leave func(), err error)
 	// Wait returns the job when it is final, or as it is when ctx ends.
 	Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error)
 	// Follow calls yield with the job now and after each change, until it is

@@ -372,19 +372,21 @@ func (f *fake) Wait(ctx context.Context, who auth.Principal, id job.ID) (last jo
 	return last, err
 }
 
-func (f *fake) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+func (f *fake) Seat(who auth.Principal) (leave func(), err error) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.follow[who.Project.ID] >= f.maxFollow {
-		f.mu.Unlock()
-		return &job.Error{Code: job.RateLimited, Message: "too many event streams are open", RetryAfter: 5 * time.Second}
+		return nil, &job.Error{Code: job.RateLimited, Message: "too many requests wait", RetryAfter: 5 * time.Second}
 	}
 	f.follow[who.Project.ID]++
-	f.mu.Unlock()
-	defer func() {
+	return func() {
 		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.follow[who.Project.ID]--
-		f.mu.Unlock()
-	}()
+	}, nil
+}
+
+func (f *fake) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
 	return f.watch(ctx, who, id, yield)
 }
 

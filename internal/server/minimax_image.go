@@ -59,6 +59,11 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
+		leave, err := a.b.Seat(who) // first: nobody could wait for a job that was accepted
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
 		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err

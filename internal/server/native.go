@@ -22,6 +22,9 @@ type nativeParts struct {
 	Tenants  Tenants
 	Reports  Reports
 	Sponsors Sponsors // nil for none
+	// Stopping is closed when the server is about to stop: those who wait for a
+	// job are let go then. nil is never.
+	Stopping <-chan struct{}
 }
 
 // native is Kinora's own API: jobs of every API, their events, files, webhooks,
@@ -46,6 +49,19 @@ func newNative(p nativeParts) *native {
 	describeCodes(n.huma.OpenAPI())
 	describeOthers(n.huma.OpenAPI())
 	return n
+}
+
+// whileUp is a context that also ends when the server is about to stop.
+func (n *native) whileUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-n.Stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 func (n *native) routes() []route { return n.served.routes }

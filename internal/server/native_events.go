@@ -22,7 +22,7 @@ func (n *native) addEvents() {
 		id: "follow-job", method: http.MethodGet, path: "/v1/jobs/{id}/events", scope: scopeJobsRead, tag: "jobs",
 		summary: "Follow a job",
 		more: "Server-sent events: \"state\" at first and for each change of state, \"progress\" for what else changes (per cent, phase, time left, place in the queue, preview), \"sponsor\" where the plan has one, and \"error\" when the stream, but not the job, has to end. " +
-			"Each event says all of how the job stands, so a slow reader misses steps and no facts. The id of an event is the job's revision. The stream ends with a final state; a reader that has seen that gets 204. A comment comes every 15 seconds. A project may have a limited number of streams open.",
+			"Each event says all of how the job stands, so a slow reader misses steps and no facts. The id of an event is the job's revision. The stream ends with a final state; a reader that has seen that gets 204. A comment comes every 15 seconds. A project may have a limited number of streams open, ?wait= of GET /v1/jobs/{id} counted with them.",
 		errors: []job.Code{job.Invalid, job.NotFound},
 	}.of()
 	schemas := n.huma.OpenAPI().Components.Schemas

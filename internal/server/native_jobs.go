@@ -191,14 +191,26 @@ func (n *native) get(ctx context.Context, in *waitIn) (*jobOut, error) {
 		return nil, err
 	}
 	if in.Wait > 0 && !j.State.Final() {
-		wait, cancel := context.WithTimeout(ctx, time.Duration(min(in.Wait, maxWait))*time.Second)
-		defer cancel()
-		if j, err = n.Backend.Wait(wait, who, j.ID); err != nil {
+		if j, err = n.wait(ctx, who, j.ID, time.Duration(min(in.Wait, maxWait))*time.Second); err != nil {
 			return nil, err
 		}
 	}
 	shown, err := n.shown(ctx, who, &j)
 	return &jobOut{shown}, err
+}
+
+// wait gives a job so much time to end.
+func (n *native) wait(ctx context.Context, who auth.Principal, id job.ID, most time.Duration) (job.Job, error) {
+	leave, err := n.Backend.Seat(who)
+	if err != nil {
+		return job.Job{}, err
+	}
+	defer leave()
+	ctx, cancel := n.whileUp(ctx)
+	defer cancel()
+	ctx, end := context.WithTimeout(ctx, most)
+	defer end()
+	return n.Backend.Wait(ctx, who, id)
 }
 
 func (n *native) list(ctx context.Context, in *listIn) (*jobListOut, error) {

@@ -316,14 +316,8 @@ func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Princip
 			return nil, err
 		}
 		if err == nil && !j.State.Final() {
-			wait, cancel := context.WithTimeout(ctx, oaStopTime)
-			j, err = a.b.Wait(wait, who, j.ID)
-			cancel()
-			if err != nil {
+			if err := a.stopped(ctx, who, j.ID); err != nil {
 				return nil, err
-			}
-			if !j.State.Final() {
-				return nil, &job.Error{Code: job.Conflict, Message: "the video is being cancelled: delete it again in a few seconds", RetryAfter: 2 * time.Second}
 			}
 		}
 	}
@@ -331,6 +325,22 @@ func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Princip
 		return nil, err
 	}
 	return videoDeleted{ID: r.PathValue("id"), Deleted: true, Object: "video.deleted"}, nil
+}
+
+// stopped waits until a video that is being cancelled has stopped.
+func (a *openAI) stopped(ctx context.Context, who auth.Principal, id job.ID) error {
+	leave, err := a.b.Seat(who)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, oaStopTime)
+	defer cancel()
+	j, err := a.b.Wait(ctx, who, id)
+	if err == nil && !j.State.Final() {
+		err = &job.Error{Code: job.Conflict, Message: "the video is being cancelled: delete it again in a few seconds", RetryAfter: 2 * time.Second}
+	}
+	return err
 }
 
 // model is OpenAI's object of a model, with what it can do.

@@ -36,7 +36,7 @@ const (
 	idleTime   = 2 * time.Minute
 	maxHeader  = 64 << 10
 	// drainTime is what answers in flight get when the server stops; event
-	// streams are ended.
+	// streams and ?wait= end at once.
 	drainTime = 5 * time.Second
 )
 
@@ -139,6 +139,7 @@ func (s *Server) addAPIs() {
 		Tenants:  storeTenants{s.db, s.service.meter, s.auth.Forget},
 		Reports:  storeReports{s.service.meter, s.db},
 		Sponsors: s.sponsors,
+		Stopping: s.stopping,
 	})
 	s.apis = append(newMiniMax(s.service), newOpenAI(s.service), s.native)
 }
@@ -151,7 +152,7 @@ func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 func (s *Server) newService(engines map[string]worker.Engine) (*service, error) {
 	c := s.cfg
 	svc := &service{
-		cfg: c, db: s.db, blobs: s.blobs, log: s.log, followers: map[int64]int{}, engines: map[string]kinora.Info{},
+		cfg: c, db: s.db, blobs: s.blobs, log: s.log, seats: map[int64]int{}, engines: map[string]kinora.Info{},
 		pictures: semaphore.NewWeighted(picturesAtOnce), speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 	for name, e := range engines {
@@ -353,6 +354,12 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	stop()
 	close(s.stopping)
 	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace)
+	var stopErr error
+	side.Go(func() { // at once: no job is begun while answers are being sent
+		grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)
+		defer cancel()
+		stopErr = queue.Stop(grace)
+	})
 	if ln != nil {
 		soon, cancel := context.WithTimeout(life, drainTime)
 		if hs.Shutdown(soon) != nil {
@@ -360,9 +367,6 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		}
 		cancel()
 	}
-	grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)
-	defer cancel()
-	stopErr := queue.Stop(grace)
 	side.Wait()
 	return errors.Join(err, stopErr)
 }

@@ -49,8 +49,8 @@ type service struct {
 	pictures *semaphore.Weighted // of picturesAtOnce
 	speeches *semaphore.Weighted // of speechesAtOnce
 
-	followersMu sync.Mutex
-	followers   map[int64]int // open event streams, by project
+	seatsMu sync.Mutex
+	seats   map[int64]int // requests that wait for jobs, by project
 }
 
 // followEvery is how often a job is looked at whose changes another process
@@ -240,33 +240,36 @@ func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
 // Wait returns the job when it is final, or as it is when ctx ends.
 func (s *service) Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
 	var last job.Job
-	err := s.follow(ctx, who, id, func(j job.Job) bool { last = j; return true })
+	err := s.Follow(ctx, who, id, func(j job.Job) bool { last = j; return true })
 	if last.ID != 0 {
 		return last, nil
 	}
 	return last, err
 }
 
-// Follow hands over the job at each change until it is final.
-func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
-	s.followersMu.Lock()
-	if s.followers[who.Project.ID] >= s.cfg.Limits.Followers {
-		s.followersMu.Unlock()
-		return &job.Error{Code: job.RateLimited, Message: fmt.Sprintf("the project has %d event streams open: close some", s.cfg.Limits.Followers), RetryAfter: 5 * time.Second}
-	}
-	s.followers[who.Project.ID]++
-	s.followersMu.Unlock()
-	defer func() {
-		s.followersMu.Lock()
-		defer s.followersMu.Unlock()
-		if s.followers[who.Project.ID]--; s.followers[who.Project.ID] == 0 {
-			delete(s.followers, who.Project.ID)
+// Seat takes one of the project's places for requests that wait for jobs.
+func (s *service) Seat(who auth.Principal) (leave func(), err error) {
+	s.seatsMu.Lock()
+	defer s.seatsMu.Unlock()
+	project := who.Project.ID
+	if s.seats[project] >= s.cfg.Limits.Followers {
+		return nil, &job.Error{
+			Code: job.RateLimited, RetryAfter: 5 * time.Second,
+			Message: fmt.Sprintf("the project has %d requests that wait for jobs, such as event streams: end some, or ask again now and then instead", s.cfg.Limits.Followers),
 		}
-	}()
-	return s.follow(ctx, who, id, yield)
+	}
+	s.seats[project]++
+	return sync.OnceFunc(func() {
+		s.seatsMu.Lock()
+		defer s.seatsMu.Unlock()
+		if s.seats[project]--; s.seats[project] == 0 {
+			delete(s.seats, project)
+		}
+	}), nil
 }
 
-func (s *service) follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+// Follow hands over the job at each change until it is final.
+func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
 	changed, stop := s.db.Follow(id)
 	defer stop()
 	tick := time.NewTicker(followEvery)

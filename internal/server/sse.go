@@ -150,7 +150,12 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 		w.WriteHeader(http.StatusNoContent) // a reader does not come back after this
 		return nil
 	}
-	ctx, stop := context.WithCancel(r.Context())
+	leave, err := n.Backend.Seat(who)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, stop := n.whileUp(r.Context())
 	box := latest{new: make(chan struct{}, 1)}
 	ended := make(chan error, 1)
 	go func() {
@@ -171,6 +176,9 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 			box.put(*first) // it was final at once
 			<-box.new
 			break
+		}
+		if ctx.Err() != nil && r.Context().Err() == nil {
+			return &job.Error{Code: job.Unavailable, Message: "the server is about to stop: follow the job again in a moment", RetryAfter: sseRetry}
 		}
 		return err
 	}

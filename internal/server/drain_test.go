@@ -1,0 +1,233 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/worker"
+)
+
+// heldEngine begins each clip when it is let.
+type heldEngine struct {
+	worker.Engine
+	began chan struct{} // a value for each that is asked for
+	goOn  chan struct{} // closed
+}
+
+func (e heldEngine) Generate(ctx context.Context, r kinora.Request) (worker.Clip, error) {
+	e.began <- struct{}{}
+	select {
+	case <-e.goOn:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return e.Engine.Generate(ctx, r)
+}
+
+// runServer starts a server with an engine on the loopback interface. stop asks
+// it to stop; over gets what Run returned.
+func runServer(t *testing.T, c Config, e worker.Engine) (s *Server, url, key string, stop func(), over <-chan error) {
+	t.Helper()
+	s, err := New(t.Context(), Options{Config: c, Engines: map[string]worker.Engine{"testcard": e, "reel": e}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	keys, err := s.Bootstrap(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, ln) }()
+	return s, "http://" + ln.Addr().String(), keys.API, cancel, done
+}
+
+// TestDrain: a server that is asked to stop begins no further job, and lets
+// those go at once who wait for one, while a slow request gets its time.
+func TestDrain(t *testing.T) {
+	c := DefaultConfig()
+	c.Data = t.TempDir()
+	c.Limits.FreeSpace = 0
+	m, err := kinora.Open(t.Context(), "testcard", kinora.WithLatentsDir(filepath.Join(c.Data, "latents")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := heldEngine{worker.Model(m), make(chan struct{}, 10), make(chan struct{})}
+	s, url, key, stop, over := runServer(t, c, e)
+	send := func(method, path, body string) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header.Set("Content-Type", "application/json")
+		return http.DefaultClient.Do(req)
+	}
+	submit := func() string {
+		t.Helper()
+		resp, err := send("POST", "/v1/jobs", `{"prompt":"a ball","model":"testcard","seconds":0.2}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.Header.Get("Location")
+	}
+	runs := submit()
+	<-e.began
+	waits := submit()
+
+	slow, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	fmt.Fprintf(slow, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", key)
+	ended := make(chan string, 2)
+	for _, path := range []string{waits + "/events", waits + "?wait=60"} {
+		began := make(chan struct{})
+		go func() {
+			resp, err := send("GET", path, "")
+			if err != nil {
+				ended <- err.Error()
+				close(began)
+				return
+			}
+			defer resp.Body.Close()
+			in := bufio.NewReader(resp.Body)
+			if strings.HasSuffix(path, "events") {
+				in.ReadString('\n')
+				close(began)
+			}
+			rest, err := io.ReadAll(in)
+			ended <- fmt.Sprint(resp.StatusCode, " ", string(rest), " ", err)
+		}()
+		if strings.HasSuffix(path, "events") {
+			<-began
+		}
+	}
+	for s.service.waiting() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+
+	stop()
+	asked := time.Now()
+	for range 2 {
+		select {
+		case answer := <-ended:
+			if !strings.HasPrefix(answer, "200 ") || !strings.Contains(answer, `"state":"queued"`) || !strings.HasSuffix(answer, "<nil>") {
+				t.Errorf("someone who waits is told %s", answer)
+			}
+		case <-time.After(drainTime - time.Second):
+			t.Fatal("someone still waits for a job")
+		}
+	}
+	close(e.goOn)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(asked); took < drainTime-time.Second || took > drainTime+c.Jobs.Grace {
+		t.Errorf("it took %v to stop: the slow request should have had %v", took, drainTime)
+	}
+	if n := len(e.began); n != 0 {
+		t.Errorf("%d jobs were begun while the server was stopping", n)
+	}
+	for path, want := range map[string]job.State{runs: job.Succeeded, waits: job.Queued} {
+		resp, answer := call(t, s, "GET", path, key, "")
+		var j struct{ State job.State }
+		if err := json.Unmarshal([]byte(answer), &j); err != nil || j.State != want {
+			t.Errorf("%s: %d %v, %s, want %s", path, resp.StatusCode, err, answer, want)
+		}
+	}
+}
+
+// waiting is how many requests wait for jobs.
+func (s *service) waiting() (n int) {
+	s.seatsMu.Lock()
+	defer s.seatsMu.Unlock()
+	for _, of := range s.seats {
+		n += of
+	}
+	return n
+}
+
+// TestSeats: whatever waits for a job takes one of the project's places, and
+// gives it back.
+func TestSeats(t *testing.T) {
+	s, keys := realServer(t, func(c *Config) { c.Limits.Followers = 1 })
+	who, err := s.auth.Check(t.Context(), keys.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`)
+	var j struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &j); err != nil {
+		t.Fatal(err)
+	}
+	leave, err := s.service.Seat(who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := `{"model":"image-01","prompt":"a ball"}`
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		part               string
+	}{
+		{"GET", "/v1/jobs/" + j.ID + "/events", "", 429, `"code":"rate_limited"`},
+		{"GET", "/v1/jobs/" + j.ID + "?wait=1", "", 429, `"code":"rate_limited"`},
+		{"POST", "/v1/image_generation", image, 200, `"status_code":1002`},
+		{"GET", "/v1/jobs/" + j.ID, "", 200, `"queued"`},
+	} {
+		resp, answer := call(t, s, tt.method, tt.path, keys.API, tt.body)
+		if resp.StatusCode != tt.status || !strings.Contains(answer, tt.part) || tt.status != 200 && resp.Header.Get("Retry-After") != "5" {
+			t.Errorf("%s %s: %d %s, again after %q", tt.method, tt.path, resp.StatusCode, answer, resp.Header.Get("Retry-After"))
+		}
+	}
+	if _, n, err := s.db.Jobs(t.Context(), store.JobFilter{Project: who.Project.ID, Limit: 1}); n != 1 || err != nil {
+		t.Errorf("%d jobs, %v: the images were not to be asked for", n, err)
+	}
+	leave()
+	leave() // once counts
+	if resp, answer := call(t, s, "GET", "/v1/jobs/"+j.ID+"?wait=1", keys.API, ""); resp.StatusCode != 200 {
+		t.Errorf("with a place free: %d %s", resp.StatusCode, answer)
+	}
+	if n := s.service.waiting(); n != 0 {
+		t.Errorf("%d places are taken in the end", n)
+	}
+}
+
+// TestSeatToStop: waiting until a video has stopped takes a place too.
+func TestSeatToStop(t *testing.T) {
+	f := newFake()
+	s := f.serve(t, newOpenAI(f))
+	_, v, _ := ask(t, s, keyOne, "POST", "/v1/videos", jsonType, `{"prompt":"p"}`)
+	id, err := job.ParseID(strings.TrimPrefix(fmt.Sprint(v["id"]), videoPrefix), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.set(id, func(j *job.Job) { j.State = job.Running })
+	f.maxFollow = 0
+	resp, got, raw := ask(t, s, keyOne, "DELETE", "/v1/videos/"+videoPrefix+id.String(), "", "")
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Should-Retry") != "true" {
+		t.Errorf("%d %v %s", resp.StatusCode, got, raw)
+	}
+}
