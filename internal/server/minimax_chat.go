@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +78,28 @@ func askChat(r *http.Request, b Backend, who auth.Principal) (*Upstream, error) 
 	if _, err := chatForm.read(body); err != nil {
 		return nil, err
 	}
+	if b.HasChat() {
+		if err := moderateChat(r.Context(), b, who, body); err != nil {
+			return nil, err
+		}
+	}
 	return b.Chat(r.Context(), who, body)
+}
+
+// moderateChat holds all that a request says against moderation, as prompts of
+// videos are. What the model answers is not looked at.
+func moderateChat(ctx context.Context, b Backend, who auth.Principal, body []byte) error {
+	words, err := chatWords(body)
+	if err != nil || words == "" {
+		return err
+	}
+	err = b.Moderate(ctx, who, words)
+	if told := (*job.Error)(nil); errors.As(err, &told) && told.Param == "prompt" {
+		refusal := *told
+		refusal.Param = "messages"
+		return &refusal
+	}
+	return err
 }
 
 // chatRefusal is the error that an upstream's refusal is for the customer. Where
