@@ -21,7 +21,8 @@ const (
 	// asking the database: so long may one that another process revoked still
 	// work.
 	DefaultRemember = 5 * time.Second
-	// maxKnown bounds the keys that are remembered, good and bad together.
+	// maxKnown bounds the keys that are remembered, good and bad together, and
+	// those that were seen.
 	maxKnown = 20_000
 	// touchEvery is how often the last use of keys is written down.
 	touchEvery = time.Minute
@@ -60,7 +61,8 @@ type Auth struct {
 
 	mu      sync.Mutex
 	known   map[hash]answer
-	round   int // counts Forget, so that an answer from before is not kept
+	there   map[hash]struct{} // keys that there were when they were looked up last
+	round   int               // counts Forget, so that an answer from before is not kept
 	used    map[int64]time.Time
 	touched time.Time
 	touches sync.WaitGroup
@@ -82,7 +84,7 @@ func New(db *store.DB, o Options) *Auth {
 	if o.Remember <= 0 {
 		o.Remember = DefaultRemember
 	}
-	return &Auth{db: db, o: o, known: map[hash]answer{}, used: map[int64]time.Time{}, touched: db.Now(), limits: limits{m: map[int64]*limit{}}}
+	return &Auth{db: db, o: o, known: map[hash]answer{}, there: map[hash]struct{}{}, used: map[int64]time.Time{}, touched: db.Now(), limits: limits{m: map[int64]*limit{}}}
 }
 
 // Check says who presents a key. What is no key, has ended, or belongs to a
@@ -114,6 +116,21 @@ func (a *Auth) Check(ctx context.Context, presented string) (Principal, error) {
 	}
 	a.note(got.who.Key.ID, now)
 	return got.who, nil
+}
+
+// Stranger reports whether a key has the form of one and was not there when this
+// process looked it up last, or never was looked up. It asks no database: who is
+// flooded with keys of nobody can tell by it which to look up in turn, and which
+// at once.
+func (a *Auth) Stranger(presented string) bool {
+	if checkForm(presented) != nil {
+		return false
+	}
+	h := hashOf(presented)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.there[h]
+	return !ok
 }
 
 // find asks the database, once for all requests that ask at the same time, and
@@ -155,6 +172,14 @@ func (a *Auth) find(ctx context.Context, h hash) (answer, error) {
 func (a *Auth) remember(h hash, got answer, round int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if got.err != nil {
+		delete(a.there, h)
+	} else {
+		if len(a.there) >= maxKnown {
+			clear(a.there)
+		}
+		a.there[h] = struct{}{}
+	}
 	if a.round != round {
 		return
 	}

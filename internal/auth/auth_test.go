@@ -130,6 +130,36 @@ func TestKeyOfNobody(t *testing.T) {
 	})
 }
 
+// TestStranger: a key that there is stays known when it is no longer remembered,
+// and when what is remembered is forgotten; nobody's key never is. What is no
+// key is no stranger's either.
+func TestStranger(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, p store.Project, c *clock) {
+		elsewhere := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{})
+		q, err := elsewhere.CreateProject(t.Context(), store.Project{Name: "other", Plan: "payg", Weight: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := auth.New(db, auth.Options{})
+		key, _ := issue(t, db, store.Key{Project: p.ID})
+		never, _ := issue(t, db, store.Key{Project: p.ID})
+		nobodys, _ := issue(t, elsewhere, store.Key{Project: q.ID})
+		if !a.Stranger(key) {
+			t.Error("known before it was used")
+		}
+		for _, k := range []string{key, nobodys} {
+			_, _ = a.Check(t.Context(), k) // one is refused
+		}
+		c.advance(time.Hour)
+		a.Forget()
+		for k, want := range map[string]bool{key: false, never: true, nobodys: true, "": false, "kn-x": false} {
+			if got := a.Stranger(k); got != want {
+				t.Errorf("%.5s… is a stranger: %v, want %v", k, got, want)
+			}
+		}
+	})
+}
+
 func TestKeysEnd(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, p store.Project, c *clock) {
 		ctx := t.Context()

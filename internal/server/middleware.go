@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -168,11 +169,8 @@ func (s *Server) baseOf(r *http.Request) string {
 func (s *Server) guard(a api, rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := infoOf(r.Context())
-		who, err := s.auth.Check(r.Context(), presentedKey(r))
+		who, err := s.check(r, info.client)
 		if err != nil {
-			if job.CodeOf(err) == job.Unauthorized && !s.strangers.allow(info.client) {
-				err = &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
-			}
 			a.fail(w, r, err)
 			return
 		}
@@ -193,6 +191,22 @@ func (s *Server) guard(a api, rt route) http.Handler {
 	})
 }
 
+// check says who a request comes from. Where an address had its requests without
+// a valid key, a key that is not known is only looked up in the database while
+// looks lasts, which is for all such addresses together.
+func (s *Server) check(r *http.Request, client netip.Addr) (auth.Principal, error) {
+	tooMany := &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
+	key := presentedKey(r)
+	if s.strangers.spent(client) && s.auth.Stranger(key) && !s.looks.Allow() {
+		return auth.Principal{}, tooMany
+	}
+	who, err := s.auth.Check(r.Context(), key)
+	if err != nil && job.CodeOf(err) == job.Unauthorized && !s.strangers.allow(client) {
+		return auth.Principal{}, tooMany
+	}
+	return who, err
+}
+
 // presentedKey is the key of a request: a bearer token or x-api-key.
 func presentedKey(r *http.Request) string {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
@@ -208,10 +222,23 @@ type strangers struct {
 	m   map[netip.Prefix]*rate.Limiter
 }
 
+// What keys of nobody may cost the database: looks a second, and at once, for
+// all addresses that had their requests without a valid key.
+const (
+	strangerLooks = 10
+	strangerBurst = 100
+)
+
 // maxStrangers bounds the map: when it is full it starts afresh.
 const maxStrangers = 10_000
 
-func (s *strangers) allow(a netip.Addr) bool {
+// allow counts a request of an address, and says whether it was one too many.
+func (s *strangers) allow(a netip.Addr) bool { return s.of(a).Allow() }
+
+// spent says whether the next one would be.
+func (s *strangers) spent(a netip.Addr) bool { return s.of(a).Tokens() < 1 }
+
+func (s *strangers) of(a netip.Addr) *rate.Limiter {
 	bits := 32
 	if a.Is6() {
 		bits = 64
@@ -227,7 +254,7 @@ func (s *strangers) allow(a netip.Addr) bool {
 		l = rate.NewLimiter(rate.Limit(float64(s.rpm)/60), s.rpm)
 		s.m[p] = l
 	}
-	return l.Allow()
+	return l
 }
 
 // stallTime is how long a reader may take for a piece of an answer: net/http's

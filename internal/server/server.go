@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
@@ -58,6 +59,7 @@ type Server struct {
 	service   *service
 	metrics   *serverMetrics
 	strangers strangers
+	looks     *rate.Limiter       // at keys of strangers
 	bodies    *semaphore.Weighted // bytes of bodies in memory
 	apis      []api
 	native    *native
@@ -89,6 +91,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{
 		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}),
 		strangers: strangers{rpm: o.Config.Limits.AnonymousRPM}, bodies: semaphore.NewWeighted(o.Config.Limits.Bodies),
+		looks: rate.NewLimiter(strangerLooks, strangerBurst),
 	}
 	defer func() {
 		if err != nil {
@@ -112,7 +115,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.service, err = s.newService(o.Engines); err != nil {
 		return nil, err
 	}
-	s.auth = auth.New(s.db, auth.Options{Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
+	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
 	s.metrics.registry.MustRegister(newQueueCollector(s.db))
 	s.sender = &webhook.Sender{
 		Store: s.db, To: s.service.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
