@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -184,17 +185,22 @@ func (a *Auth) remember(h hash, got answer, round int) {
 		return
 	}
 	if len(a.known) >= maxKnown {
-		now := a.db.Now()
-		for k, old := range a.known {
-			if !now.Before(old.until) {
-				delete(a.known, k)
-			}
-		}
-		if len(a.known) >= maxKnown { // that many within seconds: strangers who guess
-			clear(a.known)
-		}
+		a.makeRoom()
 	}
 	a.known[h] = got
+}
+
+// makeRoom forgets what is remembered for too long, and all bad keys where that
+// many came within seconds: strangers who guess do not drive out the good ones.
+func (a *Auth) makeRoom() {
+	now := a.db.Now()
+	maps.DeleteFunc(a.known, func(_ hash, old answer) bool { return !now.Before(old.until) })
+	if len(a.known) >= maxKnown {
+		maps.DeleteFunc(a.known, func(_ hash, old answer) bool { return old.err != nil })
+	}
+	if len(a.known) >= maxKnown {
+		clear(a.known)
+	}
 }
 
 // Forget makes this process ask the database again for every key. It is for
