@@ -36,7 +36,7 @@ type keysCreate struct {
 	Name        string   `default:"key" placeholder:"TEXT" help:"What the key is for."`
 	Scope       []string `placeholder:"SCOPE" sep:"," help:"What the key may do; may be repeated. Default: all but admin."`
 	Expires     span     `placeholder:"TIME" help:"When the key ends by itself, such as 90d or 12h. Default: never."`
-	RPM         int      `name:"rpm" placeholder:"N" help:"Requests a minute. Default: no limit of its own."`
+	RPM         int      `name:"rpm" placeholder:"N" help:"Requests a minute. Default: limits.key_rpm of the configuration."`
 	MaxInFlight int      `placeholder:"N" help:"Jobs that wait or run. Default: no limit of its own."`
 }
 

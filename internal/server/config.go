@@ -20,6 +20,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/store"
 )
 
 // ConfigFile is the configuration with every key, its default, and what it
@@ -69,6 +70,7 @@ type Config struct {
 		Body         int64 `yaml:"body"`
 		Bodies       int64 `yaml:"bodies"`
 		AnonymousRPM int   `yaml:"anonymous_rpm"`
+		KeyRPM       int   `yaml:"key_rpm"`
 		Followers    int   `yaml:"followers"`
 		FreeSpace    int64 `yaml:"free_space"`
 	} `yaml:"limits"`
@@ -234,6 +236,7 @@ func (c *Config) Check(engines []string) error {
 		"limits.body":          {c.Limits.Body, 1 << 20, 1 << 30},
 		"limits.bodies":        {c.Limits.Bodies, c.Limits.Body, 1 << 40}, // one always has room
 		"limits.anonymous_rpm": {int64(c.Limits.AnonymousRPM), 1, 1_000_000},
+		"limits.key_rpm":       {int64(c.Limits.KeyRPM), 0, store.MaxKeyRPM},
 		"limits.followers":     {int64(c.Limits.Followers), 1, 100_000},
 		"limits.free_space":    {c.Limits.FreeSpace, 0, 1 << 50},
 		"webhooks.workers":     {int64(c.Webhooks.Workers), 1, 256},

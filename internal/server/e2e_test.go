@@ -187,7 +187,7 @@ func (p *platform) tenant(name string, dollars int64) *client {
 		if _, _, err := db.Deposit(ctx, made.ID, dollars*store.Micro, "start", ""); err != nil {
 			return err
 		}
-		c.key, _, err = auth.Issue(ctx, db, store.Key{Project: made.ID, Name: "test", Scopes: auth.CustomerScopes()})
+		c.key, _, err = auth.Issue(ctx, db, store.Key{Project: made.ID, Name: "test", Scopes: auth.CustomerScopes(), RPM: store.MaxKeyRPM})
 		return err
 	})
 	return c

@@ -120,7 +120,7 @@ type nativeKey struct {
 	Name        string     `json:"name"`
 	Prefix      string     `json:"prefix" doc:"Its first characters."`
 	Scopes      []string   `json:"scopes"`
-	RPM         int        `json:"rpm" doc:"Requests a minute; 0 is no limit of its own."`
+	RPM         int        `json:"rpm" doc:"Requests a minute; 0 is no limit of its own, but the server's (limits.key_rpm)."`
 	MaxInFlight int        `json:"max_in_flight" doc:"Jobs that wait or run; 0 is no limit of its own."`
 	CreatedAt   time.Time  `json:"created_at"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
@@ -251,7 +251,7 @@ type keysOut struct {
 type newKey struct {
 	Name        string    `json:"name" minLength:"1" maxLength:"100" example:"production"`
 	Scopes      []string  `json:"scopes,omitempty" doc:"Of jobs:write, jobs:read, files, usage and admin; all but admin where it is left out."`
-	RPM         int       `json:"rpm,omitempty" minimum:"0" doc:"Requests a minute."`
+	RPM         int       `json:"rpm,omitempty" minimum:"0" doc:"Requests a minute; left out, the server's own limit holds (limits.key_rpm)."`
 	MaxInFlight int       `json:"max_in_flight,omitempty" minimum:"0"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero" required:"false" doc:"It never ends where it is left out."`
 }

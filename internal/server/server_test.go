@@ -125,6 +125,33 @@ func TestStrangersAreSlowedDown(t *testing.T) {
 	}
 }
 
+// TestKeysAreSlowedDown: a key without a limit of its own has that of the
+// configuration, where there is one.
+func TestKeysAreSlowedDown(t *testing.T) {
+	for rpm, want := range map[int]int{3: 429, 0: 200} {
+		s, keys := realServer(t, func(c *Config) { c.Limits.KeyRPM = rpm })
+		who := ownerOf(t, s, keys.API)
+		own, _, err := auth.Issue(t.Context(), s.db, store.Key{Project: who.Project.ID, Name: "own", Scopes: auth.CustomerScopes(), RPM: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if resp, body := call(t, s, "GET", "/v1/jobs", keys.API, ""); resp.StatusCode != 200 {
+				t.Fatalf("%d %s", resp.StatusCode, body)
+			}
+		}
+		resp, body := call(t, s, "GET", "/v1/jobs", keys.API, "")
+		if resp.StatusCode != want || (resp.Header.Get("Retry-After") != "") != (want == 429) {
+			t.Errorf("the fourth request of %d a minute: %d %v %s", rpm, resp.StatusCode, resp.Header, body)
+		}
+		for range 5 {
+			if resp, body := call(t, s, "GET", "/v1/jobs", own, ""); resp.StatusCode != 200 {
+				t.Errorf("a key with a limit of its own: %d %s", resp.StatusCode, body)
+			}
+		}
+	}
+}
+
 func TestPagesNeedNoKey(t *testing.T) {
 	s, _ := realServer(t, nil)
 	for path, part := range map[string]string{

@@ -56,7 +56,7 @@ func (k *Key) check(now time.Time) error {
 	case len(k.Scopes) == 0:
 		return job.Errorf(job.Invalid, "scopes", "a key without scopes may do nothing: give it at least one")
 	case k.RPM < 0 || k.RPM > MaxKeyRPM:
-		return job.Errorf(job.Invalid, "rpm", "%d requests a minute is out of range: at most %d, or 0 for no limit", k.RPM, MaxKeyRPM)
+		return job.Errorf(job.Invalid, "rpm", "%d requests a minute is out of range: at most %d, or 0 for no limit of its own", k.RPM, MaxKeyRPM)
 	case k.MaxInFlight < 0 || k.MaxInFlight > 1_000_000_000:
 		return job.Errorf(job.Invalid, "max_in_flight", "%d jobs in flight is out of range: at most 1000000000, or 0 for no limit", k.MaxInFlight)
 	case k.Ended(now):
