@@ -103,7 +103,7 @@ func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error
 	if listen {
 		var err error
 		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
-			return fmt.Errorf("listen: %w: choose another address with --listen", err)
+			return fmt.Errorf("%w: choose another address with --listen", err)
 		}
 		defer ln.Close()
 		cfg.Listen = ln.Addr().String()

@@ -186,7 +186,7 @@ var problems = map[job.Code]problemKind{
 	job.NotFound:     {http.StatusNotFound, "There is no such thing", "check the id, and that the key belongs to its project"},
 	job.Unauthorized: {http.StatusUnauthorized, "The request has no valid key", "send one that holds, in the header Authorization: Bearer kn-…"},
 	job.Forbidden:    {http.StatusForbidden, "The key may not do that", "use a key that has the scope, or ask the operator for one"},
-	job.Conflict:     {http.StatusConflict, "The state does not allow that", "look at the job again"},
+	job.Conflict:     {http.StatusConflict, "The state does not allow that", "look at the job again; for a repeated request, use an Idempotency-Key of its own"},
 	job.TooLarge:     {http.StatusRequestEntityTooLarge, "The request is too large", "upload large files to /v1/uploads, or give their URL"},
 	job.RateLimited:  {http.StatusTooManyRequests, "Too many requests", "wait for as long as Retry-After says"},
 	job.TooMany:      {http.StatusTooManyRequests, "Too many jobs in flight", "wait until some have ended, or cancel some"},

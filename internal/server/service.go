@@ -182,7 +182,7 @@ func (s *service) room() error {
 	}
 	why := "the server's media cannot be reached: try again later"
 	if errors.Is(err, blob.ErrNoSpace) {
-		why = "the server's disk is full: try again later"
+		why = "the server's disk is full, or nearly (limits.free_space): try again later"
 	}
 	return &job.Error{Code: job.Unavailable, Message: why, RetryAfter: time.Minute, Err: err}
 }

@@ -22,7 +22,7 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 		case err != nil:
 			return err
 		case !j.State.Final():
-			return job.Errorf(job.Conflict, "", "job %s is %s: cancel it before it is deleted", id, j.State)
+			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before it is deleted", j.State)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
 			latents = '', preview = '', first_frame = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.now), int64(id))

@@ -113,7 +113,7 @@ func (tx *Tx) repeated(ctx context.Context, s *Submission, j *job.Job) error {
 		return err
 	}
 	if hash != s.RequestHash {
-		return job.Errorf(job.Conflict, "", "the idempotency key was used for another request (job %d): use a new key for each request", id)
+		return job.Errorf(job.Conflict, "", "the idempotency key was used for another request: use a new key for each request")
 	}
 	*j, err = scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1", id))
 	if err != nil {
@@ -189,7 +189,7 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 		case err != nil:
 			return err
 		case j.State.Final():
-			return job.Errorf(job.Conflict, "", "job %s is %s already: there is nothing to cancel", id, j.State)
+			return job.Errorf(job.Conflict, "", "the job is %s already: there is nothing to cancel", j.State)
 		case j.State == job.Queued:
 			return tx.endJob(ctx, &j, Ending{State: job.Cancelled}, refund)
 		case j.CancelAsked:
