@@ -300,6 +300,11 @@ func TestPictures(t *testing.T) {
 	if c, err := png.DecodeConfig(r); err != nil || c.Width != 300 {
 		t.Errorf("kept as %+v, %v", c, err)
 	}
+	s.service.maxPNG = 100
+	if _, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 300, 200)), rules); !strings.Contains(job.AsError(err).Message, "fewer pixels") {
+		t.Errorf("more than a worker reads: %v", err)
+	}
+	s.service.maxPNG = maxPicture
 	for name, data := range map[string][]byte{
 		"text": []byte("hello"), "nothing": nil, "small": pngOf(t, 300, 99), "wide": pngOf(t, 301, 120), "cut": pngOf(t, 300, 200)[:60],
 	} {

@@ -47,6 +47,7 @@ type service struct {
 	log     *slog.Logger
 
 	pictures *semaphore.Weighted // of picturesAtOnce
+	maxPNG   int                 // bytes of a picture as it is kept
 	speeches *semaphore.Weighted // of speechesAtOnce
 
 	seatsMu sync.Mutex
