@@ -227,6 +227,7 @@ func TestNativeAdmin(t *testing.T) {
 	if got := do(200, "DELETE", path+"/keys/"+next["id"].(string), ""); got["revoked_at"] == nil {
 		t.Errorf("%v", got)
 	}
+	a.Forget() // the database's clock counts whole milliseconds, and all this may take less
 	if _, err := a.Check(t.Context(), next["key"].(string)); job.CodeOf(err) != job.Unauthorized {
 		t.Errorf("a revoked key: %v", err)
 	}
