@@ -11,8 +11,11 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
+// MaxImageBytes is the largest image file that DecodeImage takes.
+const MaxImageBytes = media.MaxImageBytes
+
 // ImageLimits narrow what DecodeImage takes. A limit of 0 is the package's own,
-// beyond which none goes: 64 MiB of file, 16384 pixels a side, and as many
+// beyond which none goes: MaxImageBytes (64 MiB) of file, 16384 pixels a side, and as many
 // pixels as 384 MiB hold while they are decoded (96 megapixels of most images,
 // fewer of deep and progressive ones).
 type ImageLimits struct {

@@ -363,3 +363,26 @@ func TestTestCard(t *testing.T) {
 		t.Error("its latents do not come back")
 	}
 }
+
+// TestFit: how a model's frames become such of another size.
+func TestFit(t *testing.T) {
+	in := Info{Width: 256, Height: 160}
+	for _, tt := range []struct {
+		w, h          int
+		cut, enlarged bool
+	}{
+		{0, 0, false, false},
+		{256, 160, false, false},
+		{128, 80, false, false},
+		{512, 320, false, true},
+		{854, 534, false, true}, // the same shape, but for rounding
+		{90, 160, true, false},
+		{160, 160, true, false},
+		{320, 320, true, true},
+		{720, 1280, true, true},
+	} {
+		if cut, enlarged := in.Fit(tt.w, tt.h); cut != tt.cut || enlarged != tt.enlarged {
+			t.Errorf("%d×%d: cut %v, enlarged %v", tt.w, tt.h, cut, enlarged)
+		}
+	}
+}

@@ -27,6 +27,18 @@ type Info struct {
 	samplingShare float64
 }
 
+// Fit says how frames of the model's own size become such of width×height:
+// cut, where the shape is another, from their middle; enlarged, where a side is
+// longer. Shapes that differ by no more than rounding to even sides makes are
+// the same. A size of 0×0 is the model's own.
+func (i Info) Fit(width, height int) (cut, enlarged bool) {
+	if width == 0 || height == 0 {
+		return false, false
+	}
+	a, b := width*i.Height, height*i.Width
+	return max(a, b)-min(a, b) > max(a, b)/50, width > i.Width || height > i.Height
+}
+
 // Model is a model ready to generate. Several goroutines may use it; they share
 // the machine's cores.
 type Model struct {

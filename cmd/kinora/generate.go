@@ -112,14 +112,12 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 
 // differences tells where the video will differ from what might be expected.
 func differences(r kinora.Request, in kinora.Info) (notes []string) {
-	a, b := r.Width*in.Height, r.Height*in.Width
-	cut := max(a, b)-min(a, b) > max(a, b)/50 // more than rounding to even sides makes
-	switch larger := r.Width > in.Width || r.Height > in.Height; {
-	case cut && larger:
+	switch cut, enlarged := in.Fit(r.Width, r.Height); {
+	case cut && enlarged:
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled", in.Name, in.Width, in.Height, r.Width, r.Height))
 	case cut:
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d", in.Name, in.Width, in.Height, r.Width, r.Height))
-	case larger:
+	case enlarged:
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
 	}
 	if r.FPS != 0 && r.FPS != in.FPS {

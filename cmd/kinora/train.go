@@ -57,8 +57,8 @@ type TrainCodecCmd struct {
 	Latent      int    `default:"32" placeholder:"N" help:"Channels of a latent, which stands for 16×16×8 pixels. Of a new model."`
 	Batch       int    `default:"16" placeholder:"N" help:"Crops a step."`
 	Crop        int    `default:"96" placeholder:"N" help:"Side of a crop in pixels, a multiple of 32."`
-	DecoderOnly bool   `help:"Leave the encoder as it is, so that a transformer trained on its latents stays right."`
-	Anchor      string `placeholder:"FILE" help:"A model whose latents to stay near, so that a transformer trained on them stays nearly right while the encoder gets better."`
+	DecoderOnly bool   `xor:"latents" help:"Leave the encoder as it is, so that a transformer trained on its latents stays right."`
+	Anchor      string `xor:"latents" placeholder:"FILE" help:"A model whose latents to stay near, so that a transformer trained on them stays nearly right while the encoder gets better."`
 }
 
 // TrainTextCmd trains the text encoder alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -18,9 +19,7 @@ func firstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, e
 		return p, err
 	}
 	s.FirstFrame, s.InputImages = p.Key, 1
-	// Shapes that differ by rounding to even sides are the same.
-	shape, native := float64(p.Width)/float64(p.Height), float64(offer.Width)/float64(offer.Height)
-	if shape/native > 1.02 || native/shape > 1.02 {
+	if cut, _ := (kinora.Info{Width: offer.Width, Height: offer.Height}).Fit(p.Width, p.Height); cut {
 		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
 	}
 	return p, nil

@@ -156,7 +156,7 @@ func (s *Server) newService(engines map[string]worker.Engine) (*service, error) 
 	c := s.cfg
 	svc := &service{
 		cfg: c, db: s.db, blobs: s.blobs, log: s.log, seats: map[int64]int{}, engines: map[string]kinora.Info{},
-		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: maxPicture, speeches: semaphore.NewWeighted(speechesAtOnce),
+		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 	for name, e := range engines {
 		svc.engines[name] = e.Info()

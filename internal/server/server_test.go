@@ -304,7 +304,7 @@ func TestPictures(t *testing.T) {
 	if _, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 300, 200)), rules); !strings.Contains(job.AsError(err).Message, "fewer pixels") {
 		t.Errorf("more than a worker reads: %v", err)
 	}
-	s.service.maxPNG = maxPicture
+	s.service.maxPNG = kinora.MaxImageBytes
 	for name, data := range map[string][]byte{
 		"text": []byte("hello"), "nothing": nil, "small": pngOf(t, 300, 99), "wide": pngOf(t, 301, 120), "cut": pngOf(t, 300, 200)[:60],
 	} {

@@ -47,7 +47,7 @@ type service struct {
 	log     *slog.Logger
 
 	pictures *semaphore.Weighted // of picturesAtOnce
-	maxPNG   int                 // bytes of a picture as it is kept
+	maxPNG   int                 // bytes of a picture as it is kept: what a worker reads; tests take less
 	speeches *semaphore.Weighted // of speechesAtOnce
 
 	seatsMu sync.Mutex
@@ -150,7 +150,7 @@ func (s *service) check(sub *Submission) error {
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
 	}
-	if how := fitted(sp, info.Width, info.Height); how != "" && sp.Kind != job.Context {
+	if how := fitted(sp, info); how != "" && sp.Kind != job.Context {
 		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how))
 	}
 	sp.Notes = slices.Compact(sp.Notes)
@@ -159,17 +159,13 @@ func (s *service) check(sub *Submission) error {
 
 // fitted says how a result comes from the frames that a model draws, where the
 // one who asked should know.
-func fitted(sp *job.Spec, width, height int) string {
-	a, b := sp.Width*height, sp.Height*width
-	cut := max(a, b)-min(a, b) > max(a, b)/50 // more than rounding to even sides makes
-	switch larger := sp.Width > width || sp.Height > height; {
-	case sp.Width == 0 || sp.Height == 0:
-		return ""
-	case cut && larger:
+func fitted(sp *job.Spec, in kinora.Info) string {
+	switch cut, enlarged := in.Fit(sp.Width, sp.Height); {
+	case cut && enlarged:
 		return "cut from the middle of that and enlarged"
 	case cut:
 		return "cut from the middle of that"
-	case larger:
+	case enlarged:
 		return "enlarged from that"
 	}
 	return ""

@@ -80,10 +80,6 @@ func fetchError(param string, err error) error {
 	return &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
 }
 
-// maxPicture is what a worker reads of a picture at most (kinora.DecodeImage):
-// a photograph of many pixels may take more as a PNG than it came with.
-const maxPicture = 64 << 20
-
 // PictureFrom checks an image and keeps it as a PNG: what the engine and ffmpeg
 // see later is our own encoding, never the customer's bytes.
 func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
