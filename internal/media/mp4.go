@@ -15,6 +15,7 @@ import (
 // mp4 writes frames to an ffmpeg that makes H.264 of them.
 type mp4 struct {
 	o      Options
+	ctx    context.Context // the caller's; that of p ends with it, in no order with what else hangs on it
 	p      *process
 	stdin  io.WriteCloser
 	target *target // nil when streaming
@@ -41,7 +42,7 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 	} else {
 		args = append(args, "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1")
 	}
-	e := &mp4{o: o, target: t, p: newProcess(ctx, path, args...)}
+	e := &mp4{o: o, ctx: ctx, target: t, p: newProcess(ctx, path, args...)}
 	e.p.cmd.Stdout = w
 	if e.stdin, err = e.p.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("media: opening a pipe to ffmpeg: %w", err)
@@ -165,7 +166,11 @@ func (e *mp4) Close() error {
 
 // Abort implements Encoder.
 func (e *mp4) Abort() {
-	e.p.cancel(errAborted) // lets a WriteFrame that is under way fail
+	why := context.Cause(e.ctx)
+	if why == nil {
+		why = errAborted
+	}
+	e.p.cancel(why) // lets a WriteFrame that is under way fail
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err == nil {

@@ -198,6 +198,34 @@ func TestMP4CancelWhileBlocked(t *testing.T) {
 	onlyFiles(t, dir)
 }
 
+// endedContext has ended, which nobody who hangs on it has heard of yet.
+type endedContext struct {
+	context.Context
+	err error
+}
+
+func (c *endedContext) Err() error { return c.err }
+
+// TestAbortAfterTheEnd: a video that is dropped because its context has ended
+// says so, whoever hears of the end first.
+func TestAbortAfterTheEnd(t *testing.T) {
+	fakeFFmpeg(t, "exec sleep 100")
+	for _, name := range []string{"a.mp4", "a.webp"} {
+		dir := t.TempDir()
+		ctx := &endedContext{Context: t.Context()}
+		e, err := Create(ctx, filepath.Join(dir, name), Options{W: 64, H: 64, FPS: 24})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx.err = context.Canceled
+		e.Abort()
+		if err := e.WriteFrame(scene(64, 64, 0).Pix); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: WriteFrame: %v", name, err)
+		}
+		onlyFiles(t, dir)
+	}
+}
+
 func TestCancelAloneRemovesTheFile(t *testing.T) {
 	needFFmpeg(t)
 	for _, name := range []string{"a.mp4", "a.webp"} {
@@ -209,11 +237,10 @@ func TestCancelAloneRemovesTheFile(t *testing.T) {
 		}
 		write(t, e, 64, 64, 5)
 		cancel()
-		for range 200 {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if list, _ := os.ReadDir(dir); len(list) == 0 {
 				break
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 		onlyFiles(t, dir)
 	}
