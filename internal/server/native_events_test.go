@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -179,6 +180,29 @@ func TestEventsResume(t *testing.T) {
 			t.Errorf("Last-Event-ID %s: %d", bad, r.resp.StatusCode)
 		}
 	}
+}
+
+// TestEventsResumeAfterAChange: what changed before the stream's first look at
+// the job is told as what changes later.
+func TestEventsResumeAfterAChange(t *testing.T) {
+	f := newFake()
+	s := f.serve(t, testNative(f))
+	path, id := newJobFor(t, s, keyOne)
+	f.set(id, func(j *job.Job) { j.State = job.Running })
+	j, _ := f.peek(id)
+	looks := 0
+	f.fail = func(method string) error {
+		if method != "Job" {
+			return nil
+		}
+		if looks++; looks == 2 { // the first was for whether there is such a job
+			f.set(id, func(j *job.Job) { j.Progress = 0.25 })
+		}
+		return nil
+	}
+	r := follow(t, s, keyOne, path+"/events", "Last-Event-ID", fmt.Sprint(j.Revision))
+	r.next() // retry
+	r.want("progress", map[string]any{"state": "running", "percent": 25.0})
 }
 
 // TestEventsAreBounded: a project cannot open any number of streams, others can

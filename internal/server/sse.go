@@ -183,6 +183,9 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 		return err
 	}
 	s := &stream{n: n, who: who, out: startEvents(w), inline: inline, seen: last, ahead: -1}
+	if j.Revision <= last {
+		s.state = j.State // it may have changed since
+	}
 	defer s.out.end()
 	if s.begin(ctx, &j) != nil || s.news(ctx, box.take()) != nil {
 		return nil // the reader has gone
