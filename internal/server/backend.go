@@ -32,8 +32,9 @@ type Backend interface {
 	// leave gives it back. Where none is free it is RateLimited. Wait and Follow
 	// are for those who have one.
 	Seat(who auth.Principal) (leave func(), err error)
-	// Wait returns the job when it is final, or as it is when ctx ends.
-	Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error)
+	// Wait returns the job when it is final, or as it was seen last when ctx ends:
+	// as it is in j, where that was before the first look.
+	Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error)
 	// Follow calls yield with the job now and after each change, until it is
 	// final, ctx ends or yield returns false.
 	Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error

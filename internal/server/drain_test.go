@@ -136,8 +136,8 @@ func TestDrain(t *testing.T) {
 			if !strings.HasPrefix(answer, "200 ") || !strings.Contains(answer, `"state":"queued"`) || !strings.HasSuffix(answer, "<nil>") {
 				t.Errorf("someone who waits is told %s", answer)
 			}
-		case <-time.After(drainTime - time.Second):
-			t.Fatal("someone still waits for a job")
+		case err := <-over:
+			t.Fatalf("the server has stopped (%v), and someone still waits for a job", err)
 		}
 	}
 	close(e.goOn)
@@ -155,6 +155,46 @@ func TestDrain(t *testing.T) {
 		var j struct{ State job.State }
 		if err := json.Unmarshal([]byte(answer), &j); err != nil || j.State != want {
 			t.Errorf("%s: %d %v, %s, want %s", path, resp.StatusCode, err, answer, want)
+		}
+	}
+}
+
+// TestWaitUntilTheServerStops: one who comes to wait when the server stops
+// already is told how the job stands, even before anybody has looked again.
+func TestWaitUntilTheServerStops(t *testing.T) {
+	s, keys := realServer(t, nil)
+	who, err := s.auth.Check(t.Context(), keys.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, _ := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`)
+	path := resp.Header.Get("Location")
+	id, err := job.ParseID(strings.TrimPrefix(path, "/v1/jobs/"), "job_")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := s.service.Job(t.Context(), who, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := s.service.Wait(over, who, j); err != nil || got.ID != id || got.State != job.Queued {
+		t.Errorf("no time to wait: %+v, %v", got, err)
+	}
+	if _, err := s.service.Wait(t.Context(), who, job.Job{ID: id + 1}); job.CodeOf(err) != job.NotFound {
+		t.Errorf("waiting for no job: %v", err)
+	}
+	close(s.stopping)
+	for range 10 {
+		if resp, answer := call(t, s, "GET", path+"?wait=60", keys.API, ""); resp.StatusCode != 200 || !strings.Contains(answer, `"state":"queued"`) {
+			t.Errorf("?wait= while the server stops: %d %s", resp.StatusCode, answer)
+		}
+		switch resp, answer := call(t, s, "GET", path+"/events", keys.API, ""); {
+		case resp.StatusCode == 200 && strings.Contains(answer, `"state":"queued"`):
+		case resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "2":
+		default:
+			t.Errorf("events while the server stops: %d %s", resp.StatusCode, answer)
 		}
 	}
 }

@@ -364,12 +364,13 @@ func (f *fake) Position(_ context.Context, id job.ID) (int, error) {
 	return 0, job.Errorf(job.NotFound, "", "there is no job %s", id)
 }
 
-func (f *fake) Wait(ctx context.Context, who auth.Principal, id job.ID) (last job.Job, err error) {
-	err = f.watch(ctx, who, id, func(j job.Job) bool { last = j; return true })
-	if last.ID != 0 {
-		return last, nil
+func (f *fake) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
+	looked := false
+	err := f.watch(ctx, who, j.ID, func(now job.Job) bool { j, looked = now, true; return true })
+	if looked || ctx.Err() != nil {
+		err = nil
 	}
-	return last, err
+	return j, err
 }
 
 func (f *fake) Seat(who auth.Principal) (leave func(), err error) {

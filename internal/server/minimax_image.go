@@ -69,7 +69,7 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		keepBody(r, 0) // it is not looked at again, and the images may take minutes
-		if j, err = a.await(r.Context(), who, j.ID); err != nil {
+		if j, err = a.await(r.Context(), who, j); err != nil {
 			return nil, err
 		}
 		return a.imagesOf(r, &j, v.text("response_format") == "base64")
@@ -115,15 +115,15 @@ func (a *minimaxV1) imageSpec(ctx context.Context, who auth.Principal, v mmValue
 
 // await waits for a job that a request is about. One that takes too long, or
 // whose customer has gone, is cancelled: nobody would see what comes of it.
-func (a *minimaxV1) await(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+func (a *minimaxV1) await(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
 	limited, cancel := context.WithTimeout(ctx, a.imageWait)
 	defer cancel()
-	j, err := a.b.Wait(limited, who, id)
+	j, err := a.b.Wait(limited, who, j)
 	if err != nil && limited.Err() == nil {
 		return j, err
 	}
 	if !j.State.Final() {
-		if _, err := a.b.Cancel(context.WithoutCancel(ctx), who, id); err != nil && job.CodeOf(err) != job.Conflict {
+		if _, err := a.b.Cancel(context.WithoutCancel(ctx), who, j.ID); err != nil && job.CodeOf(err) != job.Conflict {
 			return j, err
 		}
 		return j, job.Errorf(job.Timeout, "", "the images were not ready in %v: ask for fewer or smaller ones, or try again when there is less to do", a.imageWait)

@@ -191,7 +191,7 @@ func (n *native) get(ctx context.Context, in *waitIn) (*jobOut, error) {
 		return nil, err
 	}
 	if in.Wait > 0 && !j.State.Final() {
-		if j, err = n.wait(ctx, who, j.ID, time.Duration(min(in.Wait, maxWait))*time.Second); err != nil {
+		if j, err = n.wait(ctx, who, j, time.Duration(min(in.Wait, maxWait))*time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func (n *native) get(ctx context.Context, in *waitIn) (*jobOut, error) {
 }
 
 // wait gives a job so much time to end.
-func (n *native) wait(ctx context.Context, who auth.Principal, id job.ID, most time.Duration) (job.Job, error) {
+func (n *native) wait(ctx context.Context, who auth.Principal, j job.Job, most time.Duration) (job.Job, error) {
 	leave, err := n.Backend.Seat(who)
 	if err != nil {
 		return job.Job{}, err
@@ -210,7 +210,7 @@ func (n *native) wait(ctx context.Context, who auth.Principal, id job.ID, most t
 	defer cancel()
 	ctx, end := context.WithTimeout(ctx, most)
 	defer end()
-	return n.Backend.Wait(ctx, who, id)
+	return n.Backend.Wait(ctx, who, j)
 }
 
 func (n *native) list(ctx context.Context, in *listIn) (*jobListOut, error) {

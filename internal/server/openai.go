@@ -316,7 +316,7 @@ func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Princip
 			return nil, err
 		}
 		if err == nil && !j.State.Final() {
-			if err := a.stopped(ctx, who, j.ID); err != nil {
+			if err := a.stopped(ctx, who, j); err != nil {
 				return nil, err
 			}
 		}
@@ -328,7 +328,7 @@ func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Princip
 }
 
 // stopped waits until a video that is being cancelled has stopped.
-func (a *openAI) stopped(ctx context.Context, who auth.Principal, id job.ID) error {
+func (a *openAI) stopped(ctx context.Context, who auth.Principal, j job.Job) error {
 	leave, err := a.b.Seat(who)
 	if err != nil {
 		return err
@@ -336,7 +336,7 @@ func (a *openAI) stopped(ctx context.Context, who auth.Principal, id job.ID) err
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, oaStopTime)
 	defer cancel()
-	j, err := a.b.Wait(ctx, who, id)
+	j, err = a.b.Wait(ctx, who, j)
 	if err == nil && !j.State.Final() {
 		err = &job.Error{Code: job.Conflict, Message: "the video is being cancelled: delete it again in a few seconds", RetryAfter: 2 * time.Second}
 	}

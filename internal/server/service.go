@@ -234,14 +234,14 @@ func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
 	return s.db.Position(ctx, id)
 }
 
-// Wait returns the job when it is final, or as it is when ctx ends.
-func (s *service) Wait(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
-	var last job.Job
-	err := s.Follow(ctx, who, id, func(j job.Job) bool { last = j; return true })
-	if last.ID != 0 {
-		return last, nil
+// Wait returns the job when it is final, or as it was seen last when ctx ends.
+func (s *service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
+	looked := false
+	err := s.Follow(ctx, who, j.ID, func(now job.Job) bool { j, looked = now, true; return true })
+	if looked || ctx.Err() != nil { // ctx may end before the first look
+		err = nil
 	}
-	return last, err
+	return j, err
 }
 
 // Seat takes one of the project's places for requests that wait for jobs.
