@@ -5,7 +5,9 @@ package worker
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -29,7 +31,7 @@ const (
 
 const (
 	frozenLease = time.Second
-	childWorks  = 500 * time.Millisecond // of the time that it is not frozen
+	childWorks  = 500 * time.Millisecond // after it was frozen
 )
 
 func TestMain(m *testing.M) {
@@ -42,8 +44,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child claims a job, says so, takes its time whatever becomes of its context,
-// and ends.
+// child claims a job, says so, works until its input ends and some more, whatever
+// becomes of its context, and ends.
 func child() error {
 	ctx := context.Background()
 	db, err := store.Open(ctx, os.Getenv(childURL), store.Options{Log: slog.New(slog.DiscardHandler)})
@@ -57,6 +59,9 @@ func child() error {
 	}
 	engine := &fakeEngine{generate: func(context.Context, kinora.Request) error {
 		fmt.Println("working")
+		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+			return err
+		}
 		for began := time.Now(); time.Since(began) < childWorks; {
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -91,6 +96,10 @@ func TestFrozen(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), exe)
 		cmd.Env = append(os.Environ(), childURL+"="+g.url, childMedia+"="+g.media, childDir+"="+t.TempDir())
 		cmd.Stderr = os.Stderr
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +118,7 @@ func TestFrozen(t *testing.T) {
 		if got := g.get(j); got.Worker != "child" || got.State != job.Running {
 			t.Fatalf("%+v", got)
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 			requeued, _, _, err := g.DB.Reap(t.Context(), g.DB.Now(), g.settle)
 			if err != nil || time.Now().After(end) {
 				t.Fatalf("its lease does not run out: %v", err)
@@ -124,7 +133,7 @@ func TestFrozen(t *testing.T) {
 			t.Fatalf("%+v, %v", done, done.Error)
 		}
 		before := g.keys()
-		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), in.Close()); err != nil {
 			t.Fatal(err)
 		}
 		var said []string

@@ -105,7 +105,7 @@ func TestTidyAtStart(t *testing.T) {
 // TestFolderInUse: an attempt that runs touches its folder, so that neither its
 // own Runner nor another that shares the place takes it away.
 func TestFolderInUse(t *testing.T) {
-	g := newRig(t, store.SQLite, func(o *Options) { o.Lease = 400 * time.Millisecond })
+	g := newRig(t, store.SQLite, func(o *Options) { o.Lease = 3 * time.Second })
 	g.engine.save = func(context.Context) error {
 		names := left(t, g.Dir)
 		if len(names) != 1 || !strings.HasPrefix(names[0], workPrefix) {
@@ -113,7 +113,7 @@ func TestFolderInUse(t *testing.T) {
 		}
 		path := filepath.Join(g.Dir, names[0])
 		touch(t, path, time.Now().Add(-1000*time.Hour))
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 			info, err := os.Stat(path)
 			if err != nil {
 				return err

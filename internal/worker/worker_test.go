@@ -19,6 +19,9 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
+// patience is how long a test waits for what is to come.
+const patience = time.Minute
+
 // both runs a test on both databases.
 func both(t *testing.T, change func(*Options), test func(t *testing.T, g *rig)) {
 	t.Helper()
@@ -33,14 +36,14 @@ func TestVideo(t *testing.T) {
 	both(t, func(o *Options) { o.Keep = time.Hour; o.Lease = 3 * time.Second }, func(t *testing.T, g *rig) {
 		var seen []job.Job
 		g.engine.save = func(context.Context) error {
-			// A heartbeat passes, and shows the preview and the progress.
-			for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			// A heartbeat passes, and shows the preview and the progress; one
+			// before it may have shown the preview too.
+			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				jobs, _, err := g.DB.Jobs(t.Context(), store.JobFilter{Project: 1})
 				if err != nil {
 					return err
 				}
-				if jobs[0].Preview != "" {
-					seen = jobs
+				if seen = jobs; jobs[0].Preview != "" && jobs[0].Phase == phaseDrawing {
 					break
 				}
 			}
@@ -485,7 +488,7 @@ func TestQueue(t *testing.T) {
 		for i := range n {
 			jobs = append(jobs, g.submit(job.Spec{Kind: job.Video, Seconds: 1, Seed: uint64(i)}))
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 			s, err := g.DB.Stats(t.Context())
 			if err != nil || time.Now().After(end) {
 				t.Fatalf("%+v, %v", s, err)
@@ -494,7 +497,7 @@ func TestQueue(t *testing.T) {
 				break
 			}
 		}
-		stop, done := context.WithTimeout(context.Background(), 10*time.Second)
+		stop, done := context.WithTimeout(context.Background(), patience)
 		defer done()
 		if err := q.Stop(stop); err != nil {
 			t.Error(err)
