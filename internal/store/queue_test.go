@@ -137,6 +137,20 @@ func TestQueueDrains(t *testing.T) {
 	})
 }
 
+// watchedContext says when somebody waits for its end.
+type watchedContext struct {
+	context.Context
+	waits chan<- bool
+}
+
+func (c watchedContext) Done() <-chan struct{} {
+	select {
+	case c.waits <- true:
+	default:
+	}
+	return c.Context.Done()
+}
+
 // TestQueueStops: Stop lets what runs end, and cancels it when its time is over.
 func TestQueueStops(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -154,14 +168,21 @@ func TestQueueStops(t *testing.T) {
 		jobs := []job.Job{submit(t, db, submission(1)), submit(t, db, submission(1)), submit(t, db, submission(1))}
 		recv(t, "a job", started)
 		recv(t, "a job", started)
-		stopped := make(chan error, 1)
-		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			stopped <- q.Stop(ctx)
-		}()
-		time.Sleep(100 * time.Millisecond)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		began, stopped := make(chan bool, 1), make(chan error, 1)
+		go func() { stopped <- q.Stop(watchedContext{ctx, began}) }()
+		recv(t, "Stop's waiting", began)
 		end <- true // one ends by itself
+		for late := time.Now().Add(patience); get(t, db, jobs[0]).State != job.Succeeded && get(t, db, jobs[1]).State != job.Succeeded; time.Sleep(time.Millisecond) {
+			if time.Now().After(late) {
+				t.Fatal("the one that ended did not succeed")
+			}
+		}
+		if len(cancelled) != 0 {
+			t.Error("the other was cancelled before its time was over")
+		}
+		cancel()
 		recv(t, "the cancelling of the other", cancelled)
 		if err := recv(t, "Stop", stopped); err != nil {
 			t.Error(err)
