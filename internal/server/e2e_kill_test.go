@@ -261,7 +261,7 @@ func count(ctx context.Context, t testing.TB, db *store.DB, query string, args .
 }
 
 const frozenConfig = `
-jobs: {lease: 1s, grace: 2s}
+jobs: {lease: 3s, grace: 2s}
 limits: {free_space: 0}
 `
 
@@ -277,12 +277,13 @@ func TestFrozenWorker(t *testing.T) {
 			p.start(role("api"))
 			p.ready()
 			first := p.start(role("worker"))
-			j := c.submit("name=a sample=1200ms draw=10ms")
+			j := c.submit("name=a hold=sample draw=1200ms")
 			eventually(t, 10*time.Second, "the first worker samples", func() bool { return len(p.wrote("a")) == 1 })
-			time.Sleep(100 * time.Millisecond) // it has told that it samples
+			c.until(j.ID, 10*time.Second, "sampling", func(j shownJob) bool { return j.Phase == "sampling" })
 			first.signal(syscall.SIGSTOP)
 			frozen := time.Now()
 			second := p.start(role("worker"))
+			p.openGate()
 			done := c.final(j.ID, 20*time.Second)
 			if done.State != "succeeded" || done.Attempt != 2 || time.Since(frozen) < time.Second {
 				t.Fatalf("after %v: %+v", time.Since(frozen), done)

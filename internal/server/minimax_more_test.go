@@ -86,13 +86,12 @@ func TestImages(t *testing.T) {
 // long is cancelled.
 func TestImagesThatFail(t *testing.T) {
 	f := newFake()
-	s := f.serve(t, &minimaxV1{b: f, imageWait: 20 * time.Millisecond})
-	c := &mmClient{t: t, base: s.URL, key: keyOne}
-	post := func() (int, string) {
+	post := func(wait time.Duration) (int, string) {
+		c := &mmClient{t: t, base: f.serve(t, &minimaxV1{b: f, imageWait: wait}).URL, key: keyOne}
 		_, a := c.json("POST", "/v1/image_generation", `{"model":"image-01","prompt":"a cat"}`)
 		return mmError(t, a)
 	}
-	if n, message := post(); n != 1001 || !strings.Contains(message, "not ready in 20ms") {
+	if n, message := post(20 * time.Millisecond); n != 1001 || !strings.Contains(message, "not ready in 20ms") {
 		t.Errorf("slow: %d %q", n, message)
 	}
 	f.mu.Lock()
@@ -107,7 +106,7 @@ func TestImagesThatFail(t *testing.T) {
 		number int
 	}{{job.Failed, job.Errorf(job.OutputUnsafe, "", "no"), 1027}, {job.Failed, nil, 1000}, {job.Cancelled, nil, 1000}, {job.Expired, nil, 1000}} {
 		f.auto = func(f *fake, id job.ID) { f.set(id, func(j *job.Job) { j.State, j.Error = tt.state, tt.err }) }
-		if n, message := post(); n != tt.number || message == "" {
+		if n, message := post(imageWait); n != tt.number || message == "" {
 			t.Errorf("%s %v: %d %q", tt.state, tt.err, n, message)
 		}
 	}
