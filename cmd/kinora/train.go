@@ -24,7 +24,7 @@ import (
 type TrainCmd struct {
 	Codec     TrainCodecCmd     `cmd:"" help:"Train the video autoencoder: comes first."`
 	Text      TrainTextCmd      `cmd:"" help:"Teach the text encoder the storybook's words before it sees films: minutes that save hours."`
-	Shards    TrainShardsCmd    `cmd:"" help:"Write latents for the trainer in tools/reference, which runs on a GPU."`
+	Frames    TrainFramesCmd    `cmd:"" help:"Write films to standard output for the trainer in tools/reference, which runs on a GPU."`
 	TextVideo TrainTextVideoCmd `cmd:"" name:"text-video" help:"Train the transformer and its text encoder on the codec's latents."`
 	// Beside the model itself:
 	Compare    TrainCompareCmd    `cmd:"" help:"Train the transformer and a dense twin for the same time, and set them side by side."`
@@ -55,7 +55,7 @@ type trainFlags struct {
 type TrainCodecCmd struct {
 	trainFlags
 	Latent      int    `default:"32" placeholder:"N" help:"Channels of a latent, which stands for 16×16×8 pixels. Of a new model."`
-	Batch       int    `default:"16" placeholder:"N" help:"Crops a step."`
+	Batch       int    `default:"8" placeholder:"N" help:"Crops a step."`
 	Crop        int    `default:"96" placeholder:"N" help:"Side of a crop in pixels, a multiple of 32."`
 	DecoderOnly bool   `xor:"latents" help:"Leave the encoder as it is, so that a transformer trained on its latents stays right."`
 	Anchor      string `xor:"latents" placeholder:"FILE" help:"A model whose latents to stay near, so that a transformer trained on them stays nearly right while the encoder gets better."`

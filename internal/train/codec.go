@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
@@ -13,15 +14,19 @@ import (
 
 // CodecOptions are what training the codec may be told.
 type CodecOptions struct {
-	Batch  int // crops a step
-	Crop   int // side of a crop in pixels, a multiple of 32
-	Groups int // groups of a crop, the single first frame included
+	Batch int // crops a step
+	Crop  int // side of a crop in pixels, a multiple of 32
+	// Groups of a crop, the single first frame counted as one. Films have more:
+	// after fewer groups than the layers over time look back on, later ones come
+	// out worse.
+	Groups int
 	Fresh  int // films drawn anew a step
-	// Noise is the deviation of noise added to the latents, relative to 1. The
-	// others weigh parts of the loss beside the L1 of the frames: Square the
-	// logarithm of each crop's mean square error, which is its PSNR; KL the mean square
-	// of the latents; Motion the L1 of frame differences; Scale scale
-	// equivariance.
+	// Noise is the largest deviation of noise added to the latents, relative to
+	// theirs; each crop draws its own. What a transformer makes is never quite a
+	// latent of a film, and the decoder is to draw that too. The others weigh
+	// parts of the loss beside the L1 of the frames: Square the logarithm of
+	// each crop's mean square error, which is its PSNR; KL the mean square of
+	// the latents; Motion the L1 of frame differences; Scale scale equivariance.
 	Noise, Square, KL, Motion, Scale float64
 	// DecoderOnly leaves the encoder as it is, so that a transformer trained
 	// on its latents stays right.
@@ -36,7 +41,7 @@ type CodecOptions struct {
 
 // DefaultCodec are the options that trained the embedded model.
 func DefaultCodec() CodecOptions {
-	return CodecOptions{Batch: 16, Crop: 96, Groups: 3, Fresh: 2, Noise: 0.05, Square: 0.2, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
+	return CodecOptions{Batch: 8, Crop: 96, Groups: 7, Fresh: 1, Noise: 0.25, Square: 0.2, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
 }
 
 // codecTask trains the autoencoder on crops of films.
@@ -113,11 +118,7 @@ type codecLoss struct{ total, l1, latent, psnr float64 }
 
 func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share float32) codecLoss {
 	z := t.model.Encode(o, x, true, nil)
-	noise := tensor.Zeros(z.Shape...)
-	rng := stepRNG(t.seed, step, 16+uint64(i))
-	for i := range noise.Data() {
-		noise.Data()[i] = float32(rng.NormFloat64() * t.opt.Noise)
-	}
+	noise := latentNoise(z, t.opt.Noise, stepRNG(t.seed, step, 16+uint64(i)))
 	y := t.model.Decode(o, o.Add(z, noise), true, nil)
 	l1, kl := o.L1(y, x), o.MeanSquare(z)
 	move := o.L1(differences(o, y), differences(o, x))
@@ -139,6 +140,25 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 		latent: math.Sqrt(float64(kl.Data()[0])), psnr: psnr(y.Data(), x.Data()),
 	}
 	o.Backward(loss, share)
+	return out
+}
+
+// latentNoise is noise for latents z [B, ...] of a deviation of its own for
+// each of the B, from none to most times that of the latents.
+func latentNoise(z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor {
+	out := tensor.Zeros(z.Shape...)
+	var square float64
+	for _, v := range z.Data() {
+		square += float64(v) * float64(v)
+	}
+	most *= math.Sqrt(square / float64(z.Len()))
+	n := z.Len() / z.Dim(0)
+	for i := range z.Dim(0) {
+		u := rng.Float64()
+		for k := range n {
+			out.Data()[i*n+k] = float32(rng.NormFloat64() * most * u * u)
+		}
+	}
 	return out
 }
 

@@ -3,11 +3,13 @@ package train
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -22,7 +24,6 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
-	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
 // tiny is a model that trains in a moment.
@@ -301,41 +302,75 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-func TestShards(t *testing.T) {
-	dir, m := t.TempDir(), tiny(t)
-	o := ShardOptions{Windows: 5, PerShard: 3, Chunks: 2, Captions: 2, Seed: 1}
-	write := func() (counts []int) {
-		if err := WriteShards(t.Context(), m, Storybook{Seed: 1}, dir, o, func(n int) { counts = append(counts, n) }); err != nil {
+func TestStream(t *testing.T) {
+	m := tiny(t)
+	o := StreamOptions{First: 4, Windows: 3, Groups: 3, Captions: 2, Seed: 1}
+	write := func() []byte {
+		var out bytes.Buffer
+		if err := Stream(t.Context(), m, Storybook{Seed: 1}, &out, o); err != nil {
 			t.Fatal(err)
 		}
-		return counts
+		return out.Bytes()
 	}
-	if got := write(); !slices.Equal(got, []int{3, 5}) {
-		t.Errorf("told of %v windows", got)
+	all := write()
+	if !bytes.Equal(all, write()) {
+		t.Error("a stream written again differs")
 	}
-	path := filepath.Join(dir, "shard-00001.safetensors")
-	first, err := os.ReadFile(path)
+	line, rest, _ := bytes.Cut(all, []byte("\n"))
+	var h StreamHeader
+	if err := json.Unmarshal(line, &h); err != nil || h.Format != StreamFormat || h.Frames != 17 || len(rest) != 3*h.Record {
+		t.Fatalf("header %+v, %v, before %d bytes", h, err, len(rest))
+	}
+	w, err := Storybook{Seed: 1}.Window(t.Context(), 6, h.Frames, h.Width, h.Height, m.Config.FPS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := safetensors.Parse(first)
-	if err != nil {
-		t.Fatal(err)
+	last := rest[2*h.Record:]
+	if !bytes.Equal(last[len(last)-len(w.Frames):], w.Frames) {
+		t.Error("the last record does not end with the frames of window 6")
 	}
-	z, shape, err := f.Float32("latents")
-	if err != nil || !slices.Equal(shape, []int{2, 5, 2, 4, 4}) || len(z) != 2*5*2*4*4 {
-		t.Errorf("latents of shape %v, %v", shape, err)
+	if got := math.Float32frombits(binary.LittleEndian.Uint32(last)); got != float32(w.Seconds) {
+		t.Errorf("a film of %g s is said to have %g", w.Seconds, got)
 	}
-	var captions [][]string
-	if err := json.Unmarshal([]byte(f.Metadata()["captions"]), &captions); err != nil || len(captions) != 2 || len(captions[1]) != 2 || captions[1][0] == "" {
-		t.Errorf("captions %q, %v", captions, err)
+	caption := last[4+4*h.Groups:]
+	if open := binary.LittleEndian.Uint16(caption); open != 1 {
+		t.Errorf("a caption begins with token %d, not with the opening one", open)
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
+	actors := caption[2*h.Captions*h.Max:][:h.Groups*(h.Height/16)*(h.Width/16)]
+	if slices.Max(actors) == 0 {
+		t.Error("no latent shows an actor")
 	}
-	write()
-	if again, _ := os.ReadFile(path); !bytes.Equal(first, again) {
-		t.Error("a shard written again differs")
+}
+
+func TestStreamStopsWhenItsReaderIsGone(t *testing.T) {
+	r, w := io.Pipe()
+	go func() {
+		io.CopyN(io.Discard, r, 1000)
+		r.Close()
+	}()
+	err := Stream(t.Context(), tiny(t), Storybook{Seed: 1}, w, StreamOptions{Groups: 2, Captions: 1})
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLatentNoise(t *testing.T) {
+	const rows, n = 64, 1000
+	z := tensor.Zeros(rows, n)
+	for i := range z.Data() {
+		z.Data()[i] = 2
+	}
+	noise := latentNoise(z, 0.25, stepRNG(1, 2, 3))
+	least, most := math.Inf(1), 0.0
+	for i := range rows {
+		var sum float64
+		for _, v := range noise.Data()[i*n : (i+1)*n] {
+			sum += float64(v) * float64(v)
+		}
+		least, most = min(least, math.Sqrt(sum/n)), max(most, math.Sqrt(sum/n))
+	}
+	if least > 0.05 || most < 0.3 || most > 0.55 {
+		t.Errorf("deviations from %.3f to %.3f, want almost 0 to almost a quarter of 2", least, most)
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""reel in PyTorch: the oracle of Kinora's own model, and its trainer for a GPU.
+"""reel in PyTorch: the oracle of Kinora's own model.
 
 The Go code in internal/model/reel is the product; this file says the same in
 another language, from the mathematics, so that the two can be held against
@@ -7,10 +7,8 @@ each other. Nothing at run time needs it.
 
   reel.py golden --out internal/model/reel/testdata
       writes a tiny model, and what every layer and every gradient of it must be
-  reel.py shard --from FILE --out DIR
-      writes a small made-up shard, to try `train` with
-  reel.py train --from FILE --data DIR --out FILE
-      trains the transformer on latents; README.md has the format of a shard
+
+train.py beside this file trains on a GPU.
 
 Names and layouts of parameters are those of the weights file: linear
 [out, in], convolution [out, kt, kh, kw, in], depthwise [kt, kh, kw, channels].
@@ -19,12 +17,10 @@ Activations have their channels last: video [B, T, H, W, C], tokens [B, N, C].
 Runs on torch 1.13 (Debian's python3-torch) and later.
 """
 import argparse
-import glob
 import json
 import math
 import os
 import struct
-import time
 import unicodedata
 
 import torch
@@ -386,7 +382,11 @@ class Text(Module):
     def forward(self, prompts):
         """Lists of ids → tokens [B, L, C], their mean, normalised [B, C], seen [B, L]."""
         lens = torch.tensor([len(p) for p in prompts], device=self.table.device)
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(p) for p in prompts], batch_first=True).to(lens.device)
+        ids = nn.utils.rnn.pad_sequence([torch.tensor(p) for p in prompts], batch_first=True)
+        return self.encode(ids.to(lens.device), lens)
+
+    def encode(self, ids, lens):
+        """The same of padded ids [B, L] and their lengths [B]."""
         seen = torch.arange(ids.shape[1], device=ids.device) < lens[:, None]
         x = self.table[ids]
         heads = self.cfg["heads"]
@@ -471,13 +471,6 @@ class FeedForward(Module):
         h = swiglu(torch.einsum("bnc,ehc->bneh", x, self.experts1.weight))
         y = torch.einsum("bneh,ech,bne->bnc", h, self.experts2.weight, probs * chosen)
         return y * (self.experts / (2 * self.top_k))
-
-    def balance(self, rate):
-        """Moves the bias towards even use by the sign of the error."""
-        share = self.count / self.count.mean()
-        self.router_bias += rate * (1 - share).sign()
-        self.count.zero_()
-        return share.max().item()
 
 
 class Experts(Module):
@@ -816,226 +809,6 @@ def golden(a):
     size = sum(os.path.getsize(os.path.join(a.out, n)) for n in os.listdir(a.out))
     print(f"{len(g.out)} tensors, {size / 2**20:.2f} MiB in {a.out}")
 
-# ------------------------------------------------------------------- training
-
-
-class Shards:
-    """All windows of a folder of shards, in memory; README.md has the format."""
-
-    def __init__(self, folder, groups, shape):
-        self.latents, self.place, self.seconds, self.captions = [], [], [], []
-        for path in sorted(glob.glob(os.path.join(folder, "*.safetensors"))):
-            t, meta = load_file(path)
-            z, captions = t["latents"], json.loads(meta["captions"])
-            if z.dim() != 5 or z.shape[1] < groups or tuple(z.shape[2:]) != shape:
-                raise SystemExit(f"{path}: latents are {list(z.shape)}, must be [N, {groups} or more, {shape}]")
-            if not len(z) == len(captions) == len(t["place"]) == len(t["seconds"]) or not all(captions):
-                raise SystemExit(f"{path}: latents, place, seconds and captions are not of equally many windows")
-            self.latents.append(z[:, :groups])
-            self.place.append(t["place"][:, :groups].float())
-            self.seconds.append(t["seconds"].float())
-            self.captions += captions
-        if not self.captions:
-            raise SystemExit(f"{folder}: there is no shard (*.safetensors) here")
-        self.latents, self.place, self.seconds = (torch.cat(x) for x in (self.latents, self.place, self.seconds))
-
-    def draw(self, n, rng, device):
-        at = torch.randint(len(self.captions), (n,), generator=rng)
-        pick = lambda options: options[int(torch.randint(len(options), (), generator=rng))]
-        z, place, seconds = (x[at].to(device) for x in (self.latents, self.place, self.seconds))
-        return z.float(), place, seconds, [pick(self.captions[i]) for i in at]
-
-
-def draw_levels(n, chunks, image, rng):
-    """Noise levels [n, G]: one a chunk, logit-normal (Esser 2024); the past of
-    a second chunk is clean, or nearly, half of the time, and the first frame
-    sometimes given."""
-    uniform = lambda: torch.rand(n, generator=rng)
-    runs = []
-    for i, groups in enumerate(chunks):
-        level = torch.sigmoid(1.2 * torch.randn(n, generator=rng) - 1)
-        # Sampling begins at pure noise, which a logit-normal hardly ever draws.
-        level = torch.where(uniform() < 1 / 4, 0.2 * uniform() ** 2, level)
-        if i < len(chunks) - 1:
-            clean = torch.where(uniform() < 0.5, 1 - 0.15 * uniform(), torch.ones(n))
-            level = torch.where(uniform() < 0.5, clean, level)
-        runs.append(level[:, None].expand(-1, groups))
-    t = torch.cat(runs, 1).contiguous()
-    t[uniform() < image, 0] = 1
-    return t
-
-
-class Muon(torch.optim.Optimizer):
-    """Muon (Jordan 2024): the step of a matrix is its momentum made orthogonal
-    by five Newton-Schulz iterations, scaled as AdamW's steps are (Liu 2025).
-    A stack of experts is one matrix each."""
-
-    def __init__(self, params, lr, weight_decay):
-        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            alike = {}  # of one shape: they go through the iterations together
-            for p in group["params"]:
-                s = self.state[p]
-                if not s:
-                    s["momentum"] = torch.zeros_like(p)
-                s["momentum"].mul_(0.95).add_(p.grad)
-                look = p.grad + 0.95 * s["momentum"]
-                look = look if p.dim() == 3 else look.flatten(1)[None]
-                alike.setdefault(look.shape[1:], []).append((p, look))
-            for shape, steps in alike.items():
-                x = self.orthogonal(torch.cat([look for _, look in steps])) * math.sqrt(max(shape))
-                for (p, look), o in zip(steps, x.split([len(look) for _, look in steps])):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(o.reshape(p.shape), alpha=group["lr"])
-
-    @staticmethod
-    def orthogonal(x):
-        tall = x.shape[1] > x.shape[2]
-        x = x.transpose(1, 2) if tall else x
-        x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-        x = x.bfloat16() if x.is_cuda else x
-        for _ in range(5):
-            a = x @ x.transpose(1, 2)
-            x = 3.4445 * x + (2.0315 * a @ a - 4.7750 * a) @ x
-        return (x.transpose(1, 2) if tall else x).float()
-
-
-class Recipe:
-    """The optimizers and the moving average of internal/nn: weights decay,
-    biases, gains and tables do not; the gradient is clipped at norm 1."""
-
-    def __init__(self, model, a):
-        self.a, self.steps, self.model = a, 0, model
-        named = [(k, p) for k, p in model.named_parameters() if not k.startswith("codec.")]
-        self.params = [p for _, p in named]
-        matrix = lambda k, p: k.endswith(".weight") and p.dim() >= 2 and p.shape[0] >= 16 and not a.adamw
-        rest = [(k, p) for k, p in named if not matrix(k, p)]
-        self.optimizers = [torch.optim.AdamW([
-            {"params": [p for k, p in rest if k.endswith(".weight")], "weight_decay": 0.01},
-            {"params": [p for k, p in rest if not k.endswith(".weight")], "weight_decay": 0.0},
-        ], lr=a.lr, betas=(0.9, 0.99), eps=1e-8)]
-        if not a.adamw:
-            self.optimizers.append(Muon([p for k, p in named if matrix(k, p)], a.lr, 0.01))
-        self.ema = {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-    def rate(self):
-        """A linear rise, a plateau, a linear fall to zero (Hagele 2024)."""
-        up, fall = min(1, (self.steps + 1) / max(self.a.warmup, 1)), self.a.steps * self.a.cooldown
-        return self.a.lr * min(up, (self.a.steps - self.steps) / fall if fall else 1)
-
-    def step(self):
-        norm = nn.utils.clip_grad_norm_(self.params, 1.0).item()
-        if math.isfinite(norm):
-            for o in self.optimizers:
-                for group in o.param_groups:
-                    group["lr"] = self.rate()
-                o.step()
-            # A young average follows faster.
-            decay = min(self.a.ema, (2 + self.steps) / (11 + self.steps))
-            with torch.no_grad():
-                now = self.model.state_dict()
-                for k in self.ema:
-                    if k.endswith("router_bias"):
-                        self.ema[k].copy_(now[k])
-                    elif not k.startswith("codec."):
-                        self.ema[k].lerp_(now[k], 1 - decay)
-        self.steps += 1
-        for p in self.params:
-            p.grad = None
-        return norm
-
-    def state(self):
-        return {"steps": self.steps, "ema": self.ema, "optimizers": [o.state_dict() for o in self.optimizers],
-                "model": self.model.state_dict()}
-
-    def load(self, state):
-        self.steps, self.ema = state["steps"], state["ema"]
-        self.model.load_state_dict(state["model"])
-        for o, s in zip(self.optimizers, state["optimizers"]):
-            o.load_state_dict(s)
-
-
-def train_step(model, tokenizer, data, a, chunks, rng, device):
-    """Forward and backward of one batch; the loss."""
-    total, parts = 0.0, a.batch // a.micro
-    limit = model.cfg["text"]["max"]
-    for _ in range(parts):
-        clean, place, seconds, captions = data.draw(a.micro, rng, device)
-        empty = torch.rand(a.micro, generator=rng) < a.no_text
-        ids = [tokenizer.encode("" if e else c, limit) for e, c in zip(empty, captions)]
-        t = draw_levels(a.micro, chunks, a.image, rng).to(device)
-        level = t[:, :, None, None, None]
-        z = level * clean + (1 - level) * torch.randn(clean.shape, generator=rng).to(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-            y = model.flow(z, t, place, seconds, model.text(ids), 0, chunks)
-        loss = velocity_loss(y.float(), clean, t) / parts
-        loss.backward()
-        total += loss.item()
-    return total
-
-
-def save_trained(path, recipe, tokenizer):
-    recipe.model.save(path, tokenizer, state=recipe.ema)
-
-
-def train(a):
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.manual_seed(a.seed)
-    model, tokenizer = open_model(a.start)
-    if a.fresh:
-        model.text, model.flow = Text(model.cfg["text"]), Flow(model.cfg)
-    model.codec.requires_grad_(False)
-    model.to(device)
-    cfg = model.cfg
-    chunks = [a.groups or cfg["flow"]["groups"]] * a.chunks
-    chunks[0] += 1
-    data = Shards(a.data, sum(chunks), (cfg["height"] // 16, cfg["width"] // 16, cfg["codec"]["latent"]))
-    recipe = Recipe(model, a)
-    if a.state and os.path.exists(a.state):
-        recipe.load(torch.load(a.state, map_location=device))
-    print(f"{len(data.captions)} windows, {sum(p.numel() for p in recipe.params) / 1e6:.2f}M parameters, {device}")
-    began, saved, since, mean = time.time(), time.time(), recipe.steps, 0.0
-    try:
-        while recipe.steps < a.steps:
-            # The draws of a step are a function of the step alone.
-            rng = torch.Generator().manual_seed(a.seed << 32 | recipe.steps)
-            loss = train_step(model, tokenizer, data, a, chunks, rng, device)
-            rate, norm = recipe.rate(), recipe.step()
-            worst = max([m.balance(1e-3) for m in model.mixtures()], default=1.0)
-            mean += loss
-            if recipe.steps % a.log == 0 or recipe.steps == a.steps:
-                done = recipe.steps - since
-                speed = done / (time.time() - began)
-                print(f"step {recipe.steps}/{a.steps}  loss {mean / (done % a.log or a.log):.4f}  lr {rate:.2e}  norm {norm:.2f}"
-                      f"  experts {worst:.2f}  {speed * a.batch:.1f} windows/s  {(a.steps - recipe.steps) / speed / 60:.0f} min left",
-                      flush=True)
-                mean = 0.0
-            if time.time() - saved > 300:
-                saved = time.time()
-                save_trained(a.out, recipe, tokenizer)
-    except KeyboardInterrupt:
-        print("stopped")
-    save_trained(a.out, recipe, tokenizer)
-    if a.state:
-        torch.save(recipe.state(), a.state + ".part")
-        os.replace(a.state + ".part", a.state)
-
-
-def shard(a):
-    """Windows of which the caption says everything: a trainer must learn them."""
-    model, _ = open_model(a.start)
-    c, rng = model.cfg, torch.Generator().manual_seed(a.seed)
-    g, h, w = 1 + 2 * c["flow"]["groups"], c["height"] // 16, c["width"] // 16
-    names = ["a red ball rises", "a blue boat drifts left", "\u4e00\u53ea\u732b", "\u0642\u0637\u0629"]
-    looks = torch.randn(len(names), g, h, w, c["codec"]["latent"], generator=rng)
-    at = torch.randint(len(names), (a.windows,), generator=rng)
-    z = 0.95 * looks[at] + 0.3 * torch.randn(a.windows, *looks.shape[1:], generator=rng)
-    tensors = {"latents": z.bfloat16(), "place": (torch.arange(g) / g).expand(a.windows, -1), "seconds": torch.full((a.windows,), 6.0)}
-    os.makedirs(a.out, exist_ok=True)
-    save_file(os.path.join(a.out, "made-up.safetensors"), tensors, {"captions": json.dumps([[names[i]] for i in at])})
-
 # --------------------------------------------------------------- command line
 
 
@@ -1045,33 +818,7 @@ def main():
     c = sub.add_parser("golden", help="write what every layer and gradient must be")
     c.add_argument("--out", required=True, metavar="DIR")
     c.add_argument("--seed", type=int, default=2)
-    c = sub.add_parser("shard", help="write a made-up shard of latents")
-    c.add_argument("--from", dest="start", required=True, metavar="FILE", help="weights file that says the shapes")
-    c.add_argument("--out", required=True, metavar="DIR")
-    c.add_argument("--windows", type=int, default=64)
-    c.add_argument("--seed", type=int, default=1)
-    c = sub.add_parser("train", help="train the transformer on shards of latents")
-    c.add_argument("--from", dest="start", required=True, metavar="FILE", help="weights file: shapes, tokenizer, codec, first weights")
-    c.add_argument("--data", required=True, metavar="DIR", help="folder of shards")
-    c.add_argument("--out", required=True, metavar="FILE", help="where the averaged weights go")
-    c.add_argument("--state", metavar="FILE", help="state of the run: it goes on from there, and is kept there")
-    c.add_argument("--fresh", action="store_true", help="new weights for transformer and text encoder")
-    c.add_argument("--adamw", action="store_true", help="no Muon for the weight matrices")
-    for name, default, text in (("steps", 2000, "steps of the whole run"), ("batch", 16, "windows a step"),
-                                ("micro", 0, "windows of a forward pass, 0 for all"), ("chunks", 1, "1 or 2"),
-                                ("groups", 0, "of a chunk, 0 for the model's own"), ("warmup", 40, "steps"),
-                                ("log", 50, "steps between lines"), ("seed", 1, "")):
-        c.add_argument("--" + name, type=int, default=default, help=text)
-    for name, default, text in (("lr", 1.5e-3, "peak learning rate"), ("cooldown", 0.3, "share of the steps, at the end"),
-                                ("ema", 0.999, "decay of the moving average"), ("no-text", 0.1, "share of empty prompts"),
-                                ("image", 0.1, "share of windows whose first frame is given")):
-        c.add_argument("--" + name, type=float, default=default, help=text)
-    a = p.parse_args()
-    if a.command == "train":
-        a.micro = a.micro or a.batch
-        if a.batch % a.micro or a.chunks not in (1, 2):
-            p.error("--batch must be a multiple of --micro, --chunks 1 or 2")
-    {"golden": golden, "shard": shard, "train": train}[a.command](a)
+    golden(p.parse_args())
 
 
 if __name__ == "__main__":
