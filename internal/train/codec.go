@@ -39,7 +39,7 @@ type CodecOptions struct {
 	Hold   float64
 }
 
-// DefaultCodec are the options that trained the embedded model.
+// DefaultCodec are the options of a new run.
 func DefaultCodec() CodecOptions {
 	return CodecOptions{Batch: 8, Crop: 96, Groups: 7, Fresh: 1, Noise: 0.25, Square: 0.2, KL: 1e-3, Motion: 1, Scale: 0.25, Hold: 0.5}
 }

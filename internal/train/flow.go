@@ -31,7 +31,7 @@ type FlowOptions struct {
 	Focus float64
 }
 
-// DefaultFlow are the options that trained the embedded model.
+// DefaultFlow are the options of a new run.
 func DefaultFlow() FlowOptions {
 	return FlowOptions{Batch: 16, Micro: 4, Chunks: 1, Fresh: 3, Keep: 2000, NoText: 0.1, Image: 0.1, Focus: 3}
 }
