@@ -599,13 +599,52 @@ def balance(m, rate):
     return share.max()
 
 
-def stages(a):
-    """(groups of a chunk, chunks, windows a step, share of the time at which it ends)"""
-    out = []
-    for text in a.stages.split(","):
-        groups, chunks, batch, end = text.split(":")
-        out.append((int(groups), int(chunks), int(batch), float(end)))
-    return out
+class Course:
+    """The stages of a run, and the drawing of each one's windows, which begins
+    before the stage does."""
+
+    def __init__(self, a, data):
+        self.a, self.data, self.now, self.drawn = a, data, 0, 0
+        self.stages = []  # groups of a chunk, chunks, windows a step, share of the time at which it ends
+        for text in a.stages.split(","):
+            groups, chunks, batch, end = text.split(":")
+            self.stages.append((int(groups), int(chunks), int(batch), float(end)))
+        self.films = data.films(self.window(0), a.seed)
+        while len(data.rings[self.window(0)]) < min(a.keep, self.stages[0][2]):
+            self.films.gather(wait=True)
+
+    def window(self, stage):
+        groups, chunks, _, _ = self.stages[stage]
+        return 1 + groups * chunks
+
+    def stage(self, done):
+        """Groups of each chunk and windows a step when a share of the time is over."""
+        self.films.gather()
+        last = len(self.stages) - 1
+        while self.now < last and done >= self.stages[self.now][3]:
+            self.now += 1
+        while self.drawn < self.now or self.drawn < last and done >= self.stages[self.drawn][3] - self.a.ahead:
+            self.films.stop()
+            self.drawn += 1
+            self.films = self.data.films(self.window(self.drawn), self.a.seed + self.drawn)
+        while not any(g >= self.window(self.now) and len(r) for g, r in self.data.rings.items()):
+            self.films.gather(wait=True)
+        groups, chunks, batch, _ = self.stages[self.now]
+        return [1 + groups] + [groups] * (chunks - 1), batch
+
+
+def flow_gradients(model, data, empty, chunks, batch, micro):
+    """The loss of a step's windows; the model has the gradients of its mean over all."""
+    parts, device = max(1, batch // micro) if micro else 1, empty.device
+    for _ in range(parts):
+        clean, actors, place, seconds, ids = data.draw(batch // parts, sum(chunks))
+        no_text = torch.rand(len(ids), device=device) < 0.1
+        ids = torch.where(no_text[:, None], empty, ids)
+        t = draw_levels(len(ids), chunks, 0.1, device)
+        with autocast(device):
+            loss = flow_loss(model, clean, actors, place, seconds, ids, t, chunks)
+        (loss / parts).backward()
+    return loss
 
 
 def train_flow(a):
@@ -613,56 +652,31 @@ def train_flow(a):
     model, tokenizer = open_model(a)
     model.codec.requires_grad_(False)
     model.to(device)
-    plan = stages(a)
     data = Latents(a, model.codec, device)
-    windows = [1 + groups * chunks for groups, chunks, _, _ in plan]
-    drawn = 0  # the stage whose windows are being drawn: ahead of the one that learns
-    films = data.films(windows[0], a.seed)
+    course = Course(a, data)
     recipe = Recipe(a, [(k, p) for k, p in model.named_parameters() if not k.startswith("codec.")])
-    while len(data.rings[windows[0]]) < min(a.keep, plan[0][2]):
-        films.gather(wait=True)
-    recipe.began = time.time()
-    log, now = Log(recipe), 0
-    empty = torch.tensor(tokenizer.encode("", model.cfg["text"]["max"]), device=device)
-    limit = 0
+    limit = model.cfg["text"]["max"]
+    empty = torch.tensor((tokenizer.encode("", limit) + [0] * limit)[:limit], device=device)
+    log, saved, worst = Log(recipe), 0, torch.ones(())
     try:
         while recipe.done() < 1:
-            films.gather()
-            while now < len(plan) - 1 and recipe.done() >= plan[now][3]:
-                now += 1
-            while drawn < now or drawn < len(plan) - 1 and recipe.done() >= plan[drawn][3] - a.ahead:
-                films.stop()
-                drawn += 1
-                films = data.films(windows[drawn], a.seed + drawn)
-            while not any(g >= windows[now] and len(r) for g, r in data.rings.items()):
-                films.gather(wait=True)
-            groups, chunks, batch, _ = plan[now]
-            parts = max(1, batch // a.micro) if a.micro else 1
-            chunks = [1 + groups] + [groups] * (chunks - 1)
-            for _ in range(parts):
-                clean, actors, place, seconds, ids = data.draw(batch // parts, sum(chunks))
-                no_text = torch.rand(len(ids), device=device) < 0.1
-                ids[no_text] = 0
-                ids[no_text, :len(empty)] = empty.expand(int(no_text.sum()), -1)
-                with autocast(device):
-                    loss = flow_loss(model, clean, actors, place, seconds, ids, draw_levels(len(ids), chunks, 0.1, device), chunks)
-                (loss / parts).backward()
+            chunks, batch = course.stage(recipe.done())
+            loss = flow_gradients(model, data, empty, chunks, batch, a.micro)
             norm = recipe.step()
             for m in model.mixtures():
                 worst = balance(m, 1e-3)
             log.add(loss, batch, lambda: f"norm {norm.item():.2f}  experts {worst.item():.2f}  windows "
                     + " ".join(f"{g}:{r.n}" for g, r in data.rings.items()))
-            if a.save and recipe.done() > limit + 0.2:
-                limit = recipe.done()
+            if a.save and recipe.done() > saved + 0.2:
+                saved = recipe.done()
                 model.save(a.save, tokenizer, state=recipe.average(model))
     except KeyboardInterrupt:
         print("stopped")
-    films.stop()
+    course.films.stop()
     print(f"{recipe.steps} steps")
     if a.raw:
         model.save(a.raw, tokenizer)
     model.save(a.out, tokenizer, state=recipe.average(model))
-
 
 # ---------------------------------------------------------------- command line
 
@@ -682,7 +696,7 @@ def main():
     c.add_argument("--from", dest="start", required=True, metavar="FILE", help="weights of a small model, as golden writes")
     codec = sub.add_parser("codec", help="train the codec")
     flow = sub.add_parser("flow", help="train the transformer and the text encoder")
-    for c, lr in ((codec, 2e-3), (flow, 2e-3)):
+    for c in (codec, flow):
         c.add_argument("--from", dest="start", required=True, metavar="FILE", help="weights file: shapes, tokenizer, first weights")
         c.add_argument("--warm", metavar="FILE", help="take text encoder and transformer from there")
         c.add_argument("--shape", default="{}", metavar="JSON", help='sizes to change, as in {"codec": {"latent": 32}}')
@@ -690,7 +704,7 @@ def main():
         c.add_argument("--out", required=True, metavar="FILE", help="where the averaged weights go")
         c.add_argument("--raw", metavar="FILE", help="where the weights go that were not averaged")
         c.add_argument("--minutes", type=float, required=True, help="how long to train")
-        c.add_argument("--lr", type=float, default=lr, help="peak learning rate")
+        c.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
         c.add_argument("--warmup", type=int, default=100, help="steps over which the rate rises")
         c.add_argument("--cooldown", type=float, default=0.5, help="share of the time, at the end, over which it falls")
         c.add_argument("--ema", type=float, default=0.998, help="decay of the moving average")
@@ -703,7 +717,7 @@ def main():
     codec.add_argument("--films", type=int, default=1 << 40, help="films to draw in all: without more, kinora stops drawing")
     codec.add_argument("--noise", type=float, default=0.25, help="largest deviation of noise on the latents, relative to theirs")
     codec.add_argument("--decoder-only", action="store_true", help="leave the encoder as it is")
-    flow.add_argument("--stages", default="2:1:512:0.25,6:1:256:0.6,6:2:128:1", metavar="G:C:N:END,...",
+    flow.add_argument("--stages", default="2:1:512:0.22,6:1:256:0.62,6:2:128:1", metavar="G:C:N:END,...",
                       help="groups of a chunk, chunks, windows a step, and the share of the time at which the stage ends")
     flow.add_argument("--ahead", type=float, default=0.1, help="share of the time by which films are drawn before their stage")
     flow.add_argument("--micro", type=int, default=0, help="windows of a forward pass; 0 for all")
