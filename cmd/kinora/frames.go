@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/train"
 )
 
@@ -25,7 +26,7 @@ func (c *TrainFramesCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	flags := trainFlags{runFlags: runFlags{Seed: c.Seed}, Films: c.Films, Simple: c.Simple}
-	src, err := flags.source(ctx, float64(8*c.Groups))
+	src, err := flags.source(ctx, float64(reel.Frames(c.Groups)))
 	if err != nil {
 		return err
 	}
