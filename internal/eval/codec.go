@@ -76,7 +76,7 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 		r.Frame(film[i*size:(i+1)*size], float64(i)/float64(c.FPS))
 	}
 	l := &reel.Latents{H: c.Height / 16, W: c.Width / 16, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
-	cpu, stream := tensor.NewCPU(gemm.BF16), reel.NewStream()
+	cpu, encoder := tensor.NewCPU(gemm.BF16), m.Codec.NewEncoder()
 	for at := 0; at < frames; {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -88,9 +88,7 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 		x := tensor.Zeros(1, n, c.Height, c.Width, 3)
 		toFloats(x.Data(), film[at*size:(at+n)*size])
 		cpu.Arena.Reset()
-		stream.Record()
-		l.Data = append(l.Data, m.Codec.Encode(cpu, x, at == 0, stream).Data()...)
-		stream.Advance()
+		l.Data = append(l.Data, encoder.Next(cpu, x).Data()...)
 		l.Groups++
 		at += n
 	}

@@ -201,7 +201,7 @@ func Reconstruct(m *reel.Model, w Window) (frames []byte, decibels float64) {
 	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
 	w.pixels(x.Data(), 0, 0, w.W, w.H)
 	cpu := tensor.NewCPU(gemm.BF16)
-	y := m.Codec.Decode(cpu, m.Codec.Encode(cpu, x, true, nil), true, nil).Data()
+	y := m.Codec.Decode(cpu, m.Codec.NewEncoder().Next(cpu, x), true, nil).Data()
 	frames = make([]byte, len(y))
 	for i, v := range y {
 		frames[i] = byte(max(0, min(255, v*127.5+128)))

@@ -413,3 +413,24 @@ func TestActorShares(t *testing.T) {
 		t.Errorf("shares %v, want %v", got, want)
 	}
 }
+
+// TestDecoderOnly trains the decoder alone: the encoder keeps its bytes, and
+// the latents the statistics by which a transformer knows them.
+func TestDecoderOnly(t *testing.T) {
+	m, before := tiny(t), tiny(t)
+	for _, m := range []*reel.Model{m, before} {
+		m.Codec.SetStatistics([]float32{1, 2, 3, 4}, []float32{5, 6, 7, 8})
+	}
+	co := codecOptions()
+	co.DecoderOnly = true
+	if err := Codec(t.Context(), m, Storybook{Seed: 1}, options(t.TempDir(), 2), co, nil); err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{"codec.in", "codec.down", "codec.enc", "codec.to_latent", "codec.latent_"}
+	for _, name := range m.CodecParams.Names() {
+		keep := slices.ContainsFunc(kept, func(p string) bool { return strings.HasPrefix(name, p) })
+		if same := slices.Equal(m.CodecParams.Get(name).Data(), before.CodecParams.Get(name).Data()); same != keep {
+			t.Errorf("%s the same: %v, want %v", name, same, keep)
+		}
+	}
+}

@@ -314,6 +314,11 @@ class Codec(Module):
             h = block(h)
         return self.to_latent(rms_norm(h, self.enc_gain))
 
+    def encode_closely(self, x):
+        """encode, corrected by how what is decoded from it reads."""
+        z = self.encode(x)
+        return z + (z - self.encode(self.decode(z)))
+
     def decode(self, z, first=True):
         h = self.from_latent(z)
         for block in self.dec_deep:
@@ -686,6 +691,7 @@ def golden_codec(g, m):
     g.grads("codec_grad", m.codec, "codec.")
     g.want("encode", m.codec.encode(x))
     g.want("encode_frame", m.codec.encode(x[:, :1]))
+    g.want("encode_closely", m.codec.encode_closely(x))
     g.want("encode_rest", m.codec.encode(x[:, 1:], first=False))
     z = g.given("latents", 2, 2, 2, 2, c["latent"])
     g.want("decode", m.codec.decode(z))

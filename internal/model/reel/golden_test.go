@@ -159,6 +159,7 @@ func (g *golden) codec(t *testing.T, m *Model) {
 	x, z := g.in(t, "video"), g.in(t, "latents")
 	check("encode", c.Encode(o, x, true, nil))
 	check("encode_frame", c.Encode(o, o.Narrow(x, 1, 0, 1), true, nil))
+	check("encode_closely", c.NewEncoder().Next(o, x))
 	check("encode_rest", c.Encode(o, o.Narrow(x, 1, 1, x.Dim(1)), false, nil))
 	check("decode", c.Decode(o, z, true, nil))
 	check("decode_frame", c.Decode(o, o.Narrow(z, 1, 0, 1), true, nil))

@@ -149,7 +149,7 @@ func (m *Model) newSampling(r Request) *sampling {
 	s.text = Text{Tokens: keepTensor(text.Tokens), Pooled: keepTensor(text.Pooled), Lens: text.Lens}
 	if r.Image != nil {
 		x := tensor.New(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
-		s.first = append(s.first, m.Codec.Encode(s.cpu, x, true, nil).Data()...)
+		s.first = append(s.first, m.Codec.NewEncoder().Next(s.cpu, x).Data()...)
 		m.Codec.Standardise(s.first)
 	}
 	return s

@@ -217,3 +217,30 @@ func TestShortVideoBeginsALongerOne(t *testing.T) {
 		t.Error("the length of a film changes nothing: this test shows nothing")
 	}
 }
+
+// TestEncoder sees that an encoder's latents of a film in pieces are those of
+// the film at once, and that these are what its comment says.
+func TestEncoder(t *testing.T) {
+	m, o := tiny(t), f32()
+	film := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
+	z := m.Codec.Encode(o, film, true, nil)
+	want := o.Sub(o.Scale(z, 2), m.Codec.Encode(o, m.Codec.Decode(o, z, true, nil), true, nil))
+	if d := relativeL2(want.Data(), z.Data()); d < 1e-3 {
+		t.Fatalf("the correction is %.3g of the latents: too little to test by", d)
+	}
+	for _, sizes := range [][]int{{4}, {1, 1, 1, 1}, {2, 2}, {1, 3}} {
+		at, e := 0, m.Codec.NewEncoder()
+		var parts []*tensor.Tensor
+		for i, n := range sizes {
+			frames := groupSize * n
+			if i == 0 {
+				frames = Frames(n)
+			}
+			parts = append(parts, e.Next(o, o.Narrow(film, 1, at, at+frames)))
+			at += frames
+		}
+		if d := relativeL2(o.Concat(1, parts...).Data(), want.Data()); !(d <= streamBar) {
+			t.Errorf("groups %v: encoded in pieces is %.3g from encoded at once, must be at most %g", sizes, d, streamBar)
+		}
+	}
+}

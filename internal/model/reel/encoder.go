@@ -1,0 +1,40 @@
+package reel
+
+import "github.com/kinora-video/kinora/internal/tensor"
+
+// An Encoder turns a film into latents, in one piece or in several, more
+// closely than [Codec.Encode] alone does. It decodes what was read, reads that
+// in turn, and corrects by the difference of the two readings: a step of
+// iterative inference (Marino 2018, "Iterative Amortized Inference") that asks
+// for no gradient. It takes one decoding and one encoding more, and its memory
+// does not depend on the film's length.
+type Encoder struct {
+	codec *Codec
+	// What the three passes remember: of the film, of its latents as they were
+	// first read, of the film drawn from these.
+	film, read, drawn *Stream
+	begun             bool
+}
+
+// NewEncoder returns an encoder at the beginning of a film.
+func (m *Codec) NewEncoder() *Encoder {
+	return &Encoder{codec: m, film: NewStream(), read: NewStream(), drawn: NewStream()}
+}
+
+// Next encodes the film's next frames x [B, T, H, W, 3] in [-1, 1] into
+// latents [B, G, H/16, W/16, Latent]. T is 1+8(G-1) the first time, then 8G.
+func (e *Encoder) Next(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+	first, c := !e.begun, e.codec
+	e.begun = true
+	z := e.film.pass(func(s *Stream) *tensor.Tensor { return c.Encode(o, x, first, s) })
+	y := e.read.pass(func(s *Stream) *tensor.Tensor { return c.Decode(o, z, first, s) })
+	again := e.drawn.pass(func(s *Stream) *tensor.Tensor { return c.Encode(o, y, first, s) })
+	return o.Add(z, o.Sub(z, again))
+}
+
+// pass runs a forward pass that s remembers.
+func (s *Stream) pass(forward func(*Stream) *tensor.Tensor) *tensor.Tensor {
+	s.Record()
+	defer s.Advance()
+	return forward(s)
+}
