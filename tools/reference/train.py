@@ -242,6 +242,7 @@ class Films(threading.Thread):
         super().__init__(daemon=True)
         command = [a.kinora, "train", "frames", "--model", a.warm or a.start, "--groups", str(groups), "--seed", str(seed)]
         command += ["--simple"] if a.simple else []
+        command += ["--films", a.folder] if a.folder else []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
         self.h = json.loads(self.process.stdout.readline())
         if self.h["format"] != "kinora-windows-1":
@@ -701,6 +702,7 @@ def main():
         c.add_argument("--warm", metavar="FILE", help="take text encoder and transformer from there")
         c.add_argument("--shape", default="{}", metavar="JSON", help='sizes to change, as in {"codec": {"latent": 32}}')
         c.add_argument("--kinora", required=True, metavar="FILE", help="the kinora binary, which draws the films")
+        c.add_argument("--folder", metavar="DIR", help="your own films, NAME.mp4 with captions in NAME.txt; without, the storybook")
         c.add_argument("--out", required=True, metavar="FILE", help="where the averaged weights go")
         c.add_argument("--raw", metavar="FILE", help="where the weights go that were not averaged")
         c.add_argument("--minutes", type=float, required=True, help="how long to train")
