@@ -31,10 +31,3 @@ func (e *Encoder) Next(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	again := e.drawn.pass(func(s *Stream) *tensor.Tensor { return c.Encode(o, y, first, s) })
 	return o.Add(z, o.Sub(z, again))
 }
-
-// pass runs a forward pass that s remembers.
-func (s *Stream) pass(forward func(*Stream) *tensor.Tensor) *tensor.Tensor {
-	s.Record()
-	defer s.Advance()
-	return forward(s)
-}

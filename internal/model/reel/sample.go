@@ -248,10 +248,8 @@ func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte)
 			return err
 		}
 		cpu.Arena.Reset()
-		stream.Record()
 		z := tensor.New(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
-		pix := m.Codec.Decode(cpu, z, g == 0, stream).Data()
-		stream.Advance()
+		pix := stream.pass(func(s *Stream) *tensor.Tensor { return m.Codec.Decode(cpu, z, g == 0, s) }).Data()
 		for at := 0; at < len(pix) && done < l.Frames; at += size {
 			toBytes(rgb, pix[at:at+size])
 			if err := yield(rgb); err != nil {

@@ -21,6 +21,13 @@ func (s *Stream) Record() { s.recording, s.next = true, map[string]*tensor.Tenso
 // Advance makes what was noted the past.
 func (s *Stream) Advance() { s.recording, s.past = false, s.next }
 
+// pass runs a forward pass that s remembers.
+func (s *Stream) pass(forward func(*Stream) *tensor.Tensor) *tensor.Tensor {
+	s.Record()
+	defer s.Advance()
+	return forward(s)
+}
+
 // get is what layer noted in the pass before, or nil.
 func (s *Stream) get(layer string) *tensor.Tensor {
 	if s == nil {
