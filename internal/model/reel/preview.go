@@ -57,9 +57,9 @@ func (p *previewer) offer(x []float32, first bool) {
 	var s *Stream
 	if !first && p.before != nil {
 		s = NewStream()
-		s.Record()
-		p.m.Codec.Decode(p.cpu, tensor.New(p.before, 1, 1, h, w, c.Codec.Latent), false, s)
-		s.Advance()
+		s.pass(func(s *Stream) *tensor.Tensor {
+			return p.m.Codec.Decode(p.cpu, tensor.New(p.before, 1, 1, h, w, c.Codec.Latent), false, s)
+		})
 	}
 	z := append([]float32(nil), x[:frame]...)
 	p.m.Codec.Restore(z)
