@@ -125,7 +125,8 @@ func (db *DB) prepareQueue() error {
 // EnqueueTicket has some worker look for a job at a time; zero is now.
 func (tx *Tx) EnqueueTicket(runAt time.Time) { tx.tickets = append(tx.tickets, runAt) }
 
-// EnqueueDelivery has a delivery made at a time; zero is now.
+// EnqueueDelivery has a delivery made at a time; zero is now. (A time that is
+// not zero costs up to five seconds: River looks that often what has come due.)
 func (tx *Tx) EnqueueDelivery(id int64, runAt time.Time) {
 	tx.deliveries = append(tx.deliveries, delivery{id, runAt})
 }

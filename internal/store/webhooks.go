@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -248,7 +251,7 @@ func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eve
 		if err != nil {
 			return fmt.Errorf("keeping a delivery: %w", err)
 		}
-		tx.EnqueueDelivery(d.ID, tx.Now())
+		tx.EnqueueDelivery(d.ID, time.Time{})
 	}
 	return nil
 }
@@ -326,25 +329,90 @@ func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	})
 }
 
-// rescueDeliveries puts deliveries into the queue again whose sender was lost.
+// lostAfter is how old an entry of River's queue is that is said to run, but
+// whose delivery nobody has begun: its process was lost in between. One that was
+// only slow finds its delivery taken, or takes it; nothing is sent twice.
+const lostAfter = 5 * time.Second
+
+// maxRunning bounds how many entries that are said to run are looked at.
+const maxRunning = 1000
+
+// rescueDeliveries puts deliveries into the queue again whose sender was lost:
+// before it began the delivery, at it, or before River knew how it went.
 func (db *DB) rescueDeliveries(ctx context.Context, now time.Time) error {
+	if err := db.rescueEntries(ctx, now); err != nil {
+		return err
+	}
+	// What River has no running entry of: the database did not take the note of
+	// an attempt.
 	lost, err := db.due(ctx, `SELECT id, 0 FROM deliveries WHERE busy_until > 0 AND busy_until <= $1 ORDER BY busy_until LIMIT $2`, now)
 	if err != nil || len(lost) == 0 {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
 		for _, d := range lost {
-			n, err := tx.Changed(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 AND state = $2 AND busy_until > 0 AND busy_until <= $3`,
-				int64(d.id), DeliveryPending, millis(now))
-			if err != nil {
+			if _, err := tx.freeDelivery(ctx, int64(d.id), now); err != nil {
 				return err
-			}
-			if n > 0 {
-				tx.EnqueueDelivery(int64(d.id), tx.Now())
 			}
 		}
 		return nil
 	})
+}
+
+// rescueEntries replaces the entries of River's queue whose process was lost.
+// River itself does so too, but only after rescueAfter.
+func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
+	running, err := db.queue.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).Queues(deliveryQueue).First(maxRunning))
+	if err != nil {
+		return explain("read the queue", err)
+	}
+	for _, entry := range running.Jobs {
+		if entry.AttemptedAt == nil || now.Sub(*entry.AttemptedAt) < lostAfter {
+			continue
+		}
+		var args deliveryArgs
+		if err := json.Unmarshal(entry.EncodedArgs, &args); err != nil {
+			return fmt.Errorf("read entry %d of the queue: %w", entry.ID, err)
+		}
+		err := db.Write(ctx, func(tx *Tx) error {
+			if freed, err := tx.freeDelivery(ctx, args.ID, now); err != nil || !freed {
+				return err
+			}
+			n, err := tx.Changed(ctx, `DELETE FROM river_job WHERE id = $1 AND attempt = $2 AND state = 'running'`, entry.ID, entry.Attempt)
+			if err == nil && n == 0 {
+				err = errEntryLives
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errEntryLives) {
+			return err
+		}
+	}
+	return nil
+}
+
+// errEntryLives undoes the rescue of what was not lost.
+var errEntryLives = errors.New("the entry of the queue went on")
+
+// freeDelivery takes a pending delivery from a sender whose time is over, or
+// that never began it, and puts it into the queue for when it is due. It
+// reports whether it did.
+func (tx *Tx) freeDelivery(ctx context.Context, id int64, now time.Time) (bool, error) {
+	var next int64
+	err := tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 AND state = $2 AND busy_until <= $3 RETURNING next_at`,
+		id, DeliveryPending, millis(now)).Scan(&next)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	at := fromMillis(next)
+	if !at.After(tx.Now()) {
+		at = time.Time{}
+	}
+	tx.EnqueueDelivery(id, at)
+	return true, nil
 }
 
 // Attempted notes how an attempt at a delivery went. next is when another is
@@ -383,7 +451,7 @@ func (db *DB) Replay(ctx context.Context, project, id int64) error {
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, job.Errorf(job.NotFound, "id", "there is no finished delivery %d to replay", id))
 		}
-		tx.EnqueueDelivery(id, tx.Now())
+		tx.EnqueueDelivery(id, time.Time{})
 		return nil
 	})
 }

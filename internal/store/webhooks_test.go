@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
 // endpoint makes an endpoint of a project that wants some events.
@@ -165,8 +166,12 @@ func TestDeliveriesOfAChange(t *testing.T) {
 		if len(ids) != 2 {
 			t.Errorf("event ids %v", ids)
 		}
-		if n := riverDeliveries(t, db); n != 2 {
-			t.Errorf("%d entries in the queue, want 2", n)
+		var ready int
+		err := db.Read(t.Context(), func(q store.Queryer) error {
+			return q.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM river_job WHERE queue = 'deliveries' AND state = 'available'").Scan(&ready)
+		})
+		if err != nil || ready != 2 {
+			t.Errorf("%d entries in the queue that are made at once, want 2; %v", ready, err)
 		}
 
 		// A change that is undone tells nobody.
@@ -302,6 +307,58 @@ func TestLostSender(t *testing.T) {
 		}
 		if d := begin(t, db, id); d.Attempts != 0 {
 			t.Errorf("a lost attempt counts: %+v", d)
+		}
+	})
+}
+
+// TestLostBeforeItBegan: a delivery that a process took from the queue, but had
+// not begun when it was lost, is queued again, once; one that is begun is left
+// to its sender, and one that was put off stays put off.
+func TestLostBeforeItBegan(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		tell(db)
+		endpoint(t, db, 1, "job.queued")
+		took, lost := make(chan int64, 9), make(chan struct{})
+		startQueue(t, db, store.QueueConfig{ReapEvery: time.Hour, Deliver: func(_ context.Context, id int64, _ int) (time.Duration, bool, error) {
+			took <- id
+			<-lost
+			return 0, true, nil
+		}})
+		t.Cleanup(func() { close(lost) })
+		take := func() int64 {
+			t.Helper()
+			submit(t, db, submission(1))
+			return recv(t, "a delivery that is taken", took)
+		}
+		reap := func(after time.Duration) {
+			t.Helper()
+			if _, _, _, err := db.Reap(ctx, db.Now().Add(after), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		never, begun, off := take(), take(), take()
+		begin(t, db, begun)
+		begin(t, db, off)
+		if err := db.Attempted(ctx, off, 500, "no", false, db.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		reap(time.Second)
+		if len(took) != 0 || riverDeliveries(t, db) != 0 {
+			t.Fatalf("queued again at once: %d taken, %d wait", len(took), riverDeliveries(t, db))
+		}
+		reap(10 * time.Second)
+		if id := recv(t, "the delivery that nobody began", took); id != never {
+			t.Errorf("another delivery was queued again")
+		}
+		reap(time.Second)
+		if n := riverDeliveries(t, db); n != 1 {
+			t.Errorf("%d entries wait, want that of the one that was put off", n)
+		}
+		select {
+		case id := <-took:
+			t.Errorf("delivery %d is taken once more; begun is %d, put off %d", id, begun, off)
+		default:
 		}
 	})
 }
