@@ -304,16 +304,22 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery,
 	return out, err
 }
 
-// BeginDelivery gives a pending delivery to one sender: until a time has passed
-// or Attempted is called nobody else gets it. ok is false when it is not pending
-// or another has it. One whose time passes is put into the queue again by Reap,
-// as its sender was lost.
+// BeginDelivery gives a delivery that is due to one sender: until a time has
+// passed or Attempted is called nobody else gets it. ok is false when it is over,
+// not due yet, or another's; d then says which, and is zero when there is none.
+// One whose time passes is put into the queue again by Reap, as its sender was
+// lost.
 func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (d Delivery, ok bool, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 RETURNING `+deliveryColumns,
-			millis(tx.Now().Add(busy)), id, DeliveryPending, millis(tx.Now())))
-		ok = err == nil
+		now := millis(tx.Now())
+		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 AND next_at <= $4 RETURNING `+deliveryColumns,
+			millis(tx.Now().Add(busy)), id, DeliveryPending, now))
+		if ok = err == nil; ok || !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		d, err = scanDelivery(tx.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1`, id))
 		if errors.Is(err, sql.ErrNoRows) {
+			d = Delivery{}
 			return nil
 		}
 		return err
@@ -330,8 +336,9 @@ func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 }
 
 // lostAfter is how old an entry of River's queue is that is said to run, but
-// whose delivery nobody has begun: its process was lost in between. One that was
-// only slow finds its delivery taken, or takes it; nothing is sent twice.
+// whose delivery nobody has: its process was lost before it began, or after it
+// noted how it went. One that was only slow goes on as if it had not been
+// replaced: the entry in its place waits while the delivery is another's.
 const lostAfter = 5 * time.Second
 
 // maxRunning bounds how many entries that are said to run are looked at.
@@ -351,7 +358,7 @@ func (db *DB) rescueDeliveries(ctx context.Context, now time.Time) error {
 	}
 	return db.Write(ctx, func(tx *Tx) error {
 		for _, d := range lost {
-			if _, err := tx.freeDelivery(ctx, int64(d.id), now); err != nil {
+			if _, err := tx.freeDelivery(ctx, int64(d.id), 1, now); err != nil {
 				return err
 			}
 		}
@@ -375,7 +382,7 @@ func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("read entry %d of the queue: %w", entry.ID, err)
 		}
 		err := db.Write(ctx, func(tx *Tx) error {
-			if freed, err := tx.freeDelivery(ctx, args.ID, now); err != nil || !freed {
+			if freed, err := tx.freeDelivery(ctx, args.ID, 0, now); err != nil || !freed {
 				return err
 			}
 			n, err := tx.Changed(ctx, `DELETE FROM river_job WHERE id = $1 AND attempt = $2 AND state = 'running'`, entry.ID, entry.Attempt)
@@ -394,13 +401,13 @@ func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
 // errEntryLives undoes the rescue of what was not lost.
 var errEntryLives = errors.New("the entry of the queue went on")
 
-// freeDelivery takes a pending delivery from a sender whose time is over, or
-// that never began it, and puts it into the queue for when it is due. It
-// reports whether it did.
-func (tx *Tx) freeDelivery(ctx context.Context, id int64, now time.Time) (bool, error) {
+// freeDelivery takes a pending delivery from a sender whose time is over, and
+// with least 0 also one that nobody has, and puts it into the queue for when it
+// is due. It reports whether it did.
+func (tx *Tx) freeDelivery(ctx context.Context, id, least int64, now time.Time) (bool, error) {
 	var next int64
-	err := tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 AND state = $2 AND busy_until <= $3 RETURNING next_at`,
-		id, DeliveryPending, millis(now)).Scan(&next)
+	err := tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 AND state = $2 AND busy_until BETWEEN $3 AND $4 RETURNING next_at`,
+		id, DeliveryPending, least, millis(now)).Scan(&next)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

@@ -251,6 +251,10 @@ func TestAttempts(t *testing.T) {
 			len(d.LastError) > 500 || d.LastError != "xx"+strings.Repeat("é", 248) {
 			t.Errorf("after an attempt that failed: %+v, %v", d, err)
 		}
+		if d, ok, err := db.BeginDelivery(ctx, id, time.Second); ok || err != nil || d.State != store.DeliveryPending || !d.NextAt.Equal(next) {
+			t.Errorf("begun before it is due: %+v, %v, %v", d, ok, err)
+		}
+		c.add(5 * time.Second)
 		begin(t, db, id)
 		if err := db.Attempted(ctx, id, 204, "", true, time.Time{}); err != nil {
 			t.Fatal(err)

@@ -161,13 +161,17 @@ type Sender struct {
 	Count func(outcome string)
 }
 
-// Deliver makes one attempt at a delivery. It returns when the next is due, or
-// 0 when there is to be none. An error means that the database could not be
-// asked or told: the attempt is to be repeated.
+// Deliver makes one attempt at a delivery. It returns when to ask again, or 0
+// when it is over: while another sender has it, or before it is due, no attempt
+// is made. An error means that the database could not be asked or told: the
+// attempt is to be repeated.
 func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, err error) {
 	d, ok, err := s.Store.BeginDelivery(ctx, id, s.timeout()+beside)
-	if err != nil || !ok {
+	if err != nil {
 		return 0, err
+	}
+	if !ok {
+		return s.wait(d), nil
 	}
 	status, err := s.attempt(ctx, d)
 	if ctx.Err() != nil { // the server is going down: not the receiver's fault
@@ -189,6 +193,20 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, er
 	}
 	s.count(delivered, again)
 	return again, s.Store.Attempted(ctx, id, status, why, delivered, next)
+}
+
+// wait is when to look again after a delivery that could not be begun. The
+// other sender may be lost with its entry in the queue, so this one stays until
+// the delivery is over.
+func (s *Sender) wait(d store.Delivery) time.Duration {
+	switch until := d.NextAt.Sub(s.now()); {
+	case d.State != store.DeliveryPending:
+		return 0
+	case until > 0:
+		return until
+	default:
+		return s.timeout() + beside
+	}
 }
 
 func (s *Sender) count(delivered bool, again time.Duration) {

@@ -19,13 +19,14 @@ import (
 type shelf struct {
 	d    store.Delivery
 	e    store.Endpoint
-	busy time.Duration // of the attempt that runs
-	away error         // of the endpoint
+	busy time.Duration  // of the attempt that runs
+	told store.Delivery // what a sender is told that may not begin
+	away error          // of the endpoint
 }
 
 func (s *shelf) BeginDelivery(_ context.Context, id int64, busy time.Duration) (store.Delivery, bool, error) {
 	if s.d.ID != id || s.d.State != store.DeliveryPending || s.busy > 0 {
-		return store.Delivery{}, false, nil
+		return s.told, false, nil
 	}
 	s.busy = busy
 	return s.d, true, nil
@@ -192,6 +193,30 @@ func TestTaken(t *testing.T) {
 	sh.busy = time.Minute
 	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil || to.n != 0 || sh.d.Attempts != 0 {
 		t.Errorf("again in %v, %v, %d posts, %d attempts", again, err, to.n, sh.d.Attempts)
+	}
+}
+
+// TestWaits: an entry of the queue stays until its delivery is over, as the
+// sender that has it may be lost with an entry of its own.
+func TestWaits(t *testing.T) {
+	now := time.Now()
+	to := &receiver{status: 200}
+	s, sh := newSender(to)
+	s.Now, sh.busy = func() time.Time { return now }, time.Minute
+	for name, tt := range map[string]struct {
+		state store.DeliveryState
+		next  time.Time
+		want  time.Duration
+	}{
+		"another's":   {store.DeliveryPending, now.Add(-time.Second), DefaultTimeout + beside},
+		"not due yet": {store.DeliveryPending, now.Add(time.Hour), time.Hour},
+		"delivered":   {store.DeliveryDelivered, time.Time{}, 0},
+		"failed":      {store.DeliveryFailed, now.Add(time.Hour), 0},
+	} {
+		sh.told = store.Delivery{ID: 7, State: tt.state, NextAt: tt.next}
+		if again, err := s.Deliver(context.Background(), 7); again != tt.want || err != nil || to.n != 0 || sh.d.Attempts != 0 {
+			t.Errorf("%s: again in %v, %v, want %v; %d posts", name, again, err, tt.want, to.n)
+		}
 	}
 }
 
