@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,12 +39,34 @@ type newJob struct {
 	Steps     int               `json:"steps,omitempty" minimum:"1" maximum:"1000" doc:"Of sampling; the model's own where it is left out."`
 	Guidance  float32           `json:"guidance,omitempty" minimum:"0" maximum:"100" doc:"How closely the prompt is followed; the model's own where it is left out, 1 is none."`
 	Image     *imageInput       `json:"image,omitempty" doc:"The first frame of a video, cut to the model's shape."`
-	After     string            `json:"after,omitempty" doc:"A finished video job of the project that the new film goes on from."`
+	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new film goes on from."`
 	Join      bool              `json:"join,omitempty" doc:"With after: the result is both films, one after the other, in the size and rate of the first."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"16" doc:"Yours, given back as it came: at most 16 entries, keys of 64 and values of 512 bytes."`
+
+	// forgotten are references that are there and null.
+	forgotten []string
+}
+
+// UnmarshalJSON notes a picture, or a job to go on from, that is null. It would
+// decode to none: whoever sends it has forgotten the name.
+func (b *newJob) UnmarshalJSON(text []byte) error {
+	type plain newJob
+	if err := json.Unmarshal(text, (*plain)(b)); err != nil {
+		return err
+	}
+	var given struct{ Image, After json.RawMessage }
+	if err := json.Unmarshal(text, &given); err != nil {
+		return err
+	}
+	for name, value := range map[string]json.RawMessage{"image": given.Image, "after": given.After} {
+		if string(value) == "null" {
+			b.forgotten = append(b.forgotten, name)
+		}
+	}
+	return nil
 }
 
 // imageInput names a picture in one of three ways.
@@ -270,6 +291,9 @@ func (b *newJob) Resolve(huma.Context) []error {
 	no := func(field, why string) {
 		wrong = append(wrong, &huma.ErrorDetail{Location: "body." + field, Message: why})
 	}
+	for _, name := range b.forgotten {
+		no(name, "it is null: fill it in, or leave it out")
+	}
 	for k, v := range b.Metadata {
 		if len(k) > maxMetadataKey || len(v) > maxMetadataValue || len(b.Metadata) > maxMetadata {
 			no("metadata", "at most 16 entries, with keys of at most 64 and values of at most 512 bytes")
@@ -390,17 +414,13 @@ func (n *native) picture(ctx context.Context, who auth.Principal, i *imageInput)
 	param, ref := "image.url", i.URL
 	switch {
 	case i.FileID != "":
-		num, err := parseNumber(i.FileID, filePrefix, "file")
-		if err != nil {
-			return Picture{}, job.Errorf(job.Invalid, "image.file_id", "image.file_id: %s", job.AsError(err).Message)
-		}
-		param, ref = "image.file_id", "file:"+job.ID(num).String()
+		param, ref = "image.file_id", "file:"+i.FileID
 	case i.Data != "":
 		param, ref = "image.data", i.Data
-		if !strings.HasPrefix(ref, "data:") {
+		if !hasScheme(ref, "data") {
 			ref = "data:application/octet-stream;base64," + ref
 		}
-	case !strings.HasPrefix(ref, "http"):
+	case !hasScheme(ref, "http", "https"):
 		return Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
 	return n.Backend.Picture(ctx, who, param, ref, PictureRules{})

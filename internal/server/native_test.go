@@ -39,7 +39,7 @@ func TestNativeFields(t *testing.T) {
 		t.Fatalf("%d, %v", src.StatusCode, err)
 	}
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], "input", "a.png", strings.NewReader(string(testPicture(64, 40))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(64, 40))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestNativeKeepsProjectsApart(t *testing.T) {
 	path := resp.Header.Get("Location")
 	id, _ := job.ParseID(strings.TrimPrefix(path, "/v1/jobs/"), "job_")
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], "input", "a.png", strings.NewReader(string(testPicture(8, 8))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(8, 8))))
 	if err != nil {
 		t.Fatal(err)
 	}

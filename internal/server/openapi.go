@@ -101,6 +101,7 @@ var summaries = map[string]string{
 	"POST /v1/files":                           "Upload a file",
 	"GET /v1/files":                            "List files",
 	"GET /v1/files/{file_id}":                  "Look at a file, and get a link to it",
+	"GET /v1/files/{file_id}/content":          "Download a file",
 	"DELETE /v1/files":                         "Delete a file",
 	"DELETE /v1/files/{file_id}":               "Delete a file",
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
@@ -62,6 +64,20 @@ func toldIn(ctx context.Context, err error) *job.Error {
 func isTold(err error) bool {
 	var e *job.Error
 	return errors.As(err, &e)
+}
+
+// hasScheme says whether a URL has one of some schemes and more behind it.
+// Schemes are the same in either case (RFC 3986, section 3.1).
+func hasScheme(url string, schemes ...string) bool {
+	before, rest, ok := strings.Cut(url, ":")
+	if !ok {
+		return false
+	}
+	scheme := strings.ToLower(before)
+	if scheme != "data" {
+		rest, ok = strings.CutPrefix(rest, "//")
+	}
+	return ok && rest != "" && slices.Contains(schemes, scheme)
 }
 
 // setRetryAfter says in an answer's header when to try again, in whole seconds,
