@@ -91,7 +91,7 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
-		return taskMade{j.ID.String(), j.Spec.Notes}, nil
+		return taskMade{j.ID.String(), j.Notes()}, nil
 	})
 }
 

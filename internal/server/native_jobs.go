@@ -29,7 +29,7 @@ const jobsPath = "/v1/jobs"
 type newJob struct {
 	Kind      job.Kind          `json:"kind,omitempty" enum:"video,image" default:"video" doc:"What to make: a clip, or stills."`
 	Model     string            `json:"model,omitempty" maxLength:"100" doc:"One of GET /v1/models; the server's own model where it is left out."`
-	Prompt    string            `json:"prompt,omitempty" maxLength:"7000" doc:"What happens, in characters at most 7000. It may be empty with an image or after." example:"a red ball bounces across a beach at sunset"`
+	Prompt    string            `json:"prompt,omitempty" maxLength:"7000" doc:"What happens, in characters at most 7000. It may be empty with an image or after." example:"a red ball bounces on a beach at sunset"`
 	Seconds   float64           `json:"seconds,omitempty" exclusiveMinimum:"0" maximum:"60" doc:"The length of a video; 6 where it is left out. The server may allow less than 60."`
 	Size      string            `json:"size,omitempty" pattern:"^[0-9]{2,4}x[0-9]{2,4}$" patternDescription:"width x height of 16 to 4096, such as 1280x720" doc:"Width and height in pixels, both even, 16 to 4096; or give width and height. Left out, it is the model's native size. What is larger is made in that and enlarged, and a note says so." example:"1280x720"`
 	Width     int               `json:"width,omitempty" minimum:"16" maximum:"4096" doc:"In pixels, even. Without height, the native shape is kept."`

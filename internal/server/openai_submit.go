@@ -252,7 +252,7 @@ func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principa
 		return nil, err
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
-	spec.Notes = slices.Clone(spec.Notes)
+	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
 	if err := ownFrame(r.Context(), a.b, &spec); err != nil {
 		return nil, err
 	}
