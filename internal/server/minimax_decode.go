@@ -153,7 +153,15 @@ func jsonTrouble(err error) string {
 	return ""
 }
 
-// readQuery checks the parameters of a URL against the table.
+// readURL checks the parameters of a request's URL against the table.
+func (f mmForm) readURL(r *http.Request) (mmValues, error) {
+	q, err := parametersOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return f.readQuery(q)
+}
+
 func (f mmForm) readQuery(q url.Values) (mmValues, error) {
 	for name := range q {
 		if strings.HasPrefix(name, "filter.") && !slices.ContainsFunc(f, func(field mmField) bool { return field.name == name }) {
@@ -184,7 +192,7 @@ func (f mmForm) given(q map[string][]string) (map[string]any, error) {
 				out[field.name] = values
 			}
 		case len(list) > 1:
-			return nil, job.Errorf(job.Invalid, field.name, "%s is there %d times: give it once", field.name, len(list))
+			return nil, repeated(field.name, len(list))
 		case len(list) == 1 && list[0] != "":
 			out[field.name] = list[0]
 			if _, err := strconv.ParseInt(list[0], 10, 64); err == nil && field.kind == mmWhole {

@@ -142,7 +142,7 @@ func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
 
 func (a *minimaxV1) list(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.answer(w, r, func() (any, error) {
-		v, err := filesForm.readQuery(r.URL.Query())
+		v, err := filesForm.readURL(r)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,10 @@ func (a *minimaxV1) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 // fileAsked is the file that a request names in its path, its parameters or,
 // for those that delete, its body.
 func (a *minimaxV1) fileAsked(r *http.Request, who auth.Principal) (store.File, error) {
-	q := r.URL.Query()
+	q, err := parametersOf(r)
+	if err != nil {
+		return store.File{}, err
+	}
 	if id := r.PathValue("file_id"); id != "" {
 		q.Set("file_id", id)
 	}

@@ -149,7 +149,7 @@ func (a *minimaxV1) query(w http.ResponseWriter, r *http.Request, who auth.Princ
 }
 
 func (a *minimaxV1) task(r *http.Request, who auth.Principal) (job.Job, error) {
-	v, err := taskQuery.readQuery(r.URL.Query())
+	v, err := taskQuery.readURL(r)
 	if err != nil {
 		return job.Job{}, err
 	}

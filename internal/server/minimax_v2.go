@@ -279,7 +279,7 @@ func (a *minimaxV2) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 }
 
 func taskFilter(r *http.Request) (store.JobFilter, error) {
-	v, err := tasksQuery.readQuery(r.URL.Query())
+	v, err := tasksQuery.readURL(r)
 	if err != nil {
 		return store.JobFilter{}, err
 	}

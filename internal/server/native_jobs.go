@@ -102,10 +102,10 @@ type waitIn struct {
 }
 
 type listIn struct {
-	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them."`
+	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
 	Kind  job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
-	Model []string    `query:"model" doc:"Only jobs of these models, with commas between them."`
-	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs."`
+	Model []string    `query:"model" doc:"Only jobs of these models, likewise."`
+	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
 	Since time.Time   `query:"since" doc:"Only jobs that were created then or later."`
 	Order string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
 	After string      `query:"after" doc:"Begin after this job: the next of the page before."`

@@ -133,7 +133,7 @@ func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
 }
 
 func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
-	v, err := sharedListForm.readQuery(r.URL.Query())
+	v, err := sharedListForm.readURL(r)
 	if err == nil {
 		err = sharedListForm.onlyKnown(r.URL.Query())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,10 +67,25 @@ func isTold(err error) bool {
 	return errors.As(err, &e)
 }
 
+// parametersOf is a URL's parameters. What cannot be read of them is refused, where
+// net/url would leave it out.
+func parametersOf(r *http.Request) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &job.Error{Code: job.Invalid, Message: "the URL's parameters cannot be read: put & between them, and write % as %25 and ; as %3B", Err: err}
+	}
+	return q, nil
+}
+
+// repeated refuses a parameter that is there several times and means one thing.
+func repeated(name string, n int) error {
+	return job.Errorf(job.Invalid, name, "%s is there %d times: give it once", name, n)
+}
+
 // hasScheme says whether a URL has one of some schemes and more behind it.
 // Schemes are the same in either case (RFC 3986, section 3.1).
-func hasScheme(url string, schemes ...string) bool {
-	before, rest, ok := strings.Cut(url, ":")
+func hasScheme(link string, schemes ...string) bool {
+	before, rest, ok := strings.Cut(link, ":")
 	if !ok {
 		return false
 	}
