@@ -23,7 +23,7 @@ type mmKind string
 // The kinds, in the words of error messages.
 const (
 	mmText   mmKind = "a string"
-	mmWhole  mmKind = "a whole number" // 6, and neither 6.0 nor "6"
+	mmWhole  mmKind = "a whole number" // 6, also as 6.0, and not "6"
 	mmNumber mmKind = "a number"
 	mmBool   mmKind = "true or false"
 	mmObject mmKind = "an object"
@@ -129,7 +129,8 @@ func mmBodyError(err error) error {
 
 // read checks a JSON body against the table.
 func (f mmForm) read(body []byte) (mmValues, error) {
-	if err := checkValues(body); err != nil {
+	body, err := checkJSON(body)
+	if err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))

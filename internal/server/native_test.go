@@ -383,7 +383,7 @@ func TestNativeBadBodies(t *testing.T) {
 		t.Errorf("%d jobs were submitted", f.count())
 	}
 	for body, want := range map[string]string{
-		"prompt=p":                       "the body is no JSON: invalid character",
+		"prompt=p":                       "the body is no JSON at byte 1",
 		`{"prompt":"p","size":"7x7"}`:    "size: expected string to be width x height of 16 to 4096, such as 1280x720",
 		`{"prompt":"p","seconds":-1}`:    "seconds: expected number > 0",
 		`{"prompt":"p","seconds":"six"}`: "seconds: expected number",

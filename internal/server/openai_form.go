@@ -167,7 +167,7 @@ func readJSON(body io.Reader) (*oaForm, error) {
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the body ended early", Err: err}
 	}
-	if err := checkValues(data); err != nil {
+	if data, err = checkJSON(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))

@@ -159,6 +159,9 @@ func (f *oaForm) extras(spec *job.Spec) error {
 		if s == "" {
 			continue
 		}
+		if whole, ok := wholeNumber([]byte(s)); ok {
+			s = whole // a form's 1.0; that of JSON was made whole before
+		}
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil || n > to.most {
 			return job.Errorf(job.Invalid, name, "%s is %.30q: it must be a whole number, at most %d", name, s, to.most)

@@ -29,10 +29,14 @@ func describe() huma.Config {
 		return strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "Native")
 	})
 	json := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(body []byte, v any) error {
-		if err := checkValues(body); err != nil {
+		body, err := checkJSON(body)
+		if err != nil {
 			return err
 		}
-		return huma.DefaultJSONFormat.Unmarshal(body, v)
+		if err := huma.DefaultJSONFormat.Unmarshal(body, v); err != nil {
+			return plainJSON(err)
+		}
+		return nil
 	}}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
