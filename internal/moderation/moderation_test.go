@@ -65,7 +65,7 @@ func TestInvisible(t *testing.T) {
 		"❤\ufe0f on a beach":    false,
 		"a c\ufe0fat":           true,
 		"bang\u203c\ufe0f \u2049\ufe0f \u2139\ufe0f \u3030\ufe0f \u303d\ufe0f 1\ufe0f\u20e3 \u00a9\ufe0f": false, // marks, a letter and a digit that are emoji
-		"\U0001f9d1\u200d\U0001faef\u200d\U0001f9d1":                                         false, // of Unicode 17
+		"\U0001f9d1\u200d\U0001faef\u200d\U0001f9d1":                                                      false, // of Unicode 17
 		"\u203c\ufe0f\ufe0f": true, // a selector of nothing
 		"\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f bounces": false, // Scotland's flag
 		"\U0001f3f4\U000e0067\U000e0062\U000e007f":                                       true,  // nobody's
