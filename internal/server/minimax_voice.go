@@ -22,7 +22,7 @@ var speechLanguages = map[string]string{
 
 // espeakVoice is what an id of espeak-ng's voices looks like: a tag of a
 // language, and perhaps a variant.
-var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0-9_-]+)?$`)
+var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,4}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0-9_-]+)?$`)
 
 // A high voice for the ids that say so.
 const highVoice = "+f3"

@@ -25,6 +25,7 @@ func TestLocalVoice(t *testing.T) {
 		{"", "pt-BR", "x", "", "pt-BR", false},
 		{"en-us+f3", "", "x", "en-us+f3", "", false},
 		{"cmn", "Chinese", "x", "cmn", "cmn", false},
+		{"piqd", "", "x", "piqd", "", false},
 		{"English_expressive_narrator", "", "你好", "", "en", true},
 		{"Chinese (Mandarin)_News_Anchor", "auto", "x", "", "cmn", true},
 		{"female-shaonv", "", "你好", "+f3", "cmn", true},
