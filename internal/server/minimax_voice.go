@@ -38,10 +38,9 @@ func localVoice(r Speech) (voice, language string, notes []string, err error) {
 	} else if strings.EqualFold(language, "auto") {
 		language = ""
 	}
-	if espeakVoice.MatchString(r.Voice) {
+	if named := isMiniMaxVoice(r.Voice); !named && espeakVoice.MatchString(r.Voice) {
 		return r.Voice, language, nil, nil
-	}
-	if r.Voice != "" && !isMiniMaxVoice(r.Voice) {
+	} else if !named && r.Voice != "" {
 		return "", "", nil, noVoice(r.Voice)
 	}
 	if language == "" {
