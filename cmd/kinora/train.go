@@ -197,7 +197,7 @@ func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.S
 	if err != nil {
 		return nil, fmt.Errorf("--films: %w", err)
 	}
-	fmt.Fprintf(s.err, "videos of %s: %d are used, %d are left out\n", dir, f.Videos(), len(f.LeftOut()))
+	fmt.Fprintf(s.err, "videos of %s: %d used, %d left out\n", dir, f.Videos(), len(f.LeftOut()))
 	for _, l := range f.LeftOut() {
 		fmt.Fprintln(s.err, "  left out", l)
 	}
