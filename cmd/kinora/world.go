@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -101,9 +102,11 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("make the folder for the films: %w", err)
+	release, err := holdFolder("--out", c.Out)
+	if err != nil {
+		return err
 	}
+	defer release()
 	opt := world.SampleOptions{Simple: c.Simple, Seconds: c.Seconds}
 	if c.HeldOut {
 		opt.Split = world.Test
@@ -161,10 +164,10 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 	if err != nil {
 		return fmt.Errorf("write the scene: %w", err)
 	}
-	if err := os.WriteFile(stem+".json", append(scene, '\n'), 0o644); err != nil {
+	if err := scratch.WriteBytes(stem+".json", append(scene, '\n')); err != nil {
 		return fmt.Errorf("write the scene: %w", err)
 	}
-	if err := os.WriteFile(stem+".txt", []byte(captions.String()), 0o644); err != nil {
+	if err := scratch.WriteBytes(stem+".txt", []byte(captions.String())); err != nil {
 		return fmt.Errorf("write the caption: %w", err)
 	}
 	e, err := media.Create(ctx, stem+ext, media.Options{W: f.w, H: f.h, FPS: f.fps})
@@ -194,14 +197,9 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 	for w > 320 { // a sheet is for a glance
 		w, h = w/2, max(h/2, 8)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("write the contact sheet: %w", err)
-	}
-	err = png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
+	err := scratch.WriteFile(path, func(f io.Writer) error {
+		return png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
+	})
 	if err != nil {
 		return fmt.Errorf("write the contact sheet: %w", err)
 	}
