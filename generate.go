@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Generate samples a clip and keeps its latents on disk until the clip is
@@ -15,6 +17,7 @@ import (
 // any time is spent. A cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	in := m.Info()
+	r.Prompt = text.Unmarked(r.Prompt)
 	p, err := r.plan(in)
 	if err != nil {
 		return nil, err

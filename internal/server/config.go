@@ -271,6 +271,11 @@ func (c *Config) Check(engines []string) error {
 			no(key, "%q is no http(s) address without query", u)
 		}
 	}
+	if c.Database != "" {
+		if _, err := store.ParseAddress(c.Database); err != nil {
+			no("database", "%v", err)
+		}
+	}
 	c.checkModels(engines, no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {
 		no("sponsors", "%v", err)

@@ -24,12 +24,12 @@ type Error struct {
 // Error says what the bytes are and what to do.
 func (e *Error) Error() string {
 	if e.Line > 0 {
-		return fmt.Sprintf("it is not UTF-8: line %d holds the byte 0x%02X; it may be Latin-1, Windows-1252, GBK or another older encoding: save it as UTF-8", e.Line, e.Byte)
+		return fmt.Sprintf("it is not UTF-8: line %d holds the byte 0x%02X; it may be Latin-1, Windows-1252, GBK or another older encoding: write it in UTF-8", e.Line, e.Byte)
 	}
 	if e.Is == "" {
-		return "it holds zero bytes, so it is no text: use a file of UTF-8 text"
+		return "it holds zero bytes, so it is no text: write it in UTF-8"
 	}
-	return fmt.Sprintf("it is %s, not UTF-8: save it as UTF-8", e.Is)
+	return fmt.Sprintf("it is %s, not UTF-8: write it in UTF-8", e.Is)
 }
 
 // signatures are the marks of other encodings. The longer come first, as

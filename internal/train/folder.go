@@ -8,11 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // MaxCaptions is the size in bytes that a file of captions may have.
@@ -77,21 +78,11 @@ func readCaptions(path string) ([]string, error) {
 		return nil, fmt.Errorf("captions, one a line: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxCaptions+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > MaxCaptions:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxCaptions)
-	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%s is not UTF-8 text", path)
+	words, err := text.Read(f, MaxCaptions)
+	if err != nil {
+		return nil, fmt.Errorf("captions %s: %w", path, err)
 	}
-	var out []string
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
+	out := slices.Collect(text.Lines(words))
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no caption", path)
 	}
