@@ -2,11 +2,12 @@ package kinora
 
 import (
 	"crypto/rand"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // latentsPath picks where the latents of a request are kept, and sees that a
@@ -33,43 +34,12 @@ func (m *Model) latentsPath(r *Request) (string, error) {
 			Hint: "they are of an earlier clip: decode or remove them",
 		}
 	}
-	f, err := createTemp(filepath.Dir(path))
+	f, err := scratch.Create(filepath.Dir(path))
 	if err != nil {
 		return "", wrap(Storage, "keep latents in", path, err, "use a folder that can be written to")
 	}
-	f.Close()
-	return path, os.Remove(f.Name())
-}
-
-// writeFile writes a file whole or not at all: into a temporary one beside it,
-// down to the disk, then renamed.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := createTemp(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err = write(f); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// createTemp makes a new file in dir that no other process has, with the
-// permissions of any file that the user makes.
-func createTemp(dir string) (*os.File, error) {
-	return os.OpenFile(filepath.Join(dir, ".kinora-"+rand.Text()+".tmp"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f.Discard()
+	return path, nil
 }
 
 // Slug makes a short file name of a prompt: its first words, of any script, in

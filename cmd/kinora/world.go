@@ -101,9 +101,11 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("make the folder for the films: %w", err)
+	release, err := holdFolder("--out", c.Out)
+	if err != nil {
+		return err
 	}
+	defer release()
 	opt := world.SampleOptions{Simple: c.Simple, Seconds: c.Seconds}
 	if c.HeldOut {
 		opt.Split = world.Test

@@ -23,6 +23,7 @@ const module = "github.com/kinora-video/kinora"
 // package may import its own floor and those below.
 var floors = map[string]int{
 	"internal/simd":       0,
+	"internal/scratch":    0,
 	"internal/kernel/":    0,
 	"internal/tensor":     1,
 	"internal/autograd":   2,

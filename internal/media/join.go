@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // Limits on joining.
@@ -160,11 +162,11 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "kinora-join-*")
+	dir, remove, err := scratch.Folder("")
 	if err != nil {
 		return fmt.Errorf("media: opening a folder to join films in: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	size, err := stage(dir, parts)
 	if err != nil {
 		return err

@@ -1,20 +1,20 @@
 package media
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // target is a file that appears under its name whole or not at all: it grows
 // under a hidden name beside it.
 type target struct {
 	path string // "" for a file that never gets a name
-	temp *os.File
+	temp *scratch.File
 }
 
 // newTarget opens the hidden file beside path.
@@ -24,11 +24,7 @@ func newTarget(path string) (*target, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("media: looking at the place of a video: %w", err)
 	}
-	var id [6]byte
-	rand.Read(id[:])
-	dir, name := filepath.Split(path)
-	hidden := filepath.Join(dir, "."+name+"."+hex.EncodeToString(id[:])+".part")
-	f, err := os.OpenFile(hidden, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := scratch.Create(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("media: starting the video %s: %w", path, err)
 	}
@@ -37,7 +33,7 @@ func newTarget(path string) (*target, error) {
 
 // newTemporary opens a file that is only a place to work.
 func newTemporary() (*target, error) {
-	f, err := os.CreateTemp("", "kinora-*.part")
+	f, err := scratch.Create(os.TempDir())
 	if err != nil {
 		return nil, fmt.Errorf("media: opening a temporary file: %w", err)
 	}
@@ -46,15 +42,7 @@ func newTemporary() (*target, error) {
 
 // commit makes sure that the bytes are on disk and gives the file its name.
 func (t *target) commit() error {
-	err := t.temp.Sync()
-	if e := t.temp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(t.temp.Name(), t.path)
-	}
-	if err != nil {
-		os.Remove(t.temp.Name())
+	if err := t.temp.Commit(t.path); err != nil {
 		return fmt.Errorf("media: finishing the video %s: %w", t.path, err)
 	}
 	return nil
@@ -62,6 +50,5 @@ func (t *target) commit() error {
 
 // discard removes what there is.
 func (t *target) discard() {
-	t.temp.Close()
-	os.Remove(t.temp.Name())
+	t.temp.Discard()
 }
