@@ -13,8 +13,8 @@ import (
 // it; Request.Progress is told of both.
 //
 // Errors: an *Error of kind Invalid or Unsupported names the field of the
-// request; Storage, that latents cannot be kept where they should be, before
-// any time is spent. A cancelled context gives its own error.
+// request; Storage, that latents cannot be kept where they should be or that
+// there is no room for the clip, before any time is spent. A cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	in := m.Info()
 	r.Prompt = text.Unmarked(r.Prompt)
@@ -22,7 +22,12 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := m.latentsPath(&r)
+	if r.Output != nil {
+		if err := r.Output.room(&p); err != nil {
+			return nil, err
+		}
+	}
+	path, err := m.latentsPath(&r, &p)
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +50,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	}
 	t.sampled = time.Since(t.start)
 	c := newClip(m, l, p, t)
-	if err := l.save(path); err != nil {
-		// The clip is whole in memory: this matters only if saving fails too.
-		c.keepErr = wrap(Storage, "keep latents in", path, err, "")
-	} else {
-		c.latentsPath = path
-	}
+	c.latentsPath, c.keepErr = m.keep(l, path, &r)
 	return c, nil
 }
 

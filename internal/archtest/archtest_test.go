@@ -24,6 +24,7 @@ const module = "github.com/kinora-video/kinora"
 var floors = map[string]int{
 	"internal/simd":       0,
 	"internal/scratch":    0,
+	"internal/disk":       0,
 	"internal/kernel/":    0,
 	"internal/tensor":     1,
 	"internal/autograd":   2,
@@ -59,7 +60,7 @@ var floors = map[string]int{
 const platformFirst, platformLast = 6, 8
 
 // both is what the platform shares with the engine, and is part of neither.
-var both = []string{"internal/text"}
+var both = []string{"internal/text", "internal/disk"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{
