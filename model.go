@@ -25,6 +25,8 @@ type Info struct {
 	// take, in (0, 1): what the time left is told from before the first frame
 	// is drawn.
 	samplingShare float64
+	// latentsOfFrame is how many bytes of latents a frame takes, about.
+	latentsOfFrame int
 }
 
 // Fit says how frames of the model's own size become such of width×height:

@@ -56,6 +56,8 @@ type SaveOption func(*saveOptions)
 type saveOptions struct {
 	taps []tap
 	from int // the first frame that is written
+	// claimed says that the caller has reserved the name.
+	claimed bool
 }
 
 // tap is who wants to see some frames.
@@ -104,7 +106,8 @@ type encoder interface {
 
 // Save draws the clip into a file, in the format its name says. The file
 // appears under its name when it is whole, replacing one that was there; until
-// then, and when anything fails, nothing has that name. Once the file is safe
+// then, and when anything fails, nothing has that name. A name that another one
+// is writing to, or has reserved, is refused. Once the file is safe
 // the latents on disk are removed; while it is not, they stay, and the error
 // says where. The file carries the prompt, the model, the seed and a mark that
 // it was made by a model.
@@ -117,6 +120,11 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 		return c.unsaved(path, err)
 	}
 	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
+}
+
+// SaveIn is Save into a place that was reserved, which stays reserved.
+func (c *Clip) SaveIn(ctx context.Context, p *Place, opts ...SaveOption) error {
+	return c.Save(ctx, p.path, append(opts[:len(opts):len(opts)], func(o *saveOptions) { o.claimed = true })...)
 }
 
 // Write draws the clip into w: MP4 in fragments as the frames come, which
@@ -148,7 +156,7 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	}
 	e, err := open(media.Options{
 		W: c.Width, H: c.Height, FPS: float64(c.FPS),
-		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed},
+		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
 	})
 	if err != nil {
 		return c.unsaved(where, err)

@@ -68,9 +68,13 @@ func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books)
 		return err
 	}
 	where := server.DatabaseOf(cfg)
-	if file := strings.TrimPrefix(where, "sqlite://"); !create && !strings.Contains(file, "://") {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return usagef("there is no database %s: name the server's folder with --data, or start kinora serve once", file)
+	at, err := store.ParseAddress(where)
+	if err != nil {
+		return usageError{err}
+	}
+	if !create && at.Dialect == store.SQLite {
+		if _, err := os.Stat(at.File); errors.Is(err, fs.ErrNotExist) {
+			return usagef("there is no database %s: name the server's folder with --data, or start kinora serve once", at.File)
 		}
 	}
 	db, err := store.Open(ctx, where, store.Options{Log: slog.New(slog.DiscardHandler), Readers: 1})

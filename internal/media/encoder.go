@@ -72,6 +72,9 @@ type Options struct {
 	// Stall is how long ffmpeg may take for a frame, or for finishing a file,
 	// before it counts as hung; 0 means a minute.
 	Stall time.Duration
+	// Claimed says that the caller holds the claim on the file (scratch.Claim).
+	// Otherwise Create takes it.
+	Claimed bool
 }
 
 // Meta goes into the file as its metadata, beside a mark that it was made by a
@@ -138,6 +141,7 @@ func (o Options) stall() time.Duration {
 
 // Create begins a video file in the format that the name's extension tells.
 // The frames go to a hidden file beside path, which takes the name on Close.
+// While it is being written the name is claimed: a second Create of it fails.
 // When ctx ends the video is dropped. Without ffmpeg, an MP4 fails with
 // ErrNoFFmpeg.
 func Create(ctx context.Context, path string, o Options) (Encoder, error) {
@@ -148,7 +152,7 @@ func Create(ctx context.Context, path string, o Options) (Encoder, error) {
 	if err := o.check(f); err != nil {
 		return nil, err
 	}
-	t, err := newTarget(path)
+	t, err := newTarget(path, o.Claimed)
 	if err != nil {
 		return nil, err
 	}

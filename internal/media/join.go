@@ -77,7 +77,7 @@ func Join(ctx context.Context, path string, films []string, o JoinOptions) error
 	if err != nil {
 		return err
 	}
-	t, err := newTarget(path)
+	t, err := newTarget(path, false)
 	if err != nil {
 		return err
 	}

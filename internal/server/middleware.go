@@ -185,6 +185,7 @@ func (s *Server) guard(a api, rt route) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
+		readText(r)
 		body := holdBody(r, s.bodies)
 		defer body.release()
 		rt.handle(w, r, who)

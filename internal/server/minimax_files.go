@@ -111,7 +111,9 @@ func (f mmForm) readUpload(r *http.Request) (purpose string, _ *upload, err erro
 	given := map[string]any{}
 	for name, list := range form.Value {
 		if len(list) == 1 && len(list[0]) <= maxFormText {
-			given[name] = list[0]
+			if given[name], err = formText(name, list[0]); err != nil {
+				return "", nil, err
+			}
 		}
 	}
 	if len(form.File["file"]) == 1 {

@@ -195,19 +195,23 @@ func isFormError(err error) bool {
 }
 
 func readPurpose(part *multipart.Part) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(part, maxPurpose+1))
+	raw, err := io.ReadAll(io.LimitReader(part, maxPurpose+1))
 	if err != nil {
 		return "", formError(err)
 	}
-	if len(text) == 0 || len(text) > maxPurpose {
+	text, err := formText("purpose", string(raw))
+	if err != nil {
+		return "", err
+	}
+	if len(text) == 0 || len(raw) > maxPurpose {
 		return "", job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
 	}
-	for _, c := range string(text) {
+	for _, c := range text {
 		if c < ' ' || c == 0x7f || c == '\uFFFD' {
 			return "", job.Errorf(job.Invalid, "purpose", "purpose must be text without control characters")
 		}
 	}
-	return string(text), nil
+	return text, nil
 }
 
 func (n *native) files(ctx context.Context, in *filesIn) (*filesOut, error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/webhook"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -96,6 +97,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	defer func() {
 		if err != nil {
 			s.Close()
+			err = s.cfg.hide(err)
 		}
 	}()
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
@@ -200,15 +202,11 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 		o.Words[lang] = append(o.Words[lang], words...)
 	}
 	for lang, path := range m.WordFiles {
-		text, err := os.ReadFile(path)
+		words, err := wordsOf(path)
 		if err != nil {
 			return nil, fmt.Errorf("moderation.word_files: %w", err)
 		}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				o.Words[lang] = append(o.Words[lang], line)
-			}
-		}
+		o.Words[lang] = append(o.Words[lang], words...)
 	}
 	if m.Webhook.URL != "" {
 		to, err := upstream(m.Webhook.URL, "", m.Webhook.Timeout)
@@ -221,6 +219,28 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 		}
 	}
 	return moderation.New(o)
+}
+
+// maxWordFile is how large a word list may be, in bytes.
+const maxWordFile = 16 << 20
+
+// wordsOf are the entries of a word list: one a line, but for comments.
+func wordsOf(path string) (words []string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, err := text.Read(f, maxWordFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for line := range text.Lines(all) {
+		if !strings.HasPrefix(line, "#") {
+			words = append(words, line)
+		}
+	}
+	return words, nil
 }
 
 // linkKey is the secret that signs download links, made at the first start.

@@ -9,7 +9,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -78,10 +77,9 @@ type DB struct {
 }
 
 // Open opens a database, creates it if need be, and brings its tables up to
-// date. The address is a path or "sqlite:///path/kinora.db" for SQLite, or
-// "postgres://user@host/name". Several processes may open one database at the
+// date. ParseAddress says what an address is. Several processes may open one database at the
 // same time.
-func Open(ctx context.Context, url string, o Options) (*DB, error) {
+func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	db := &DB{now: o.Now, log: o.Log, closed: make(chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
@@ -94,15 +92,14 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	var err error
+	at, err := ParseAddress(address)
 	switch {
-	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
-		err = db.openPostgres(ctx, url, o)
-	case strings.Contains(url, "://") && !strings.HasPrefix(url, "sqlite://"):
-		scheme, _, _ := strings.Cut(url, "://")
-		err = fmt.Errorf("open the database: there is no kind %.20q: give a path, sqlite:///path or postgres://…", scheme)
+	case err != nil:
+		err = fmt.Errorf("open the database: %w", err)
+	case at.Dialect == Postgres:
+		err = db.openPostgres(ctx, at.url, o)
 	default:
-		err = db.openSQLite(ctx, sqlitePath(url), o)
+		err = db.openSQLite(ctx, at.File, o)
 	}
 	if err == nil {
 		err = db.migrate(ctx)
@@ -115,18 +112,6 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return db, nil
-}
-
-// windowsPath is what is left of sqlite:///C:/kinora.db.
-var windowsPath = regexp.MustCompile(`^/[A-Za-z]:[/\\]`)
-
-// sqlitePath is the path in an address of SQLite.
-func sqlitePath(url string) string {
-	p, is := strings.CutPrefix(url, "sqlite://")
-	if is && windowsPath.MatchString(p) {
-		return p[1:]
-	}
-	return p
 }
 
 func (db *DB) openPostgres(ctx context.Context, url string, o Options) error {

@@ -30,6 +30,7 @@ import (
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // ChallengeTime is how long a callback URL may take to answer its challenge.
@@ -322,7 +323,7 @@ func (c Challenger) Challenge(ctx context.Context, url string) error {
 	var got struct {
 		Challenge string `json:"challenge"`
 	}
-	if status < 200 || status > 299 || json.Unmarshal(answer, &got) != nil || subtle.ConstantTimeCompare([]byte(got.Challenge), []byte(word)) != 1 {
+	if status < 200 || status > 299 || text.JSON(answer, &got) != nil || subtle.ConstantTimeCompare([]byte(got.Challenge), []byte(word)) != 1 {
 		return job.Errorf(job.Invalid, "callback_url",
 			"callback_url must answer a POST of {\"challenge\": \"…\"} with the same, within %v; it answered with status %d", ChallengeTime, status)
 	}

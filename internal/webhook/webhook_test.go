@@ -246,6 +246,7 @@ func TestChallenge(t *testing.T) {
 		ok bool
 	}{
 		"echo":    {&receiver{status: 200, answer: echo}, true},
+		"marked":  {&receiver{status: 200, answer: func(body []byte) []byte { return append([]byte("\ufeff"), body...) }}, true},
 		"error":   {&receiver{status: 500, answer: echo}, false},
 		"silence": {&receiver{status: 200}, false},
 		"wrong":   {&receiver{status: 200, answer: func([]byte) []byte { return []byte(`{"challenge":"x"}`) }}, false},
