@@ -48,7 +48,10 @@ func joinFilms(ctx context.Context, dst string, parts []string, stall time.Durat
 	if err != nil {
 		return err
 	}
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return err
 	}
 	if n := len(parts); n < 1 || n > MaxJoinParts {
@@ -66,7 +69,7 @@ func joinFilms(ctx context.Context, dst string, parts []string, stall time.Durat
 	}
 	kind := Storage
 	switch {
-	case errors.Is(err, media.ErrNoFFmpeg):
+	case errors.Is(err, media.ErrNoFFmpeg), errors.Is(err, media.ErrNoEncoder):
 		kind = Unsupported
 	case errors.Is(err, media.ErrTooLarge):
 		kind = Invalid

@@ -63,7 +63,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.notes = append(t.notes, notes...)
+	t.notes = append(t.notes, append(encoderNotes(t.format), notes...)...)
 	if t.path != "" {
 		r.Latents = latentsBeside(t.path)
 	}
