@@ -34,8 +34,9 @@ type ImageInfo struct {
 // DecodeImage reads an image that may come from anywhere: PNG, JPEG, WebP or
 // GIF, and of an animation its first picture. No more than the limit is read,
 // and sizes are held against the limits before any pixel is decoded.
-// Transparency is laid over white, and the picture turned upright as its Exif
-// orientation says.
+// Transparency is laid over white, the picture turned upright as its Exif
+// orientation says, and its colours brought to sRGB where it carries a profile
+// of curves and a matrix.
 //
 // Errors: an *Error of kind Invalid says which limit the image is over, or what
 // is wrong with it; Storage, that r could not be read.

@@ -150,11 +150,7 @@ func ReadImage(path string) (Frame, ImageKind, error) {
 		return Frame{}, ImageKind{}, fmt.Errorf("media: opening an image: %w", err)
 	}
 	defer file.Close()
-	f, kind, err := DecodeImageWithin(file, ImageLimits{})
-	if err != nil {
-		return Frame{}, kind, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, kind, nil
+	return DecodeImageWithin(file, ImageLimits{})
 }
 
 // ImageLimits narrow what is read of an image. A limit of 0 is the package's
@@ -183,7 +179,8 @@ func (l ImageLimits) narrowed() ImageLimits {
 // picture, which may come from anywhere. Sizes are held against the limits
 // before any pixel is decoded; over them the error is ErrTooLarge, and
 // ErrNotAnImage for anything else than an image. Transparency is laid over
-// white, and the picture turned upright as its Exif orientation says.
+// white, the picture turned upright as its Exif orientation says, and its
+// colours brought to sRGB where it carries a profile of curves and a matrix.
 func DecodeImage(r io.Reader) (Frame, error) {
 	f, _, err := DecodeImageWithin(r, ImageLimits{})
 	return f, err
@@ -218,6 +215,9 @@ func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, kind ImageKind, err
 		return Frame{}, kind, fmt.Errorf("media: decoding a %s image: %w", format.name, err)
 	}
 	f = flatten(img, canvas, at)
+	if m := newColourMap(format.profile(data)); m != nil {
+		m.apply(f.Pix)
+	}
 	return upright(f, format.orientation(data)), ImageKind{format.name, format.animated(data)}, nil
 }
 
