@@ -303,17 +303,14 @@ func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	return out, errors.Join(out.CodecParams.Copy(codec), out.FlowParams.Copy(flow))
 }
 
-// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg is installed.
+// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg can write it.
 func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *reel.Model, frames []byte, prompt string) (string, error) {
 	dir := filepath.Join(c.Dir, "samples")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	ext := ".mp4"
-	if _, err := media.FFmpeg(); err != nil {
-		ext = ".webp"
-	}
-	path := filepath.Join(dir, fmt.Sprintf("%s-%06d%s", kind, step, ext))
+	format, _ := usualFormat() // whose notes were said at the start
+	path := filepath.Join(dir, fmt.Sprintf("%s-%06d.%s", kind, step, format))
 	e, err := media.Create(ctx, path, media.Options{
 		W: m.Config.Width, H: m.Config.Height, FPS: float64(m.Config.FPS),
 		Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: c.Seed},
@@ -333,6 +330,10 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 // finish runs a training, stopped or not, to a model file that holds what was
 // learned.
 func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr float64, sampleEvery int, run func(train.Options) error) error {
+	if sampleEvery > 0 {
+		_, notes := usualFormat()
+		sayNotes(s.err, notes)
+	}
 	start := time.Now()
 	err := run(train.Options{
 		Dir: c.Dir, Steps: c.Steps, LR: lr, Warmup: c.Warmup, Cooldown: c.Cooldown, Save: c.Save,

@@ -113,6 +113,7 @@ type PictureRules struct {
 type Picture struct {
 	Key           string // blob key of a PNG
 	Width, Height int
+	Animated      bool // it is the first picture of an animation
 }
 
 // Offer is a public model name and what stands behind it.

@@ -331,6 +331,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if note := s.filmsNote(ctx); note != "" {
+		fmt.Fprintln(w, "note:", note)
+	}
 }
 
 // Handler answers requests; for tests and for Run.
@@ -360,6 +363,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	var side sync.WaitGroup
 	side.Go(func() { s.janitor(ctx) })
+	side.Go(func() {
+		if note := s.filmsNote(ctx); note != "" {
+			s.log.Warn(note)
+		}
+	})
 	failed := make(chan error, 1)
 	hs := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
