@@ -76,9 +76,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if g.Model == kinora.DefaultModel && g.Weights == "" {
-		t.notes = append(t.notes, wordNotes(g.Prompt)...)
-	}
+	t.notes = append(t.notes, m.Info().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }

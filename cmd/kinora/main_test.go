@@ -148,16 +148,6 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestNote(t *testing.T) {
-	if got := wordNotes("a red ball"); got != nil {
-		t.Errorf("known words: %q", got)
-	}
-	got := wordNotes("a red elephant juggles")
-	if len(got) != 2 || !strings.Contains(got[0], "elephant, juggles") || !strings.Contains(got[1], "cat, dog") {
-		t.Errorf("unknown words: %q", got)
-	}
-}
-
 // TestFolderInUse: of two commands that write to one folder the second is told,
 // before it has done anything, and may have the folder when the first is over.
 func TestFolderInUse(t *testing.T) {

@@ -152,7 +152,7 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			}
 		case "file":
 			body := &readErrors{Reader: part}
-			f, err := n.Backend.AddFile(ctx, principal(ctx), purpose, part.FileName(), body)
+			f, err := n.Backend.AddFile(ctx, principal(ctx), NewFile{Purpose: purpose, Name: part.FileName()}, body)
 			if err != nil && body.err != nil { // the sender's, and not the store's
 				err = formError(body.err)
 			}
@@ -223,7 +223,7 @@ func (n *native) files(ctx context.Context, in *filesIn) (*filesOut, error) {
 		}
 		after = id
 	}
-	list, err := n.Backend.Files(ctx, principal(ctx), in.Purpose, after, in.Limit+1)
+	list, err := n.Backend.Files(ctx, principal(ctx), store.FileFilter{Purpose: in.Purpose, After: after, Limit: in.Limit + 1})
 	if err != nil {
 		return nil, err
 	}

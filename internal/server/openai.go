@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ const videoPrefix = "video_"
 func (a *openAI) routes() []route {
 	return []route{
 		{"POST /v1/videos", scopeJobsWrite, a.answer(a.create)},
-		{"GET /v1/videos", scopeJobsRead, a.answer(a.list)},
+		{"GET /v1/videos", scopeJobsRead, a.answer(a.list, "after", "limit", "order")},
 		{"GET /v1/videos/{id}", scopeJobsRead, a.answer(a.get)},
 		{"DELETE /v1/videos/{id}", scopeJobsWrite, a.answer(a.remove)},
 		// One pattern for /content and /characters/{id}, which would overlap.
@@ -46,16 +47,44 @@ func (a *openAI) routes() []route {
 		{"POST /v1/videos/edits", scopeJobsWrite, a.answer(a.edit)},
 		{"POST /v1/videos/characters", scopeJobsWrite, a.answer(a.newCharacter)},
 		{"/v1/videos/{rest...}", scopeAny, a.nowhere},
-		{"GET /v1/models", scopeAny, a.answer(a.models)},
-		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model)},
+		// Any parameters: clients of all kinds look at models to see whether there
+		// is a server, and no parameter would make the list another one.
+		{"GET /v1/models", scopeAny, a.answer(a.models, anyParameter)},
+		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model, anyParameter)},
 	}
 }
 
+// anyParameter stands for all parameters of a URL.
+const anyParameter = "*"
+
+// onlyParameters refuses parameters of a URL that are not known, and those that
+// are there twice: what they ask for would be dropped in silence.
+func onlyParameters(r *http.Request, known ...string) error {
+	q, err := parametersOf(r)
+	if err != nil {
+		return err
+	}
+	for name, list := range q {
+		switch {
+		case slices.Contains(known, anyParameter):
+		case !slices.Contains(known, name):
+			return unknownField(name)
+		case len(list) > 1:
+			return repeated(name, len(list))
+		}
+	}
+	return nil
+}
+
 // answer makes a handler of a function that returns what is to be written as
-// JSON.
-func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principal) (any, error)) func(http.ResponseWriter, *http.Request, auth.Principal) {
+// JSON. The URL may have the parameters that are named.
+func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principal) (any, error), parameters ...string) func(http.ResponseWriter, *http.Request, auth.Principal) {
 	return func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-		v, err := f(w, r, who)
+		err := onlyParameters(r, parameters...)
+		var v any
+		if err == nil {
+			v, err = f(w, r, who)
+		}
 		if err != nil {
 			a.fail(w, r, err)
 			return

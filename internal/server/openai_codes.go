@@ -80,9 +80,28 @@ type oaFailure struct {
 
 // fail answers in OpenAI's form, with the headers that its SDKs obey.
 func (a *openAI) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, body := oaFailed(w, told(r, err), err)
+	oaWrite(w, status, body)
+}
+
+// bothFailure is an error in OpenAI's form with MiniMax's beside it.
+type bothFailure struct {
+	oaFailure
+	Base baseResp `json:"base_resp"`
+}
+
+// failBoth answers clients of either API: with OpenAI's HTTP status, headers and
+// error, and with MiniMax's base_resp.
+func failBoth(w http.ResponseWriter, r *http.Request, err error) {
 	e := told(r, err)
+	status, body := oaFailed(w, e, err)
+	traced(w, r)
+	mmWrite(w, status, bothFailure{body, baseResp{codeFor(r, e).number, mmMessage(e)}})
+}
+
+// oaFailed is an error in OpenAI's form. It sets the headers of the answer.
+func oaFailed(w http.ResponseWriter, e *job.Error, err error) (status int, body oaFailure) {
 	c := oaCodeOf(e)
-	var body oaFailure
 	body.Error.Message, body.Error.Type, body.Error.Code = e.Message, c.kind, c.code
 	if own := (*oaError)(nil); errors.As(err, &own) {
 		body.Error.Code = own.code
@@ -96,5 +115,5 @@ func (a *openAI) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("retry-after-ms", strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 	}
 	w.Header().Set("x-should-retry", strconv.FormatBool(again))
-	oaWrite(w, cmp.Or(c.status, http.StatusInternalServerError), body)
+	return cmp.Or(c.status, http.StatusInternalServerError), body
 }

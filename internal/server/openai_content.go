@@ -31,6 +31,9 @@ func (a *openAI) part(w http.ResponseWriter, r *http.Request, who auth.Principal
 // content sends a file of a video. An error is for the caller to answer with:
 // nothing was written then.
 func (a *openAI) content(w http.ResponseWriter, r *http.Request, who auth.Principal, id string) error {
+	if err := onlyParameters(r, "variant"); err != nil {
+		return err
+	}
 	variant := r.URL.Query().Get("variant")
 	role, ok := oaVariants[variant]
 	if !ok {

@@ -67,6 +67,9 @@ type oaForm struct {
 	values map[string]string
 	files  map[string]*multipart.FileHeader
 	form   *multipart.Form // to be removed
+	// empty are the fields that are there and hold nothing: null, or an object
+	// without fields.
+	empty map[string]bool
 }
 
 // close removes temporary files.
@@ -76,8 +79,25 @@ func (f *oaForm) close() {
 	}
 }
 
-// has says whether a field is there.
+// has says whether a field is there and holds something.
 func (f *oaForm) has(name string) bool { return f.values[name] != "" || f.files[name] != nil }
+
+// asks says whether a field or one of its object's is there, though it may hold
+// nothing.
+func (f *oaForm) asks(name string) bool {
+	is := func(other string) bool { return other == name || strings.HasPrefix(other, name+"[") }
+	for other := range f.values {
+		if is(other) {
+			return true
+		}
+	}
+	for other := range f.empty {
+		if is(other) {
+			return true
+		}
+	}
+	return f.files[name] != nil
+}
 
 // readForm reads a request's body: a multipart form, as both SDKs send even
 // without a file, or JSON.
@@ -152,7 +172,7 @@ func readJSON(body io.Reader) (*oaForm, error) {
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the body ended early", Err: err}
 	}
-	if err := checkValues(data); err != nil {
+	if data, err = checkJSON(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -164,11 +184,14 @@ func readJSON(body io.Reader) (*oaForm, error) {
 	if dec.More() {
 		return nil, job.Errorf(job.Invalid, "", "the body goes on after its JSON object")
 	}
-	f := &oaForm{values: map[string]string{}}
+	f := &oaForm{values: map[string]string{}, empty: map[string]bool{}}
 	for name, v := range top {
 		object, nested := v.(map[string]any)
 		if !nested {
 			object = map[string]any{"": v}
+		}
+		if len(object) == 0 {
+			f.empty[name] = true
 		}
 		for inner, v := range object {
 			full := name
@@ -179,9 +202,11 @@ func readJSON(body io.Reader) (*oaForm, error) {
 			if !ok {
 				return nil, job.Errorf(job.Invalid, oaName(full), "the field must be a string, a number or an object of them")
 			}
-			if v != nil {
-				f.values[full] = s
+			if v == nil {
+				f.empty[full] = true
+				continue
 			}
+			f.values[full] = s
 		}
 	}
 	return f, nil

@@ -243,7 +243,7 @@ func TestMediaLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := pngOf(t, 300, 200)
-	f, err := s.service.AddFile(t.Context(), who, "video_generation_input", `..\..\a "cat".png`, bytes.NewReader(data))
+	f, err := s.service.AddFile(t.Context(), who, NewFile{Purpose: "video_generation_input", Name: `..\..\a "cat".png`}, bytes.NewReader(data))
 	if err != nil || f.ContentType != "image/png" || f.Bytes != int64(len(data)) || f.Name != "a cat.png" {
 		t.Fatalf("%+v, %v", f, err)
 	}
