@@ -117,7 +117,7 @@ func mmBodyError(err error) error {
 
 // read checks a JSON body against the table.
 func (f mmForm) read(body []byte) (mmValues, error) {
-	if err := checkValues(body); err != nil {
+	if err := checkJSON(body); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))

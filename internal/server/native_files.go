@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -138,12 +137,12 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 	}
 	purpose := purposeDefault
 	for {
-		part, err := form.NextPart()
+		part, err := nextPart(form)
 		switch {
 		case errors.Is(err, io.EOF):
 			return store.File{}, job.Errorf(job.Invalid, "file", "the form has no part named file")
 		case err != nil:
-			return store.File{}, formError(err)
+			return store.File{}, err
 		}
 		switch part.FormName() {
 		case "purpose":
@@ -177,23 +176,6 @@ func (r *readErrors) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// formError makes an error of a form that ends early the sender's.
-func formError(err error) error {
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || err == nil {
-		return err
-	}
-	if isTold(err) || !errors.Is(err, io.ErrUnexpectedEOF) && !isFormError(err) {
-		return err
-	}
-	return &job.Error{Code: job.Invalid, Message: "the multipart form ends early or is not well formed", Err: err}
-}
-
-// isFormError tells mime/multipart's errors, which have no type, by where they
-// come from: they are about what was sent.
-func isFormError(err error) bool {
-	return strings.HasPrefix(err.Error(), "multipart:")
-}
-
 func readPurpose(part *multipart.Part) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(part, maxPurpose+1))
 	if err != nil {
@@ -202,8 +184,11 @@ func readPurpose(part *multipart.Part) (string, error) {
 	if len(text) == 0 || len(text) > maxPurpose {
 		return "", job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
 	}
+	if err := checkText("purpose", "purpose", string(text)); err != nil {
+		return "", err
+	}
 	for _, c := range string(text) {
-		if c < ' ' || c == 0x7f || c == '\uFFFD' {
+		if c < ' ' || c == 0x7f {
 			return "", job.Errorf(job.Invalid, "purpose", "purpose must be text without control characters")
 		}
 	}
