@@ -44,10 +44,12 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 }
 
 // mediaPolicy is what a browser may do with stored bytes that it shows as a page.
-// What a customer uploaded never runs anything as a page of this server. A
-// browser shows a film or a picture within a page that it makes itself: that
-// loads the same address once more, and has styles of its own.
-const mediaPolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+// What a customer uploaded never runs anything as a page of this server: no
+// script, no form, no frame. A browser shows a film or a picture within a page
+// that it makes itself. That page loads the same address once more and has styles
+// of its own; Chromium loads a film as pages of other origins do, so without
+// allow-same-origin it would refuse its own film.
+const mediaPolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
 
 // serveBlob answers with stored bytes: ranges and conditions are net/http's. A
 // key is never used for other bytes, so it is its own entity tag; but for that
