@@ -55,13 +55,13 @@ func checkPart(name, file string) error {
 }
 
 // nextPart is the next part of a form that is read as a stream, with its names
-// checked; io.EOF after the last.
+// checked; nil after the last.
 func nextPart(form *multipart.Reader) (*multipart.Part, error) {
 	part, err := form.NextPart()
-	if errors.Is(err, io.EOF) {
-		return nil, io.EOF
-	}
-	if err != nil {
+	switch {
+	case err == io.EOF: //nolint:errorlint // in a form that was cut it is wrapped
+		return nil, nil //nolint:nilnil // there is no more
+	case err != nil:
 		return nil, formError(err)
 	}
 	return part, checkPart(part.FormName(), part.FileName())

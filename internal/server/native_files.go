@@ -78,7 +78,7 @@ func (in *uploadIn) Resolve(ctx huma.Context) []error {
 func (n *native) addFiles() {
 	upload := operation{
 		id: "upload-file", method: http.MethodPost, path: "/v1/uploads", scope: scopeFiles, tag: "files", status: http.StatusCreated,
-		summary: "Upload a file", more: "A form with the part file and, before it, the optional field purpose. Its type is told by its bytes.",
+		summary: "Upload a file", more: "A form with the part file, which is the last, and before it the optional field purpose. Its type is told by its bytes.",
 		errors: []job.Code{job.Invalid, job.TooLarge},
 	}.of()
 	huma.Register(n.huma, upload, func(ctx context.Context, in *uploadIn) (*fileOut, error) {
@@ -139,10 +139,10 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 	for {
 		part, err := nextPart(form)
 		switch {
-		case errors.Is(err, io.EOF):
-			return store.File{}, job.Errorf(job.Invalid, "file", "the form has no part named file")
 		case err != nil:
 			return store.File{}, err
+		case part == nil:
+			return store.File{}, job.Errorf(job.Invalid, "file", "the form has no part named file")
 		}
 		switch part.FormName() {
 		case "purpose":
@@ -152,7 +152,10 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 		case "file":
 			body := &readErrors{Reader: part}
 			f, err := n.Backend.AddFile(ctx, principal(ctx), purpose, part.FileName(), body)
-			if err != nil && body.err != nil { // the sender's, and not the store's
+			switch {
+			case err == nil:
+				return f, n.afterFile(ctx, form, f)
+			case body.err != nil: // the sender's, and not the store's
 				err = formError(body.err)
 			}
 			return f, err
@@ -160,6 +163,21 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			return store.File{}, job.Errorf(job.Invalid, oaName(part.FormName()), "the form has a part that is neither purpose nor file")
 		}
 	}
+}
+
+// afterFile sees that a form ends after its file, and otherwise takes the file
+// back: a purpose that came too late would be lost without a word, and a form
+// without its end may be half of one.
+func (n *native) afterFile(ctx context.Context, form *multipart.Reader, f store.File) error {
+	part, err := nextPart(form)
+	if part == nil && err == nil {
+		return nil
+	}
+	if err == nil {
+		name := oaName(part.FormName())
+		err = job.Errorf(job.Invalid, name, "the form has the part %q after the part file, which has to be the last", name)
+	}
+	return errors.Join(err, n.Backend.DeleteFile(context.WithoutCancel(ctx), principal(ctx), f.ID))
 }
 
 // readErrors notes why reading failed.

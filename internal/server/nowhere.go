@@ -17,18 +17,21 @@ type door struct {
 	// apis has the API of each pattern of mux, and roots that of the paths which
 	// begin alike, such as /v1/videos. Other paths are ours.
 	apis, roots map[string]api
-	ours        api
+	// plain are the paths of patterns without wildcards.
+	plain map[string]bool
+	ours  api
 	// only says what this process is for when it answers no API.
 	only string
 }
 
 // newDoor is a door before a router with routes of these APIs, ours the last.
 func newDoor(mux *http.ServeMux, apis []api) *door {
-	d := &door{mux: mux, apis: map[string]api{}, roots: map[string]api{}, ours: apis[len(apis)-1]}
+	d := &door{mux: mux, apis: map[string]api{}, roots: map[string]api{}, plain: map[string]bool{}, ours: apis[len(apis)-1]}
 	for _, a := range apis {
 		for _, rt := range a.routes() {
 			_, path, _ := strings.Cut(rt.pattern, " ")
 			d.apis[rt.pattern], d.roots[rootOf(path)] = a, a
+			d.plain[path] = !strings.Contains(path, "{")
 		}
 		for _, root := range elsewhere(a) {
 			d.roots[root] = a
@@ -113,10 +116,18 @@ func (d *door) methods(path string) map[string]string {
 	return found
 }
 
-// pattern is the one by which a request has an endpoint.
+// pattern is the one by which a request has an endpoint. Where a path is an
+// endpoint's own, such as /v1/files/upload, a wildcard that would match it too
+// counts for no other method: nobody means a file of the id "upload".
 func (d *door) pattern(r *http.Request) (string, bool) {
 	_, pattern := d.mux.Handler(r)
-	return pattern, pattern != "" && (pattern != videoPart || isVideoPart(r.URL.Path))
+	switch {
+	case pattern == "", pattern == videoPart && !isVideoPart(r.URL.Path):
+		return "", false
+	case d.plain[r.URL.Path]:
+		return pattern, strings.HasSuffix(pattern, " "+r.URL.Path)
+	}
+	return pattern, true
 }
 
 // apiOf is the API whose form the errors at a path take.

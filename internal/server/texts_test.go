@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
@@ -140,4 +141,31 @@ func TestFormsThatAreNone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestUploadsEndWithTheirFile: what comes after the file is not lost without a
+// word, and a form that was cut leaves no file.
+func TestUploadsEndWithTheirFile(t *testing.T) {
+	s, keys := realServer(t, nil)
+	file, purpose := [2]string{`form-data; name="file"; filename="a.txt"`, "hello"}, [2]string{`form-data; name="purpose"`, "story"}
+	kind, good := partsOf(t, purpose, file)
+	lateKind, late := partsOf(t, file, purpose)
+	for name, tt := range map[string]struct {
+		kind, body string
+		status     int
+		part       string
+	}{
+		"purpose first": {kind, good, 201, `"purpose":"story"`},
+		"purpose last":  {lateKind, late, 400, "after the part file"},
+		"cut":           {kind, strings.TrimSuffix(good, "--\r\n"), 400, "ends early"},
+	} {
+		before := blobsOf(t, s, blob.KindFile)
+		resp, body := call(t, s, "POST", "/v1/uploads", keys.API, tt.body, "Content-Type", tt.kind)
+		if resp.StatusCode != tt.status || !strings.Contains(body, tt.part) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+		if more := blobsOf(t, s, blob.KindFile) - before; (more == 1) != (tt.status == 201) {
+			t.Errorf("%s: %d files more", name, more)
+		}
+	}
 }
