@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -71,6 +72,11 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	})
 }
 
+// statusGone is what logs and metrics say of a request whose sender went away
+// before it was answered, as nginx does. Nobody reads it, and it is no fault of
+// the server's.
+const statusGone = 499
+
 // finish logs and counts a request that was answered.
 func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took time.Duration) {
 	pattern := r.Pattern
@@ -79,6 +85,9 @@ func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took 
 	}
 	if rec.status == 0 {
 		rec.status = http.StatusOK
+	}
+	if errors.Is(r.Context().Err(), context.Canceled) && errors.Is(info.err, context.Canceled) {
+		rec.status, info.err = statusGone, nil
 	}
 	s.metrics.requests.WithLabelValues(pattern, strconv.Itoa(rec.status)).Inc()
 	s.metrics.requestTime.WithLabelValues(pattern).Observe(took.Seconds())
