@@ -120,7 +120,7 @@ func (f *fake) serve(t testing.TB, apis ...api) *httptest.Server {
 			})
 		}
 	}
-	s := httptest.NewServer(mux)
+	s := httptest.NewServer(newDoor(mux, apis))
 	t.Cleanup(s.Close)
 	return s
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"image"
@@ -199,6 +200,29 @@ func TestPanicIsAnswered(t *testing.T) {
 	if !strings.Contains(log.String(), "secret of the house") {
 		t.Error("the log does not say what happened")
 	}
+}
+
+// TestSendersWhoLeave: a request whose sender went away while it waited is no
+// fault of ours in the log.
+func TestSendersWhoLeave(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Server, keys auth.FirstKeys) {
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		_, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`)
+		var j struct{ ID string }
+		if err := json.Unmarshal([]byte(answer), &j); err != nil || j.ID == "" {
+			t.Fatal(answer, err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/jobs/"+j.ID+"?wait=60", nil)
+		r.Header.Set("Authorization", "Bearer "+keys.API)
+		log.Reset()
+		s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		if text := log.String(); !strings.Contains(text, "level=INFO") || !strings.Contains(text, "status=499") || strings.Contains(text, "ERROR") {
+			t.Error(text)
+		}
+	})
 }
 
 func TestClientBehindProxies(t *testing.T) {
