@@ -2,11 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -221,42 +218,6 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 		}
 	}
 	return moderation.New(o)
-}
-
-// linkKey is the secret that signs download links, made at the first start.
-func linkKey(data string) ([]byte, error) {
-	path := filepath.Join(data, linkKeyFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeLinkKey(path); err == nil || errors.Is(err, fs.ErrExist) {
-			text, err = os.ReadFile(path) // ours, or that of a process that was first
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the key of download links: %w", err)
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) < 32 {
-		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
-	}
-	return key, nil
-}
-
-// makeLinkKey writes a new key under another name and then gives it its own, so
-// that no other process reads half a key, and none is left by one that dies.
-func makeLinkKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // it never fails
-	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path) // fs.ErrExist when another was first
 }
 
 // routes is the table of all paths. A process that only runs jobs has those by
