@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -119,7 +120,7 @@ func report(ctx context.Context, err error, s streams) int {
 		fmt.Fprintln(s.err, "kinora: stopped")
 		return exitInterrupted
 	}
-	fmt.Fprintln(s.err, "kinora:", err)
+	fmt.Fprintln(s.err, "kinora:", job.Detail(err))
 	var usage usageError
 	if errors.As(err, &usage) || kinora.KindOf(err) == kinora.Invalid {
 		return exitUsage

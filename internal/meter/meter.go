@@ -232,7 +232,7 @@ type Allowance struct {
 	Balance      int64     `json:"balance"`     // below zero: owed
 	HasBalance   bool      `json:"has_balance"` // else Used is what there is to say
 	Used         int64     `json:"used"`        // what was charged so far
-	Held         int64     `json:"held"`    // reserved by work that is not over
+	Held         int64     `json:"held"`        // reserved by work that is not over
 	CreditsTotal int64     `json:"credits_total"`
 	CreditsUsed  int64     `json:"credits_used"` // or held
 	PeriodEnds   time.Time `json:"period_ends,omitzero"`
