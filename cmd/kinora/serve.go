@@ -118,6 +118,9 @@ func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error
 		defer ln.Close()
 		cfg.Listen = ln.Addr().String()
 	}
+	if err := server.UseTemp(cfg); err != nil {
+		return ours(err)
+	}
 	srv, err := server.New(ctx, server.Options{Config: cfg, Engines: engines, Log: log})
 	if err != nil {
 		return ours(err)

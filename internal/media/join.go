@@ -162,7 +162,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, err := os.MkdirTemp("", "kinora-join-*")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w", err)
+		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer os.RemoveAll(dir)
 	size, err := stage(dir, parts)

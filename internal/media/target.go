@@ -39,7 +39,7 @@ func newTarget(path string) (*target, error) {
 func newTemporary() (*target, error) {
 	f, err := os.CreateTemp("", "kinora-*.part")
 	if err != nil {
-		return nil, fmt.Errorf("media: opening a temporary file: %w", err)
+		return nil, fmt.Errorf("media: opening a temporary file: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	return &target{temp: f}, nil
 }

@@ -262,6 +262,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.blobs.Check(ctx) != nil {
 		err = errors.New("media cannot be written")
 	}
+	if err == nil {
+		if checkTemp(os.TempDir()) != nil {
+			err = errors.New("temporary files cannot be written: large uploads, sound and the joining of videos would fail")
+		}
+	}
 	select {
 	case <-s.stopping:
 		err = errors.New("the server is stopping")
