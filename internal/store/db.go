@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -39,6 +40,8 @@ const (
 	// connectWait is how long connecting to Postgres may take, unless its
 	// address has a connect_timeout.
 	connectWait = 5 * time.Second
+	// closeWait is how long Close waits for those who use a connection.
+	closeWait = 10 * time.Second
 	// openWait is how long Open waits for the database and its migrations.
 	openWait = 2 * time.Minute
 )
@@ -208,7 +211,9 @@ func firstUse(ctx context.Context, writer *sql.DB) error {
 	}
 }
 
-// Close ends all connections. Writes that wait are told job.Unavailable.
+// Close ends all connections. Writes that wait are told job.Unavailable; what is
+// being read is waited for, up to closeWait. On SQLite everything is in the
+// database's own file afterwards, unless another process has it open.
 func (db *DB) Close() error {
 	var err error
 	db.closing.Do(func() {
@@ -216,21 +221,51 @@ func (db *DB) Close() error {
 		if db.group != nil {
 			db.group.wait()
 		}
+		// database/sql leaves connections open that somebody is using: also
+		// those of queries that were just cancelled. SQLite takes its log into
+		// the database, and removes it, when the last connection is closed.
+		err = errors.Join(idle(db.reader), idle(db.writer))
 		db.written.close()
 		db.readStmts.close()
 		if db.reader != nil && db.reader != db.writer {
-			err = db.reader.Close()
+			err = errors.Join(err, db.reader.Close())
 		}
 		if db.writer != nil {
-			if e := db.writer.Close(); e != nil {
-				err = e
-			}
+			err = errors.Join(err, db.checkpoint(), db.writer.Close())
 		}
 		if db.listener != nil {
 			db.listener.Close()
 		}
 	})
 	return err
+}
+
+// idle waits until nobody uses a connection of a pool any more.
+func idle(pool *sql.DB) error {
+	if pool == nil {
+		return nil
+	}
+	for end := time.Now().Add(closeWait); pool.Stats().InUse > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("close the database: %d connections were still in use after %v", pool.Stats().InUse, closeWait)
+		}
+	}
+	return nil
+}
+
+// checkpoint copies SQLite's log into the database's file, as far as no other
+// process is reading older pages.
+func (db *DB) checkpoint() error {
+	if db.dialect != SQLite || db.group == nil { // it was never open
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	var busy, pages, copied int
+	if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied); err != nil {
+		return fmt.Errorf("close the database: copy its log into its file, which the next start does too: %w", err)
+	}
+	return nil
 }
 
 // Ping reports whether the database answers.
