@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log}); err != nil {
+	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log, Deliveries: s.cfg.Webhooks.Workers}); err != nil {
 		return nil, err
 	}
 	s.db.OnChange(webhook.OnChange)
@@ -292,7 +292,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails
 	defer stop()
-	qc := store.QueueConfig{Refund: s.service.meter.Refund, Deliverers: s.cfg.Webhooks.Workers}
+	qc := store.QueueConfig{Refund: s.service.meter.Refund}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
 	}

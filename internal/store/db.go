@@ -56,6 +56,9 @@ type Options struct {
 	Log *slog.Logger
 	// Readers is how many readers work at once; 0 is DefaultReaders.
 	Readers int
+	// Deliveries is how many deliveries of one project are under way at once; 0
+	// is DefaultDeliveries.
+	Deliveries int
 }
 
 // DB is an open database. It is safe for use by many goroutines.
@@ -72,6 +75,8 @@ type DB struct {
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
 
+	deliveries int // of one project that are under way at once
+
 	hooks     []func(*Tx, job.Job) error
 	followers followers
 	order     order
@@ -85,7 +90,10 @@ type DB struct {
 // "postgres://user@host/name". Several processes may open one database at the
 // same time.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	db := &DB{now: o.Now, log: o.Log, closed: make(chan struct{})}
+	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, closed: make(chan struct{})}
+	if db.deliveries <= 0 {
+		db.deliveries = DefaultDeliveries
+	}
 	if db.now == nil {
 		db.now = time.Now
 	}

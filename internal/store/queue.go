@@ -45,8 +45,11 @@ const (
 
 	// DefaultReapEvery is how often leases, patience and tickets are looked at.
 	DefaultReapEvery = 2 * time.Second
-	// DefaultDeliverers is how many webhooks are delivered at once.
-	DefaultDeliverers = 8
+	// DefaultDeliverers is how many webhooks are delivered at once, of all
+	// projects. One takes a connection and some 50 KiB while its receiver is
+	// waited for; the bound is only for the machine's sake, as Options.Deliveries
+	// bounds each project.
+	DefaultDeliverers = 1000
 )
 
 // QueueConfig says what a process does for the queue.

@@ -210,7 +210,7 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, er
 // the delivery is over.
 func (s *Sender) wait(d store.Delivery) time.Duration {
 	switch until := d.NextAt.Sub(s.now()); {
-	case d.State != store.DeliveryPending:
+	case d.State != store.DeliveryPending, d.Waits: // it is over, or will be called
 		return 0
 	case until > 0:
 		return until
