@@ -64,6 +64,7 @@ type Options struct {
 // DB is an open database. It is safe for use by many goroutines.
 type DB struct {
 	dialect string
+	path    string // of SQLite's file
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -75,7 +76,8 @@ type DB struct {
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
 
-	deliveries int // of one project that are under way at once
+	deliveries int           // of one project that are under way at once
+	enqueued   chan struct{} // gets a value when this process enqueued something
 
 	hooks     []func(*Tx, job.Job) error
 	followers followers
@@ -90,7 +92,7 @@ type DB struct {
 // "postgres://user@host/name". Several processes may open one database at the
 // same time.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, closed: make(chan struct{})}
+	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, enqueued: make(chan struct{}, 1), closed: make(chan struct{})}
 	if db.deliveries <= 0 {
 		db.deliveries = DefaultDeliveries
 	}
@@ -174,6 +176,7 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
+	db.path = path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("open the database: make its folder: %w", err)
 	}

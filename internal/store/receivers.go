@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -16,6 +18,30 @@ const DefaultDeliveries = 4
 
 // inLine is the busy_until of a delivery that waits for others of its project.
 const inLine = -1
+
+// oneByOne has transactions that begin and end deliveries of a project go one
+// after the other, so that each sees what those before it left. It goes before
+// all locks of rows of deliveries.
+func (tx *Tx) oneByOne(ctx context.Context, project int64) error {
+	if tx.db.dialect != Postgres {
+		return nil // they do
+	}
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", project)
+	return err
+}
+
+// projectOfDelivery is whose a delivery is, with oneByOne; 0 for one that is
+// gone.
+func (tx *Tx) projectOfDelivery(ctx context.Context, id int64) (project int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT project FROM deliveries WHERE id = $1`, id).Scan(&project)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return project, tx.oneByOne(ctx, project)
+}
 
 // roomToDeliver is how many more deliveries of a project may be begun.
 func (tx *Tx) roomToDeliver(ctx context.Context, project int64) (int, error) {
@@ -45,8 +71,7 @@ func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 }
 
 // callAllWaiting does so for every project. What ends a delivery calls the next;
-// this is for what ended with its process, and for Postgres, where one may begin
-// to wait just as the last of those before it is over.
+// this is for what ended with its process.
 func (db *DB) callAllWaiting(ctx context.Context) error {
 	var projects []int64
 	err := db.Read(ctx, func(q Queryer) error {
@@ -59,7 +84,12 @@ func (db *DB) callAllWaiting(ctx context.Context) error {
 	})
 	for _, p := range projects {
 		if err == nil {
-			err = db.Write(ctx, func(tx *Tx) error { return tx.callWaiting(ctx, p) })
+			err = db.Write(ctx, func(tx *Tx) error {
+				if err := tx.oneByOne(ctx, p); err != nil {
+					return err
+				}
+				return tx.callWaiting(ctx, p)
+			})
 		}
 	}
 	return err

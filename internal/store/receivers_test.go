@@ -13,7 +13,7 @@ import (
 // TestNoProjectWaits: receivers of one project that never answer keep no other
 // project waiting; and once they answer, every event comes, each once.
 func TestNoProjectWaits(t *testing.T) {
-	const many = 40
+	const many = 20
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
 			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Deliveries: 3})

@@ -194,6 +194,9 @@ func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func
 // DeleteEndpoint removes an endpoint; what is on its way to it fails.
 func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.oneByOne(ctx, project); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, `DELETE FROM endpoints WHERE project = $1 AND id = $2`, project, id)
 		if err != nil {
 			return err
@@ -249,6 +252,9 @@ func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eve
 	}
 	snapshot, err := json.Marshal(j)
 	if err != nil {
+		return err
+	}
+	if err := tx.oneByOne(ctx, j.Project); err != nil {
 		return err
 	}
 	room, err := tx.roomToDeliver(ctx, j.Project)
@@ -329,24 +335,29 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery,
 // lost.
 func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (d Delivery, ok bool, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		now := millis(tx.Now())
-		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 AND next_at <= $4
-			AND $5 > (SELECT COUNT(*) FROM deliveries AS others WHERE others.project = deliveries.project AND others.busy_until > 0 AND others.busy_until > $4)
-			RETURNING `+deliveryColumns, millis(tx.Now().Add(busy)), id, DeliveryPending, now, tx.db.deliveries))
-		if ok = err == nil; ok || !errors.Is(err, sql.ErrNoRows) {
+		d, ok = Delivery{}, false
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
 			return err
 		}
-		full, err := tx.Changed(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 AND next_at <= $4`,
-			inLine, id, DeliveryPending, now)
+		room, err := tx.roomToDeliver(ctx, project)
 		if err != nil {
+			return err
+		}
+		until := int64(inLine)
+		if room > 0 {
+			until = millis(tx.Now().Add(busy))
+		}
+		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 AND next_at <= $4 RETURNING `+deliveryColumns,
+			until, id, DeliveryPending, millis(tx.Now())))
+		ok, d.Waits = err == nil && room > 0, err == nil && room == 0
+		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		d, err = scanDelivery(tx.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1`, id))
 		if errors.Is(err, sql.ErrNoRows) {
-			d = Delivery{}
-			return nil
+			d, err = Delivery{}, nil
 		}
-		d.Waits = full > 0
 		return err
 	})
 	return d, ok && err == nil, err
@@ -355,12 +366,11 @@ func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (
 // ReleaseDelivery gives up an attempt that was begun, as if it had not been.
 func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		var project int64
-		err := tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1 RETURNING project`, id).Scan(&project)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
+			return err
 		}
-		if err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1`, id); err != nil {
 			return err
 		}
 		return tx.callWaiting(ctx, project)
@@ -488,16 +498,12 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 		if state != DeliveryPending {
 			finished = millis(tx.Now())
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5, busy_until = 0
-			WHERE id = $6 AND state = $7`, state, millis(next), status, why, finished, id, DeliveryPending)
-		if err != nil {
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
 			return err
 		}
-		var project int64
-		err = tx.QueryRowContext(ctx, `SELECT project FROM deliveries WHERE id = $1`, id).Scan(&project)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5, busy_until = 0
+			WHERE id = $6 AND state = $7`, state, millis(next), status, why, finished, id, DeliveryPending)
 		if err != nil {
 			return err
 		}
