@@ -176,7 +176,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w", err)
+		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer remove()
 	size, err := stage(dir, parts)
