@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // fakeEngine is a model of 32×24 pixels at 24 fps whose frame i is of the colour
@@ -32,7 +34,7 @@ func (l *fakeLatents) save(path string) error {
 	if l.saveErr != nil {
 		return l.saveErr
 	}
-	return writeFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
+	return scratch.WriteFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
 }
 
 func (e *fakeEngine) info() Info {

@@ -45,6 +45,7 @@ func (e *reelEngine) info() Info {
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Width: c.Width, Height: c.Height, FPS: c.FPS,
 		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
+		latentsOfFrame: 4 * c.Codec.Latent * (c.Width / 16) * (c.Height / 16) / 8,
 	}
 }
 

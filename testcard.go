@@ -9,6 +9,8 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // testCard draws a test pattern: colour bars turned by prompt and seed, a ramp
@@ -46,7 +48,7 @@ func (l *cardLatents) frames() int    { return l.Count }
 func (l *cardLatents) origin() origin { return origin{l.Prompt, l.Seed} }
 
 func (l *cardLatents) save(path string) error {
-	return writeFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
+	return scratch.WriteFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
 }
 
 func (c testCard) sample(ctx context.Context, j job, progress func(done, total int)) (latents, error) {

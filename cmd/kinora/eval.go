@@ -62,6 +62,11 @@ func (c *EvalCmd) Run(ctx context.Context, s streams) error {
 	}
 	clips := ""
 	if c.Out != "" {
+		release, err := holdFolder("--out", c.Out)
+		if err != nil {
+			return err
+		}
+		defer release()
 		clips = filepath.Join(c.Out, "films")
 		if err := os.MkdirAll(clips, 0o755); err != nil {
 			return fmt.Errorf("--out: make the folder for the report: %w", err)

@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -43,10 +43,9 @@ const about = `Turns a sentence into a video, on this machine.
 
 // What the program exits with.
 const (
-	exitOK          = 0
-	exitFailure     = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // as a shell reports an end by SIGINT
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2 // and exitSignal with the number of a signal
 )
 
 // streams are where a command reads and writes.
@@ -58,14 +57,9 @@ func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
 
 // run is the whole program but for its exit.
 func run(args []string, s streams) int {
-	// The first signal asks for an orderly end; after it the default is back,
-	// so that a second one ends the program whatever it is doing.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop)
-	// A reader of -o - that goes away is an error like any other, and not an
-	// end without a word.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	catchBrokenPipe()
 
 	exited := -1
 	var c cli
@@ -116,13 +110,20 @@ func report(ctx context.Context, err error, s streams) int {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
+		if !errors.Is(err, context.Canceled) { // what could not be done on the way out
+			fmt.Fprintln(s.err, "kinora:", err)
+		}
 		fmt.Fprintln(s.err, "kinora: stopped")
-		return exitInterrupted
+		number, _ := signalOf(ctx)
+		return exitSignal + int(number)
 	}
-	fmt.Fprintln(s.err, "kinora:", err)
+	fmt.Fprintln(s.err, "kinora:", job.Detail(err))
 	var usage usageError
 	if errors.As(err, &usage) || kinora.KindOf(err) == kinora.Invalid {
 		return exitUsage
+	}
+	if readerGone() {
+		return exitSignal + int(syscall.SIGPIPE)
 	}
 	return exitFailure
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,9 +23,11 @@ type TrainRecogniserCmd struct {
 
 // Run trains it and says how often it is right.
 func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return fmt.Errorf("--dir: make the folder of the run: %w", err)
+	release, err := holdFolder("--dir", c.Dir)
+	if err != nil {
+		return err
 	}
+	defer release()
 	o := eval.DefaultLearn()
 	o.Steps, o.Batch, o.LR, o.Seed, o.Save = c.Steps, c.Batch, c.LR, c.Seed, c.Save
 	o.Keep = max(o.Keep, c.Batch)

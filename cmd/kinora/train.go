@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/train"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
@@ -47,7 +49,7 @@ type trainFlags struct {
 	runFlags
 	LR          float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Peak learning rate."`
 	Simple      bool    `help:"Of the storybook, only films with one actor and one event: easier to begin with."`
-	Films       string  `placeholder:"DIR" help:"Train on your own films: NAME.mp4 with captions, one a line, in NAME.txt. Default: the storybook."`
+	Films       *string `placeholder:"DIR" help:"Train on your own videos: NAME.mp4 (or .m4v, .mov, .webm, .mkv) with captions, one a line, in NAME.txt. Default: the storybook."`
 	SampleEvery int     `default:"500" placeholder:"N" help:"Steps between samples; 0 for none."`
 }
 
@@ -71,17 +73,25 @@ type TrainTextCmd struct {
 // TrainTextVideoCmd trains the transformer.
 type TrainTextVideoCmd struct {
 	trainFlags
-	Batch  int `default:"16" placeholder:"N" help:"Windows a step."`
-	Micro  int `default:"4" placeholder:"N" help:"Windows of one forward pass: less takes less memory."`
-	Groups int `default:"0" placeholder:"N" help:"Groups of 8 frames in a chunk. Default: the model's own, 6."`
-	Chunks int `default:"1" placeholder:"N" help:"Chunks of a window, 1 or 2. Two teach what comes after."`
-	Fresh  int `default:"3" placeholder:"N" help:"Windows a step that are new; the others are seen again."`
-	Keep   int `default:"2000" placeholder:"N" help:"Windows that may be seen again. Going on with a run makes them anew first."`
+	Batch      int     `default:"16" placeholder:"N" help:"Windows a step."`
+	Micro      int     `default:"4" placeholder:"N" help:"Windows of one forward pass: less takes less memory."`
+	Groups     int     `default:"0" placeholder:"N" help:"Groups of 8 frames in a chunk. Default: the model's own, 6."`
+	Chunks     int     `default:"1" placeholder:"N" help:"Chunks of a window, 1 or 2. Two teach what comes after."`
+	Stills     float64 `default:"0" placeholder:"F" help:"Share of steps that see single frames instead, which teach what things look like in less time still."`
+	Fresh      int     `default:"3" placeholder:"N" help:"Windows a step that are new; the others are seen again."`
+	Keep       int     `default:"2000" placeholder:"N" help:"Windows that may be seen again. Going on with a run makes them anew first."`
+	Fine       int     `default:"0" placeholder:"N" help:"Give the model layers of this width at the latents' own resolution, which draw outlines. Default: those it has."`
+	FineBlocks int     `default:"2" placeholder:"N" help:"Such layers on each side of the transformer, with --fine."`
 }
 
 // Run trains the codec.
 func (c *TrainCodecCmd) Run(ctx context.Context, s streams) error {
-	src, err := c.source(ctx, float64(reel.Frames(train.DefaultCodec().Groups)))
+	release, err := c.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, err := c.source(ctx, s, reel.Frames(train.DefaultCodec().Groups))
 	if err != nil {
 		return err
 	}
@@ -121,6 +131,11 @@ func (c *TrainCodecCmd) Run(ctx context.Context, s streams) error {
 
 // Run trains the text encoder.
 func (c *TrainTextCmd) Run(ctx context.Context, s streams) error {
+	release, err := c.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
 	m, err := c.trained()
 	if err != nil {
 		return err
@@ -130,16 +145,26 @@ func (c *TrainTextCmd) Run(ctx context.Context, s streams) error {
 
 // Run trains the transformer.
 func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
-	src, err := c.source(ctx, float64(reel.Frames(1+6*c.Chunks)))
+	release, err := c.hold()
 	if err != nil {
 		return err
 	}
+	defer release()
 	m, err := c.trained()
 	if err != nil {
 		return err
 	}
+	if c.Fine > 0 {
+		if m, err = m.Refine(c.Fine, c.FineBlocks, c.Seed); err != nil {
+			return err
+		}
+	}
+	src, err := c.source(ctx, s, reel.Frames(1+cmp.Or(c.Groups, m.Config.Flow.Groups)*c.Chunks))
+	if err != nil {
+		return err
+	}
 	fo := train.DefaultFlow()
-	fo.Batch, fo.Micro, fo.Groups, fo.Chunks, fo.Fresh, fo.Keep = c.Batch, c.Micro, c.Groups, c.Chunks, c.Fresh, c.Keep
+	fo.Batch, fo.Micro, fo.Groups, fo.Chunks, fo.Stills, fo.Fresh, fo.Keep = c.Batch, c.Micro, c.Groups, c.Chunks, c.Stills, c.Fresh, c.Keep
 	prompt := world.Sample(c.Seed, world.SampleOptions{Split: world.Test, Simple: true}).Caption(world.En, 0)
 	sample := func(step int, averaged *nn.Params) error {
 		show, err := copyModel(m, nil, averaged)
@@ -161,12 +186,58 @@ func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
 	return c.finish(ctx, s, m, c.LR, c.SampleEvery, func(o train.Options) error { return train.TextVideo(ctx, m, src, o, fo, sample) })
 }
 
-// source is the storybook's training films or the user's own.
-func (c *trainFlags) source(ctx context.Context, frames float64) (train.Source, error) {
-	if c.Films == "" {
+// source is the storybook's training films or the user's own videos, each of at
+// least so many frames. What it says of them goes to s.
+func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.Source, error) {
+	if c.Films == nil {
 		return train.Storybook{Seed: c.Seed * 1000, Simple: c.Simple}, nil
 	}
-	return train.OpenFolder(ctx, c.Films, frames/float64(reel.Default().FPS), c.Seed)
+	dir := *c.Films
+	switch _, err := os.Stat(dir); {
+	case dir == "":
+		return nil, usagef("--films is empty: name a folder of videos, or leave it out for the storybook")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usagef("--films %s: there is no such folder", dir)
+	case err == nil && !isDir(dir):
+		return nil, usagef("--films %s: it is no folder: name the one that the videos are in", dir)
+	}
+	f, err := train.OpenFolder(ctx, dir, float64(frames)/float64(reel.Default().FPS), c.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("--films: %w", err)
+	}
+	fmt.Fprintf(s.err, "videos of %s: %d used, %d left out\n", dir, f.Videos(), len(f.LeftOut()))
+	for _, l := range f.LeftOut() {
+		fmt.Fprintln(s.err, "  left out", l)
+	}
+	f.Failed = func(l train.LeftOut) {
+		fmt.Fprintf(s.err, "\nnote: %s\n  another video is taken wherever this one fails\n", l)
+	}
+	return f, nil
+}
+
+// hold makes the run's folder if it is not there, and keeps other runs out.
+func (c *runFlags) hold() (release func(), err error) { return holdFolder("--dir", c.Dir) }
+
+// holdFolder makes the folder that a flag names if it is not there, and keeps
+// out other commands that write to it until release is called.
+func holdFolder(flag, dir string) (release func(), err error) {
+	if dir == "" {
+		return nil, usagef("%s is empty: name a folder", flag)
+	}
+	fresh := !exists(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("%s: make the folder: %w", flag, err)
+	}
+	free, err := scratch.Hold(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return func() {
+		free()
+		if fresh {
+			os.Remove(dir) // if nothing came of it: a folder with files stays
+		}
+	}, nil
 }
 
 // captionsOf visits captions to train a tokenizer on.
@@ -232,17 +303,14 @@ func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	return out, errors.Join(out.CodecParams.Copy(codec), out.FlowParams.Copy(flow))
 }
 
-// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg is installed.
+// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg can write it.
 func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *reel.Model, frames []byte, prompt string) (string, error) {
 	dir := filepath.Join(c.Dir, "samples")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	ext := ".mp4"
-	if _, err := media.FFmpeg(); err != nil {
-		ext = ".webp"
-	}
-	path := filepath.Join(dir, fmt.Sprintf("%s-%06d%s", kind, step, ext))
+	format, _ := usualFormat() // whose notes were said at the start
+	path := filepath.Join(dir, fmt.Sprintf("%s-%06d.%s", kind, step, format))
 	e, err := media.Create(ctx, path, media.Options{
 		W: m.Config.Width, H: m.Config.Height, FPS: float64(m.Config.FPS),
 		Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: c.Seed},
@@ -262,19 +330,24 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 // finish runs a training, stopped or not, to a model file that holds what was
 // learned.
 func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr float64, sampleEvery int, run func(train.Options) error) error {
+	if sampleEvery > 0 {
+		_, notes := usualFormat()
+		sayNotes(s.err, notes)
+	}
 	start := time.Now()
 	err := run(train.Options{
 		Dir: c.Dir, Steps: c.Steps, LR: lr, Warmup: c.Warmup, Cooldown: c.Cooldown, Save: c.Save,
 		SampleEvery: sampleEvery, Seed: c.Seed, AdamW: c.AdamW, Progress: trainMeter(s),
+		Warn: func(err error) { fmt.Fprintf(s.err, "\nnote: %v\n", err) },
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ctx.Err()) { // the checkpoint of a run that was stopped may have failed
 		return err
 	}
 	if e := m.WriteFile(c.weights(), nil); e != nil {
 		return e
 	}
 	how := "finished"
-	if ctx.Err() != nil {
+	if err != nil {
 		how = "stopped; the same command goes on from here"
 	}
 	fmt.Fprintf(s.err, "\n%s after %v on %d processors: %s\n", how, time.Since(start).Round(time.Second), runtime.NumCPU(), c.weights())

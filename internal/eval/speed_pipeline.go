@@ -9,6 +9,7 @@ import (
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/world"
@@ -30,11 +31,11 @@ func Untrained() (*reel.Model, error) {
 		return nil, err
 	}
 	// By way of a file: weights that cannot change any more run faster.
-	dir, err := os.MkdirTemp("", "kinora-bench-*")
+	dir, remove, err := scratch.Folder("")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	path := filepath.Join(dir, "reel.safetensors")
 	if err := m.WriteFile(path, nil); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func Untrained() (*reel.Model, error) {
 
 // MeasurePipeline times the parts of making a film: the prompt's encoding,
 // sampling, drawing the frames, and writing them as MP4, or as animated WebP
-// where there is no ffmpeg. Generating overlaps the last two, which are timed
+// where no ffmpeg can write that. Generating overlaps the last two, which are timed
 // one after the other here. steps 0 is the model's default.
 func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model, seconds float64, steps int, progress func(done, total int)) error {
 	c := m.Config
@@ -56,7 +57,7 @@ func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model,
 		steps = reel.DefaultSteps
 	}
 	p := &PipelineTime{Seconds: seconds, Frames: int(seconds*float64(c.FPS) + 0.5), Steps: steps, Format: "mp4"}
-	if _, err := media.FFmpeg(); err != nil {
+	if _, _, err := media.MP4Encoder(ctx); err != nil {
 		p.Format = "webp"
 	}
 	prompt := "A small red cat bounces in a meadow at sunset, the camera pans left."
@@ -100,11 +101,11 @@ func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model,
 
 // writeFilm writes frames to a file that nobody keeps.
 func writeFilm(ctx context.Context, c reel.Config, ext string, frames []byte) error {
-	dir, err := os.MkdirTemp("", "kinora-bench-*")
+	dir, remove, err := scratch.Folder("")
 	if err != nil {
 		return fmt.Errorf("a folder for the film: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	e, err := media.Create(ctx, filepath.Join(dir, "film"+ext), media.Options{W: c.Width, H: c.Height, FPS: float64(c.FPS)})
 	if err != nil {
 		return err

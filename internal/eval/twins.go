@@ -7,13 +7,13 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/train"
 	"github.com/kinora-video/kinora/internal/world"
@@ -108,11 +108,11 @@ func trainTwin(ctx context.Context, base *reel.Model, name string, cfg reel.Conf
 	}
 	m.CodecParams.Freeze()
 	t := &Twin{Name: name, Parameters: m.FlowParams.Len(), Active: active(m), Before: exam.loss(m)}
-	dir, err := os.MkdirTemp("", "kinora-twin-*")
+	dir, remove, err := scratch.Folder("")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	limited, cancel := context.WithTimeout(ctx, o.Time)
 	defer cancel()
 	start := time.Now()

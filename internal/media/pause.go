@@ -90,7 +90,7 @@ func speakPhrases(ctx context.Context, voice string, d delivery, list []phrase) 
 	if err != nil {
 		return nil, err
 	}
-	s := &sequence{to: t.temp, faster: d.faster}
+	s := &sequence{to: t.temp.File, faster: d.faster}
 	for _, p := range list {
 		if err = s.speak(ctx, voice, d, p); err != nil {
 			t.discard()
@@ -116,7 +116,7 @@ func (s *sequence) speak(ctx context.Context, voice string, d delivery, p phrase
 			return err
 		}
 		defer raw.discard()
-		if err := s.add(raw.temp, p); err != nil {
+		if err := s.add(raw.temp.File, p); err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,7 @@ func newProcess(ctx context.Context, path string, args ...string) *process {
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.cmd = exec.CommandContext(p.ctx, path, args...)
 	p.cmd.Stderr = &p.stderr
+	p.cmd.SysProcAttr = ownGroup()
 	// A child of the tool may hold its pipes open after its end.
 	p.cmd.WaitDelay = time.Second
 	p.wait = sync.OnceValue(p.cmd.Wait)

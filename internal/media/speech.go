@@ -207,7 +207,7 @@ func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error
 		return SpeechInfo{}, err
 	}
 	defer raw.discard()
-	s, err := openSound(raw.temp, d.faster, o)
+	s, err := openSound(raw.temp.File, d.faster, o)
 	if err != nil {
 		return SpeechInfo{}, err
 	}

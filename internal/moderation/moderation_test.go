@@ -106,6 +106,7 @@ func TestWebhook(t *testing.T) {
 	}{
 		{"yes", reply(200, `{"allow":true}`, nil), false, ""},
 		{"no", reply(200, `{"allow":false,"reason":"x"}`, nil), false, job.PromptUnsafe},
+		{"yes, after a byte order mark", reply(200, "\ufeff"+`{"allow":true}`, nil), false, ""},
 		{"no, though open", reply(200, `{"allow":false}`, nil), true, job.PromptUnsafe},
 		{"no answer", reply(0, "", errors.New("refused")), false, job.Unavailable},
 		{"no answer, open", reply(0, "", errors.New("refused")), true, ""},

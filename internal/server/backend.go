@@ -124,6 +124,7 @@ type PictureRules struct {
 type Picture struct {
 	Key           string // blob key of a PNG
 	Width, Height int
+	Animated      bool // it is the first picture of an animation
 }
 
 // Offer is a public model name and what stands behind it.
@@ -192,6 +193,8 @@ type Allowance struct {
 	Plan            string
 	Postpaid        bool
 	Balance         int64 // micros
+	HasBalance      bool  // else Used is what there is to say
+	Used            int64 // micros, charged so far
 	Held            int64 // micros, reserved by jobs in flight
 	CreditsTotal    int64 // micros, of the plan's period
 	CreditsUsed     int64

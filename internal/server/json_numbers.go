@@ -10,16 +10,6 @@ import (
 	"strconv"
 )
 
-// checkJSON readies the JSON of a request for a decoder: it bounds the number
-// of values, and writes whole numbers as whole numbers. What is no JSON is left
-// to the decoder.
-func checkJSON(body []byte) ([]byte, error) {
-	if err := checkValues(body); err != nil {
-		return nil, err
-	}
-	return wholeNumbers(body), nil
-}
-
 // maxWhole is the bound of whole numbers that every JSON parser keeps.
 const maxWhole = 1 << 53
 

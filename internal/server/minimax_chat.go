@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 const (
@@ -90,7 +91,7 @@ func chatRefusal(up *Upstream) error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	_ = json.Unmarshal(data, &answer) // whatever else it is has no message
+	_ = text.JSON(data, &answer) // whatever else it is has no message
 	message := shorten(answer.Error.Message, maxUpstreamError)
 	cause := errors.Join(fmt.Errorf("the chat upstream answered %d: %s", up.Status, message), err)
 	switch {
@@ -118,7 +119,7 @@ func passChat(w http.ResponseWriter, r *http.Request, up *Upstream, fail func(ht
 	data, err := io.ReadAll(io.LimitReader(up.Body, maxChatAnswer+1))
 	var answer map[string]json.RawMessage
 	if err == nil && len(data) <= maxChatAnswer {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	if err != nil || answer == nil {
 		fail(w, r, &job.Error{Code: job.Unavailable, Message: "the chat model's answer cannot be read: try again later", Err: errors.Join(errors.New("the chat upstream's answer is no JSON object"), err)})

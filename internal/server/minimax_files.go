@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"slices"
@@ -92,18 +91,10 @@ func (u *upload) Close() error { return errors.Join(u.File.Close(), u.form.Remov
 // readUpload reads a multipart form with a file, in any order: the official CLI
 // sends the file before its purpose.
 func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
-	if err := r.ParseMultipartForm(uploadMemory); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) || isTold(err) {
-			return nil, nil, mmBodyError(err)
-		}
-		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
-			return nil, nil, storageError(err)
-		}
-		return nil, nil, &job.Error{Code: job.Invalid, Message: "the request's body must be a multipart form with the fields purpose and file", Err: err}
+	form, err := parseForm(r, uploadMemory)
+	if err != nil {
+		return nil, nil, mmBodyError(err)
 	}
-	form := r.MultipartForm
-	keepBody(r, formBytes(form, uploadMemory))
 	keep := false
 	defer func() {
 		if !keep {
@@ -111,8 +102,15 @@ func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
 		}
 	}()
 	for name, list := range form.Value {
-		if len(list) == 1 && len(list[0]) > maxFormText {
+		if len(list) != 1 {
+			continue
+		}
+		if len(list[0]) > maxFormText {
 			delete(form.Value, name)
+			continue
+		}
+		if list[0], err = formText(name, list[0]); err != nil {
+			return nil, nil, err
 		}
 	}
 	given, err := f.given(form.Value)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // How a prompt is expanded before it is given to the model.
@@ -99,7 +100,7 @@ func expandPrompt(ctx context.Context, b Backend, who auth.Principal, prompt str
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
-	if err != nil || up.Status != http.StatusOK || json.Unmarshal(data, &answer) != nil || len(answer.Choices) == 0 {
+	if err != nil || up.Status != http.StatusOK || text.JSON(data, &answer) != nil || len(answer.Choices) == 0 {
 		return "", errors.New("the chat model that expands prompts gave no usable answer")
 	}
 	text := strings.TrimSpace(answer.Choices[0].Message.Content)

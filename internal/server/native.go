@@ -123,7 +123,7 @@ func oneOfEach(r *http.Request, params []*huma.Param) error {
 }
 
 // ServeHTTP is part of huma's interface; requests come by the routes instead.
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+func (*collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
 
 // operation is what is said of an endpoint beside its types.
 type operation struct {
@@ -212,6 +212,8 @@ var problems = map[job.Code]problemKind{
 	job.Invalid:      {http.StatusBadRequest, "The request is not valid", "correct the field that param names"},
 	job.Unsupported:  {http.StatusBadRequest, "The model or this server cannot do that", "GET /v1/models lists what each model can do"},
 	job.NotFound:     {http.StatusNotFound, "There is no such thing", "check the id, and that the key belongs to its project"},
+	job.NoEndpoint:   {http.StatusNotFound, "There is no such endpoint", "GET /docs shows all endpoints"},
+	job.NoMethod:     {http.StatusMethodNotAllowed, "The endpoint has no such method", "use one that the header Allow names"},
 	job.Unauthorized: {http.StatusUnauthorized, "The request has no valid key", "send one that holds, in the header Authorization: Bearer kn-…"},
 	job.Forbidden:    {http.StatusForbidden, "The key may not do that", "use a key that has the scope, or ask the operator for one"},
 	job.Conflict:     {http.StatusConflict, "The state does not allow that", "look at the job again; for a repeated request, use an Idempotency-Key of its own"},

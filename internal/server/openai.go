@@ -34,19 +34,26 @@ const oaStopTime = 10 * time.Second
 // videoPrefix begins the ids of videos.
 const videoPrefix = "video_"
 
+// videoPart is one pattern for /v1/videos/{id}/content and
+// /v1/videos/characters/{id}, as the router takes no two that overlap.
+const videoPart = "GET /v1/videos/{id}/{part}"
+
+// isVideoPart says whether a path that videoPart matches is one of the two.
+func isVideoPart(path string) bool {
+	return strings.HasSuffix(path, "/content") || strings.HasPrefix(path, "/v1/videos/characters/")
+}
+
 func (a *openAI) routes() []route {
 	return []route{
 		{"POST /v1/videos", scopeJobsWrite, a.answer(a.create)},
 		{"GET /v1/videos", scopeJobsRead, a.answer(a.list, "after", "limit", "order")},
 		{"GET /v1/videos/{id}", scopeJobsRead, a.answer(a.get)},
 		{"DELETE /v1/videos/{id}", scopeJobsWrite, a.answer(a.remove)},
-		// One pattern for /content and /characters/{id}, which would overlap.
-		{"GET /v1/videos/{id}/{part}", scopeJobsRead, a.part},
+		{videoPart, scopeJobsRead, a.part},
 		{"POST /v1/videos/{id}/remix", scopeJobsWrite, a.answer(a.remix)},
 		{"POST /v1/videos/extensions", scopeJobsWrite, a.answer(a.extend)},
 		{"POST /v1/videos/edits", scopeJobsWrite, a.answer(a.edit)},
 		{"POST /v1/videos/characters", scopeJobsWrite, a.answer(a.newCharacter)},
-		{"/v1/videos/{rest...}", scopeAny, a.nowhere},
 		// Any parameters: clients of all kinds look at models to see whether there
 		// is a server, and no parameter would make the list another one.
 		{"GET /v1/models", scopeAny, a.answer(a.models, anyParameter)},
@@ -414,9 +421,4 @@ func (a *openAI) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal)
 		return nil, err
 	}
 	return modelOf(o), nil
-}
-
-// nowhere answers what no endpoint does.
-func (a *openAI) nowhere(w http.ResponseWriter, r *http.Request, _ auth.Principal) {
-	a.fail(w, r, job.Errorf(job.NotFound, "", "there is no endpoint %s %.80s", r.Method, strings.ToValidUTF8(r.URL.Path, "?")))
 }

@@ -24,6 +24,8 @@ var oaCodes = map[job.Code]oaCode{
 	job.Invalid:      {http.StatusBadRequest, "invalid_request_error", "invalid_value", false},
 	job.Unsupported:  {http.StatusBadRequest, "invalid_request_error", "unsupported_value", false},
 	job.NotFound:     {http.StatusNotFound, "invalid_request_error", "not_found", false},
+	job.NoEndpoint:   {http.StatusNotFound, "invalid_request_error", "unknown_url", false},
+	job.NoMethod:     {http.StatusMethodNotAllowed, "invalid_request_error", "method_not_supported", false},
 	job.Unauthorized: {http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", false},
 	job.Forbidden:    {http.StatusForbidden, "invalid_request_error", "insufficient_permissions", false},
 	job.Conflict:     {http.StatusConflict, "invalid_request_error", "conflict", false},

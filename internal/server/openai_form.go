@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -126,28 +125,24 @@ func readForm(r *http.Request, fields []oaField) (*oaForm, error) {
 }
 
 func readMultipart(r *http.Request) (*oaForm, error) {
-	if err := r.ParseMultipartForm(oaFormMemory); err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || isTold(err) {
-			return nil, err
-		}
-		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
-			return nil, storageError(err)
-		}
-		if errors.Is(err, multipart.ErrMessageTooLarge) {
-			return nil, job.Errorf(job.TooLarge, "", "a field of the form is too large: send large images as a file part, not as text")
-		}
-		return nil, &job.Error{Code: job.Invalid, Message: "the multipart form cannot be read: it ends early or is not well formed", Err: err}
+	form, err := parseForm(r, oaFormMemory)
+	if err != nil {
+		return nil, err
 	}
-	keepBody(r, formBytes(r.MultipartForm, oaFormMemory))
-	f := &oaForm{values: map[string]string{}, files: map[string]*multipart.FileHeader{}, form: r.MultipartForm}
-	for name, list := range r.MultipartForm.Value {
+	f := &oaForm{values: map[string]string{}, files: map[string]*multipart.FileHeader{}, form: form}
+	for name, list := range form.Value {
 		if len(list) != 1 {
 			f.close()
 			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there %d times", len(list))
 		}
-		f.values[name] = list[0]
+		value, err := formText(oaName(name), list[0])
+		if err != nil {
+			f.close()
+			return nil, err
+		}
+		f.values[name] = value
 	}
-	for name, list := range r.MultipartForm.File {
+	for name, list := range form.File {
 		if _, twice := f.values[name]; len(list) != 1 || twice {
 			f.close()
 			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there more than once")

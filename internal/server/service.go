@@ -23,6 +23,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Challenger proves that a callback URL wants to be called.
@@ -71,11 +72,11 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 	if err := s.check(&sub); err != nil {
 		return job.Job{}, err
 	}
-	for _, text := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
-		if text == "" {
+	for _, words := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
+		if words == "" {
 			continue
 		}
-		if err := s.Moderate(ctx, who, text); err != nil {
+		if err := s.Moderate(ctx, who, words); err != nil {
 			return job.Job{}, err
 		}
 	}
@@ -120,6 +121,7 @@ const MaxIdempotencyKey = 255
 // check holds a submission to the limits of every job.
 func (s *service) check(sub *Submission) error {
 	sp := &sub.Spec
+	sp.Prompt, sp.Asked = text.Unmarked(sp.Prompt), text.Unmarked(sp.Asked)
 	if sp.Kind == job.Context {
 		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
 	}
@@ -349,7 +351,7 @@ func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, err
 	}
 	_, running, err := s.db.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
 	return Allowance{
-		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, Held: b.Held,
+		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, HasBalance: b.HasBalance, Used: b.Used, Held: b.Held,
 		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,
 		JobsInFlight: running, MaxJobsInFlight: who.Project.MaxInFlight,
 	}, err

@@ -100,7 +100,7 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	if _, err := s.blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
 		return Picture{}, storageError(err)
 	}
-	return Picture{Key: key, Width: info.Width, Height: info.Height}, nil
+	return Picture{Key: key, Width: info.Width, Height: info.Height, Animated: info.Animated}, nil
 }
 
 // CopyPicture keeps a picture once more.

@@ -19,6 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Limits of what upstreams answer.
@@ -109,7 +110,8 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
-	if err := json.Unmarshal(data, &answer); err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" {
+	err = text.JSON(data, &answer)
+	if err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" || strings.ContainsRune(answer.Choices[0].Message.Content, 0) {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
 	}
 	return strings.TrimSpace(answer.Choices[0].Message.Content), nil
@@ -278,7 +280,7 @@ func (s *service) speakUpstream(ctx context.Context, r Speech) (Spoken, error) {
 	}
 	data, err := egress.ReadAll(io.Reader(resp.Body), maxSpeechBytes)
 	if err == nil {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	sound, hexErr := hex.DecodeString(answer.Data.Audio)
 	if err != nil || hexErr != nil || len(sound) == 0 {

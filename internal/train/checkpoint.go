@@ -83,6 +83,14 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	return nil
 }
 
+// keep writes the checkpoint, and the plot of its log.
+func (c *checkpoint) keep() error {
+	if err := c.save(); err != nil {
+		return err
+	}
+	return c.log.writePlot(c.plot())
+}
+
 func (c *checkpoint) save() error {
 	c.log.Step = c.opt.Step
 	log, err := json.Marshal(c.log)

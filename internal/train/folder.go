@@ -8,100 +8,207 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
-	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
-// MaxCaptions is the size in bytes that a file of captions may have.
-const MaxCaptions = 64 << 10
+const (
+	// MaxCaptions is the size in bytes that a file of captions may have.
+	MaxCaptions = 64 << 10
+	// MinSide is the number of pixels that a side of a video must have. What is
+	// smaller is an icon or a cover, of which scaling makes no picture.
+	MinSide = 32
+	// maxMissing is how many seconds before its stated end the pictures of a
+	// video may be over: sound often goes on for a moment.
+	maxMissing = 0.5
+)
 
-// Folder is a source of one's own films: each NAME.mp4 beside a NAME.txt with
-// captions, one a line, of which training takes one at random.
+// Folder is a source of one's own videos: each NAME.mp4 (or another of
+// Extensions) beside a NAME.txt with captions, one a line, of which training
+// takes one at random. Folders in it are read too.
 type Folder struct {
-	films []film
-	seed  uint64
+	// Failed, which may be nil, is told of each video that OpenFolder found good
+	// and that cannot be read later, once, and by one goroutine at a time.
+	Failed func(LeftOut)
+
+	videos []video
+	left   []LeftOut
+	seed   uint64
+
+	mu     sync.Mutex
+	failed map[string]bool // names that Failed was told
 }
 
-type film struct {
+type video struct {
+	name     string // path within the folder
 	path     string
 	seconds  float64
 	captions []string
 }
 
-// OpenFolder checks every film of dir, at once rather than hours into a run,
-// and reports all that is wrong with them together. A film shorter than
-// seconds is an error.
+// OpenFolder checks every video of dir, its end too, at once rather than hours
+// into a run. One that cannot be used, or is shorter than seconds, is left out:
+// LeftOut names it. It is an error when there is none left.
 func OpenFolder(ctx context.Context, dir string, seconds float64, seed uint64) (*Folder, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.mp4"))
+	l, err := list(dir)
 	if err != nil {
+		return nil, fmt.Errorf("the folder of videos: %w", err)
+	}
+	if len(l.videos) == 0 && len(l.left) == 0 {
+		return nil, fmt.Errorf("%s holds no videos (%s): training wants NAME.mp4 with its captions in NAME.txt", dir, strings.Join(Extensions, ", "))
+	}
+	if _, err := media.FFmpeg(); err != nil {
+		return nil, fmt.Errorf("videos cannot be read: %w", err)
+	}
+	f := &Folder{left: l.left, seed: seed, failed: map[string]bool{}}
+	found, why := make([]video, len(l.videos)), make([]error, len(l.videos))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, v := range l.videos {
+		g.Go(func() error {
+			found[i], why[i] = openVideo(ctx, dir, v, seconds)
+			if errors.Is(why[i], media.ErrNoFFmpeg) {
+				return why[i]
+			}
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s holds no .mp4 files: training wants NAME.mp4 with its captions in NAME.txt", dir)
-	}
-	f := &Folder{seed: seed}
-	var broken []error
-	for _, path := range paths {
-		one, err := openFilm(ctx, path, seconds)
-		if err != nil {
-			broken = append(broken, err)
+	for i, v := range found {
+		if why[i] != nil {
+			f.left = append(f.left, LeftOut{l.videos[i].name, reason(why[i])})
 			continue
 		}
-		f.films = append(f.films, one)
+		f.videos = append(f.videos, v)
 	}
-	if len(broken) > 0 {
-		return nil, fmt.Errorf("%d of %d films cannot be used: mend them or move them away\n%w", len(broken), len(paths), errors.Join(broken...))
+	slices.SortFunc(f.left, func(a, b LeftOut) int { return strings.Compare(a.Name, b.Name) })
+	if len(f.videos) == 0 {
+		return nil, fmt.Errorf("none of the %d videos of %s can be used:%s", len(f.left), dir, lines(f.left))
 	}
 	return f, nil
 }
 
-func openFilm(ctx context.Context, path string, seconds float64) (film, error) {
-	info, err := media.Probe(ctx, path)
+// Videos is how many videos the folder gives.
+func (f *Folder) Videos() int { return len(f.videos) }
+
+// LeftOut are the videos that OpenFolder found and cannot use, by name.
+func (f *Folder) LeftOut() []LeftOut { return f.left }
+
+// lines are the videos a line each, after what they are said to be.
+func lines(left []LeftOut) string {
+	var b strings.Builder
+	for _, l := range left {
+		b.WriteString("\n  " + l.String())
+	}
+	return b.String()
+}
+
+// reason is an error as it stands beside the video's name.
+func reason(err error) string { return strings.TrimPrefix(err.Error(), "media: ") }
+
+// openVideo checks a video of the folder and its captions.
+func openVideo(ctx context.Context, dir string, l listed, seconds float64) (video, error) {
+	v := video{name: l.name, path: filepath.Join(dir, l.name)}
+	stem := strings.TrimSuffix(filepath.Base(l.name), filepath.Ext(l.name))
+	if l.captions == "" {
+		return v, fmt.Errorf("it has no captions: write them into %s.txt beside it, one a line", shown(stem))
+	}
+	var err error
+	if v.captions, err = readCaptions(filepath.Join(dir, l.captions)); err != nil {
+		return v, fmt.Errorf("its captions: %w", err)
+	}
+	info, err := media.Probe(ctx, v.path)
 	if err != nil {
-		return film{}, err
+		return v, err
 	}
+	if info.W < MinSide || info.H < MinSide {
+		return v, fmt.Errorf("it is %d×%d pixels: a side needs %d", info.W, info.H, MinSide)
+	}
+	if v.seconds, err = readableLength(ctx, v.path, info, seconds); err != nil {
+		return v, err
+	}
+	if v.seconds < seconds {
+		return v, fmt.Errorf("it is %.2f s long, shorter than the %.2f s of a training window", v.seconds, seconds)
+	}
+	return v, nil
+}
+
+// checkFPS is the rate at which the check counts pictures.
+const checkFPS = 24
+
+// readableLength is how many seconds of a video can be read. It reads the last
+// of them, of which a file that was cut off knows nothing, and the whole video
+// where the file does not say how long it is.
+func readableLength(ctx context.Context, path string, info media.VideoInfo, window float64) (float64, error) {
 	length := info.Duration.Seconds()
-	if length < seconds {
-		return film{}, fmt.Errorf("%s is %.1f s long, shorter than the %.1f s of a training window", path, length, seconds)
+	if length > 0 && length < window {
+		return length, nil
 	}
-	captions, err := readCaptions(strings.TrimSuffix(path, ".mp4") + ".txt")
-	return film{path, length, captions}, err
+	start := max(0, length-window)
+	r, err := media.OpenVideo(ctx, path, media.VideoOptions{
+		W: 16, H: 16, FPS: checkFPS, Start: time.Duration(start * float64(time.Second)), Threads: 1,
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	frame := media.NewFrame(16, 16)
+	for err == nil {
+		err = r.Next(frame)
+	}
+	end := start + float64(r.Frames())/checkFPS
+	switch {
+	case length == 0 && errors.Is(err, io.EOF):
+		return end, nil
+	case errors.Is(err, io.EOF) && end >= length-maxMissing:
+		return min(end, length), nil
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case length == 0:
+		return 0, err
+	case r.Frames() == 0 || errors.Is(err, io.EOF):
+		return 0, fmt.Errorf("it says that it is %.1f s long, but its pictures end before that: it was cut off or is damaged, or has sound alone at its end", length)
+	}
+	return 0, fmt.Errorf("its end cannot be read: %s", reason(err))
 }
 
 func readCaptions(path string) ([]string, error) {
+	name := filepath.Base(path)
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() { // opening a pipe would wait
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("captions, one a line: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxCaptions+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > MaxCaptions:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxCaptions)
-	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%s is not UTF-8 text", path)
+	words, err := text.Read(f, MaxCaptions)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var out []string
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
+	out := slices.Collect(text.Lines(words))
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s holds no caption", path)
+		return nil, fmt.Errorf("%s holds no caption", name)
 	}
 	return out, nil
 }
 
 // Captions visits every caption of the folder, for training a tokenizer.
 func (f *Folder) Captions(yield func(string) bool) {
-	for _, film := range f.films {
-		for _, c := range film.captions {
+	for _, v := range f.videos {
+		for _, c := range v.captions {
 			if !yield(c) {
 				return
 			}
@@ -109,32 +216,69 @@ func (f *Folder) Captions(yield func(string) bool) {
 	}
 }
 
-// Window implements Source.
+// Window implements Source. Where a video fails, another one takes its place:
+// which, is a function of the id too.
 func (f *Folder) Window(ctx context.Context, id uint64, frames, w, h, fps int) (Window, error) {
 	rng := rand.New(rand.NewPCG(f.seed, id))
-	one := f.films[rng.IntN(len(f.films))]
+	left := f.videos
+	for {
+		i := rng.IntN(len(left))
+		win, err := left[i].window(ctx, rng, frames, w, h, fps)
+		switch {
+		case err == nil:
+			return win, nil
+		case ctx.Err() != nil:
+			return Window{}, ctx.Err()
+		case errors.Is(err, media.ErrNoFFmpeg):
+			return Window{}, err
+		}
+		f.tell(left[i].name, err)
+		if left = slices.Delete(slices.Clone(left), i, i+1); len(left) == 0 {
+			return Window{}, fmt.Errorf("none of the %d videos can be read any more; the last that was tried: %w", len(f.videos), err)
+		}
+	}
+}
+
+// tell names a video that failed, once.
+func (f *Folder) tell(name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Failed != nil && !f.failed[name] {
+		f.Failed(LeftOut{name, reason(err)})
+	}
+	f.failed[name] = true
+}
+
+// window reads frames from a place that rng chooses.
+func (v video) window(ctx context.Context, rng *rand.Rand, frames, w, h, fps int) (Window, error) {
 	need := float64(frames) / float64(fps)
-	start := rng.Float64() * max(0, one.seconds-need)
-	r, err := media.OpenVideo(ctx, one.path, media.VideoOptions{
+	start := rng.Float64() * max(0, v.seconds-need)
+	if _, err := os.Stat(v.path); err != nil { // what is gone costs no ffprobe
+		return Window{}, fmt.Errorf("it is gone: %w", cause(err))
+	}
+	r, err := media.OpenVideo(ctx, v.path, media.VideoOptions{
 		W: w, H: h, FPS: float64(fps), Start: time.Duration(start * float64(time.Second)), MaxFrames: frames, Threads: 1,
 	})
 	if err != nil {
 		return Window{}, err
 	}
 	defer r.Close()
-	win := Window{Frames: make([]byte, frames*w*h*3), T: frames, H: h, W: w, Start: start, Seconds: one.seconds, Caption: func(v uint64) string {
-		return one.captions[v%uint64(len(one.captions))]
+	win := Window{Frames: make([]byte, frames*w*h*3), T: frames, H: h, W: w, Start: start, Seconds: v.seconds, Caption: func(n uint64) string {
+		return v.captions[n%uint64(len(v.captions))]
 	}}
 	for i := range frames {
 		at := win.Frames[i*w*h*3 : (i+1)*w*h*3]
 		err := r.Next(media.Frame{W: w, H: h, Pix: at})
-		if errors.Is(err, io.EOF) && i > 0 {
-			// A film may end a frame or two before its container says.
+		if errors.Is(err, io.EOF) && i > 0 && float64(frames-i) <= maxMissing*float64(fps) {
+			// A video may end a moment before its container says.
 			copy(at, win.Frames[(i-1)*w*h*3:i*w*h*3])
 			continue
 		}
+		if errors.Is(err, io.EOF) {
+			err = errors.New("its pictures end there")
+		}
 		if err != nil {
-			return Window{}, fmt.Errorf("%s at %.1f s: %w", one.path, start, err)
+			return Window{}, fmt.Errorf("at %.1f s: %w", start+float64(i)/float64(fps), err)
 		}
 	}
 	return win, nil

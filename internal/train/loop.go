@@ -8,6 +8,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -34,6 +35,15 @@ type Options struct {
 	AdamW bool
 	// Progress, which may be nil, is told of every step.
 	Progress func(Progress)
+	// Warn, which may be nil, is told of what went wrong without an end of the
+	// run: a checkpoint that could not be written is tried again.
+	Warn func(error)
+}
+
+func (o Options) warn(err error) {
+	if o.Warn != nil {
+		o.Warn(err)
+	}
 }
 
 // Progress is what a run says of itself after a step.
@@ -68,27 +78,47 @@ func (o Options) rate(step int) float64 {
 	return o.LR * min(up, down)
 }
 
-// loop runs a task to its last step or until ctx ends, in both cases with a
-// checkpoint of where it stopped.
+// loop runs a task to its last step, until ctx ends or until something fails,
+// in all cases with a checkpoint of where it stopped.
 func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
-	opt := ck.opt
-	if opt.Step >= o.Steps {
+	if ck.opt.Step >= o.Steps {
 		return nil
 	}
+	err := steps(ctx, o, t, ck, sample, perStep)
+	if errors.Is(err, errDiverged) {
+		return err // what is in memory is no better than the last checkpoint
+	}
+	if e := ck.keep(); e != nil {
+		return errors.Join(err, e)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && ck.opt.Step > 0:
+		return fmt.Errorf("%w\nWhat was learned in %d steps is kept: the same command goes on from there", err, ck.opt.Step)
+	}
+	return err
+}
+
+var errDiverged = errors.New("the last checkpoint is good: go on from it with a lower learning rate")
+
+// steps does the steps of a loop that are left. It returns nil when ctx ends.
+func steps[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
+	opt := ck.opt
 	q := newBatchQueue(ctx, opt.Step, 3, t.batch)
 	defer q.stop()
 	saved, meter := time.Now(), rateMeter{last: time.Now()}
 	for step := opt.Step; step < o.Steps; step++ {
 		b, err := q.next(ctx)
 		if ctx.Err() != nil {
-			break
+			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("step %d: making the batch: %w", step, err)
 		}
 		loss, parts := t.step(step, b)
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return fmt.Errorf("step %d: the loss is %g; the last checkpoint is good: go on from it with a lower learning rate", step, loss)
+			return fmt.Errorf("step %d: the loss is %g; %w", step, loss, errDiverged)
 		}
 		opt.LR = o.rate(step)
 		norm := opt.Update(1)
@@ -97,30 +127,22 @@ func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, samp
 		p.Left = time.Duration(float64((o.Steps-step-1)*perStep) / p.Rate * float64(time.Second))
 		ck.log.add(p)
 		if time.Since(saved) > o.Save && step+1 < o.Steps {
-			if err := ck.save(); err != nil {
-				return err
+			err := ck.keep()
+			if err != nil { // the disk may have room again by the next time
+				o.warn(fmt.Errorf("step %d: %w", step, err))
 			}
-			if err := ck.log.writePlot(ck.plot()); err != nil {
-				return err
-			}
-			saved, p.Saved = time.Now(), true
+			saved, p.Saved = time.Now(), err == nil
 		}
 		if o.Progress != nil {
 			o.Progress(p)
 		}
-		if o.SampleEvery > 0 && (step+1)%o.SampleEvery == 0 {
-			if err := sample(step + 1); err != nil {
-				return fmt.Errorf("step %d: making a sample: %w", step, err)
+		if o.SampleEvery > 0 && (step+1)%o.SampleEvery == 0 && ctx.Err() == nil {
+			if err := sample(step + 1); err != nil && ctx.Err() == nil { // a sample is only for a look
+				o.warn(fmt.Errorf("step %d: making a sample: %w", step, err))
 			}
 		}
 	}
-	if err := ck.save(); err != nil {
-		return err
-	}
-	if err := ck.log.writePlot(ck.plot()); err != nil {
-		return err
-	}
-	return ctx.Err()
+	return nil
 }
 
 // rateMeter smooths the time of a step.

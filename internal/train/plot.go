@@ -6,13 +6,15 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"io"
 	"math"
-	"os"
 	"sort"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/basicfont"
 	"golang.org/x/image/math/fixed"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // The plot's size and margins, in pixels; a panel for each series.
@@ -39,20 +41,10 @@ func (l *lossLog) writePlot(path string) error {
 	for i, name := range names {
 		drawPanel(img, i*panelHeight, name, l.Points[name], l.Every)
 	}
-	tmp := path + ".tmp"
-	f, err := os.Create(tmp)
-	if err != nil {
-		return err
-	}
-	err = png.Encode(f, img)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		os.Remove(tmp)
+	if err := scratch.WriteFile(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 		return fmt.Errorf("writing the loss plot: %w", err)
 	}
-	return os.Rename(tmp, path)
+	return nil
 }
 
 // drawPanel draws one series below y with its range and the step axis. The

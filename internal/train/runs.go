@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -28,7 +29,7 @@ func Codec(ctx context.Context, m *reel.Model, src Source, o Options, co CodecOp
 	}
 	t := newCodecTask(m, src, co, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, co.Batch)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if e := m.CodecParams.Copy(ck.opt.EMA()); e != nil {
@@ -56,7 +57,7 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	}
 	t := newFlowTask(m, src, fo, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, fo.Batch)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if e := m.FlowParams.Copy(ck.opt.EMA()); e != nil {
@@ -87,6 +88,8 @@ func (f FlowOptions) check() error {
 		return fmt.Errorf("training: %d groups a chunk, must be 1 to 64, or 0 for the model's own", f.Groups)
 	case f.Chunks < 1 || f.Chunks > 2:
 		return fmt.Errorf("training: %d chunks, must be 1 or 2", f.Chunks)
+	case !(f.Stills >= 0 && f.Stills <= 1):
+		return fmt.Errorf("training: the share of steps of single frames is %g, must be 0 to 1", f.Stills)
 	}
 	return nil
 }

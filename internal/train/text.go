@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -119,7 +120,7 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 		return err
 	}
 	err = loop(ctx, o, t, ck, func(int) error { return nil }, batch)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if e := p.Copy(ck.opt.EMA()); e != nil {

@@ -5,19 +5,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
 
 	"github.com/kinora-video/kinora/internal/kernel/elem"
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // Tensor is a tensor to write: its little-endian bytes, row-major.
@@ -163,42 +160,18 @@ func (t Tensor) check(seen map[string]bool) error {
 	return nil
 }
 
-// WriteFile writes a file so that path holds either what it held before or all of the new contents: into a temporary
-// file beside it, which is synced and then renamed. When it fails, the temporary file is gone.
+// WriteFile writes a file so that path holds either what it held before or all of the new contents, which are on disk
+// then. When it fails, nothing else is left.
 func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
-	w, err := createBeside(path)
+	err := scratch.WriteFile(path, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<20)
+		if err := Write(b, tensors, metadata); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
 	if err != nil {
 		return fmt.Errorf("safetensors: writing %s: %w", path, err)
 	}
-	b := bufio.NewWriterSize(w, 1<<20)
-	err = Write(b, tensors, metadata)
-	if err == nil {
-		err = b.Flush()
-	}
-	if err == nil {
-		err = w.Sync()
-	}
-	if e := w.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(w.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(w.Name()) // the error that counts is the first
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// createBeside makes a new file in path's folder, with the permissions that the user's mask gives.
-func createBeside(path string) (*os.File, error) {
-	for range 100 {
-		name := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
-		w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, os.ErrExist) {
-			return w, err
-		}
-	}
-	return nil, errors.New("its folder is full of temporary files: remove them")
+	return nil
 }

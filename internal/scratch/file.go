@@ -1,0 +1,160 @@
+package scratch
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/gofrs/flock"
+)
+
+// The names of what is in the making: prefix, 16 random digits, suffix. They
+// are short whatever the final name is.
+const (
+	prefix = ".kinora-"
+	suffix = ".part"
+	// folderLock is the file in a folder of Folder that tells that it is in use.
+	folderLock = ".lock"
+)
+
+// canLock is false where a lock keeps others from reading and writing, as
+// ffmpeg does with the files that it is given.
+const canLock = runtime.GOOS != "windows"
+
+func newName() string {
+	var id [8]byte
+	rand.Read(id[:])
+	return prefix + hex.EncodeToString(id[:]) + suffix
+}
+
+// File is a file in the making.
+type File struct {
+	*os.File
+	lock *flock.Flock // nil where the file system has no locks
+}
+
+// Create makes a new file in dir, with the permissions that the user's mask
+// gives. It must come to Commit or Discard. What killed processes left in dir
+// is removed by the way.
+func Create(dir string) (*File, error) {
+	sweepOnce(dir)
+	for range 100 {
+		path := filepath.Join(dir, newName())
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		lock, swept := hold(path)
+		if swept { // another process looked at it before it was locked
+			f.Close()
+			os.Remove(path)
+			continue
+		}
+		return &File{f, lock}, nil
+	}
+	return nil, fmt.Errorf("no file can be made in %s: its names are taken", dir)
+}
+
+// hold locks a file that has just been made. Where there are no locks, it gives
+// none; swept tells that another process has the file.
+func hold(path string) (lock *flock.Flock, swept bool) {
+	if !canLock {
+		return nil, false
+	}
+	lock = flock.New(path, flock.SetFlag(os.O_RDONLY))
+	switch ok, err := lock.TryLock(); {
+	case ok:
+		return lock, false
+	case err == nil || errors.Is(err, os.ErrNotExist):
+		return nil, true
+	}
+	return nil, false
+}
+
+// Commit makes sure that the bytes are on disk, and gives the file its name, of
+// the same folder. A file of that name is replaced. When it fails, the file in
+// the making is gone.
+func (f *File) Commit(path string) error {
+	err := f.Sync()
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		f.unlock()
+		return err
+	}
+	f.unlock()
+	return syncDir(filepath.Dir(path))
+}
+
+// Discard removes the file.
+func (f *File) Discard() {
+	f.Close()
+	os.Remove(f.Name())
+	f.unlock()
+}
+
+func (f *File) unlock() {
+	if f.lock != nil {
+		_ = f.lock.Unlock() // the system does it at the end of the process
+	}
+}
+
+// WriteFile writes a file so that path holds either what it held before or all
+// of the new contents.
+func WriteFile(path string, write func(io.Writer) error) error {
+	f, err := Create(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if err := write(f); err != nil {
+		f.Discard()
+		return err
+	}
+	return f.Commit(path)
+}
+
+// WriteBytes is WriteFile for contents that are there already.
+func WriteBytes(path string, data []byte) error {
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Folder makes a folder in parent ("" for that of temporary files) that remove
+// takes away again. What killed processes left in parent is removed by the way.
+func Folder(parent string) (dir string, remove func(), err error) {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	sweepOnce(parent)
+	dir = filepath.Join(parent, newName())
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	lock := filepath.Join(dir, folderLock)
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	held, _ := hold(lock)
+	return dir, func() {
+		os.RemoveAll(dir)
+		if held != nil {
+			_ = held.Unlock() // the system does it at the end of the process
+		}
+	}, nil
+}

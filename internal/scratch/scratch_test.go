@@ -1,0 +1,141 @@
+package scratch
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// names are those of what a folder holds.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func TestFileIsWholeOrNotThere(t *testing.T) {
+	dir := t.TempDir()
+	// As long as a name may be: the hidden one must not be longer.
+	path := filepath.Join(dir, strings.Repeat("x", 255))
+	broken := errors.New("no more")
+	if err := WriteFile(path, func(w io.Writer) error { w.Write([]byte("half")); return broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	if got := names(t, dir); len(got) != 0 {
+		t.Errorf("a failure left %q", got)
+	}
+	for _, text := range []string{"first", "second"} {
+		if err := WriteFile(path, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(path); string(got) != text {
+			t.Errorf("the file holds %q, want %q", got, text)
+		}
+	}
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("beside the file: %q", got)
+	}
+}
+
+// TestSweep: what nobody holds goes, what somebody holds or another program
+// made stays.
+func TestSweep(t *testing.T) {
+	if !canLock {
+		t.Skip("here it takes a day to tell")
+	}
+	dir := t.TempDir()
+	used, err := Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, remove, err := Folder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Base(used.Name()), filepath.Base(folder), ".kinora-1.other", "a.mp4"}
+	slices.Sort(want)
+	left := newName()
+	for _, name := range []string{newName(), newName(), ".kinora-1.other", "a.mp4", left + "/" + folderLock, left + "/x"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Sweep(dir)
+	if got := names(t, dir); !slices.Equal(got, want) {
+		t.Errorf("after sweeping there are %q, want %q", got, want)
+	}
+	if err := used.Commit(filepath.Join(dir, "b.mp4")); err != nil {
+		t.Errorf("a file in use was swept away: %v", err)
+	}
+	remove()
+	if got := names(t, dir); !slices.Equal(got, []string{".kinora-1.other", "a.mp4", "b.mp4"}) {
+		t.Errorf("in the end there are %q", got)
+	}
+}
+
+// TestCreateSweeps: the first file in a folder takes away what was left there.
+func TestCreateSweeps(t *testing.T) {
+	if !canLock {
+		t.Skip("here it takes a day to tell")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, newName()), []byte("half a video"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Discard()
+	if got := names(t, dir); len(got) != 0 {
+		t.Errorf("there are %q", got)
+	}
+}
+
+func TestHold(t *testing.T) {
+	dir := t.TempDir()
+	release, err := Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Hold(dir + "/.")
+	held, ok := errors.AsType[*HeldError](err)
+	if !ok || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("a second one: error %v", err)
+	}
+	if runtime.GOOS != "windows" && held.Process != os.Getpid() {
+		t.Errorf("it is said to be in use by process %d, not %d", held.Process, os.Getpid())
+	}
+	release()
+	if got := names(t, dir); len(got) != 0 && runtime.GOOS != "windows" {
+		t.Errorf("released, it holds %q", got)
+	}
+	// The file of a process that was killed is no lock.
+	if err := os.WriteFile(filepath.Join(dir, holdName), []byte("1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	release, err = Hold(dir)
+	if err != nil {
+		t.Fatalf("after a process that was killed: %v", err)
+	}
+	release()
+	if _, err := Hold(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}

@@ -1,0 +1,79 @@
+package scratch
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// untouched is how long something must not have changed before it counts as
+// left behind, where that cannot be told by a lock.
+const untouched = 24 * time.Hour
+
+// swept are the folders that this process has swept. It is emptied now and
+// then: a server has a folder for each job.
+var swept = struct {
+	sync.Mutex
+	dirs map[string]bool
+}{dirs: map[string]bool{}}
+
+// sweepOnce sweeps a folder, which may be large, once in the life of a process.
+func sweepOnce(dir string) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return
+	}
+	swept.Lock()
+	known := swept.dirs[abs]
+	if len(swept.dirs) >= 1024 {
+		clear(swept.dirs)
+	}
+	swept.dirs[abs] = true
+	swept.Unlock()
+	if !known {
+		Sweep(abs)
+	}
+}
+
+// Sweep removes from a folder what killed processes left in the making. What it
+// cannot read or remove, another user's say, stays.
+func Sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // who wants to write there will hear of it
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) && !strings.HasSuffix(e.Name(), claimSuffix) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || !info.IsDir() && !info.Mode().IsRegular() { // opening a pipe would wait
+			continue
+		}
+		removeAbandoned(filepath.Join(dir, e.Name()), info)
+	}
+}
+
+func removeAbandoned(path string, info fs.FileInfo) {
+	if !canLock {
+		if time.Since(info.ModTime()) > untouched {
+			os.RemoveAll(path)
+		}
+		return
+	}
+	held := path
+	if info.IsDir() {
+		held = filepath.Join(path, folderLock)
+	}
+	lock := flock.New(held, flock.SetFlag(os.O_RDONLY))
+	if ok, err := lock.TryLock(); !ok || err != nil {
+		return
+	}
+	os.RemoveAll(path)
+	_ = lock.Unlock() // what it locked is gone
+}
