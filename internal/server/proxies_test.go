@@ -53,7 +53,6 @@ func TestProxiesTakeTurns(t *testing.T) {
 	if last.Code != http.StatusTooManyRequests {
 		t.Errorf("the seventh wrong key of a minute: %d", last.Code)
 	}
-
 }
 
 // TestLinksBehindProxies: links begin as the customer's own address did.
