@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Generate samples a clip and keeps its latents on disk until the clip is
@@ -11,15 +13,21 @@ import (
 // it; Request.Progress is told of both.
 //
 // Errors: an *Error of kind Invalid or Unsupported names the field of the
-// request; Storage, that latents cannot be kept where they should be, before
-// any time is spent. A cancelled context gives its own error.
+// request; Storage, that latents cannot be kept where they should be or that
+// there is no room for the clip, before any time is spent. A cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	in := m.Info()
+	r.Prompt = text.Unmarked(r.Prompt)
 	p, err := r.plan(in)
 	if err != nil {
 		return nil, err
 	}
-	path, err := m.latentsPath(&r)
+	if r.Output != nil {
+		if err := r.Output.room(&p); err != nil {
+			return nil, err
+		}
+	}
+	path, err := m.latentsPath(&r, &p)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +50,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	}
 	t.sampled = time.Since(t.start)
 	c := newClip(m, l, p, t)
-	if err := l.save(path); err != nil {
-		// The clip is whole in memory: this matters only if saving fails too.
-		c.keepErr = wrap(Storage, "keep latents in", path, err, "")
-	} else {
-		c.latentsPath = path
-	}
+	c.latentsPath, c.keepErr = m.keep(l, path, &r)
 	return c, nil
 }
 

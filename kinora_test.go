@@ -64,6 +64,9 @@ func TestGenerateDefaults(t *testing.T) {
 	if j.frames != 144 || j.prompt != "a red ball" || j.seed != 7 || j.steps != 0 || j.guidance != 0 || j.image != nil {
 		t.Errorf("the engine was asked for %+v", j)
 	}
+	if c := generate(t, m, Request{Prompt: "\ufeffa red ball"}); c.Prompt != "a red ball" || e.jobs[1].prompt != "a red ball" {
+		t.Errorf("a byte order mark before the prompt was kept: %q", c.Prompt)
+	}
 }
 
 func TestFrameCounts(t *testing.T) {

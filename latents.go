@@ -2,44 +2,111 @@ package kinora
 
 import (
 	"crypto/rand"
+	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
-// latentsPath picks where the latents of a request are kept, and sees that a
-// file can be made there before any time is spent.
-func (m *Model) latentsPath(r *Request) (string, error) {
-	path := r.Latents
-	if path == "" {
-		dir := m.latentsDir
-		if dir == "" {
-			cache, err := os.UserCacheDir()
-			if err != nil {
-				return "", wrap(Storage, "find a folder for latents", "", err, "set HOME or XDG_CACHE_HOME, or name a file for the latents")
-			}
-			dir = filepath.Join(cache, "kinora", "latents")
+// latentsBase is what the latents of any clip take besides those of its frames:
+// a prompt, and what a file is made of.
+const latentsBase = 64 << 10
+
+// latentsPath picks where the latents of a request are kept, and sees before any
+// time is spent that a file of that name can be made there and that it has room.
+func (m *Model) latentsPath(r *Request, p *plan) (string, error) {
+	need := latentsBase + int64(p.native)*int64(m.Info().latentsOfFrame)
+	var first error
+	if r.Latents != "" {
+		first = r.tryLatents(r.Latents, need, p)
+		if first == nil {
+			return r.Latents, nil
 		}
-		path = filepath.Join(dir, Slug(r.Prompt)+"-"+strings.ToLower(rand.Text()[:8])+".latents")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", wrap(Storage, "make the folder for latents", dir, err, "")
+		if !tooFull(first) && !errors.Is(first, syscall.ENAMETOOLONG) {
+			return "", first
 		}
 	}
+	for path, err := range m.freshLatents(r) {
+		if err == nil {
+			err = r.tryLatents(path, need, p)
+		}
+		if err == nil {
+			return path, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", first
+}
+
+// freshLatents gives new files for the latents of a request: in the model's
+// latents folder, which is made, and in that of the output, whose disk may be
+// another one.
+func (m *Model) freshLatents(r *Request) iter.Seq2[string, error] {
+	name := Slug(r.Prompt) + "-" + strings.ToLower(rand.Text()[:8]) + ".latents"
+	return func(yield func(string, error) bool) {
+		dir, err := m.latentsFolder()
+		if !yield(filepath.Join(dir, name), err) || r.Output == nil {
+			return
+		}
+		yield(filepath.Join(filepath.Dir(r.Output.path), name), nil)
+	}
+}
+
+// latentsFolder makes the folder for latents that were given no name.
+func (m *Model) latentsFolder() (string, error) {
+	dir := m.latentsDir
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", wrap(Storage, "find a folder for latents", "", err, "set HOME or XDG_CACHE_HOME, or name a file for the latents")
+		}
+		dir = filepath.Join(cache, "kinora", "latents")
+	}
+	return dir, wrap(Storage, "make the folder for latents", dir, os.MkdirAll(dir, 0o700), "")
+}
+
+// tryLatents finds out whether a file can keep latents of need bytes, beside the
+// clip where that goes into the same folder.
+func (r *Request) tryLatents(path string, need int64, p *plan) error {
 	if _, err := os.Lstat(path); err == nil {
-		return "", &Error{
+		return &Error{
 			Kind: Storage, Op: "keep latents in", What: path, Err: os.ErrExist,
 			Hint: "they are of an earlier clip: decode or remove them",
 		}
 	}
-	f, err := scratch.Create(filepath.Dir(path))
-	if err != nil {
-		return "", wrap(Storage, "keep latents in", path, err, "use a folder that can be written to")
+	if r.Output != nil && filepath.Dir(r.Output.path) == filepath.Dir(path) {
+		f, _ := FormatOf(r.Output.path) // Reserve has checked it
+		need += p.leastBytes(f)
 	}
-	f.Discard()
-	return path, nil
+	release, err := scratch.Claim(path)
+	if err == nil {
+		release()
+		err = roomFor(filepath.Dir(path), need)
+	}
+	return wrap(Storage, "keep latents in", path, err, "use a folder that can be written to and has room")
+}
+
+// keep writes latents to the file that was picked, or where the disk has filled
+// up meanwhile to another. The clip is whole in memory: the error matters only
+// if saving fails too.
+func (m *Model) keep(l latents, path string, r *Request) (string, error) {
+	first := l.save(path)
+	if first == nil {
+		return path, nil
+	}
+	for other, err := range m.freshLatents(r) {
+		if err == nil && l.save(other) == nil {
+			return other, nil
+		}
+	}
+	return "", wrap(Storage, "keep latents in", path, first, "")
 }
 
 // Slug makes a short file name of a prompt: its first words, of any script, in

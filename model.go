@@ -25,6 +25,11 @@ type Info struct {
 	// take, in (0, 1): what the time left is told from before the first frame
 	// is drawn.
 	samplingShare float64
+	// latentsOfFrame is how many bytes of latents a frame takes, about.
+	latentsOfFrame int
+	// storybook says that the model was taught the storybook and nothing else, so
+	// that it is known which words it has never met.
+	storybook bool
 }
 
 // Fit says how frames of the model's own size become such of width×height:

@@ -50,8 +50,13 @@ type Request struct {
 	// never blended, and the clip plays at the same speed.
 	FPS int
 	// Latents is the file that keeps the latents until the clip is saved: a new
-	// file. "" means one of a fresh name in the model's latents folder.
+	// file. "" means one of a fresh name in the model's latents folder. Where the
+	// file's disk is too full, or its name too long, that folder is taken too:
+	// Clip.LatentsPath says where they are.
 	Latents string
+	// Output, if not nil, is where the clip will be saved. Generate sees that there
+	// is room for it before any time is spent.
+	Output *Place
 	// Progress, if not nil, is told how far the clip is: from Generate while it
 	// samples, from Save, Write and Frames while frames are drawn. It is called
 	// from one goroutine at a time and should return at once.

@@ -17,7 +17,7 @@ import (
 type Format string
 
 const (
-	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg
+	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg (see Encoder)
 	WebP Format = "webp" // animated, lossless WebP, for which nothing needs to be installed
 )
 
@@ -38,16 +38,34 @@ func FormatOf(path string) (Format, error) {
 // CanWrite returns nil when this machine can write the format, and otherwise an
 // *Error of kind Unsupported that says what to install.
 func CanWrite(f Format) error {
+	return canWrite(context.Background(), f)
+}
+
+// canWrite is CanWrite, for as long as ctx lasts.
+func canWrite(ctx context.Context, f Format) error {
+	_, _, err := encoderOf(ctx, f)
+	return err
+}
+
+// Encoder tells with what this machine writes the format: for MP4, which of
+// ffmpeg's encoders. That is libx264 where it works. Otherwise it is another for
+// H.264, and mpeg4, which browsers do not play, where there is none of those; note
+// then says so, for people. Which of them work is found by writing a few frames,
+// once for each ffmpeg. Errors are those of CanWrite.
+func Encoder(f Format) (name, note string, err error) { return encoderOf(context.Background(), f) }
+
+func encoderOf(ctx context.Context, f Format) (name, note string, err error) {
 	switch f {
 	case WebP:
-		return nil
+		return "webp", "", nil
 	case MP4:
-		if _, err := media.FFmpeg(); err != nil {
-			return &Error{Kind: Unsupported, Op: "write MP4", Err: err}
+		name, note, err := media.MP4Encoder(ctx)
+		if err != nil {
+			return "", "", &Error{Kind: Unsupported, Op: "write MP4", Err: err}
 		}
-		return nil
+		return name, note, nil
 	}
-	return &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
+	return "", "", &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
 }
 
 // SaveOption changes what Save and Write do besides writing the clip.
@@ -56,6 +74,8 @@ type SaveOption func(*saveOptions)
 type saveOptions struct {
 	taps []tap
 	from int // the first frame that is written
+	// claimed says that the caller has reserved the name.
+	claimed bool
 }
 
 // tap is who wants to see some frames.
@@ -104,7 +124,8 @@ type encoder interface {
 
 // Save draws the clip into a file, in the format its name says. The file
 // appears under its name when it is whole, replacing one that was there; until
-// then, and when anything fails, nothing has that name. Once the file is safe
+// then, and when anything fails, nothing has that name. A name that another one
+// is writing to, or has reserved, is refused. Once the file is safe
 // the latents on disk are removed; while it is not, they stay, and the error
 // says where. The file carries the prompt, the model, the seed and a mark that
 // it was made by a model.
@@ -113,10 +134,18 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 	if err != nil {
 		return err
 	}
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return c.unsaved(path, err)
 	}
 	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
+}
+
+// SaveIn is Save into a place that was reserved, which stays reserved.
+func (c *Clip) SaveIn(ctx context.Context, p *Place, opts ...SaveOption) error {
+	return c.Save(ctx, p.path, append(opts[:len(opts):len(opts)], func(o *saveOptions) { o.claimed = true })...)
 }
 
 // Write draws the clip into w: MP4 in fragments as the frames come, which
@@ -124,7 +153,10 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 // by Save.
 func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOption) error {
 	const where = "to the output"
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return c.unsaved(where, err)
 	}
 	kind := media.MP4
@@ -148,7 +180,7 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	}
 	e, err := open(media.Options{
 		W: c.Width, H: c.Height, FPS: float64(c.FPS),
-		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed},
+		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
 	})
 	if err != nil {
 		return c.unsaved(where, err)

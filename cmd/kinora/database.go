@@ -68,9 +68,13 @@ func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books)
 		return err
 	}
 	where := server.DatabaseOf(cfg)
-	if file := strings.TrimPrefix(where, "sqlite://"); !create && !strings.Contains(file, "://") {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return usagef("there is no database %s: name the server's folder with --data, or start kinora serve once", file)
+	at, err := store.ParseAddress(where)
+	if err != nil {
+		return usageError{err}
+	}
+	if !create && at.Dialect == store.SQLite {
+		if _, err := os.Stat(at.File); errors.Is(err, fs.ErrNotExist) {
+			return usagef("there is no database %s: name the server's folder with --data, or start kinora serve once", at.File)
 		}
 	}
 	db, err := store.Open(ctx, where, store.Options{Log: slog.New(slog.DiscardHandler), Readers: 1})
@@ -100,8 +104,8 @@ var lists = map[string]string{
 	"delivery": "kinora webhooks deliveries --project NAME",
 }
 
-// told is an error as an operator wants it: with its cause, and as one of usage
-// where a value was wrong.
+// told is an error as an operator wants it: as one of usage where a value was
+// wrong, and with what to do where a thing is not there.
 func told(err error) error {
 	var e *job.Error
 	switch {
@@ -116,8 +120,6 @@ func told(err error) error {
 			}
 		}
 		return err
-	case e.Err != nil:
-		return fmt.Errorf("%w: %w", err, e.Err)
 	}
 	return err
 }

@@ -147,13 +147,3 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
-
-func TestNote(t *testing.T) {
-	if got := wordNotes("a red ball"); got != nil {
-		t.Errorf("known words: %q", got)
-	}
-	got := wordNotes("a red elephant juggles")
-	if len(got) != 2 || !strings.Contains(got[0], "elephant, juggles") || !strings.Contains(got[1], "cat, dog") {
-		t.Errorf("unknown words: %q", got)
-	}
-}

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/disk"
 )
 
 // DefaultMaxBytes is the most bytes of a blob when [Meta] sets no other limit:
@@ -53,10 +55,7 @@ type Info struct {
 }
 
 // Space is the room of a local disk, in bytes.
-type Space struct {
-	Free  uint64 // for this process: what is kept for the superuser is not in it
-	Total uint64
-}
+type Space = disk.Space
 
 // backend is what a store is made on. Keys and prefixes are checked before; a
 // missing blob is an error that wraps ErrNotFound, except to delete.
@@ -263,7 +262,7 @@ func (s *Store) Room(need uint64) error {
 
 // classify adds ErrNoSpace to errors that mean it.
 func classify(err error) error {
-	if noSpace(err) || bucketFull(err) {
+	if disk.NoSpace(err) || bucketFull(err) {
 		return fmt.Errorf("%w (%w)", ErrNoSpace, err)
 	}
 	return err

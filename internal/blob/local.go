@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/disk"
 )
 
 const (
@@ -202,7 +204,7 @@ func (l *local) syncDir(dir string) error {
 	if err := l.fault("syncdir"); err != nil {
 		return err
 	}
-	if !canSyncDirs {
+	if !disk.CanSyncDirs {
 		return nil
 	}
 	d, err := l.root.Open(dir)
@@ -388,6 +390,6 @@ func (l *local) check(ctx context.Context) error {
 	return errors.Join(f.Close(), l.remove(name))
 }
 
-func (l *local) space() (Space, error) { return diskSpace(l.dir) }
+func (l *local) space() (Space, error) { return disk.Room(l.dir) }
 
 func (l *local) close() error { return l.root.Close() }

@@ -33,7 +33,8 @@ type Encoder interface {
 type Format uint8
 
 const (
-	// MP4 is H.264 (yuv420p) in MP4; it needs ffmpeg.
+	// MP4 is H.264 (yuv420p) in MP4, or MPEG-4 Part 2 where ffmpeg has no
+	// encoder of that; it needs ffmpeg. See MP4Encoder.
 	MP4 Format = iota + 1
 	// WebP is animated, lossless WebP; it needs nothing.
 	WebP
@@ -72,6 +73,9 @@ type Options struct {
 	// Stall is how long ffmpeg may take for a frame, or for finishing a file,
 	// before it counts as hung; 0 means a minute.
 	Stall time.Duration
+	// Claimed says that the caller holds the claim on the file (scratch.Claim).
+	// Otherwise Create takes it.
+	Claimed bool
 }
 
 // Meta goes into the file as its metadata, beside a mark that it was made by a
@@ -138,8 +142,9 @@ func (o Options) stall() time.Duration {
 
 // Create begins a video file in the format that the name's extension tells.
 // The frames go to a hidden file beside path, which takes the name on Close.
+// While it is being written the name is claimed: a second Create of it fails.
 // When ctx ends the video is dropped. Without ffmpeg, an MP4 fails with
-// ErrNoFFmpeg.
+// ErrNoFFmpeg, and with one that cannot write it, with ErrNoEncoder.
 func Create(ctx context.Context, path string, o Options) (Encoder, error) {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -148,7 +153,7 @@ func Create(ctx context.Context, path string, o Options) (Encoder, error) {
 	if err := o.check(f); err != nil {
 		return nil, err
 	}
-	t, err := newTarget(path)
+	t, err := newTarget(path, o.Claimed)
 	if err != nil {
 		return nil, err
 	}

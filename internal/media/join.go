@@ -25,6 +25,10 @@ const (
 
 	// joinRate is how much of a film is copied within one stall at the least.
 	joinRate = 256 << 20
+
+	// unknownRate is the frames a second of what is drawn anew, where the first
+	// film does not say how many it has.
+	unknownRate = 30
 )
 
 // JoinOptions says how films are joined.
@@ -60,7 +64,10 @@ type part struct {
 // Films that are alike are copied and not encoded again: MP4s of one size, rate
 // and codec with the same settings, and animated WebPs of one size, as this
 // package writes them. Others are drawn anew in the size and at the rate of the
-// first, scaled until they cover it and cropped. Sound is left out.
+// first, as players show them: scaled until they cover it and cropped. An MP4
+// that is drawn anew has even sides: of an odd one it lacks a pixel. Where the
+// first film's rate varies, its average is taken, and where it is unknown, 30.
+// Sound is left out.
 //
 // The metadata is that of the first film which a model made, with the mark that
 // says so. An error about a film is a *BadPart.
@@ -77,7 +84,7 @@ func Join(ctx context.Context, path string, films []string, o JoinOptions) error
 	if err != nil {
 		return err
 	}
-	t, err := newTarget(path)
+	t, err := newTarget(path, false)
 	if err != nil {
 		return err
 	}
@@ -145,7 +152,12 @@ func sameStreams(parts []part) bool {
 		i := p.info
 		if p.film != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
 			i.W != first.W || i.H != first.H || i.FPS != first.FPS || i.timeBase != first.timeBase ||
-			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings {
+			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings || i.shown != first.shown {
+			return false
+		}
+		// What copying would lose: which stream it is, how it is turned, and when
+		// each picture is shown.
+		if !i.alone || i.turned || !i.even {
 			return false
 		}
 		// Each picture has to be shown equally long, as its place is counted.
@@ -164,7 +176,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w", err)
+		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer remove()
 	size, err := stage(dir, parts)
@@ -289,6 +301,12 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
 	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
+	if f == MP4 {
+		to.W, to.H = max(2, to.W&^1), max(2, to.H&^1)
+	}
+	if to.FPS == 0 {
+		to.FPS = unknownRate
+	}
 	if err := to.check(f); err != nil {
 		return &BadPart{parts[0].path, err}
 	}
@@ -316,8 +334,8 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 		return p.drawWebP(ctx, to, yield)
 	}
 	o := VideoOptions{W: to.W, H: to.H, Stall: to.Stall, MaxFrames: int(MaxJoinTime.Seconds() * to.FPS)}
-	if p.info.FPS != to.FPS {
-		o.FPS = to.FPS
+	if !p.info.even || p.info.FPS != to.FPS {
+		o.FPS = to.FPS // else every picture comes once, whatever its time is rounded to
 	}
 	r, err := openProbed(ctx, p.path, p.info, o)
 	if err != nil {
@@ -327,7 +345,7 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 	for f := NewFrame(to.W, to.H); ; {
 		err := r.Next(f)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return p.whole(r, to.FPS)
 		}
 		if err != nil {
 			return &BadPart{p.path, err}
@@ -336,6 +354,16 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 			return err
 		}
 	}
+}
+
+// whole returns an error for a part whose end could not be read. ffmpeg goes on
+// after a file that ends too early, and says so.
+func (p part) whole(r *VideoReader, fps float64) error {
+	read, said := float64(r.Frames())/fps, r.p.stderr.String()
+	if want := p.info.Duration.Seconds(); said != "" && read < 0.9*want-0.5 {
+		return &BadPart{p.path, fmt.Errorf("media: %s is damaged: of its %.1f s only %.1f can be read: %s", p.path, want, read, said)}
+	}
+	return nil
 }
 
 // named is the part whose metadata the whole gets.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // DefaultHookTimeout is how long a webhook may take to decide.
@@ -99,7 +100,7 @@ func (w *Webhook) answer(ctx context.Context, body []byte) (bool, error) {
 	var a struct {
 		Allow *bool `json:"allow"`
 	}
-	if err := json.Unmarshal(answer, &a); err != nil || a.Allow == nil {
+	if err := text.JSON(answer, &a); err != nil || a.Allow == nil {
 		return false, fmt.Errorf(`the moderation webhook answered without {"allow": true} or false: %.100q`, answer)
 	}
 	return *a.Allow, nil

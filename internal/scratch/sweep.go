@@ -48,7 +48,7 @@ func Sweep(dir string) {
 		return // who wants to write there will hear of it
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) {
+		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) && !strings.HasSuffix(e.Name(), claimSuffix) {
 			continue
 		}
 		info, err := e.Info()

@@ -2,15 +2,18 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // maxValues is how many values the JSON of a request may have. A value of two
@@ -32,6 +35,38 @@ type heldBody struct {
 	mu   sync.Mutex
 	held int64
 	over bool // no longer counted
+}
+
+// textBody is a request's body as text: without its byte order mark, and an
+// error of ours where it is not UTF-8.
+type textBody struct {
+	io.Closer
+	text io.Reader
+}
+
+// readText has a request's body read as text. A form is left alone, as its parts
+// may be files; who reads it decodes its fields.
+func readText(r *http.Request) {
+	if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
+		r.Body = &textBody{r.Body, text.NewReader(r.Body)}
+	}
+}
+
+func (b *textBody) Read(p []byte) (int, error) {
+	n, err := b.text.Read(p)
+	if not := (*text.Error)(nil); errors.As(err, &not) {
+		return n, &job.Error{Code: job.Invalid, Message: "the request's body cannot be read: " + not.Error()}
+	}
+	return n, err
+}
+
+// formText is the value of a form's field as text.
+func formText(name, value string) (string, error) {
+	b, err := text.Decode([]byte(value))
+	if err != nil {
+		return "", job.Errorf(job.Invalid, name, "%s cannot be read: %v", name, err)
+	}
+	return string(b), nil
 }
 
 // holdBody has a request's body counted until release is called.
@@ -93,23 +128,6 @@ func formBytes(f *multipart.Form, files int64) (n int64) {
 		}
 	}
 	return n
-}
-
-// checkValues refuses JSON of more than maxValues values, before it is decoded.
-// What is no JSON is left to the decoder.
-func checkValues(body []byte) error {
-	n := 0
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
-		case '[', '{', ',':
-			if n++; n > maxValues {
-				return job.Errorf(job.TooLarge, "", "the body's JSON has more than %d values", maxValues)
-			}
-		case '"':
-			i += stringEnd(body[i+1:]) + 1
-		}
-	}
-	return nil
 }
 
 // stringEnd is where the JSON string ends that s begins within: the place of its

@@ -1,26 +1,28 @@
 package server
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // ConfigFile is the configuration with every key, its default, and what it
@@ -57,6 +59,7 @@ type Config struct {
 		Format string     `yaml:"format"`
 	} `yaml:"log"`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	CORSOrigins    []string       `yaml:"cors_origins"`
 	Models         []ModelName    `yaml:"models"`
 	Jobs           struct {
 		Queue    int           `yaml:"queue"`
@@ -112,6 +115,8 @@ type Config struct {
 	} `yaml:"webhooks"`
 	Billing  meter.Config    `yaml:"billing"`
 	Sponsors []meter.Sponsor `yaml:"sponsors"`
+
+	variables []setVariable // of the environment, which no error may repeat
 }
 
 // base is what links begin with that are made outside any request.
@@ -150,25 +155,49 @@ func ReadConfig(path string, getenv func(string) (string, bool)) (Config, error)
 		return c, fmt.Errorf("configuration: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxConfigBytes+1))
-	switch {
-	case err != nil:
-		return c, fmt.Errorf("configuration %s: %w", path, err)
-	case len(text) > MaxConfigBytes:
-		return c, fmt.Errorf("configuration %s: it is larger than %d bytes", path, MaxConfigBytes)
+	words, err := text.Read(f, MaxConfigBytes)
+	if err == nil {
+		err = c.decode(words, getenv)
 	}
-	if text, err = expand(text, getenv); err != nil {
+	if err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c)
-	switch {
-	case errors.Is(err, io.EOF): // nothing but comments, which the decoder takes for a null
-		return DefaultConfig(), nil
-	case err != nil:
-		return c, fmt.Errorf("configuration %s: %s%s\n(kinora serve --print-config shows every key and its default)",
-			path, placeOf(err, text), strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
 	}
 	return c, nil
+}
+
+// decode changes c to what YAML says.
+func (c *Config) decode(words string, getenv func(string) (string, bool)) error {
+	words = variables.ReplaceAllString(words, varOpen+"$1"+varClose)
+	explain := func(err error) error {
+		told := placeOf(err, words) + strings.TrimRight(yaml.FormatError(err, false, true), "\n")
+		return fmt.Errorf("%s\n(kinora serve --print-config shows every key and its default)", asWritten.Replace(told))
+	}
+	file, err := parser.ParseBytes([]byte(words), 0)
+	if err != nil {
+		return explain(err)
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.NullType {
+			continue
+		}
+		if body != nil {
+			return errMoreDocuments
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil // nothing but comments
+	}
+	e := expander{getenv: getenv}
+	if body, err = e.expand(body, reflect.TypeFor[Config](), ""); err != nil {
+		return err
+	}
+	c.variables = e.used
+	if err := yaml.NodeToValue(body, c, yaml.Strict()); err != nil {
+		return c.hide(explain(err))
+	}
+	return nil
 }
 
 // quoted is a value that an error repeats.
@@ -177,40 +206,17 @@ var quoted = regexp.MustCompile(`"([^"]+)"`)
 // placeOf says on which line the value is that an error is about, where the
 // decoder does not: it tells of what a type of its own says of a duration or an
 // address without saying where.
-func placeOf(err error, text []byte) string {
+func placeOf(err error, text string) string {
 	value := quoted.FindStringSubmatch(err.Error())
 	if y := yaml.Error(nil); errors.As(err, &y) || value == nil {
 		return ""
 	}
-	for n, line := range strings.Split(string(text), "\n") {
+	for n, line := range strings.Split(text, "\n") {
 		if strings.Contains(line, value[1]) && !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			return fmt.Sprintf("line %d: ", n+1)
 		}
 	}
 	return ""
-}
-
-// expand puts in the variables of the environment that values name as ${NAME}.
-// Comments are left alone.
-func expand(text []byte, getenv func(string) (string, bool)) ([]byte, error) {
-	var out bytes.Buffer
-	for n, line := range strings.SplitAfter(string(text), "\n") {
-		for !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			before, rest, found := strings.Cut(line, "${")
-			name, after, closed := strings.Cut(rest, "}")
-			if !found || !closed {
-				break
-			}
-			value, ok := getenv(name)
-			if !ok {
-				return nil, fmt.Errorf("line %d: the environment variable %s is not set", n+1, name)
-			}
-			out.WriteString(before + value)
-			line = after
-		}
-		out.WriteString(line)
-	}
-	return out.Bytes(), nil
 }
 
 // Check says what is wrong with a configuration, by key.
@@ -266,13 +272,19 @@ func (c *Config) Check(engines []string) error {
 			no(key, "%q is no http(s) address without query", u)
 		}
 	}
+	if c.Database != "" {
+		if _, err := store.ParseAddress(c.Database); err != nil {
+			no("database", "%v", err)
+		}
+	}
+	c.checkOrigins(no)
 	c.checkModels(engines, no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {
 		no("sponsors", "%v", err)
 	}
 	if len(wrong) > 0 {
 		slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-		return fmt.Errorf("configuration: %w", errors.Join(wrong...))
+		return c.hide(fmt.Errorf("configuration: %w", errors.Join(wrong...)))
 	}
 	return nil
 }

@@ -16,6 +16,9 @@ import (
 func keysOf(t reflect.Type, prefix string) []string {
 	var out []string
 	for f := range fieldsOf(t) {
+		if !f.IsExported() {
+			continue
+		}
 		key := prefix + strings.Split(f.Tag.Get("yaml"), ",")[0]
 		inner := f.Type
 		if inner.Kind() == reflect.Struct && strings.HasPrefix(inner.String(), "struct") {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 const (
@@ -21,30 +22,8 @@ const (
 	maxUpstreamError = 300
 )
 
-// chatFailure is an error in OpenAI's form, with base_resp beside it.
-type chatFailure struct {
-	Error struct {
-		Message string  `json:"message"`
-		Type    string  `json:"type"`
-		Param   *string `json:"param"`
-		Code    string  `json:"code"`
-	} `json:"error"`
-	Base baseResp `json:"base_resp"`
-}
-
-// fail answers in OpenAI's form.
-func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := told(r, err)
-	var f chatFailure
-	f.Error.Message, f.Error.Type, f.Error.Code = e.Message, oaCodeOf(e).kind, oaCodeOf(e).code
-	if e.Param != "" {
-		f.Error.Param = &e.Param
-	}
-	f.Base = baseResp{codeFor(r, e).number, mmMessage(e)}
-	traced(w, r)
-	setRetryAfter(w.Header(), e.RetryAfter)
-	mmWrite(w, oaCodeOf(e).status, f)
-}
+// fail answers in OpenAI's form, with base_resp beside it.
+func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
 // complete passes a request on, and the answer back.
 func (a *minimaxChat) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {
@@ -112,7 +91,7 @@ func chatRefusal(up *Upstream) error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	_ = json.Unmarshal(data, &answer) // whatever else it is has no message
+	_ = text.JSON(data, &answer) // whatever else it is has no message
 	message := shorten(answer.Error.Message, maxUpstreamError)
 	cause := errors.Join(fmt.Errorf("the chat upstream answered %d: %s", up.Status, message), err)
 	switch {
@@ -140,7 +119,7 @@ func passChat(w http.ResponseWriter, r *http.Request, up *Upstream, fail func(ht
 	data, err := io.ReadAll(io.LimitReader(up.Body, maxChatAnswer+1))
 	var answer map[string]json.RawMessage
 	if err == nil && len(data) <= maxChatAnswer {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	if err != nil || answer == nil {
 		fail(w, r, &job.Error{Code: job.Unavailable, Message: "the chat model's answer cannot be read: try again later", Err: errors.Join(errors.New("the chat upstream's answer is no JSON object"), err)})

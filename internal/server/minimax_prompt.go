@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // How a prompt is expanded before it is given to the model.
@@ -38,7 +39,7 @@ const expandInstruction = `You improve prompts for a video model. Rewrite the us
 func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, asked, mode string) error {
 	c := parseCamera(asked)
 	s.Prompt = c.prompt
-	s.Notes = append(s.Notes, c.notes...)
+	s.PromptNotes = append(s.PromptNotes, c.notes...)
 	if strings.TrimSpace(s.Prompt) == "" && s.FirstFrame == "" {
 		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the clip")
 	}
@@ -51,7 +52,7 @@ func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, 
 		case err != nil && ctx.Err() != nil:
 			return err
 		case err != nil:
-			s.Notes = append(s.Notes, "the prompt was taken as it is: "+err.Error())
+			s.PromptNotes = append(s.PromptNotes, "the prompt was taken as it is: "+err.Error())
 		default:
 			s.Prompt = keepMoves(parseCamera(text).prompt, c.moves)
 		}
@@ -99,7 +100,7 @@ func expandPrompt(ctx context.Context, b Backend, who auth.Principal, prompt str
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
-	if err != nil || up.Status != http.StatusOK || json.Unmarshal(data, &answer) != nil || len(answer.Choices) == 0 {
+	if err != nil || up.Status != http.StatusOK || text.JSON(data, &answer) != nil || len(answer.Choices) == 0 {
 		return "", errors.New("the chat model that expands prompts gave no usable answer")
 	}
 	text := strings.TrimSpace(answer.Choices[0].Message.Content)

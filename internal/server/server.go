@@ -2,11 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,6 +23,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/webhook"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -64,6 +62,7 @@ type Server struct {
 	apis      []api
 	native    *native
 	sponsors  *sponsors
+	door      *door
 	handler   http.Handler
 	runner    *worker.Runner
 	sender    *webhook.Sender
@@ -96,12 +95,13 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	defer func() {
 		if err != nil {
 			s.Close()
+			err = s.cfg.hide(err)
 		}
 	}()
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log}); err != nil {
+	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log, Deliveries: s.cfg.Webhooks.Workers}); err != nil {
 		return nil, err
 	}
 	s.db.OnChange(webhook.OnChange)
@@ -125,11 +125,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.addAPIs()
-	routes, err := s.routes()
-	if err != nil {
+	if s.door, err = s.routes(); err != nil {
 		return nil, err
 	}
-	s.handler = s.outer(routes)
+	s.handler = s.outer(s.otherOrigins(s.door))
 	return s, nil
 }
 
@@ -200,15 +199,11 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 		o.Words[lang] = append(o.Words[lang], words...)
 	}
 	for lang, path := range m.WordFiles {
-		text, err := os.ReadFile(path)
+		words, err := wordsOf(path)
 		if err != nil {
 			return nil, fmt.Errorf("moderation.word_files: %w", err)
 		}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				o.Words[lang] = append(o.Words[lang], line)
-			}
-		}
+		o.Words[lang] = append(o.Words[lang], words...)
 	}
 	if m.Webhook.URL != "" {
 		to, err := upstream(m.Webhook.URL, "", m.Webhook.Timeout)
@@ -223,51 +218,39 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 	return moderation.New(o)
 }
 
-// linkKey is the secret that signs download links, made at the first start.
-func linkKey(data string) ([]byte, error) {
-	path := filepath.Join(data, linkKeyFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeLinkKey(path); err == nil || errors.Is(err, fs.ErrExist) {
-			text, err = os.ReadFile(path) // ours, or that of a process that was first
+// maxWordFile is how large a word list may be, in bytes.
+const maxWordFile = 16 << 20
+
+// wordsOf are the entries of a word list: one a line, but for comments.
+func wordsOf(path string) (words []string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, err := text.Read(f, maxWordFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for line := range text.Lines(all) {
+		if !strings.HasPrefix(line, "#") {
+			words = append(words, line)
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("the key of download links: %w", err)
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) < 32 {
-		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
-	}
-	return key, nil
-}
-
-// makeLinkKey writes a new key under another name and then gives it its own, so
-// that no other process reads half a key, and none is left by one that dies.
-func makeLinkKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // it never fails
-	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path) // fs.ErrExist when another was first
+	return words, nil
 }
 
 // routes is the table of all paths. A process that only runs jobs has those by
 // which it is watched, and no other.
-func (s *Server) routes() (http.Handler, error) {
+func (s *Server) routes() (*door, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	if s.cfg.Role == RoleWorker {
-		return mux, nil
+		d := newDoor(mux, s.apis)
+		d.only = "this process runs jobs, and requests are answered by one of role api or all"
+		return d, nil
 	}
 	for _, a := range s.apis {
 		for _, rt := range a.routes() {
@@ -284,7 +267,7 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
 	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
-	return mux, nil
+	return newDoor(mux, s.apis), nil
 }
 
 // readyTime is the most that /readyz takes.
@@ -301,6 +284,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.blobs.Check(ctx) != nil {
 		err = errors.New("media cannot be written")
 	}
+	if err == nil {
+		if checkTemp(os.TempDir()) != nil {
+			err = errors.New("temporary files cannot be written: large uploads, sound and the joining of videos would fail")
+		}
+	}
 	select {
 	case <-s.stopping:
 		err = errors.New("the server is stopping")
@@ -311,6 +299,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if note := s.filmsNote(ctx); note != "" {
+		fmt.Fprintln(w, "note:", note)
+	}
 }
 
 // Handler answers requests; for tests and for Run.
@@ -326,7 +317,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails
 	defer stop()
-	qc := store.QueueConfig{Refund: s.service.meter.Refund, Deliverers: s.cfg.Webhooks.Workers}
+	qc := store.QueueConfig{Refund: s.service.meter.Refund}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
 	}
@@ -340,6 +331,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	var side sync.WaitGroup
 	side.Go(func() { s.janitor(ctx) })
+	side.Go(func() {
+		if note := s.filmsNote(ctx); note != "" {
+			s.log.Warn(note)
+		}
+	})
 	failed := make(chan error, 1)
 	hs := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
@@ -393,18 +389,6 @@ func (s *Server) Close() {
 			s.log.Warn("closing the media store", "error", err)
 		}
 	}
-}
-
-// formOf is the API whose form a path's errors take.
-func (s *Server) formOf(r *http.Request) api {
-	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			if rt.pattern == r.Pattern {
-				return a
-			}
-		}
-	}
-	return s.native
 }
 
 // newRunner is what takes jobs and runs them.

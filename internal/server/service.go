@@ -23,6 +23,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Challenger proves that a callback URL wants to be called.
@@ -71,11 +72,11 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 	if err := s.check(&sub); err != nil {
 		return job.Job{}, err
 	}
-	for _, text := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
-		if text == "" {
+	for _, words := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
+		if words == "" {
 			continue
 		}
-		if err := s.Moderate(ctx, who, text); err != nil {
+		if err := s.Moderate(ctx, who, words); err != nil {
 			return job.Job{}, err
 		}
 	}
@@ -120,6 +121,7 @@ const MaxIdempotencyKey = 255
 // check holds a submission to the limits of every job.
 func (s *service) check(sub *Submission) error {
 	sp := &sub.Spec
+	sp.Prompt, sp.Asked = text.Unmarked(sp.Prompt), text.Unmarked(sp.Asked)
 	if sp.Kind == job.Context {
 		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
 	}
@@ -150,11 +152,27 @@ func (s *service) check(sub *Submission) error {
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
 	}
-	if how := fitted(sp, info); how != "" && sp.Kind != job.Context {
-		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how))
+	if sp.Kind != job.Context {
+		s.note(sp, info)
 	}
-	sp.Notes = slices.Compact(sp.Notes)
 	return nil
+}
+
+// note says in a spec where the model will make something else than is asked
+// for. What the spec says already, as that of a video made again does, is not
+// said twice.
+func (s *service) note(sp *job.Spec, info kinora.Info) {
+	for _, note := range info.PromptNotes(sp.Prompt) {
+		if !slices.Contains(sp.PromptNotes, note) {
+			sp.PromptNotes = append(sp.PromptNotes, note)
+		}
+	}
+	if how := fitted(sp, info); how != "" {
+		note := fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how)
+		if !slices.Contains(sp.Notes, note) {
+			sp.Notes = append(sp.Notes, note)
+		}
+	}
 }
 
 // fitted says how a result comes from the frames that a model draws, where the
@@ -333,7 +351,7 @@ func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, err
 	}
 	_, running, err := s.db.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
 	return Allowance{
-		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, Held: b.Held,
+		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, HasBalance: b.HasBalance, Used: b.Used, Held: b.Held,
 		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,
 		JobsInFlight: running, MaxJobsInFlight: who.Project.MaxInFlight,
 	}, err

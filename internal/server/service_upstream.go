@@ -19,6 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Limits of what upstreams answer.
@@ -109,7 +110,8 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
-	if err := json.Unmarshal(data, &answer); err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" {
+	err = text.JSON(data, &answer)
+	if err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" || strings.ContainsRune(answer.Choices[0].Message.Content, 0) {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
 	}
 	return strings.TrimSpace(answer.Choices[0].Message.Content), nil
@@ -134,7 +136,7 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spok
 	}
 	out, err := s.speak(ctx, r)
 	if err == nil && r.Keep {
-		if out.File, err = s.AddFile(ctx, who, purposeSpeech, "speech."+strings.ToLower(out.Format), bytes.NewReader(out.Data)); err != nil {
+		if out.File, err = s.AddFile(ctx, who, NewFile{Purpose: purposeSpeech, Name: "speech." + strings.ToLower(out.Format)}, bytes.NewReader(out.Data)); err != nil {
 			out.File = store.File{} // it is not there
 		}
 	}
@@ -216,7 +218,7 @@ func (s *service) speakUpstream(ctx context.Context, r Speech) (Spoken, error) {
 	}
 	data, err := egress.ReadAll(io.Reader(resp.Body), maxSpeechBytes)
 	if err == nil {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	sound, hexErr := hex.DecodeString(answer.Data.Audio)
 	if err != nil || hexErr != nil || len(sound) == 0 {

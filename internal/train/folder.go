@@ -13,11 +13,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 const (
@@ -194,21 +194,11 @@ func readCaptions(path string) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxCaptions+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > MaxCaptions:
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, MaxCaptions)
-	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%s is not UTF-8 text", name)
+	words, err := text.Read(f, MaxCaptions)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var out []string
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
+	out := slices.Collect(text.Lines(words))
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no caption", name)
 	}

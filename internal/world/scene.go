@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Version is the version of the scene format that this package reads and writes.
@@ -55,14 +57,12 @@ func (s Scene) Seconds() float64 { return s.Duration }
 // two actors) and validates it. Unknown fields, more than [MaxSceneJSON] bytes
 // and anything after the object are errors.
 func DecodeScene(r io.Reader) (Scene, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxSceneJSON+1))
+	words, err := text.Read(r, MaxSceneJSON)
 	if err != nil {
 		return Scene{}, fmt.Errorf("read scene: %w", err)
 	}
-	if len(data) > MaxSceneJSON {
-		return Scene{}, fmt.Errorf("read scene: longer than the %d bytes that a scene may have", MaxSceneJSON)
-	}
 	var s Scene
+	data := []byte(words)
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 func TestSceneRoundTrip(t *testing.T) {
@@ -55,7 +57,7 @@ func TestSceneErrorsSayWhatToDo(t *testing.T) {
 		`{"actors":[{"subject":"cat","color":"red"}],"events":[],"place":"space"}`:               "0 events",
 		`{"actors":[{"subject":"cat","color":"red"}],"events":["up","up","up"],"place":"space"}`: "3 events",
 		`{"seed":-1,` + ok + `}`:                           "-1",
-		strings.Repeat(" ", MaxSceneJSON) + `{` + ok + `}`: "longer than",
+		strings.Repeat(" ", MaxSceneJSON) + `{` + ok + `}`: "larger than",
 	} {
 		_, err := DecodeScene(strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -95,6 +97,24 @@ func TestSceneErrors(t *testing.T) {
 		_, err := DecodeScene(strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {
 			t.Errorf("%q: error is %v, want one with %q", text, err, want)
+		}
+	}
+}
+
+// TestSceneEncodings: a byte order mark is no part of a scene, and another
+// encoding is named.
+func TestSceneEncodings(t *testing.T) {
+	const scene = `{"actors":[{"subject":"cat","color":"red","size":"large"}],"events":["right"],"place":"meadow"}`
+	if s, err := DecodeScene(strings.NewReader(text.Mark + scene)); err != nil || s.Actors[0].Subject != Cat {
+		t.Errorf("%+v, %v", s, err)
+	}
+	wide := ""
+	for _, c := range []byte(scene) {
+		wide += string([]byte{0, c})
+	}
+	for in, want := range map[string]string{"\xfe\xff" + wide: "UTF-16, big-endian", wide: "UTF-16, big-endian", "{\n\"caf\xe9\": 1}": "line 2 holds the byte 0xE9"} {
+		if _, err := DecodeScene(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %s", in, err, want)
 		}
 	}
 }

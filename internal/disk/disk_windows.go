@@ -1,4 +1,4 @@
-package blob
+package disk
 
 import (
 	"errors"
@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Windows cannot sync a folder; NTFS keeps a journal of names.
-const canSyncDirs = false
+// CanSyncDirs is false: Windows cannot sync a folder; NTFS keeps a journal of names.
+const CanSyncDirs = false
 
-// diskSpace asks for the room of the volume that holds dir.
-func diskSpace(dir string) (Space, error) {
+// Room asks for the room of the volume that holds dir.
+func Room(dir string) (Space, error) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return Space{}, err
@@ -22,8 +22,8 @@ func diskSpace(dir string) (Space, error) {
 	return s, nil
 }
 
-// noSpace reports whether an error means that the disk takes no more.
-func noSpace(err error) bool {
+// NoSpace reports whether an error means that the disk takes no more.
+func NoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
 		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED) || errors.Is(err, windows.ERROR_FILE_TOO_LARGE)
 }

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package blob
+package disk
 
 import (
 	"errors"
@@ -8,10 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const canSyncDirs = true
+// CanSyncDirs says that a folder can be synced, which makes a new name in it last.
+const CanSyncDirs = true
 
-// diskSpace asks for the room of the file system that holds dir.
-func diskSpace(dir string) (Space, error) {
+// Room asks for the room of the file system that holds dir.
+func Room(dir string) (Space, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return Space{}, err
@@ -20,8 +21,8 @@ func diskSpace(dir string) (Space, error) {
 	return Space{Free: st.Bavail * block, Total: st.Blocks * block}, nil
 }
 
-// noSpace reports whether an error means that the disk takes no more: it is
+// NoSpace reports whether an error means that the disk takes no more: it is
 // full, the owner's quota is, or the file has reached the system's limit.
-func noSpace(err error) bool {
+func NoSpace(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
 }

@@ -1,0 +1,155 @@
+package scratch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/kinora-video/kinora/internal/disk"
+)
+
+// claimSuffix ends the name of a file that claims another name.
+const claimSuffix = ".claim"
+
+// TakenError says that another process, or another part of this one, is writing
+// the file at a path.
+type TakenError struct{ Path string }
+
+// Error implements error.
+func (e *TakenError) Error() string {
+	return e.Path + " is being written by another kinora: wait until it has ended, or choose another name"
+}
+
+// Claim gives the name of a file that is to be made to this caller alone, until
+// release is called or the process ends, however it ends. It finds out whether
+// the file can be made under that name: the folder, the name's length and its
+// characters are what the file system takes. What has the name already stays; it
+// must be a regular file. The error is a *TakenError where another one has the
+// claim. On a file system without locks everybody gets it.
+func Claim(path string) (release func(), err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	name := claimName(path)
+	for try := range 100 {
+		lock := flock.New(name, flock.SetPermissions(0o644))
+		ok, err := lock.TryLock()
+		switch {
+		case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK):
+			_ = os.Remove(name)
+			return func() {}, tryName(path)
+		case err != nil:
+			return nil, reasonOf(err)
+		case !ok && try < 3: // it may only be looked at by Sweep
+			time.Sleep(5 * time.Millisecond)
+			continue
+		case !ok:
+			return nil, &TakenError{path}
+		case !current(lock, name): // its holder removed it after we had opened it
+			_ = lock.Unlock() // of a file that is gone
+			continue
+		}
+		release := func() {
+			_ = os.Remove(name) // while it is locked: who opened it meanwhile sees that it is gone
+			_ = lock.Unlock()
+		}
+		if err := tryName(path); err != nil {
+			release()
+			return nil, err
+		}
+		return release, nil
+	}
+	return nil, fmt.Errorf("claim %s: %s comes and goes", path, name)
+}
+
+// claimName is the file whose lock claims a path: short, and of the same name
+// alone.
+func claimName(path string) string {
+	sum := sha256.Sum256([]byte(filepath.Base(path)))
+	return filepath.Join(filepath.Dir(path), prefix+hex.EncodeToString(sum[:8])+claimSuffix)
+}
+
+// tryName finds out whether a file can have a name, by giving it to an empty one
+// for a moment.
+func tryName(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(path))
+}
+
+// reasonOf leaves out of an error the name of a file that nobody asked for.
+func reasonOf(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: e.Op, Path: filepath.Dir(e.Path), Err: e.Err}
+	}
+	return err
+}
+
+// NoRoomError says that a folder's disk is too full.
+type NoRoomError struct {
+	Dir  string
+	Need int64 // bytes, about
+	Free int64 // bytes; -1 where that is not known, as with a quota
+	Err  error // what the system said, or nil
+}
+
+// Error implements error.
+func (e *NoRoomError) Error() string {
+	if e.Free < 0 {
+		return fmt.Sprintf("no room for about %s in %s: %v", megabytes(e.Need), e.Dir, e.Err)
+	}
+	return fmt.Sprintf("no room in %s: about %s are needed, and %s are free", e.Dir, megabytes(e.Need), megabytes(e.Free))
+}
+
+// Unwrap returns the cause.
+func (e *NoRoomError) Unwrap() error { return e.Err }
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// tried is how many bytes Room really writes. It finds what a disk does not tell
+// of: quotas, and limits of a process.
+const tried = 1 << 20
+
+// Room finds out whether need more bytes go into a folder. The error is a
+// *NoRoomError where they do not.
+func Room(dir string, need int64) error {
+	if space, err := disk.Room(dir); err == nil && need > 0 && space.Free < uint64(need) {
+		return &NoRoomError{Dir: dir, Need: need, Free: int64(space.Free)}
+	}
+	f, err := Create(dir)
+	if err != nil {
+		return lacking(dir, need, err)
+	}
+	defer f.Discard()
+	_, err = f.Write(make([]byte, min(max(need, 1), tried)))
+	if err == nil {
+		err = f.Sync()
+	}
+	return lacking(dir, need, err)
+}
+
+// lacking makes an error of a disk that takes no more a *NoRoomError.
+func lacking(dir string, need int64, err error) error {
+	if err == nil || !disk.NoSpace(err) {
+		return err
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return &NoRoomError{Dir: dir, Need: need, Free: -1, Err: err}
+}
