@@ -46,9 +46,10 @@ type listener struct {
 	db *DB
 
 	mu      sync.Mutex
-	pool    *sql.DB // with one connection, as SQLite tells each of what the others did
-	version int64   // of the file, as it was looked at last
-	more    bool    // there were jobs that wait, for a worker or for their time
+	pool    *sql.DB   // with one connection, as SQLite tells each of what the others did
+	asks    *sql.Stmt // for the version
+	version int64     // of the file, as it was looked at last
+	more    bool      // there were jobs that wait, for a worker or for their time
 	pending []string
 }
 
@@ -64,10 +65,11 @@ func (l *listener) Connect(ctx context.Context) error {
 		return fmt.Errorf("listen to the database: %w", err)
 	}
 	pool.SetMaxOpenConns(1)
-	if err := pool.PingContext(ctx); err != nil {
+	asks, err := pool.PrepareContext(ctx, "PRAGMA data_version")
+	if err != nil {
 		return fmt.Errorf("listen to the database: %w", errors.Join(err, pool.Close()))
 	}
-	l.pool, l.version = pool, 0
+	l.pool, l.asks, l.version = pool, asks, 0
 	return nil
 }
 
@@ -78,9 +80,9 @@ func (l *listener) Close(context.Context) error {
 	if l.pool == nil {
 		return nil
 	}
-	pool := l.pool
-	l.pool, l.pending = nil, nil
-	return pool.Close()
+	err := errors.Join(l.asks.Close(), l.pool.Close())
+	l.pool, l.asks, l.pending = nil, nil, nil
+	return err
 }
 
 // Listen implements riverdriver.Listener. There is one topic.
@@ -141,7 +143,7 @@ func (l *listener) look(ctx context.Context) error {
 		return errors.New("listen to the database: it is closed")
 	}
 	var version int64
-	if err := l.pool.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+	if err := l.asks.QueryRowContext(ctx).Scan(&version); err != nil {
 		return fmt.Errorf("listen to the database: %w", err)
 	}
 	if version == l.version && !l.more {
