@@ -267,6 +267,7 @@ func (c *Config) Check(engines []string) error {
 			no(key, "%q is no http(s) address without query", u)
 		}
 	}
+	c.checkProxies(no)
 	c.checkOrigins(no)
 	c.checkModels(engines, no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {
