@@ -66,8 +66,9 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if t.path != "" {
-		r.Latents = latentsBeside(t.path)
+	defer t.release()
+	if t.place != nil {
+		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}
 	var opts []kinora.Option
 	if g.Weights != "" {
@@ -154,9 +155,9 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		return err
 	}
 	bar.close(true)
-	where, line := t.path, s.out
-	if where == "" {
-		where, line = "standard output", s.err
+	where, line := "standard output", s.err
+	if t.place != nil {
+		where, line = t.place.Path(), s.out
 	}
 	took := time.Since(start)
 	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps, %s, in %s (%.1f frames/s), seed %d\n",
@@ -167,15 +168,15 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 
 // write puts the clip where it goes and returns the bytes of it.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
-	if t.path == "" {
+	if t.place == nil {
 		c := &counter{w: s.out}
 		err := clip.Write(ctx, c, t.format)
 		return c.n, err
 	}
-	if err := clip.Save(ctx, t.path); err != nil {
+	if err := clip.SaveIn(ctx, t.place); err != nil {
 		return 0, err
 	}
-	info, err := os.Stat(t.path)
+	info, err := os.Stat(t.place.Path())
 	if err != nil {
 		return 0, err
 	}
