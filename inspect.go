@@ -28,18 +28,21 @@ type ImageLimits struct {
 type ImageInfo struct {
 	Format        string // png, jpeg, webp or gif
 	Width, Height int    // pixels, upright
+	Animated      bool   // it has more pictures than its first, which is the one that was read
 }
 
-// DecodeImage reads an image that may come from anywhere: PNG, JPEG, WebP, or
-// the first picture of a GIF. No more than the limit is read, and sizes are held
-// against the limits before any pixel is decoded. Transparency is laid over
-// white; a JPEG is turned upright as its Exif orientation says.
+// DecodeImage reads an image that may come from anywhere: PNG, JPEG, WebP or
+// GIF, and of an animation its first picture. No more than the limit is read,
+// and sizes are held against the limits before any pixel is decoded.
+// Transparency is laid over white, the picture turned upright as its Exif
+// orientation says, and its colours brought to sRGB where it carries a profile
+// of curves and a matrix.
 //
 // Errors: an *Error of kind Invalid says which limit the image is over, or what
 // is wrong with it; Storage, that r could not be read.
 func DecodeImage(r io.Reader, limits ImageLimits) (image.Image, ImageInfo, error) {
 	seen := &readErrors{r: r}
-	f, format, err := media.DecodeImageWithin(seen, media.ImageLimits(limits))
+	f, what, err := media.DecodeImageWithin(seen, media.ImageLimits(limits))
 	if err != nil {
 		kind := Invalid
 		if seen.err != nil {
@@ -47,7 +50,7 @@ func DecodeImage(r io.Reader, limits ImageLimits) (image.Image, ImageInfo, error
 		}
 		return nil, ImageInfo{}, wrap(kind, "decode", "image", plainly(err), "")
 	}
-	return f.Image(), ImageInfo{Format: imageFormats[format], Width: f.W, Height: f.H}, nil
+	return f.Image(), ImageInfo{Format: imageFormats[what.Format], Width: f.W, Height: f.H, Animated: what.Animated}, nil
 }
 
 var imageFormats = map[string]string{"PNG": "png", "JPEG": "jpeg", "WebP": "webp", "GIF": "gif"}
@@ -68,7 +71,7 @@ func (r *readErrors) Read(b []byte) (int, error) {
 
 // VideoInfo is what a video file tells of itself.
 type VideoInfo struct {
-	Width, Height int
+	Width, Height int     // as players show it: upright, and with square pixels
 	FPS           float64 // average frames a second, 0 where unknown
 	Seconds       float64 // 0 where unknown
 	Frames        int     // as the file counts them, or by rate and length
@@ -77,7 +80,7 @@ type VideoInfo struct {
 
 // ProbeVideo asks ffprobe about a video file, which may come from anywhere; of
 // an animated WebP it knows by itself. Playlists and whatever else would make
-// ffmpeg open other files are no videos here.
+// ffmpeg open other files are no videos here, nor is the cover of a song.
 //
 // Errors: an *Error of kind NotFound, Unsupported (without ffmpeg) or Invalid.
 func ProbeVideo(ctx context.Context, path string) (VideoInfo, error) {
@@ -92,8 +95,9 @@ func ProbeVideo(ctx context.Context, path string) (VideoInfo, error) {
 
 // LastFrame reads the last picture of a video file, which may come from
 // anywhere. As the first frame of a Request it makes a clip that goes on from
-// there. MP4 and what else ffmpeg reads needs ffmpeg; animated WebP does not, but
-// only such as Save writes is read.
+// there. It is as players show it: upright, with square pixels, and of HDR what
+// an ordinary screen can show. MP4 and what else ffmpeg reads needs ffmpeg;
+// animated WebP does not.
 //
 // Errors: an *Error of kind NotFound, Unsupported (without ffmpeg) or Invalid.
 func LastFrame(ctx context.Context, path string) (image.Image, error) {

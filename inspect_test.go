@@ -23,7 +23,7 @@ func TestDecodeImage(t *testing.T) {
 	for format, b := range files {
 		data := b.Bytes()
 		got, info, err := DecodeImage(bytes.NewReader(data), ImageLimits{})
-		if err != nil || info != (ImageInfo{format, 60, 20}) || got.Bounds() != image.Rect(0, 0, 60, 20) {
+		if err != nil || info != (ImageInfo{format, 60, 20, false}) || got.Bounds() != image.Rect(0, 0, 60, 20) {
 			t.Errorf("%s: %+v, %v", format, info, err)
 		}
 		for _, c := range []struct {

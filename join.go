@@ -21,9 +21,10 @@ const (
 // fails, nothing has that name.
 //
 // Films that Save wrote in one size, and as MP4 at one rate, are copied and not
-// encoded again. Others, which may come from anywhere, are drawn anew in the
-// size and at the rate of the first: scaled until they cover it, and cropped.
-// Sound is left out. The file carries the prompt, model and seed of the first
+// encoded again. Others, which may come from anywhere, are drawn anew as players
+// show them, in the size and at the rate of the first: scaled until they cover
+// it, and cropped. Of a rate that varies the average is taken, and 30 where it is
+// unknown; an MP4 lacks the last pixel of an odd side. Sound is left out. The file carries the prompt, model and seed of the first
 // film that a model made, and the mark that one did.
 //
 // A film that goes on from the last frame of the one before repeats that as its
@@ -47,7 +48,10 @@ func joinFilms(ctx context.Context, dst string, parts []string, stall time.Durat
 	if err != nil {
 		return err
 	}
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return err
 	}
 	if n := len(parts); n < 1 || n > MaxJoinParts {
@@ -65,7 +69,7 @@ func joinFilms(ctx context.Context, dst string, parts []string, stall time.Durat
 	}
 	kind := Storage
 	switch {
-	case errors.Is(err, media.ErrNoFFmpeg):
+	case errors.Is(err, media.ErrNoFFmpeg), errors.Is(err, media.ErrNoEncoder):
 		kind = Unsupported
 	case errors.Is(err, media.ErrTooLarge):
 		kind = Invalid

@@ -98,7 +98,7 @@ func TestJoinHangs(t *testing.T) {
 	}
 	good, _ := saved(t, "good.webp")
 	tool := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(tool, []byte("#!/bin/sh\nexec sleep 100\n"), 0o755); err != nil {
+	if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+working+"exec sleep 100\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("KINORA_FFMPEG", tool)

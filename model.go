@@ -27,6 +27,9 @@ type Info struct {
 	samplingShare float64
 	// latentsOfFrame is how many bytes of latents a frame takes, about.
 	latentsOfFrame int
+	// storybook says that the model was taught the storybook and nothing else, so
+	// that it is known which words it has never met.
+	storybook bool
 }
 
 // Fit says how frames of the model's own size become such of width×height:

@@ -14,6 +14,9 @@ import (
 // reelEngine fits internal/model/reel to what the package needs of a model.
 type reelEngine struct {
 	model *reel.Model
+	// storybook says that the weights are those inside the binary, which learned
+	// from the storybook alone. Others may have been taught anything.
+	storybook bool
 	// turn is held by who computes: one clip at a time has the cores, and what
 	// the model caches is made once.
 	turn chan struct{}
@@ -33,7 +36,7 @@ func openReel(_ context.Context, weights string) (engine, error) {
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: "read weights", What: weights, Err: err, Hint: "weights of reel come from kinora train"}
 	}
-	return &reelEngine{model: m, turn: make(chan struct{}, 1)}, nil
+	return &reelEngine{model: m, storybook: weights == "", turn: make(chan struct{}, 1)}, nil
 }
 
 func (e *reelEngine) info() Info {
@@ -41,7 +44,7 @@ func (e *reelEngine) info() Info {
 	return Info{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Width: c.Width, Height: c.Height, FPS: c.FPS,
-		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7,
+		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
 		latentsOfFrame: 4 * c.Codec.Latent * (c.Width / 16) * (c.Height / 16) / 8,
 	}
 }

@@ -17,7 +17,7 @@ import (
 type Format string
 
 const (
-	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg
+	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg (see Encoder)
 	WebP Format = "webp" // animated, lossless WebP, for which nothing needs to be installed
 )
 
@@ -38,16 +38,34 @@ func FormatOf(path string) (Format, error) {
 // CanWrite returns nil when this machine can write the format, and otherwise an
 // *Error of kind Unsupported that says what to install.
 func CanWrite(f Format) error {
+	return canWrite(context.Background(), f)
+}
+
+// canWrite is CanWrite, for as long as ctx lasts.
+func canWrite(ctx context.Context, f Format) error {
+	_, _, err := encoderOf(ctx, f)
+	return err
+}
+
+// Encoder tells with what this machine writes the format: for MP4, which of
+// ffmpeg's encoders. That is libx264 where it works. Otherwise it is another for
+// H.264, and mpeg4, which browsers do not play, where there is none of those; note
+// then says so, for people. Which of them work is found by writing a few frames,
+// once for each ffmpeg. Errors are those of CanWrite.
+func Encoder(f Format) (name, note string, err error) { return encoderOf(context.Background(), f) }
+
+func encoderOf(ctx context.Context, f Format) (name, note string, err error) {
 	switch f {
 	case WebP:
-		return nil
+		return "webp", "", nil
 	case MP4:
-		if _, err := media.FFmpeg(); err != nil {
-			return &Error{Kind: Unsupported, Op: "write MP4", Err: err}
+		name, note, err := media.MP4Encoder(ctx)
+		if err != nil {
+			return "", "", &Error{Kind: Unsupported, Op: "write MP4", Err: err}
 		}
-		return nil
+		return name, note, nil
 	}
-	return &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
+	return "", "", &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
 }
 
 // SaveOption changes what Save and Write do besides writing the clip.
@@ -116,7 +134,10 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 	if err != nil {
 		return err
 	}
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return c.unsaved(path, err)
 	}
 	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
@@ -132,7 +153,10 @@ func (c *Clip) SaveIn(ctx context.Context, p *Place, opts ...SaveOption) error {
 // by Save.
 func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOption) error {
 	const where = "to the output"
-	if err := CanWrite(f); err != nil {
+	if err := canWrite(ctx, f); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return c.unsaved(where, err)
 	}
 	kind := media.MP4

@@ -186,6 +186,14 @@ func TestNoFFmpeg(t *testing.T) {
 	}
 }
 
+// working is the part of a stand-in for ffmpeg that answers what is asked before
+// a film: libx264 is there, and works.
+const working = `case "$*" in
+*-encoders*) echo " V....D libx264 H.264"; exit ;;
+*"-frames:v 3 "*) cat >/dev/null; exit ;;
+esac
+`
+
 // TestSaveHangs: an ffmpeg that takes nothing ends neither a Save that is
 // cancelled nor one that waits, and costs no latents.
 func TestSaveHangs(t *testing.T) {
@@ -195,7 +203,7 @@ func TestSaveHangs(t *testing.T) {
 	dir := t.TempDir()
 	tool := filepath.Join(dir, "ffmpeg")
 	for _, script := range []string{"exec sleep 100", "sleep 100", "cat >/dev/null; exec sleep 100"} {
-		if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+working+script+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		t.Setenv("KINORA_FFMPEG", tool)

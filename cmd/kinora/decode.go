@@ -60,6 +60,7 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	t.notes = append(t.notes, encoderNotes(t.format)...)
 	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

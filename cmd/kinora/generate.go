@@ -31,7 +31,7 @@ type GenerateCmd struct {
 	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]."`
 	outputFlags
 	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
-	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image."`
+	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
 	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int    `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
 	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
@@ -55,18 +55,16 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if g.Image != "" {
-		frame, err := media.ReadImage(g.Image)
-		if err != nil {
-			return usagef("--image %s: %w", g.Image, err)
-		}
-		r.Image = frame.Image()
+	notes, err := g.readImage(&r)
+	if err != nil {
+		return err
 	}
 	t, err := g.target(kinora.Slug(g.Prompt), s.out)
 	if err != nil {
 		return err
 	}
 	defer t.release()
+	t.notes = append(t.notes, append(encoderNotes(t.format), notes...)...)
 	if t.place != nil {
 		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}
@@ -79,11 +77,25 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if g.Model == kinora.DefaultModel && g.Weights == "" {
-		t.notes = append(t.notes, wordNotes(g.Prompt)...)
-	}
+	t.notes = append(t.notes, m.Info().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
+}
+
+// readImage adds the first frame to the request.
+func (g *GenerateCmd) readImage(r *kinora.Request) (notes []string, err error) {
+	if g.Image == "" {
+		return nil, nil
+	}
+	frame, kind, err := media.ReadImage(g.Image)
+	if err != nil {
+		return nil, usagef("--image %s: %w", g.Image, err)
+	}
+	r.Image = frame.Image()
+	if kind.Animated {
+		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", g.Image))
+	}
+	return notes, nil
 }
 
 // request is what the flags say, but for the image.

@@ -117,12 +117,12 @@ func report(ctx context.Context, err error, s streams) int {
 		return exitSignal + int(number)
 	}
 	fmt.Fprintln(s.err, "kinora:", err)
-	if readerGone(err) {
-		return exitSignal + int(syscall.SIGPIPE)
-	}
 	var usage usageError
 	if errors.As(err, &usage) || kinora.KindOf(err) == kinora.Invalid {
 		return exitUsage
+	}
+	if readerGone() {
+		return exitSignal + int(syscall.SIGPIPE)
 	}
 	return exitFailure
 }

@@ -150,11 +150,28 @@ func settled() target {
 	if err == nil {
 		return target{format: kinora.MP4}
 	}
-	why := media.ErrNoFFmpeg
-	if os.Getenv("KINORA_FFMPEG") != "" {
-		why = err
+	why := err
+	if os.Getenv("KINORA_FFMPEG") == "" && errors.Is(err, media.ErrNoFFmpeg) {
+		why = media.ErrNoFFmpeg
 	}
 	return target{format: kinora.WebP, notes: []string{fmt.Sprintf("this will be an animated WebP: for MP4, %v", why)}}
+}
+
+// encoderNotes say with what a format is written, where that is not the usual.
+func encoderNotes(f kinora.Format) []string {
+	if _, note, err := kinora.Encoder(f); err == nil && note != "" {
+		return []string{note}
+	}
+	return nil
+}
+
+// usualFormat is MP4 where this machine can write it, and otherwise WebP. The
+// notes say why, and with what MP4 is written.
+func usualFormat() (f kinora.Format, notes []string) {
+	if err := kinora.CanWrite(kinora.MP4); err != nil {
+		return kinora.WebP, []string{fmt.Sprintf("videos are animated WebP: %v", err)}
+	}
+	return kinora.MP4, encoderNotes(kinora.MP4)
 }
 
 func isDir(path string) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -75,10 +74,3 @@ func signalOf(ctx context.Context) (syscall.Signal, bool) {
 // catchBrokenPipe makes a reader of standard output that goes away an error
 // like any other, and not an end without a word.
 func catchBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-// readerGone says whether err is that the reader of standard output has gone,
-// and not that of another pipe.
-func readerGone(err error) bool {
-	path, ok := errors.AsType[*fs.PathError](err)
-	return ok && path.Path == os.Stdout.Name() && errors.Is(path.Err, syscall.EPIPE)
-}

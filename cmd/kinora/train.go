@@ -73,12 +73,15 @@ type TrainTextCmd struct {
 // TrainTextVideoCmd trains the transformer.
 type TrainTextVideoCmd struct {
 	trainFlags
-	Batch  int `default:"16" placeholder:"N" help:"Windows a step."`
-	Micro  int `default:"4" placeholder:"N" help:"Windows of one forward pass: less takes less memory."`
-	Groups int `default:"0" placeholder:"N" help:"Groups of 8 frames in a chunk. Default: the model's own, 6."`
-	Chunks int `default:"1" placeholder:"N" help:"Chunks of a window, 1 or 2. Two teach what comes after."`
-	Fresh  int `default:"3" placeholder:"N" help:"Windows a step that are new; the others are seen again."`
-	Keep   int `default:"2000" placeholder:"N" help:"Windows that may be seen again. Going on with a run makes them anew first."`
+	Batch      int     `default:"16" placeholder:"N" help:"Windows a step."`
+	Micro      int     `default:"4" placeholder:"N" help:"Windows of one forward pass: less takes less memory."`
+	Groups     int     `default:"0" placeholder:"N" help:"Groups of 8 frames in a chunk. Default: the model's own, 6."`
+	Chunks     int     `default:"1" placeholder:"N" help:"Chunks of a window, 1 or 2. Two teach what comes after."`
+	Stills     float64 `default:"0" placeholder:"F" help:"Share of steps that see single frames instead, which teach what things look like in less time still."`
+	Fresh      int     `default:"3" placeholder:"N" help:"Windows a step that are new; the others are seen again."`
+	Keep       int     `default:"2000" placeholder:"N" help:"Windows that may be seen again. Going on with a run makes them anew first."`
+	Fine       int     `default:"0" placeholder:"N" help:"Give the model layers of this width at the latents' own resolution, which draw outlines. Default: those it has."`
+	FineBlocks int     `default:"2" placeholder:"N" help:"Such layers on each side of the transformer, with --fine."`
 }
 
 // Run trains the codec.
@@ -151,12 +154,17 @@ func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if c.Fine > 0 {
+		if m, err = m.Refine(c.Fine, c.FineBlocks, c.Seed); err != nil {
+			return err
+		}
+	}
 	src, err := c.source(ctx, s, reel.Frames(1+cmp.Or(c.Groups, m.Config.Flow.Groups)*c.Chunks))
 	if err != nil {
 		return err
 	}
 	fo := train.DefaultFlow()
-	fo.Batch, fo.Micro, fo.Groups, fo.Chunks, fo.Fresh, fo.Keep = c.Batch, c.Micro, c.Groups, c.Chunks, c.Fresh, c.Keep
+	fo.Batch, fo.Micro, fo.Groups, fo.Chunks, fo.Stills, fo.Fresh, fo.Keep = c.Batch, c.Micro, c.Groups, c.Chunks, c.Stills, c.Fresh, c.Keep
 	prompt := world.Sample(c.Seed, world.SampleOptions{Split: world.Test, Simple: true}).Caption(world.En, 0)
 	sample := func(step int, averaged *nn.Params) error {
 		show, err := copyModel(m, nil, averaged)
@@ -197,7 +205,7 @@ func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.S
 	if err != nil {
 		return nil, fmt.Errorf("--films: %w", err)
 	}
-	fmt.Fprintf(s.err, "videos of %s: %d are used, %d are left out\n", dir, f.Videos(), len(f.LeftOut()))
+	fmt.Fprintf(s.err, "videos of %s: %d used, %d left out\n", dir, f.Videos(), len(f.LeftOut()))
 	for _, l := range f.LeftOut() {
 		fmt.Fprintln(s.err, "  left out", l)
 	}
@@ -295,17 +303,14 @@ func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	return out, errors.Join(out.CodecParams.Copy(codec), out.FlowParams.Copy(flow))
 }
 
-// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg is installed.
+// sampleFile writes frames to DIR/samples, as MP4 where ffmpeg can write it.
 func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *reel.Model, frames []byte, prompt string) (string, error) {
 	dir := filepath.Join(c.Dir, "samples")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	ext := ".mp4"
-	if _, err := media.FFmpeg(); err != nil {
-		ext = ".webp"
-	}
-	path := filepath.Join(dir, fmt.Sprintf("%s-%06d%s", kind, step, ext))
+	format, _ := usualFormat() // whose notes were said at the start
+	path := filepath.Join(dir, fmt.Sprintf("%s-%06d.%s", kind, step, format))
 	e, err := media.Create(ctx, path, media.Options{
 		W: m.Config.Width, H: m.Config.Height, FPS: float64(m.Config.FPS),
 		Meta: media.Meta{Prompt: prompt, Model: "reel", Seed: c.Seed},
@@ -325,6 +330,10 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 // finish runs a training, stopped or not, to a model file that holds what was
 // learned.
 func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr float64, sampleEvery int, run func(train.Options) error) error {
+	if sampleEvery > 0 {
+		_, notes := usualFormat()
+		sayNotes(s.err, notes)
+	}
 	start := time.Now()
 	err := run(train.Options{
 		Dir: c.Dir, Steps: c.Steps, LR: lr, Warmup: c.Warmup, Cooldown: c.Cooldown, Save: c.Save,

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -33,7 +35,7 @@ type WorldSampleCmd struct {
 	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, a line each."`
 	HeldOut   bool     `help:"Only films that training never shows. Default: only films that it may show."`
 	Simple    bool     `help:"One actor and one event a film, as in measuring a model."`
-	Format    string   `default:"" enum:",mp4,webp" placeholder:"mp4" help:"mp4 or webp. Default: mp4 where ffmpeg is installed."`
+	Format    string   `default:"" enum:",mp4,webp" placeholder:"mp4" help:"mp4 or webp. Default: mp4 where ffmpeg can write it."`
 	Overwrite bool     `help:"Replace files that are there."`
 }
 
@@ -130,19 +132,24 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	return nil
 }
 
-// extension settles the videos' format, and says so where it is not MP4.
+// extension settles the videos' format, and says so where it is not the usual.
 func (c *WorldSampleCmd) extension(note io.Writer) (string, error) {
-	_, err := media.FFmpeg()
-	switch {
-	case c.Format == "mp4" && err != nil:
-		return "", fmt.Errorf("--format mp4: %w", err)
-	case c.Format != "":
-		return "." + c.Format, nil
-	case err != nil:
-		fmt.Fprintln(note, "note: writing animated WebP:", err)
+	if c.Format == "webp" {
 		return ".webp", nil
 	}
-	return ".mp4", nil
+	format, notes := usualFormat()
+	if c.Format == "mp4" && format != kinora.MP4 {
+		return "", fmt.Errorf("--format mp4: %w", kinora.CanWrite(kinora.MP4))
+	}
+	sayNotes(note, notes)
+	return "." + string(format), nil
+}
+
+// sayNotes prints notes before work begins.
+func sayNotes(w io.Writer, notes []string) {
+	for _, note := range notes {
+		fmt.Fprintln(w, "note:", note)
+	}
 }
 
 // one writes a film, its captions and its scene; stem is their path without
@@ -163,10 +170,10 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 	if err != nil {
 		return fmt.Errorf("write the scene: %w", err)
 	}
-	if err := os.WriteFile(stem+".json", append(scene, '\n'), 0o644); err != nil {
+	if err := scratch.WriteBytes(stem+".json", append(scene, '\n')); err != nil {
 		return fmt.Errorf("write the scene: %w", err)
 	}
-	if err := os.WriteFile(stem+".txt", []byte(captions.String()), 0o644); err != nil {
+	if err := scratch.WriteBytes(stem+".txt", []byte(captions.String())); err != nil {
 		return fmt.Errorf("write the caption: %w", err)
 	}
 	e, err := media.Create(ctx, stem+ext, media.Options{W: f.w, H: f.h, FPS: f.fps})
@@ -196,14 +203,9 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 	for w > 320 { // a sheet is for a glance
 		w, h = w/2, max(h/2, 8)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("write the contact sheet: %w", err)
-	}
-	err = png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
+	err := scratch.WriteFile(path, func(f io.Writer) error {
+		return png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
+	})
 	if err != nil {
 		return fmt.Errorf("write the contact sheet: %w", err)
 	}
@@ -235,7 +237,13 @@ func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	f := film{scene, w, h, c.FPS}
 	options := media.Options{W: w, H: h, FPS: c.FPS}
 	if c.Output == "-" {
-		e, err := media.Stream(ctx, s.out, media.MP4, options)
+		format, notes := usualFormat()
+		sayNotes(s.err, notes)
+		kind := media.MP4
+		if format == kinora.WebP {
+			kind = media.WebP
+		}
+		e, err := media.Stream(ctx, s.out, kind, options)
 		if err != nil {
 			return err
 		}
@@ -246,6 +254,9 @@ func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	}
 	if err := free(c.Output, c.Overwrite); err != nil {
 		return err
+	}
+	if format, err := kinora.FormatOf(c.Output); err == nil {
+		sayNotes(s.err, encoderNotes(format))
 	}
 	start := time.Now()
 	e, err := media.Create(ctx, c.Output, options)

@@ -5,7 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"os"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 //go:embed page.html
@@ -39,7 +40,7 @@ func (r *Report) HTML(clips string) ([]byte, error) {
 func (r *Report) WritePage(path, clips string) error {
 	data, err := r.HTML(clips)
 	if err == nil {
-		err = os.WriteFile(path, data, 0o644)
+		err = scratch.WriteBytes(path, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // Report is all that was measured. Its JSON is what `kinora eval` writes.
@@ -192,7 +193,7 @@ func WriteJSON(path string, report any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err := scratch.WriteBytes(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil

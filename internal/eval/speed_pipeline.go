@@ -49,7 +49,7 @@ func Untrained() (*reel.Model, error) {
 
 // MeasurePipeline times the parts of making a film: the prompt's encoding,
 // sampling, drawing the frames, and writing them as MP4, or as animated WebP
-// where there is no ffmpeg. Generating overlaps the last two, which are timed
+// where no ffmpeg can write that. Generating overlaps the last two, which are timed
 // one after the other here. steps 0 is the model's default.
 func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model, seconds float64, steps int, progress func(done, total int)) error {
 	c := m.Config
@@ -57,7 +57,7 @@ func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model,
 		steps = reel.DefaultSteps
 	}
 	p := &PipelineTime{Seconds: seconds, Frames: int(seconds*float64(c.FPS) + 0.5), Steps: steps, Format: "mp4"}
-	if _, err := media.FFmpeg(); err != nil {
+	if _, _, err := media.MP4Encoder(ctx); err != nil {
 		p.Format = "webp"
 	}
 	prompt := "A small red cat bounces in a meadow at sunset, the camera pans left."

@@ -15,6 +15,8 @@ const (
 	Invalid      Code = "invalid"       // a field is wrong; Param names it
 	Unsupported  Code = "unsupported"   // the chosen model or this server cannot do it
 	NotFound     Code = "not_found"     // no such job, file, model, …, or not this project's
+	NoEndpoint   Code = "no_endpoint"   // there is no such path
+	NoMethod     Code = "no_method"     // the path has other methods
 	Unauthorized Code = "unauthorized"  // no key, or one that is not valid
 	Forbidden    Code = "forbidden"     // the key's scopes do not allow it
 	Conflict     Code = "conflict"      // the job's state does not allow it

@@ -112,6 +112,9 @@ type Spec struct {
 	// Notes say where the result differs from what might be expected, such as
 	// frames that are upscaled. Every API shows them.
 	Notes []string `json:"notes,omitempty"`
+	// PromptNotes say the same of the prompt: they go with it when another takes
+	// its place.
+	PromptNotes []string `json:"prompt_notes,omitempty"`
 	// Metadata is the customer's own, given back as it came.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -216,10 +219,11 @@ func (j *Job) Percent() int {
 // Notes say where the result differs from what might be expected: what was
 // known when the job came, and what its making added.
 func (j *Job) Notes() []string {
-	if j.Result == nil {
-		return j.Spec.Notes
+	notes := slices.Concat(j.Spec.PromptNotes, j.Spec.Notes)
+	if j.Result != nil {
+		notes = append(notes, j.Result.Notes...)
 	}
-	return append(slices.Clip(j.Spec.Notes), j.Result.Notes...)
+	return notes
 }
 
 // Prompt is the prompt as its owner wrote it.

@@ -33,7 +33,8 @@ type Encoder interface {
 type Format uint8
 
 const (
-	// MP4 is H.264 (yuv420p) in MP4; it needs ffmpeg.
+	// MP4 is H.264 (yuv420p) in MP4, or MPEG-4 Part 2 where ffmpeg has no
+	// encoder of that; it needs ffmpeg. See MP4Encoder.
 	MP4 Format = iota + 1
 	// WebP is animated, lossless WebP; it needs nothing.
 	WebP
@@ -143,7 +144,7 @@ func (o Options) stall() time.Duration {
 // The frames go to a hidden file beside path, which takes the name on Close.
 // While it is being written the name is claimed: a second Create of it fails.
 // When ctx ends the video is dropped. Without ffmpeg, an MP4 fails with
-// ErrNoFFmpeg.
+// ErrNoFFmpeg, and with one that cannot write it, with ErrNoEncoder.
 func Create(ctx context.Context, path string, o Options) (Encoder, error) {
 	f, err := FormatOf(path)
 	if err != nil {

@@ -1,11 +1,41 @@
 package media
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+)
 
-// exifOrientation returns the orientation that the Exif part of a JPEG states
-// (tag 0x0112 of its first directory, CIPA DC-008), or 1, which is upright.
-func exifOrientation(jpeg []byte) int {
-	tiff := exifPart(jpeg)
+// orientation returns how an image has to be turned, from 1, which is upright,
+// to 8: what its Exif part says (tag 0x0112 of its first directory, CIPA
+// DC-008), wherever the format keeps that.
+func (i imageFormat) orientation(data []byte) int {
+	switch i.name {
+	case "JPEG":
+		for name, body := range jpegSegments(data) {
+			if tiff, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && name == 0xe1 {
+				return tiffOrientation(tiff)
+			}
+		}
+	case "PNG":
+		for name, body := range pngChunks(data) {
+			if name == "eXIf" {
+				return tiffOrientation(body)
+			}
+		}
+	case "WebP":
+		for name, body := range webpChunks(data) {
+			if name == "EXIF" {
+				// Some writers keep the head that it has in a JPEG.
+				return tiffOrientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00")))
+			}
+		}
+	}
+	return 1
+}
+
+// tiffOrientation reads the orientation from a TIFF structure.
+func tiffOrientation(tiff []byte) int {
 	if len(tiff) < 8 {
 		return 1
 	}
@@ -35,25 +65,96 @@ func exifOrientation(jpeg []byte) int {
 	return 1
 }
 
-// exifPart walks the segments of a JPEG up to its first scan and returns the
-// TIFF structure of the Exif one, or nil.
-func exifPart(jpeg []byte) []byte {
-	const app1, startOfScan = 0xe1, 0xda
-	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
-		marker := jpeg[at+1]
-		if marker == 0xff { // padding
-			at++
-			continue
+// jpegSegments visits the segments of a JPEG up to its first scan.
+func jpegSegments(jpeg []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		const startOfScan = 0xda
+		for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
+			marker := jpeg[at+1]
+			if marker == 0xff { // padding
+				at++
+				continue
+			}
+			size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
+			if marker == startOfScan || size < 2 || at+2+size > len(jpeg) || !yield(marker, jpeg[at+4:at+2+size]) {
+				return
+			}
+			at += 2 + size
 		}
-		size := int(binary.BigEndian.Uint16(jpeg[at+2:]))
-		if marker == startOfScan || size < 2 || at+2+size > len(jpeg) {
-			return nil
-		}
-		body := jpeg[at+4 : at+2+size]
-		if marker == app1 && len(body) > 6 && string(body[:6]) == "Exif\x00\x00" {
-			return body[6:]
-		}
-		at += 2 + size
 	}
-	return nil
+}
+
+// pngChunks visits the chunks of a PNG.
+func pngChunks(png []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		const signature, around = 8, 12 // bytes: of the file, and of a chunk beside its body
+		for at := signature; at+around <= len(png); {
+			size := int64(binary.BigEndian.Uint32(png[at:]))
+			if size > int64(len(png)-at-around) || !yield(string(png[at+4:at+8]), png[at+8:at+8+int(size)]) {
+				return
+			}
+			at += around + int(size)
+		}
+	}
+}
+
+// animated says whether an image file holds more than one picture.
+func (i imageFormat) animated(data []byte) bool {
+	switch i.name {
+	case "WebP":
+		p, ok, err := findPicture(data)
+		return ok && err == nil && p.animated
+	case "PNG":
+		for name, body := range pngChunks(data) {
+			switch name {
+			case "acTL": // of an animated PNG: how many pictures it has
+				return len(body) >= 4 && binary.BigEndian.Uint32(body) > 1
+			case "IDAT":
+				return false
+			}
+		}
+	case "GIF":
+		return gifPictures(data) > 1
+	}
+	return false
+}
+
+// gifPictures counts the pictures of a GIF up to the second (GIF89a
+// specification, section "GIF grammar").
+func gifPictures(gif []byte) int {
+	// skip goes over a number of bytes, and over the colours that the last of
+	// them announces.
+	at := 0
+	skip := func(n, flags int) bool {
+		if at+n > len(gif) {
+			return false
+		}
+		colours := 0
+		if f := gif[at+flags]; flags > 0 && f&0x80 != 0 {
+			colours = 3 << (1 + f&7)
+		}
+		at += n + colours
+		return at < len(gif)
+	}
+	blocks := func() bool { // data blocks up to the empty one
+		for at < len(gif) && gif[at] > 0 {
+			at += 1 + int(gif[at])
+		}
+		at++
+		return at < len(gif)
+	}
+	const image, extension = 0x2c, 0x21
+	n := 0
+	for ok := skip(13, 10); ok && n < 2; {
+		switch gif[at] {
+		case image:
+			n++
+			ok = skip(10, 9) && skip(1, 0) && blocks()
+		case extension:
+			ok = skip(2, 0) && blocks()
+		default:
+			return n
+		}
+	}
+	return n
 }

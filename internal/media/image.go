@@ -45,19 +45,48 @@ var ErrTooLarge = errors.New("too large")
 // or GIF.
 var ErrNotAnImage = errors.New("not a PNG, JPEG, WebP or GIF image")
 
+// ImageKind says what an image file was.
+type ImageKind struct {
+	Format   string // PNG, JPEG, WebP or GIF
+	Animated bool   // it has more pictures than the one that was read, its first
+}
+
 // imageFormat is one of the formats that DecodeImage reads.
 type imageFormat struct {
 	name   string
 	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
+	// decode gives the picture, the canvas that it lies on, and how far it is
+	// moved there.
+	decode func(data []byte) (img image.Image, canvas image.Rectangle, at image.Point, err error)
 }
 
 var (
-	formatPNG  = imageFormat{"PNG", png.DecodeConfig, png.Decode}
-	formatJPEG = imageFormat{"JPEG", jpeg.DecodeConfig, jpeg.Decode}
-	formatWebP = imageFormat{"WebP", webp.DecodeConfig, webp.Decode}
-	formatGIF  = imageFormat{"GIF", gif.DecodeConfig, gif.Decode}
+	formatPNG  = imageFormat{"PNG", png.DecodeConfig, whole(png.Decode)}
+	formatJPEG = imageFormat{"JPEG", jpeg.DecodeConfig, whole(jpeg.Decode)}
+	formatWebP = imageFormat{"WebP", webp.DecodeConfig, decodeWebP}
+	formatGIF  = imageFormat{"GIF", gif.DecodeConfig, decodeGIF}
 )
+
+// whole is the decoder of a format whose pictures are their canvas.
+func whole(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, image.Rectangle, image.Point, error) {
+	return func(data []byte) (image.Image, image.Rectangle, image.Point, error) {
+		img, err := decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, image.Rectangle{}, image.Point{}, err
+		}
+		return img, img.Bounds(), image.Point{}, nil
+	}
+}
+
+// decodeGIF decodes the first picture of a GIF, which may cover only a part of
+// its canvas.
+func decodeGIF(data []byte) (image.Image, image.Rectangle, image.Point, error) {
+	img, canvas, at, err := whole(gif.Decode)(data)
+	if cfg, e := gif.DecodeConfig(bytes.NewReader(data)); e == nil {
+		canvas = image.Rect(0, 0, cfg.Width, cfg.Height)
+	}
+	return img, canvas, at, err
+}
 
 // sniff tells the format by the first bytes. The image package's registry is
 // left alone: any import anywhere could add a format to it.
@@ -75,18 +104,53 @@ func sniff(b []byte) (imageFormat, bool) {
 	return imageFormat{}, false
 }
 
-// ReadImage decodes the image file at path; see DecodeImage.
-func ReadImage(path string) (Frame, error) {
+// notAnImage says what a file is instead, where its first bytes tell.
+func notAnImage(b []byte) error {
+	if other := otherKind(b); other != "" {
+		return fmt.Errorf("media: it is %s, %w: convert it first", other, ErrNotAnImage)
+	}
+	return fmt.Errorf("media: %w", ErrNotAnImage)
+}
+
+func otherKind(b []byte) string {
+	if len(b) >= 12 && string(b[4:8]) == "ftyp" {
+		switch brand := string(b[8:12]); brand {
+		case "avif", "avis":
+			return "an AVIF image"
+		case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
+			return "a HEIC image"
+		case "crx ":
+			return "a raw photo"
+		}
+		return "a video"
+	}
+	for _, k := range []struct{ begins, name string }{
+		{"BM", "a BMP image"}, {"II*\x00", "a TIFF image"}, {"MM\x00*", "a TIFF image"}, {"II+\x00", "a TIFF image"},
+		{"\xff\x0a", "a JPEG XL image"}, {"\x00\x00\x00\x0cJXL ", "a JPEG XL image"}, {"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"},
+		{"8BPS", "a Photoshop image"}, {"\x00\x00\x01\x00", "an icon"}, {"%PDF", "a PDF document"}, {"\x1aE\xdf\xa3", "a video"},
+	} {
+		if bytes.HasPrefix(b, []byte(k.begins)) {
+			return k.name
+		}
+	}
+	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(b[:min(len(b), 1024)], []byte("\xef\xbb\xbf")), " \t\r\n"))
+	switch {
+	case bytes.HasPrefix(text, []byte("<svg")), bytes.HasPrefix(text, []byte("<?xml")) && bytes.Contains(text, []byte("<svg")):
+		return "an SVG drawing"
+	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
+		return "a web page"
+	}
+	return ""
+}
+
+// ReadImage decodes the image file at path; see DecodeImageWithin.
+func ReadImage(path string) (Frame, ImageKind, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return Frame{}, fmt.Errorf("media: opening an image: %w", err)
+		return Frame{}, ImageKind{}, fmt.Errorf("media: opening an image: %w", err)
 	}
 	defer file.Close()
-	f, err := DecodeImage(file)
-	if err != nil {
-		return Frame{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
+	return DecodeImageWithin(file, ImageLimits{})
 }
 
 // ImageLimits narrow what is read of an image. A limit of 0 is the package's
@@ -111,49 +175,50 @@ func (l ImageLimits) narrowed() ImageLimits {
 	return l
 }
 
-// DecodeImage reads a PNG, JPEG or WebP image or the first picture of a GIF,
-// which may come from anywhere. Sizes are held against the limits before any
-// pixel is decoded; over them the error is ErrTooLarge, and ErrNotAnImage for
-// anything else than an image. Transparency is laid over white; a JPEG is
-// turned upright as its Exif orientation says.
+// DecodeImage reads a PNG, JPEG, WebP or GIF image, of an animation its first
+// picture, which may come from anywhere. Sizes are held against the limits
+// before any pixel is decoded; over them the error is ErrTooLarge, and
+// ErrNotAnImage for anything else than an image. Transparency is laid over
+// white, the picture turned upright as its Exif orientation says, and its
+// colours brought to sRGB where it carries a profile of curves and a matrix.
 func DecodeImage(r io.Reader) (Frame, error) {
 	f, _, err := DecodeImageWithin(r, ImageLimits{})
 	return f, err
 }
 
-// DecodeImageWithin is DecodeImage with narrower limits. It also returns the
-// name of the format: PNG, JPEG, WebP or GIF.
-func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, name string, err error) {
+// DecodeImageWithin is DecodeImage with narrower limits. It also tells what the
+// file was.
+func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, kind ImageKind, err error) {
 	l = l.narrowed()
 	data, err := io.ReadAll(io.LimitReader(r, l.Bytes+1))
 	if err != nil {
-		return Frame{}, "", fmt.Errorf("media: reading an image: %w", err)
+		return Frame{}, kind, fmt.Errorf("media: reading an image: %w", err)
 	}
 	if int64(len(data)) > l.Bytes {
-		return Frame{}, "", fmt.Errorf("media: the image file has more than %s: %w", inBytes(l.Bytes), ErrTooLarge)
+		return Frame{}, kind, fmt.Errorf("media: the image file has more than %s: %w", inBytes(l.Bytes), ErrTooLarge)
 	}
 	format, ok := sniff(data)
 	if !ok {
-		return Frame{}, "", fmt.Errorf("media: %w", ErrNotAnImage)
+		return Frame{}, kind, notAnImage(data)
 	}
 	// A bug in a decoder must not take the program down with it.
 	defer func() {
 		if p := recover(); p != nil {
-			f, name, err = Frame{}, "", fmt.Errorf("media: the %s decoder failed on a broken image: %v", format.name, p)
+			f, kind, err = Frame{}, ImageKind{}, fmt.Errorf("media: the %s decoder failed on a broken image: %v", format.name, p)
 		}
 	}()
 	if err := format.admit(data, l); err != nil {
-		return Frame{}, "", err
+		return Frame{}, kind, err
 	}
-	img, err := format.decode(bytes.NewReader(data))
+	img, canvas, at, err := format.decode(data)
 	if err != nil {
-		return Frame{}, "", fmt.Errorf("media: decoding a %s image: %w", format.name, err)
+		return Frame{}, kind, fmt.Errorf("media: decoding a %s image: %w", format.name, err)
 	}
-	turn := 1
-	if format.name == "JPEG" {
-		turn = exifOrientation(data)
+	f = flatten(img, canvas, at)
+	if m := newColourMap(format.profile(data)); m != nil {
+		m.apply(f.Pix)
 	}
-	return upright(flatten(img, format, data), turn), format.name, nil
+	return upright(f, format.orientation(data)), ImageKind{format.name, format.animated(data)}, nil
 }
 
 // inBytes writes a size as people do.
@@ -215,15 +280,9 @@ func (i imageFormat) bytesPerPixel(cfg image.Config, data []byte) int64 {
 	return 4
 }
 
-// flatten lays an image over white, some rows at a time. The first picture of
-// a GIF may cover only a part of its canvas.
-func flatten(img image.Image, format imageFormat, data []byte) Frame {
-	b := img.Bounds()
-	if format.name == "GIF" {
-		if cfg, err := format.config(bytes.NewReader(data)); err == nil {
-			b = image.Rect(0, 0, cfg.Width, cfg.Height)
-		}
-	}
+// flatten lays an image, moved to a place on a white canvas, some rows at a
+// time.
+func flatten(img image.Image, b image.Rectangle, at image.Point) Frame {
 	const band = 64
 	f := NewFrame(b.Dx(), b.Dy())
 	buf := image.NewRGBA(image.Rect(0, 0, f.W, min(f.H, band)))
@@ -231,7 +290,7 @@ func flatten(img image.Image, format imageFormat, data []byte) Frame {
 		rows := min(band, f.H-y)
 		part := buf.SubImage(image.Rect(0, 0, f.W, rows)).(*image.RGBA)
 		draw.Draw(part, part.Rect, image.White, image.Point{}, draw.Src)
-		draw.Draw(part, part.Rect, img, image.Pt(b.Min.X, b.Min.Y+y), draw.Over)
+		draw.Draw(part, part.Rect, img, image.Pt(b.Min.X, b.Min.Y+y).Sub(at), draw.Over)
 		dst := f.Pix[3*f.W*y:]
 		for i := range f.W * rows {
 			copy(dst[3*i:3*i+3], part.Pix[4*i:4*i+3])

@@ -69,7 +69,7 @@ func TestDecodeImageFormats(t *testing.T) {
 	if err := os.WriteFile(path, encoded(t, "PNG", picture()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ReadImage(path); err != nil || !bytes.Equal(got.Pix, want.Pix) {
+	if got, _, err := ReadImage(path); err != nil || !bytes.Equal(got.Pix, want.Pix) {
 		t.Errorf("ReadImage: %v", err)
 	}
 	var b bytes.Buffer
@@ -197,7 +197,7 @@ func TestExifOrientation(t *testing.T) {
 		}
 	}
 	for n := range len(file) { // a cut file must not upset the parser
-		exifOrientation(withExif(file, 6, binary.BigEndian, "MM\x00*")[:n])
+		formatJPEG.orientation(withExif(file, 6, binary.BigEndian, "MM\x00*")[:n])
 	}
 }
 
@@ -269,10 +269,10 @@ func TestDecodeImageWithin(t *testing.T) {
 		{ImageLimits{Side: 59}, "59 a side"},
 		{ImageLimits{Pixels: 1199}, "1199 pixels in all"},
 	} {
-		f, name, err := DecodeImageWithin(bytes.NewReader(b.Bytes()), c.l)
+		f, kind, err := DecodeImageWithin(bytes.NewReader(b.Bytes()), c.l)
 		switch {
-		case c.want == "" && (err != nil || name != "PNG" || f.W != 60 || f.H != 20):
-			t.Errorf("%+v: %s of %d×%d, %v", c.l, name, f.W, f.H, err)
+		case c.want == "" && (err != nil || kind != ImageKind{"PNG", false} || f.W != 60 || f.H != 20):
+			t.Errorf("%+v: %s of %d×%d, %v", c.l, kind.Format, f.W, f.H, err)
 		case c.want != "" && (!errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%+v: %v, want one that says %q", c.l, err, c.want)
 		}

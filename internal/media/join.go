@@ -25,6 +25,10 @@ const (
 
 	// joinRate is how much of a film is copied within one stall at the least.
 	joinRate = 256 << 20
+
+	// unknownRate is the frames a second of what is drawn anew, where the first
+	// film does not say how many it has.
+	unknownRate = 30
 )
 
 // JoinOptions says how films are joined.
@@ -60,7 +64,10 @@ type part struct {
 // Films that are alike are copied and not encoded again: MP4s of one size, rate
 // and codec with the same settings, and animated WebPs of one size, as this
 // package writes them. Others are drawn anew in the size and at the rate of the
-// first, scaled until they cover it and cropped. Sound is left out.
+// first, as players show them: scaled until they cover it and cropped. An MP4
+// that is drawn anew has even sides: of an odd one it lacks a pixel. Where the
+// first film's rate varies, its average is taken, and where it is unknown, 30.
+// Sound is left out.
 //
 // The metadata is that of the first film which a model made, with the mark that
 // says so. An error about a film is a *BadPart.
@@ -145,7 +152,12 @@ func sameStreams(parts []part) bool {
 		i := p.info
 		if p.film != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
 			i.W != first.W || i.H != first.H || i.FPS != first.FPS || i.timeBase != first.timeBase ||
-			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings {
+			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings || i.shown != first.shown {
+			return false
+		}
+		// What copying would lose: which stream it is, how it is turned, and when
+		// each picture is shown.
+		if !i.alone || i.turned || !i.even {
 			return false
 		}
 		// Each picture has to be shown equally long, as its place is counted.
@@ -289,6 +301,12 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
 	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
+	if f == MP4 {
+		to.W, to.H = max(2, to.W&^1), max(2, to.H&^1)
+	}
+	if to.FPS == 0 {
+		to.FPS = unknownRate
+	}
 	if err := to.check(f); err != nil {
 		return &BadPart{parts[0].path, err}
 	}
@@ -316,8 +334,8 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 		return p.drawWebP(ctx, to, yield)
 	}
 	o := VideoOptions{W: to.W, H: to.H, Stall: to.Stall, MaxFrames: int(MaxJoinTime.Seconds() * to.FPS)}
-	if p.info.FPS != to.FPS {
-		o.FPS = to.FPS
+	if !p.info.even || p.info.FPS != to.FPS {
+		o.FPS = to.FPS // else every picture comes once, whatever its time is rounded to
 	}
 	r, err := openProbed(ctx, p.path, p.info, o)
 	if err != nil {

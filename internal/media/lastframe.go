@@ -27,8 +27,7 @@ func Inspect(ctx context.Context, path string) (VideoInfo, error) {
 }
 
 // LastFrame reads the last picture of a video file, which may come from
-// anywhere, in the size that Inspect tells. Of animated WebP it reads what this
-// package writes, and what is built the same.
+// anywhere, in the size that Inspect tells.
 func LastFrame(ctx context.Context, path string) (Frame, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lastFrameTime, fmt.Errorf("it took longer than %v", lastFrameTime))
 	defer cancel()

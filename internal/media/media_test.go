@@ -66,18 +66,27 @@ func onlyFiles(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// fakeFFmpeg makes a shell script take ffmpeg's place.
+// fakeFFmpeg makes a shell script take ffmpeg's place. It is not asked which
+// encoders work.
 func fakeFFmpeg(t *testing.T, script string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the stand-in for ffmpeg is a shell script")
 	}
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+working+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("KINORA_FFMPEG", path)
 }
+
+// working is the part of a stand-in for ffmpeg that answers what is asked before
+// a film: libx264 is there, and works.
+const working = `case "$*" in
+*-encoders*) echo " V....D libx264 H.264"; exit ;;
+*"-frames:v 3 "*) cat >/dev/null; exit ;;
+esac
+`
 
 func write(t *testing.T, e Encoder, w, h, frames int) {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// mp4 writes frames to an ffmpeg that makes H.264 of them.
+// mp4 writes frames to an ffmpeg that makes an MP4 of them.
 type mp4 struct {
 	o      Options
 	ctx    context.Context // the caller's; that of p ends with it, in no order with what else hangs on it
@@ -32,7 +32,11 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 	if err != nil {
 		return nil, err
 	}
-	args := mp4Args(o)
+	encoder, err := chooseEncoder(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	args := mp4Args(encoder, o)
 	if t != nil {
 		abs, err := filepath.Abs(t.temp.Name())
 		if err != nil {
@@ -40,7 +44,7 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 		}
 		args = append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+abs)
 	} else {
-		args = append(args, "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1")
+		args = append(args, streamArgs...)
 	}
 	e := &mp4{o: o, ctx: ctx, target: t, p: newProcess(ctx, path, args...)}
 	e.p.cmd.Stdout = w
@@ -55,18 +59,18 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 	return e, nil
 }
 
-// mp4Args is everything up to the output: raw frames in, BT.709 H.264 out.
-func mp4Args(o Options) []string {
-	fps := strconv.FormatFloat(o.FPS, 'f', -1, 64)
+// mp4Args is everything up to the output: raw frames in, BT.709 out.
+func mp4Args(e mp4Encoder, o Options) []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
-		"-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", fmt.Sprintf("%dx%d", o.W, o.H), "-framerate", fps,
+		"-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", fmt.Sprintf("%dx%d", o.W, o.H), "-framerate", e.rate(o.FPS),
 		"-i", "pipe:0", "-an",
 		"-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p",
-		"-c:v", "libx264", "-preset", "fast", "-crf", "16", "-pix_fmt", "yuv420p",
+		"-c:v", e.name, "-pix_fmt", "yuv420p",
 		"-g", strconv.Itoa(max(1, int(math.Round(2*o.FPS)))),
 		"-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
 	}
+	args = append(args, e.args(o)...)
 	if m := o.Meta; !m.empty() {
 		for _, kv := range [][2]string{
 			{"title", clean(m.Prompt, 250)},

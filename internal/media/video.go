@@ -2,45 +2,17 @@ package media
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// VideoInfo is what ffprobe tells of a video.
-type VideoInfo struct {
-	// W and H are the sizes of the stored pictures.
-	W, H     int
-	FPS      float64       // average frames a second, 0 where unknown
-	Duration time.Duration // 0 where unknown
-	Frames   int           // as the file counts them, or by rate and duration; 0 where unknown
-	Audio    bool          // there is sound beside the pictures
-	Codec    string
-	PixFmt   string
-	// Tags are those of the container, names in lower case.
-	Tags map[string]string
-
-	// What has to be equal too where one film goes on in another: ffprobe's
-	// names of the container, the unit of times, and a hash of the settings
-	// that a decoder starts from.
-	container, timeBase, settings string
-}
-
 // containers are the demuxers that may open a file. Playlists and the like,
 // which make ffmpeg open other files, are not among them.
-const containers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,h264,hevc,ivf,yuv4mpegpipe"
-
-const (
-	probeTime  = 30 * time.Second
-	probeBytes = 1 << 20
-)
+const containers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,apng,h264,hevc,ivf,yuv4mpegpipe"
 
 // input is the arguments that name a file, whatever its name looks like.
 func input(path string) ([]string, error) {
@@ -51,120 +23,15 @@ func input(path string) ([]string, error) {
 	return []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", containers, "-i", "file:" + abs}, nil
 }
 
-// Probe asks ffprobe about the first video stream of a file, which may come
-// from anywhere. Animated WebP is not among what ffprobe knows: see Inspect.
-func Probe(ctx context.Context, path string) (VideoInfo, error) {
-	tool, err := ffprobe()
-	if err != nil {
-		return VideoInfo{}, err
-	}
-	in, err := input(path)
-	if err != nil {
-		return VideoInfo{}, err
-	}
-	args := append([]string{
-		"-hide_banner", "-loglevel", "error", "-of", "json", "-show_data_hash", "sha256", "-show_entries",
-		"stream=codec_type,width,height,avg_frame_rate,duration,nb_frames,codec_name,pix_fmt,time_base,extradata_hash:format=duration,format_name:format_tags",
-	}, in...)
-	out, err := newProcess(ctx, tool, args...).output("probing "+path, probeBytes, probeTime)
-	if err != nil {
-		return VideoInfo{}, err
-	}
-	return parseProbe(path, out)
-}
-
-// probedStream is what ffprobe writes of a stream.
-type probedStream struct {
-	Type          string `json:"codec_type"`
-	Width, Height int
-	Rate          string `json:"avg_frame_rate"`
-	Duration      string
-	Frames        string `json:"nb_frames"`
-	Codec         string `json:"codec_name"`
-	PixFmt        string `json:"pix_fmt"`
-	TimeBase      string `json:"time_base"`
-	Settings      string `json:"extradata_hash"`
-}
-
-func parseProbe(path string, out []byte) (VideoInfo, error) {
-	var found struct {
-		Streams []probedStream
-		Format  struct {
-			Duration string
-			Name     string `json:"format_name"`
-			Tags     map[string]string
-		}
-	}
-	if err := json.Unmarshal(out, &found); err != nil {
-		return VideoInfo{}, fmt.Errorf("media: probing %s: ffprobe's answer: %w", path, err)
-	}
-	video := slices.IndexFunc(found.Streams, func(s probedStream) bool { return s.Type == "video" })
-	if video < 0 {
-		return VideoInfo{}, fmt.Errorf("media: %s has no video in it", path)
-	}
-	s := found.Streams[video]
-	info := VideoInfo{
-		W: s.Width, H: s.Height, FPS: ratio(s.Rate), Codec: s.Codec, PixFmt: s.PixFmt, Tags: map[string]string{},
-		Audio:     slices.ContainsFunc(found.Streams, func(s probedStream) bool { return s.Type == "audio" }),
-		container: found.Format.Name, timeBase: s.TimeBase, settings: s.Settings,
-	}
-	for _, d := range []string{s.Duration, found.Format.Duration} {
-		if v, err := strconv.ParseFloat(d, 64); err == nil && v > 0 && v < 1e9 && info.Duration == 0 {
-			info.Duration = time.Duration(v * float64(time.Second))
-		}
-	}
-	if n, err := strconv.Atoi(s.Frames); err == nil && n > 0 {
-		info.Frames = n
-	} else if n := math.Round(info.FPS * info.Duration.Seconds()); n < math.MaxInt32 {
-		info.Frames = int(n)
-	}
-	for k, v := range found.Format.Tags {
-		info.Tags[strings.ToLower(k)] = v
-	}
-	if err := checkVideoSize(path, info.W, info.H); err != nil {
-		return VideoInfo{}, err
-	}
-	return info, nil
-}
-
-// maxVideoPixels bounds a picture of a video that is read: 8K and a little.
-const maxVideoPixels = 40 << 20
-
-func checkVideoSize(path string, w, h int) error {
-	if w < 1 || h < 1 {
-		return fmt.Errorf("media: %s states a size of %d×%d", path, w, h)
-	}
-	if w > MaxSide || h > MaxSide || int64(w)*int64(h) > maxVideoPixels {
-		return fmt.Errorf("media: %s is %d×%d, allowed are %d a side and %d megapixels in all: %w",
-			path, w, h, MaxSide, maxVideoPixels>>20, ErrTooLarge)
-	}
-	return nil
-}
-
-// ratio reads "30000/1001"; anything odd is 0.
-func ratio(s string) float64 {
-	a, b, ok := strings.Cut(s, "/")
-	x, err := strconv.ParseFloat(a, 64)
-	if err != nil {
-		return 0
-	}
-	if !ok {
-		return x
-	}
-	y, err := strconv.ParseFloat(b, 64)
-	if err != nil || y <= 0 {
-		return 0
-	}
-	return x / y
-}
-
-// VideoOptions says how a video is to be seen.
+// VideoOptions says how a video is to be seen. It is seen as players show it:
+// upright, with square pixels and without the combs of interlaced pictures, HDR
+// brought to what sRGB can show, and transparency laid over white.
 type VideoOptions struct {
 	// W and H are the sizes of the frames: the video is scaled until it covers
 	// them and the centre cropped.
 	W, H int
-	// FPS is the number of frames a second, made by dropping and doubling; 0
-	// keeps the video's own.
+	// FPS is the number of frames a second, made by dropping and doubling by the
+	// times of the pictures; 0 gives every picture once, whatever its time.
 	FPS float64
 	// Start is where to begin.
 	Start time.Duration
@@ -187,6 +54,9 @@ type VideoReader struct {
 	out  io.ReadCloser
 	err  error
 	read int
+
+	raw     []byte // a frame as ffmpeg gives it
+	convert func(dst, src []byte)
 }
 
 // OpenVideo begins to read a video file, which may come from anywhere. Close
@@ -208,11 +78,15 @@ func openProbed(ctx context.Context, path string, info VideoInfo, o VideoOptions
 	if err != nil {
 		return nil, err
 	}
-	args, err := readArgs(path, o)
+	args, err := readArgs(path, info, o)
 	if err != nil {
 		return nil, err
 	}
-	r := &VideoReader{Info: info, o: o, path: path, p: newProcess(ctx, tool, args...)}
+	_, size := info.colour.raw()
+	r := &VideoReader{
+		Info: info, o: o, path: path, p: newProcess(ctx, tool, args...),
+		raw: make([]byte, size*o.W*o.H), convert: info.colour.converter(),
+	}
 	if r.out, err = r.p.cmd.StdoutPipe(); err != nil {
 		return nil, fmt.Errorf("media: opening a pipe from ffmpeg: %w", err)
 	}
@@ -223,7 +97,7 @@ func openProbed(ctx context.Context, path string, info VideoInfo, o VideoOptions
 	return r, nil
 }
 
-func readArgs(path string, o VideoOptions) ([]string, error) {
+func readArgs(path string, info VideoInfo, o VideoOptions) ([]string, error) {
 	in, err := input(path)
 	if err != nil {
 		return nil, err
@@ -236,18 +110,38 @@ func readArgs(path string, o VideoOptions) ([]string, error) {
 		args = append(args, "-ss", strconv.FormatFloat(o.Start.Seconds(), 'f', 6, 64))
 	}
 	args = append(args, in...)
-	var filter string
-	if o.FPS > 0 {
-		filter = "fps=" + strconv.FormatFloat(o.FPS, 'f', -1, 64) + ","
-	}
-	// Pixels that are not square are made so first.
-	filter += fmt.Sprintf("scale='min(trunc(iw*sar+0.5),%d)':ih,setsar=1,scale=%d:%d:force_original_aspect_ratio=increase:flags=area,crop=%d:%d",
-		MaxSide, o.W, o.H, o.W, o.H)
-	args = append(args, "-map", "0:v:0", "-an", "-sn", "-dn", "-vf", filter)
+	args = append(args, "-map", "0:"+strconv.Itoa(info.stream), "-an", "-sn", "-dn", "-vf", readFilter(info, o))
 	if o.MaxFrames > 0 {
 		args = append(args, "-frames:v", strconv.Itoa(o.MaxFrames))
 	}
-	return append(args, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"), nil
+	format, _ := info.colour.raw()
+	return append(args, "-f", "rawvideo", "-pix_fmt", format, "pipe:1"), nil
+}
+
+// readFilter is the way from stored pictures to frames. ffmpeg has turned them
+// upright before.
+func readFilter(info VideoInfo, o VideoOptions) string {
+	filter := ""
+	if m := info.colour.matrix; m != "" {
+		filter = "setparams=colorspace=" + m + ","
+	}
+	if info.fields {
+		filter += "yadif=deint=interlaced,"
+	}
+	// ffmpeg repeats and drops pictures until their rate is even. A rate that is
+	// stated leaves it nothing to do.
+	if o.FPS > 0 {
+		filter += "setpts=PTS-STARTPTS,fps=" + strconv.FormatFloat(o.FPS, 'f', -1, 64)
+	} else {
+		filter += "settb=1/25,setpts=N,fps=25"
+	}
+	if info.colour.alpha && !info.colour.wide {
+		filter += ",format=gbrap,premultiply=inplace=1"
+	}
+	// Pixels that are not square are made so first.
+	sar := fmt.Sprintf("if(between(sar,1/%g,%g),sar,1)", maxAspect, maxAspect)
+	filter += fmt.Sprintf(",scale='min(trunc(iw*max(1,%s)+0.5),%d)':'min(trunc(ih/min(1,%s)+0.5),%d)'", sar, MaxSide, sar, MaxSide)
+	return filter + fmt.Sprintf(",setsar=1,scale=%d:%d:force_original_aspect_ratio=increase:flags=area,crop=%d:%d", o.W, o.H, o.W, o.H)
 }
 
 // Next reads the next frame into f, which must have the size of the options. At
@@ -265,10 +159,11 @@ func (r *VideoReader) Next(f Frame) error {
 		stall = time.Minute
 	}
 	err := r.p.within(stall, "a frame", func() error {
-		_, err := io.ReadFull(r.out, f.Pix)
+		_, err := io.ReadFull(r.out, r.raw)
 		return err
 	})
 	if err == nil {
+		r.convert(f.Pix, r.raw)
 		r.read++
 		return nil
 	}

@@ -25,7 +25,7 @@ func sameWebP(parts []part) bool {
 			return false
 		}
 		for _, frame := range f.frames {
-			if !frame.plain {
+			if !frame.plain() {
 				return false
 			}
 		}
@@ -108,22 +108,20 @@ func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
 // each draws the pictures one after another. A picture is valid until yield
 // returns; it is shown until end, counted from the film's beginning.
 func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
-	canvas := NewFrame(f.w, f.h)
+	canvas := whiteFrame(f.w, f.h)
 	var end time.Duration
-	for _, frame := range f.frames {
+	for i, frame := range f.frames {
 		if ctx.Err() != nil {
 			return fmt.Errorf("media: reading %s was stopped: %w", f.path, context.Cause(ctx))
 		}
-		if !frame.plain {
-			return &BadPart{f.path, f.broken("its frames are mixed with each other")}
-		}
-		part, err := f.picture(frame)
+		img, err := f.picture(frame)
 		if err != nil {
 			return &BadPart{f.path, err}
 		}
-		for y := range part.H {
-			copy(canvas.Pix[3*((frame.box.Min.Y+y)*f.w+frame.box.Min.X):], part.Pix[3*y*part.W:][:3*part.W])
+		if i > 0 && f.frames[i-1].goes {
+			canvas.clear(f.frames[i-1].box)
 		}
+		frame.paint(canvas, img)
 		end += frame.shown
 		if err := yield(canvas, end); err != nil {
 			return err

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -40,8 +42,12 @@ type webpFrame struct {
 	at    int64
 	size  int64
 	shown time.Duration
-	plain bool // it replaces what is in its box, and stays
+	blend bool // it is laid over what is in its box, where it is transparent
+	goes  bool // when its time is over, its box becomes transparent again
 }
+
+// plain says that the frame replaces what is in its box, and stays.
+func (f webpFrame) plain() bool { return !f.blend && !f.goes }
 
 // isWebP says whether a file begins as a WebP does.
 func isWebP(r io.ReaderAt) bool {
@@ -118,8 +124,7 @@ func (f *webpFilm) frame(at, size int64) error {
 	if _, err := f.r.ReadAt(b[:], at); err != nil {
 		return fmt.Errorf("media: reading %s: %w", f.path, err)
 	}
-	x, y := 2*uint24(b[0:]), 2*uint24(b[3:])
-	box := image.Rect(x, y, x+1+uint24(b[6:]), y+1+uint24(b[9:]))
+	box := boxOf(b[:])
 	if !box.In(image.Rect(0, 0, f.w, f.h)) {
 		return f.broken("a frame lies outside of the picture")
 	}
@@ -127,18 +132,45 @@ func (f *webpFilm) frame(at, size int64) error {
 	shown := time.Duration(uint24(b[12:])) * time.Millisecond
 	f.duration += shown
 	f.frames = append(f.frames, webpFrame{
-		box: box, at: at + int64(len(b)), size: size - int64(len(b)), shown: shown, plain: b[15]&(dispose|doNotBlend) == doNotBlend,
+		box: box, at: at + int64(len(b)), size: size - int64(len(b)), shown: shown,
+		blend: b[15]&doNotBlend == 0, goes: b[15]&dispose != 0,
 	})
 	return nil
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// last draws the last picture. Each pixel is that of the last frame which
-// covers it: going back from the end, only frames that cover a pixel not drawn
-// yet are decoded, of a film that moves all over just one.
+// last draws the last picture.
 func (f *webpFilm) last(ctx context.Context) (Frame, error) {
-	out := NewFrame(f.w, f.h)
+	if slices.ContainsFunc(f.frames, func(frame webpFrame) bool { return !frame.plain() }) {
+		return f.lastOfAll(ctx)
+	}
+	return f.lastBackwards(ctx)
+}
+
+// lastOfAll draws one picture after another, from the last on that stands by
+// itself.
+func (f *webpFilm) lastOfAll(ctx context.Context) (Frame, error) {
+	from := len(f.frames) - 1
+	for from > 0 && (f.frames[from].blend || f.frames[from].box != image.Rect(0, 0, f.w, f.h)) {
+		from--
+	}
+	tail := *f
+	tail.frames = f.frames[from:]
+	var last Frame
+	err := tail.each(ctx, func(picture Frame, _ time.Duration) error { last = picture; return nil })
+	if bad, ok := errors.AsType[*BadPart](err); ok {
+		err = bad.Err
+	}
+	return last, err
+}
+
+// lastBackwards draws the last picture of plain frames. Each pixel is that of
+// the last frame which covers it: going back from the end, only frames that
+// cover a pixel not drawn yet are decoded, of a film that moves all over just
+// one.
+func (f *webpFilm) lastBackwards(ctx context.Context) (Frame, error) {
+	out := whiteFrame(f.w, f.h)
 	drawn := make([]byte, f.w*f.h)
 	left := len(drawn)
 	for i := len(f.frames) - 1; i >= 0 && left > 0; i-- {
@@ -146,16 +178,14 @@ func (f *webpFilm) last(ctx context.Context) (Frame, error) {
 			return Frame{}, fmt.Errorf("media: reading %s was stopped: %w", f.path, context.Cause(ctx))
 		}
 		frame := f.frames[i]
-		if !frame.plain {
-			return Frame{}, f.broken("its frames are mixed with each other")
-		}
 		if !uncovered(drawn, f.w, frame.box) {
 			continue
 		}
-		part, err := f.picture(frame)
+		img, err := f.picture(frame)
 		if err != nil {
 			return Frame{}, err
 		}
+		part := flatten(img, img.Bounds(), image.Point{})
 		for y := range part.H {
 			for x := range part.W {
 				if to := (frame.box.Min.Y+y)*f.w + frame.box.Min.X + x; drawn[to] == 0 {
@@ -169,6 +199,22 @@ func (f *webpFilm) last(ctx context.Context) (Frame, error) {
 	return out, nil
 }
 
+// whiteFrame is what an animation is drawn on.
+func whiteFrame(w, h int) Frame {
+	f := NewFrame(w, h)
+	f.clear(image.Rect(0, 0, w, h))
+	return f
+}
+
+// clear makes a part of the frame white.
+func (f Frame) clear(box image.Rectangle) {
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for i := 3 * (y*f.W + box.Min.X); i < 3*(y*f.W+box.Max.X); i++ {
+			f.Pix[i] = 0xff
+		}
+	}
+}
+
 // uncovered says whether a box has a pixel that is not drawn.
 func uncovered(drawn []byte, w int, box image.Rectangle) bool {
 	for y := box.Min.Y; y < box.Max.Y; y++ {
@@ -180,23 +226,44 @@ func uncovered(drawn []byte, w int, box image.Rectangle) bool {
 }
 
 // picture decodes one frame: a WebP image without its outermost shell.
-func (f *webpFilm) picture(frame webpFrame) (Frame, error) {
+func (f *webpFilm) picture(frame webpFrame) (img image.Image, err error) {
 	if frame.size > MaxWebPBytes {
-		return Frame{}, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
+		return nil, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
 	}
-	data := append(make([]byte, 0, 12+frame.size), "RIFF"...)
-	data = binary.LittleEndian.AppendUint32(data, uint32(4+frame.size))
-	data = append(data, "WEBP"...)
-	data = data[:12+frame.size]
-	if _, err := f.r.ReadAt(data[12:], frame.at); err != nil && !errors.Is(err, io.EOF) {
-		return Frame{}, fmt.Errorf("media: reading %s: %w", f.path, err)
+	data := make([]byte, frame.size)
+	if _, err := f.r.ReadAt(data, frame.at); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("media: reading %s: %w", f.path, err)
 	}
-	part, err := DecodeImage(bytes.NewReader(data))
+	// A bug in a decoder must not take the program down with it.
+	defer func() {
+		if p := recover(); p != nil {
+			img, err = nil, fmt.Errorf("media: %s: the WebP decoder failed on a broken frame: %v", f.path, p)
+		}
+	}()
+	img, err = decodeChunks(data, frame.box.Size())
 	if err != nil {
-		return Frame{}, fmt.Errorf("%s: %w", f.path, err)
+		return nil, fmt.Errorf("media: %s: decoding a WebP frame: %w", f.path, err)
 	}
-	if part.W != frame.box.Dx() || part.H != frame.box.Dy() {
-		return Frame{}, f.broken("a frame has another size than it says")
+	return img, nil
+}
+
+// paint draws a frame on what the ones before it have left.
+func (f webpFrame) paint(canvas Frame, img image.Image) {
+	w := f.box.Dx()
+	row := image.NewRGBA(image.Rect(0, 0, w, 1))
+	for y := range f.box.Dy() {
+		pix := canvas.Pix[3*((f.box.Min.Y+y)*canvas.W+f.box.Min.X):][:3*w]
+		for x := range w {
+			under := []byte{0xff, 0xff, 0xff}
+			if f.blend {
+				under = pix[3*x:][:3]
+			}
+			copy(row.Pix[4*x:], under)
+			row.Pix[4*x+3] = 0xff
+		}
+		draw.Draw(row, row.Rect, img, img.Bounds().Min.Add(image.Pt(0, y)), draw.Over)
+		for x := range w {
+			copy(pix[3*x:3*x+3], row.Pix[4*x:])
+		}
 	}
-	return part, nil
 }

@@ -155,12 +155,25 @@ func unspaced(w string) bool {
 	return false
 }
 
+// emojiBases are the characters that are emoji once a variation selector follows
+// them, and are not symbols to Unicode: digits are found by their kind
+// (emoji-variation-sequences.txt of UTS #51).
+const emojiBases = "#*\u203c\u2049\u2139\u3030\u303d"
+
+// regionFlags takes their tags off the three flags that have some: England's,
+// Scotland's and Wales' (emoji-sequences.txt of UTS #51). Tags elsewhere hide text.
+var regionFlags = strings.NewReplacer(
+	"\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "\U0001f3f4",
+	"\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "\U0001f3f4",
+	"\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "\U0001f3f4",
+)
+
 // invisible finds a character that shows nothing and can hide text: controls,
 // tags, bidirectional overrides, zero-width ones. Joiners are part of writing in
 // Arabic and Indic scripts and of emoji, and stay allowed next to such.
 func invisible(text string) (rune, bool) {
 	prev := rune(0)
-	runes := []rune(text)
+	runes := []rune(regionFlags.Replace(text))
 	for i, r := range runes {
 		next := rune(0)
 		if i+1 < len(runes) {
@@ -177,7 +190,7 @@ func invisible(text string) (rune, bool) {
 				return r, true
 			}
 		case r >= 0xfe00 && r <= 0xfe0f: // variation selectors
-			if !unicode.IsSymbol(prev) && !unicode.IsDigit(prev) && prev != '#' && prev != '*' {
+			if !pictured(prev) && !unicode.IsDigit(prev) && !strings.ContainsRune(emojiBases, prev) {
 				return r, true
 			}
 		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r),
@@ -189,9 +202,13 @@ func invisible(text string) (rune, bool) {
 	return 0, false
 }
 
+// pictured reports whether r is a symbol, or of the blocks that are kept for
+// emoji: some of those are newer than the tables of package unicode.
+func pictured(r rune) bool { return unicode.IsSymbol(r) || r >= 0x1f000 && r <= 0x1faff }
+
 // joins reports whether a zero-width joiner beside r is part of writing.
 func joins(r rune) bool {
-	return unicode.IsSymbol(r) || unicode.IsMark(r) || r >= 0xfe00 && r <= 0xfe0f ||
+	return pictured(r) || unicode.IsMark(r) || r >= 0xfe00 && r <= 0xfe0f ||
 		unicode.In(r, unicode.Arabic, unicode.Devanagari, unicode.Bengali, unicode.Tamil, unicode.Telugu, unicode.Kannada,
 			unicode.Malayalam, unicode.Gujarati, unicode.Gurmukhi, unicode.Sinhala, unicode.Khmer, unicode.Mongolian, unicode.Syriac)
 }

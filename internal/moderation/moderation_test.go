@@ -51,20 +51,25 @@ func TestLists(t *testing.T) {
 func TestInvisible(t *testing.T) {
 	f := newFilter(t)
 	for text, bad := range map[string]bool{
-		"a cat\u200bon a beach":       true, // zero-width space
-		"a cat\u202e":                 true, // override
-		"a \U000e0063at":              true, // tag
-		"a cat\x00":                   true,
-		"\ufeffa cat":                 true,
-		"a\u200dcat":                  true, // a joiner between Latin letters
-		"\u200e cat":                  true, // a direction mark where there is no direction to mark
-		"a cat\nand a dog\t.":         false,
-		"می\u200cخواهم":               false, // Persian
-		"👩\u200d🚀 flies":              false,
-		"قطة \u200f(حمراء)":           false,
-		"❤\ufe0f on a beach":          false,
-		"a c\ufe0fat":                 true,
-		"ordinary — with dashes, 中文。": false,
+		"a cat\u200bon a beach": true, // zero-width space
+		"a cat\u202e":           true, // override
+		"a \U000e0063at":        true, // tag
+		"a cat\x00":             true,
+		"\ufeffa cat":           true,
+		"a\u200dcat":            true, // a joiner between Latin letters
+		"\u200e cat":            true, // a direction mark where there is no direction to mark
+		"a cat\nand a dog\t.":   false,
+		"می\u200cخواهم":         false, // Persian
+		"👩\u200d🚀 flies":        false,
+		"قطة \u200f(حمراء)":     false,
+		"❤\ufe0f on a beach":    false,
+		"a c\ufe0fat":           true,
+		"bang\u203c\ufe0f \u2049\ufe0f \u2139\ufe0f \u3030\ufe0f \u303d\ufe0f 1\ufe0f\u20e3 \u00a9\ufe0f": false, // marks, a letter and a digit that are emoji
+		"\U0001f9d1\u200d\U0001faef\u200d\U0001f9d1":                                                      false, // of Unicode 17
+		"\u203c\ufe0f\ufe0f": true, // a selector of nothing
+		"\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f bounces": false, // Scotland's flag
+		"\U0001f3f4\U000e0067\U000e0062\U000e007f":                                       true,  // nobody's
+		"ordinary — with dashes, 中文。":                                                    false,
 	} {
 		err := f.Prompt(context.Background(), 1, text)
 		if (err != nil) != bad || bad && job.CodeOf(err) != job.Invisible {

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -115,6 +116,20 @@ func (p *Params) Copy(from *Params) error {
 		}
 		return t.Data(), t.Shape, nil
 	})
+}
+
+// Adopt sets the values of those parameters that another set has under the
+// same name and in the same shape, and returns the names of the others.
+func (p *Params) Adopt(from *Params) (left []string) {
+	for _, name := range p.names {
+		t := from.Get(name)
+		if t == nil || !slices.Equal(t.Shape, p.byName[name].Shape) {
+			left = append(left, name)
+			continue
+		}
+		copy(p.byName[name].Data(), t.Data())
+	}
+	return left
 }
 
 // Subset is the set of the parameters whose names begin with prefix: the same

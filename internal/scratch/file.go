@@ -126,6 +126,14 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	return f.Commit(path)
 }
 
+// WriteBytes is WriteFile for contents that are there already.
+func WriteBytes(path string, data []byte) error {
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 // Folder makes a folder in parent ("" for that of temporary files) that remove
 // takes away again. What killed processes left in parent is removed by the way.
 func Folder(parent string) (dir string, remove func(), err error) {

@@ -56,9 +56,10 @@ type Backend interface {
 	// the copy; job.NotFound when there is nothing to copy any more.
 	CopyPicture(ctx context.Context, key string) (string, error)
 
-	AddFile(ctx context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error)
+	AddFile(ctx context.Context, who auth.Principal, f NewFile, r io.Reader) (store.File, error)
 	File(ctx context.Context, who auth.Principal, id int64) (store.File, error)
-	Files(ctx context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error)
+	// Files lists a page of the project's files, whatever project f says.
+	Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error)
 	DeleteFile(ctx context.Context, who auth.Principal, id int64) error
 	// OpenBlob opens stored bytes; the reader seeks, for range requests.
 	OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error)
@@ -101,6 +102,14 @@ type Submission struct {
 	Body []byte
 }
 
+// NewFile is what is said of a file that is uploaded.
+type NewFile struct {
+	Purpose, Name string
+	// Keep is how long it is wanted; 0, or more than the configuration keeps
+	// files, is as long as that.
+	Keep time.Duration
+}
+
 // PictureRules are an API's limits for images; zero values mean no limit beside
 // the platform's own.
 type PictureRules struct {
@@ -113,6 +122,7 @@ type PictureRules struct {
 type Picture struct {
 	Key           string // blob key of a PNG
 	Width, Height int
+	Animated      bool // it is the first picture of an animation
 }
 
 // Offer is a public model name and what stands behind it.

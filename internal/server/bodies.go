@@ -130,23 +130,6 @@ func formBytes(f *multipart.Form, files int64) (n int64) {
 	return n
 }
 
-// checkValues refuses JSON of more than maxValues values, before it is decoded.
-// What is no JSON is left to the decoder.
-func checkValues(body []byte) error {
-	n := 0
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
-		case '[', '{', ',':
-			if n++; n > maxValues {
-				return job.Errorf(job.TooLarge, "", "the body's JSON has more than %d values", maxValues)
-			}
-		case '"':
-			i += stringEnd(body[i+1:]) + 1
-		}
-	}
-	return nil
-}
-
 // stringEnd is where the JSON string ends that s begins within: the place of its
 // closing quote, or the length of s where there is none.
 func stringEnd(s []byte) int {

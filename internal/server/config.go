@@ -59,6 +59,7 @@ type Config struct {
 		Format string     `yaml:"format"`
 	} `yaml:"log"`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	CORSOrigins    []string       `yaml:"cors_origins"`
 	Models         []ModelName    `yaml:"models"`
 	Jobs           struct {
 		Queue    int           `yaml:"queue"`
@@ -276,6 +277,7 @@ func (c *Config) Check(engines []string) error {
 			no("database", "%v", err)
 		}
 	}
+	c.checkOrigins(no)
 	c.checkModels(engines, no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {
 		no("sponsors", "%v", err)

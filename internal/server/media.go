@@ -43,6 +43,14 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// mediaPolicy is what a browser may do with stored bytes that it shows as a page.
+// What a customer uploaded never runs anything as a page of this server: no
+// script, no form, no frame. A browser shows a film or a picture within a page
+// that it makes itself. That page loads the same address once more and has styles
+// of its own; Chromium loads a film as pages of other origins do, so without
+// allow-same-origin it would refuse its own film.
+const mediaPolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
+
 // serveBlob answers with stored bytes: ranges and conditions are net/http's. A
 // key is never used for other bytes, so it is its own entity tag; but for that
 // of previews, where each frame takes the place of the one before.
@@ -64,8 +72,7 @@ func serveBlob(w http.ResponseWriter, r *http.Request, b Backend, key, filename 
 		h.Set("ETag", `"`+key+`"`)
 		h.Set("Cache-Control", "private, max-age=3600, immutable")
 	}
-	// What a customer uploaded is never run as a page of this server.
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Content-Security-Policy", mediaPolicy)
 	if filename != "" {
 		h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": filename}))
 	}

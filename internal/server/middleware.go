@@ -3,9 +3,9 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -62,7 +62,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 				}
 				info.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 				if rec.status == 0 {
-					s.formOf(r).fail(rec, r, &job.Error{Code: job.Internal, Message: "something went wrong on our side; the log has the details"})
+					s.door.apiOf(r.URL.Path).fail(rec, r, &job.Error{Code: job.Internal, Message: "something went wrong on our side; the log has the details"})
 				}
 			}
 			s.finish(r, rec, info, time.Since(start))
@@ -72,6 +72,11 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	})
 }
 
+// statusGone is what logs and metrics say of a request whose sender went away
+// before it was answered, as nginx does. Nobody reads it, and it is no fault of
+// the server's.
+const statusGone = 499
+
 // finish logs and counts a request that was answered.
 func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took time.Duration) {
 	pattern := r.Pattern
@@ -80,6 +85,9 @@ func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took 
 	}
 	if rec.status == 0 {
 		rec.status = http.StatusOK
+	}
+	if errors.Is(r.Context().Err(), context.Canceled) && errors.Is(info.err, context.Canceled) {
+		rec.status, info.err = statusGone, nil
 	}
 	s.metrics.requests.WithLabelValues(pattern, strconv.Itoa(rec.status)).Inc()
 	s.metrics.requestTime.WithLabelValues(pattern).Observe(took.Seconds())
@@ -115,53 +123,6 @@ func givenID(r *http.Request) string {
 		return id
 	}
 	return "req_" + strings.ToLower(rand.Text())
-}
-
-// clientOf is the address a request comes from: what a trusted proxy says, or
-// the connection's other end.
-func (s *Server) clientOf(r *http.Request) netip.Addr {
-	peer := addrOf(r.RemoteAddr)
-	for hops := strings.Split(r.Header.Get("X-Forwarded-For"), ","); s.trusts(peer) && len(hops) > 0; hops = hops[:len(hops)-1] {
-		before, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1]))
-		if err != nil {
-			break
-		}
-		peer = before.Unmap()
-	}
-	return peer
-}
-
-func addrOf(hostport string) netip.Addr {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return netip.Addr{}
-	}
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Unmap()
-}
-
-func (s *Server) trusts(a netip.Addr) bool {
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// baseOf is the scheme and host that links begin with.
-func (s *Server) baseOf(r *http.Request) string {
-	if s.cfg.PublicURL != "" {
-		return s.cfg.base()
-	}
-	scheme := "http"
-	if r.TLS != nil || s.trusts(addrOf(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
 }
 
 // guard lets a request with a good key through to a handler, and answers others

@@ -32,9 +32,10 @@ const (
 	imageTime = 24 * time.Hour // of images and speech
 )
 
-// newMiniMax makes the three APIs.
+// newMiniMax makes the three APIs, and the path that MiniMax's clients share
+// with OpenAI's.
 func newMiniMax(b Backend) []api {
-	return []api{&minimaxV1{b: b, imageWait: imageWait}, &minimaxV2{b}, &minimaxChat{b}}
+	return []api{&minimaxV1{b: b, imageWait: imageWait}, &minimaxV2{b}, &minimaxChat{b}, newSharedFiles(b)}
 }
 
 func (a *minimaxV1) routes() []route {
@@ -51,12 +52,6 @@ func (a *minimaxV1) routes() []route {
 		{"GET /v1/files/retrieve", scopeFiles, a.retrieve},
 		{"GET /v1/files/retrieve_content", scopeFiles, a.content},
 		{"POST /v1/files/delete", scopeFiles, a.remove},
-		// The forms of a client that knows one path only.
-		{"POST /v1/files", scopeFiles, a.upload},
-		{"GET /v1/files", scopeFiles, a.list},
-		{"GET /v1/files/{file_id}", scopeFiles, a.retrieve},
-		{"DELETE /v1/files", scopeFiles, a.remove},
-		{"DELETE /v1/files/{file_id}", scopeFiles, a.remove},
 	}
 }
 

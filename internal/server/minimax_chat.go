@@ -22,30 +22,8 @@ const (
 	maxUpstreamError = 300
 )
 
-// chatFailure is an error in OpenAI's form, with base_resp beside it.
-type chatFailure struct {
-	Error struct {
-		Message string  `json:"message"`
-		Type    string  `json:"type"`
-		Param   *string `json:"param"`
-		Code    string  `json:"code"`
-	} `json:"error"`
-	Base baseResp `json:"base_resp"`
-}
-
-// fail answers in OpenAI's form.
-func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := told(r, err)
-	var f chatFailure
-	f.Error.Message, f.Error.Type, f.Error.Code = e.Message, oaCodeOf(e).kind, oaCodeOf(e).code
-	if e.Param != "" {
-		f.Error.Param = &e.Param
-	}
-	f.Base = baseResp{codeFor(r, e).number, mmMessage(e)}
-	traced(w, r)
-	setRetryAfter(w.Header(), e.RetryAfter)
-	mmWrite(w, oaCodeOf(e).status, f)
-}
+// fail answers in OpenAI's form, with base_resp beside it.
+func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
 // complete passes a request on, and the answer back.
 func (a *minimaxChat) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {

@@ -14,7 +14,7 @@ import (
 // base_resp, V2 by HTTP status, type and the same number.
 type mmCode struct {
 	number int
-	status int    // V2's; V1 answers 200
+	status int    // V2's; V1 answers 200 but for paths and methods that are not there
 	kind   string // V2's error.type
 }
 
@@ -45,6 +45,8 @@ var mmCodes = map[job.Code]mmCode{
 	job.NotFound:     {2013, http.StatusBadRequest, mmBadRequest},
 	job.Conflict:     {2013, http.StatusBadRequest, mmBadRequest},
 	job.TooLarge:     {2013, http.StatusBadRequest, mmBadRequest},
+	job.NoEndpoint:   {2013, http.StatusNotFound, mmBadRequest},
+	job.NoMethod:     {2013, http.StatusMethodNotAllowed, mmBadRequest},
 	job.Unauthorized: {mmBadKey, http.StatusUnauthorized, mmUnauthorized},
 	job.Forbidden:    {mmNoKey, http.StatusUnauthorized, mmUnauthorized},
 	job.RateLimited:  {1002, http.StatusTooManyRequests, mmRateLimited},
@@ -120,14 +122,19 @@ func mmWrite(w http.ResponseWriter, status int, v any) {
 	_ = enc.Encode(v)        // who asked has gone
 }
 
-// fail answers as V1 does: HTTP 200, and the error in base_resp.
+// fail answers as V1 does: HTTP 200, and the error in base_resp. What no endpoint
+// answers is no answer of V1, so its status says so too.
 func (a *minimaxV1) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := told(r, err)
 	traced(w, r)
 	setRetryAfter(w.Header(), e.RetryAfter)
-	mmWrite(w, http.StatusOK, struct {
+	c, status := codeFor(r, e), http.StatusOK
+	if e.Code == job.NoEndpoint || e.Code == job.NoMethod {
+		status = c.status
+	}
+	mmWrite(w, status, struct {
 		Base baseResp `json:"base_resp"`
-	}{baseResp{codeFor(r, e).number, mmMessage(e)}})
+	}{baseResp{c.number, mmMessage(e)}})
 }
 
 // mmFailure is V2's form of an error.

@@ -147,14 +147,7 @@ func (c *mmContent) unable() error {
 
 // isMediaURL says whether a string may name media; whether it can be fetched
 // is seen when it is.
-func isMediaURL(s string) bool {
-	for _, prefix := range []string{"http://", "https://", "data:", "mm_file://"} {
-		if len(s) > len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
-			return true
-		}
-	}
-	return false
-}
+func isMediaURL(s string) bool { return hasScheme(s, "http", "https", "data", "mm_file") }
 
 func roleList(kind string) string {
 	var names []string

@@ -23,12 +23,13 @@ type mmKind string
 // The kinds, in the words of error messages.
 const (
 	mmText   mmKind = "a string"
-	mmWhole  mmKind = "a whole number" // 6, and neither 6.0 nor "6"
+	mmWhole  mmKind = "a whole number" // 6, also as 6.0, and not "6"
 	mmNumber mmKind = "a number"
 	mmBool   mmKind = "true or false"
 	mmObject mmKind = "an object"
 	mmList   mmKind = "a list"
 	mmID     mmKind = "an id of digits" // digits, as a number or a string
+	mmFileID mmKind = "a file's id"     // the same, or "file_" and digits
 	mmAny    mmKind = "a value"
 )
 
@@ -48,6 +49,12 @@ type mmField struct {
 	// endpoint does it, after its own rules.
 	refuse string
 	late   bool
+	// full refuses a string that is empty, where it names what a job is made of:
+	// left out is another request than forgotten.
+	full bool
+	// many says that a parameter of a URL may be there several times, or hold
+	// several values with commas: it is a list then.
+	many bool
 }
 
 // mmForm is the table of a request's fields. Others are tolerated, as MiniMax
@@ -64,16 +71,21 @@ func (v mmValues) text(name string) string { s, _ := v[name].(string); return s 
 
 func (v mmValues) object(name string) mmValues { o, _ := v[name].(mmValues); return o }
 
-// objects are the items of a list of objects.
-func (v mmValues) objects(name string) []mmValues {
-	list, _ := v[name].([]any)
-	out := make([]mmValues, 0, len(list))
-	for _, item := range list {
-		if o, ok := item.(mmValues); ok {
-			out = append(out, o)
+// valuesOf are the values of a parameter that may have several.
+func valuesOf[T any](v mmValues, name string) []T {
+	all, _ := v[name].([]any)
+	out := make([]T, 0, len(all))
+	for _, item := range all {
+		if x, ok := item.(T); ok {
+			out = append(out, x)
 		}
 	}
 	return out
+}
+
+// objects are the items of a list of objects.
+func (v mmValues) objects(name string) []mmValues {
+	return valuesOf[mmValues](v, name)
 }
 
 func (v mmValues) whole(name string, otherwise int64) int64 {
@@ -117,7 +129,8 @@ func mmBodyError(err error) error {
 
 // read checks a JSON body against the table.
 func (f mmForm) read(body []byte) (mmValues, error) {
-	if err := checkValues(body); err != nil {
+	body, err := checkJSON(body)
+	if err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -141,20 +154,70 @@ func jsonTrouble(err error) string {
 	return ""
 }
 
-// readQuery checks the parameters of a URL against the table.
+// readURL checks the parameters of a request's URL against the table.
+func (f mmForm) readURL(r *http.Request) (mmValues, error) {
+	q, err := parametersOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return f.readQuery(q)
+}
+
 func (f mmForm) readQuery(q url.Values) (mmValues, error) {
-	given := map[string]any{}
-	for _, field := range f {
-		s := q.Get(field.name)
-		if s == "" {
-			continue
-		}
-		given[field.name] = s
-		if _, err := strconv.ParseInt(s, 10, 64); err == nil && field.kind == mmWhole {
-			given[field.name] = json.Number(s)
+	for name := range q {
+		if strings.HasPrefix(name, "filter.") && !slices.ContainsFunc(f, func(field mmField) bool { return field.name == name }) {
+			return nil, job.Errorf(job.Invalid, oaName(name), "%s is no filter here: a list that ignored it would be another one", oaName(name))
 		}
 	}
+	given, err := f.given(q)
+	if err != nil {
+		return nil, err
+	}
 	return readFields(f, "", given)
+}
+
+// given is what a URL or a form gives of the table's fields, in the types of
+// JSON: a number where a whole number is wanted and there is one.
+func (f mmForm) given(q map[string][]string) (map[string]any, error) {
+	out := map[string]any{}
+	for i := range f {
+		field := &f[i]
+		list := q[field.name]
+		switch {
+		case field.many:
+			values, err := field.split(list)
+			if err != nil {
+				return nil, err
+			}
+			if len(values) > 0 {
+				out[field.name] = values
+			}
+		case len(list) > 1:
+			return nil, repeated(field.name, len(list))
+		case len(list) == 1 && list[0] != "":
+			out[field.name] = list[0]
+			if _, err := strconv.ParseInt(list[0], 10, 64); err == nil && field.kind == mmWhole {
+				out[field.name] = json.Number(list[0])
+			}
+		}
+	}
+	return out, nil
+}
+
+// split is a parameter's values, repeated or with commas between them.
+func (f *mmField) split(list []string) ([]any, error) {
+	var out []any
+	for _, s := range list {
+		for part := range strings.SplitSeq(s, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	if len(out) > maxWanted {
+		return nil, job.Errorf(job.Invalid, f.name, "%s has %d values: the limit is %d", f.name, len(out), maxWanted)
+	}
+	return out, nil
 }
 
 func readFields(fields []mmField, prefix string, given map[string]any) (mmValues, error) {
@@ -183,6 +246,9 @@ func (f *mmField) read(path string, given any) (any, error) {
 	if given == nil {
 		return nil, nil
 	}
+	if list, ok := given.([]any); ok && f.many {
+		return f.readMany(path, list)
+	}
 	switch f.kind {
 	case mmAny:
 		return given, nil
@@ -206,6 +272,14 @@ func (f *mmField) read(path string, given any) (any, error) {
 		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > 0 {
 			return n, nil
 		}
+	case mmFileID:
+		id, _ := given.(string)
+		if n, ok := given.(json.Number); ok {
+			id = n.String()
+		}
+		if n, ok := parseFileID(id); ok {
+			return n, nil
+		}
 	case mmObject:
 		if o, ok := given.(map[string]any); ok {
 			return readFields(f.fields, path+".", o)
@@ -218,8 +292,25 @@ func (f *mmField) read(path string, given any) (any, error) {
 	return nil, job.Errorf(job.Invalid, path, "%s must be %s%s, not %s", path, f.kind, f.choices(), kindOf(given))
 }
 
+// readMany checks each value of a parameter that may have several.
+func (f *mmField) readMany(path string, list []any) (any, error) {
+	one := *f
+	one.many = false
+	out := make([]any, 0, len(list))
+	for _, given := range list {
+		v, err := one.read(path, given)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
 func (f *mmField) readText(path, s string) (any, error) {
 	switch n := utf8.RuneCountInString(s); {
+	case s == "" && f.full:
+		return nil, job.Errorf(job.Invalid, path, "%s is empty: fill it in, or leave it out", path)
 	case s == "" && len(f.oneOf) == 0:
 		return nil, nil
 	case f.most > 0 && n > f.most:

@@ -192,7 +192,10 @@ func TestPageNamesEachEndpoint(t *testing.T) {
 // applicable is what nothing has.
 func TestPageNamesEachCode(t *testing.T) {
 	v2 := map[string]string{"0": "200", "1004": fmt.Sprintf("%d %s", 401, mmUnauthorized)}
-	for _, c := range mmCodes {
+	for code, c := range mmCodes {
+		if code == job.NoEndpoint || code == job.NoMethod { // 2013 with statuses of their own, which the page says above its table
+			continue
+		}
 		text := strconv.Itoa(c.number)
 		said := fmt.Sprintf("%d %s", c.status, c.kind)
 		if was, ok := v2[text]; ok && was != said {

@@ -11,6 +11,7 @@ const (
 	maxSeed        = 1<<53 - 1
 	maxPage        = 100 // records
 	maxPages       = 1_000_000
+	maxWanted      = 100 // values of one filter
 )
 
 // Why something that MiniMax's models do is refused: no local model does it.
@@ -37,7 +38,7 @@ var videoV1Form = mmForm{
 	{name: "fast_pretreatment", kind: mmBool},
 	{name: "duration", kind: mmWhole, from: 1, to: job.MaxSeconds},
 	{name: "resolution", kind: mmText, oneOf: []string{"512P", "720P", "768P", "1080P"}},
-	{name: "first_frame_image", kind: mmText},
+	{name: "first_frame_image", kind: mmText, full: true},
 	{name: "last_frame_image", kind: mmText, refuse: noLastFrame},
 	{name: "subject_reference", kind: mmList, each: mmObject, fields: subjectFields, refuse: noSubject},
 	callbackField,
@@ -140,14 +141,14 @@ var filePurposes = []string{"voice_clone", "prompt_audio", "t2a_async_input", "v
 
 var (
 	taskQuery = mmForm{{name: "task_id", kind: mmID, need: true}}
-	fileQuery = mmForm{{name: "file_id", kind: mmID, need: true}}
+	fileQuery = mmForm{{name: "file_id", kind: mmFileID, need: true}}
 	filesForm = mmForm{
 		{name: "purpose", kind: mmText, most: 64},
-		{name: "after", kind: mmID},
+		{name: "after", kind: mmFileID},
 		{name: "limit", kind: mmWhole, from: 1, to: MaxFilesPage},
 	}
 	fileDelete = mmForm{
-		{name: "file_id", kind: mmID, need: true},
+		{name: "file_id", kind: mmFileID, need: true},
 		{name: "purpose", kind: mmText, most: 64},
 	}
 	uploadForm = mmForm{
@@ -157,10 +158,10 @@ var (
 	tasksQuery = mmForm{
 		{name: "page_num", kind: mmWhole, from: 1, to: maxPages},
 		{name: "page_size", kind: mmWhole, from: 1, to: maxPage},
-		{name: "filter.status", kind: mmText, oneOf: []string{"queued", "running", "succeeded", "failed", "cancelled", "expired"}},
-		{name: "filter.task_ids", kind: mmText, most: 20 * maxPage},
-		{name: "filter.model", kind: mmText, most: 100},
-		{name: "filter.task_type", kind: mmText, most: 64},
+		{name: "filter.status", kind: mmText, many: true, oneOf: []string{"queued", "running", "succeeded", "failed", "cancelled", "expired"}},
+		{name: "filter.task_ids", kind: mmID, many: true},
+		{name: "filter.model", kind: mmText, many: true, most: 100},
+		{name: "filter.task_type", kind: mmText, many: true, oneOf: []string{taskGeneration, taskContext, taskRegeneration}},
 	}
 )
 

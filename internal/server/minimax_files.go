@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"slices"
@@ -17,6 +16,8 @@ const (
 	// uploadMemory is how much of an upload is held in memory; the rest waits in a
 	// temporary file.
 	uploadMemory = 1 << 20
+	// filesPage is how many files a page of V1's list has that says nothing.
+	filesPage = 1000
 	// maxFormText is the length of a form's text field, in bytes.
 	maxFormText = 4096
 )
@@ -64,12 +65,12 @@ func (a *minimaxV1) answer(w http.ResponseWriter, r *http.Request, f func() (any
 
 func (a *minimaxV1) upload(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.answer(w, r, func() (any, error) {
-		purpose, file, err := uploadForm.readUpload(r)
+		v, file, err := uploadForm.readUpload(r)
 		if err != nil {
 			return nil, err
 		}
 		defer file.Close()
-		f, err := a.b.AddFile(r.Context(), who, purpose, file.name, file)
+		f, err := a.b.AddFile(r.Context(), who, NewFile{Purpose: v.text("purpose"), Name: file.name}, file)
 		if err != nil {
 			return nil, err
 		}
@@ -89,68 +90,70 @@ func (u *upload) Close() error { return errors.Join(u.File.Close(), u.form.Remov
 
 // readUpload reads a multipart form with a file, in any order: the official CLI
 // sends the file before its purpose.
-func (f mmForm) readUpload(r *http.Request) (purpose string, _ *upload, err error) {
-	if err := r.ParseMultipartForm(uploadMemory); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) || isTold(err) {
-			return "", nil, mmBodyError(err)
-		}
-		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
-			return "", nil, storageError(err)
-		}
-		return "", nil, &job.Error{Code: job.Invalid, Message: "the request's body must be a multipart form with the fields purpose and file", Err: err}
+func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
+	form, err := parseForm(r, uploadMemory)
+	if err != nil {
+		return nil, nil, mmBodyError(err)
 	}
-	form := r.MultipartForm
-	keepBody(r, formBytes(form, uploadMemory))
 	keep := false
 	defer func() {
 		if !keep {
 			err = errors.Join(err, form.RemoveAll())
 		}
 	}()
-	given := map[string]any{}
 	for name, list := range form.Value {
-		if len(list) == 1 && len(list[0]) <= maxFormText {
-			if given[name], err = formText(name, list[0]); err != nil {
-				return "", nil, err
-			}
+		if len(list) != 1 {
+			continue
 		}
+		if len(list[0]) > maxFormText {
+			delete(form.Value, name)
+			continue
+		}
+		if list[0], err = formText(name, list[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	given, err := f.given(form.Value)
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(form.File["file"]) == 1 {
 		given["file"] = "" // that it is there
 	} else if delete(given, "file"); len(form.File["file"]) > 1 {
-		return "", nil, job.Errorf(job.Invalid, "file", "file is there %d times: upload one at a time", len(form.File["file"]))
+		return nil, nil, job.Errorf(job.Invalid, "file", "file is there %d times: upload one at a time", len(form.File["file"]))
 	}
 	v, err := readFields(f, "", given)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	head := form.File["file"][0]
 	if head.Size == 0 {
-		return "", nil, job.Errorf(job.Invalid, "file", "file is empty")
+		return nil, nil, job.Errorf(job.Invalid, "file", "file is empty")
 	}
 	file, err := head.Open()
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	keep = true
-	return v.text("purpose"), &upload{File: file, name: head.Filename, form: form}, nil
+	return v, &upload{File: file, name: head.Filename, form: form}, nil
 }
 
 func (a *minimaxV1) list(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.answer(w, r, func() (any, error) {
-		v, err := filesForm.readQuery(r.URL.Query())
+		v, err := filesForm.readURL(r)
 		if err != nil {
 			return nil, err
 		}
-		limit := int(v.whole("limit", MaxFilesPage))
-		files, err := a.b.Files(r.Context(), who, v.text("purpose"), v.whole("after", 0), limit)
+		limit := int(v.whole("limit", filesPage))
+		files, err := a.b.Files(r.Context(), who, store.FileFilter{
+			Purpose: v.text("purpose"), After: v.whole("after", 0), Limit: limit + 1, // one more tells whether there are more
+		})
 		if err != nil {
 			return nil, err
 		}
-		out := filesAnswer{Files: make([]fileAnswer, len(files)), HasMore: len(files) == limit, Base: mmOK}
-		for i, f := range files {
-			out.Files[i] = fileOf(f)
+		out := filesAnswer{Files: []fileAnswer{}, HasMore: len(files) > limit, Base: mmOK}
+		for _, f := range files[:min(limit, len(files))] {
+			out.Files = append(out.Files, fileOf(f))
 		}
 		return out, nil
 	})
@@ -159,7 +162,10 @@ func (a *minimaxV1) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 // fileAsked is the file that a request names in its path, its parameters or,
 // for those that delete, its body.
 func (a *minimaxV1) fileAsked(r *http.Request, who auth.Principal) (store.File, error) {
-	q := r.URL.Query()
+	q, err := parametersOf(r)
+	if err != nil {
+		return store.File{}, err
+	}
 	if id := r.PathValue("file_id"); id != "" {
 		q.Set("file_id", id)
 	}

@@ -39,7 +39,7 @@ const expandInstruction = `You improve prompts for a video model. Rewrite the us
 func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, asked, mode string) error {
 	c := parseCamera(asked)
 	s.Prompt = c.prompt
-	s.Notes = append(s.Notes, c.notes...)
+	s.PromptNotes = append(s.PromptNotes, c.notes...)
 	if strings.TrimSpace(s.Prompt) == "" && s.FirstFrame == "" {
 		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the clip")
 	}
@@ -52,7 +52,7 @@ func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, 
 		case err != nil && ctx.Err() != nil:
 			return err
 		case err != nil:
-			s.Notes = append(s.Notes, "the prompt was taken as it is: "+err.Error())
+			s.PromptNotes = append(s.PromptNotes, "the prompt was taken as it is: "+err.Error())
 		default:
 			s.Prompt = keepMoves(parseCamera(text).prompt, c.moves)
 		}

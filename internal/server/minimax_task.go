@@ -43,6 +43,7 @@ type taskUsage struct {
 	InputImages   int `json:"input_image_count"`
 	InputVideos   int `json:"input_video_count"` // 0: no local model takes one
 	InputSounds   int `json:"input_audio_count"` // likewise
+	SoundSeconds  int `json:"input_audio_seconds"`
 }
 
 type taskAnswer struct {
@@ -60,7 +61,7 @@ func taskOf(ctx context.Context, b Backend, j *job.Job) task {
 	t := task{
 		ID: j.ID.String(), Model: j.Spec.Model, Status: string(j.State), CreatedAt: j.CreatedAt.Unix(), UpdatedAt: j.UpdatedAt.Unix(),
 		Resolution: j.Spec.Resolution, Duration: int(j.Spec.Seconds), Ratio: j.Spec.Ratio,
-		TaskType: j.Spec.TaskType, Modality: "video", Notes: j.Notes(),
+		TaskType: taskTypeOf(j), Modality: "video", Notes: j.Notes(),
 	}
 	if j.Spec.Kind == job.Context {
 		t.Modality = "text"

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -140,7 +141,7 @@ func finishAll(f *fake, id job.ID) {
 // TestMiniMaxCodes: every kind of error has its number, status and type, in
 // both versions and in chat.
 func TestMiniMaxCodes(t *testing.T) {
-	types := map[int]string{400: mmBadRequest, 401: mmUnauthorized, 402: mmNoBalance, 422: mmUnprocessable, 429: mmRateLimited, 500: mmServerError, 529: mmOverloaded}
+	types := map[int]string{400: mmBadRequest, 404: mmBadRequest, 405: mmBadRequest, 401: mmUnauthorized, 402: mmNoBalance, 422: mmUnprocessable, 429: mmRateLimited, 500: mmServerError, 529: mmOverloaded}
 	for code := range oaCodes {
 		if _, ok := mmCodes[code]; !ok {
 			t.Errorf("%s has no number", code)
@@ -160,7 +161,8 @@ func TestMiniMaxCodes(t *testing.T) {
 		if err := json.Unmarshal(data, &answer); err != nil {
 			t.Fatal(err)
 		}
-		if n, message := mmError(t, answer); status != 200 || n != want.number || message != "prompt: no" || header.Get("Retry-After") != "2" || header.Get("Trace-Id") != "req_test" {
+		wantStatus := map[job.Code]int{job.NoEndpoint: 404, job.NoMethod: 405}[code]
+		if n, message := mmError(t, answer); status != cmp.Or(wantStatus, 200) || n != want.number || message != "prompt: no" || header.Get("Retry-After") != "2" || header.Get("Trace-Id") != "req_test" {
 			t.Errorf("V1 %s: %d, %d %q, %v", code, status, n, message, header)
 		}
 		status, answer = c.json("POST", "/v2/video_generation", `{"model":"MiniMax-H3","content":[{"type":"text","text":"a cat"}],"ratio":"1:1"}`)

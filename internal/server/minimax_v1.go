@@ -27,7 +27,7 @@ func (a *minimaxV1) generate(w http.ResponseWriter, r *http.Request, who auth.Pr
 		return
 	}
 	traced(w, r)
-	mmWrite(w, http.StatusOK, generateAnswer{j.ID.String(), j.Spec.Notes, mmOK})
+	mmWrite(w, http.StatusOK, generateAnswer{j.ID.String(), j.Notes(), mmOK})
 }
 
 func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error) {
@@ -83,7 +83,7 @@ func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (j
 			mode = expandQuick
 		}
 	} else if v.yes("fast_pretreatment", false) {
-		s.Notes = append(s.Notes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
+		s.PromptNotes = append(s.PromptNotes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
 	}
 	return s, setPrompt(ctx, a.b, who, &s, prompt, mode)
 }
@@ -149,7 +149,7 @@ func (a *minimaxV1) query(w http.ResponseWriter, r *http.Request, who auth.Princ
 }
 
 func (a *minimaxV1) task(r *http.Request, who auth.Principal) (job.Job, error) {
-	v, err := taskQuery.readQuery(r.URL.Query())
+	v, err := taskQuery.readURL(r)
 	if err != nil {
 		return job.Job{}, err
 	}

@@ -60,7 +60,7 @@ func TestVideoV1Fields(t *testing.T) {
 		{`{"model":"T2V-01","prompt":"a cat","resolution":"720p"}`, `resolution must be one of 512P, 720P, 768P, 1080P, not "720p"`, 2013},
 		{`{"model":"T2V-01","prompt":"a cat","resolution":720}`, "resolution must be", 2013},
 		{`{"model":"I2V-01",` + first + `}`, "", 0},
-		{`{"model":"I2V-01","prompt":"a cat","first_frame_image":""}`, "first_frame_image is missing", 2013},
+		{`{"model":"I2V-01","prompt":"a cat","first_frame_image":""}`, "first_frame_image is empty", 2013},
 		{`{"model":"I2V-01","prompt":"a cat","first_frame_image":{}}`, "first_frame_image must be a string, not an object", 2013},
 		{`{"model":"I2V-01","first_frame_image":"picture.png"}`, "first_frame_image: ", 2013},
 		{`{"model":"I2V-01","first_frame_image":"` + dataURI(480, 300) + `"}`, "first_frame_image: ", 2013},

@@ -22,13 +22,26 @@ const (
 	pageSize = 20
 )
 
-// V2's task types; the last two are endpoints of their own.
+// V2's task types, one for each endpoint that makes a task.
 const (
-	taskText       = "text_to_video"
-	taskImage      = "image_to_video"
-	taskContext    = "h3_context_ir"
-	taskRegenerate = "video_regeneration"
+	taskGeneration   = "generation"
+	taskContext      = "h3_context_ir"
+	taskRegeneration = "regeneration"
 )
+
+// formerTypes are the words that older versions of Kinora kept in the database
+// for a task type.
+var formerTypes = map[string][]string{taskGeneration: {"text_to_video", "image_to_video"}, taskRegeneration: {"video_regeneration"}}
+
+// taskTypeOf is a job's task type in today's word.
+func taskTypeOf(j *job.Job) string {
+	for now, former := range formerTypes {
+		if slices.Contains(former, j.Spec.TaskType) {
+			return now
+		}
+	}
+	return j.Spec.TaskType
+}
 
 // mmResolutionsV2 are the resolutions of MiniMax's V2 models. A name of our own
 // has all of them, and the engine's own size.
@@ -78,7 +91,7 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
-		return taskMade{j.ID.String(), j.Spec.Notes}, nil
+		return taskMade{j.ID.String(), j.Notes()}, nil
 	})
 }
 
@@ -89,7 +102,7 @@ func (a *minimaxV2) generate(w http.ResponseWriter, r *http.Request, who auth.Pr
 func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
 	s := job.Spec{
 		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", defaultSecondsV2)), Seed: newSeed(),
-		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskText,
+		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskGeneration,
 	}
 	offer, err := offerFor(a.b, s.Model, job.MiniMaxV2)
 	if err != nil {
@@ -125,7 +138,7 @@ func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValue
 // shape is the clip's width to height: that of the first frame, or the ratio.
 func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer Offer, c *mmContent) ([2]int, error) {
 	if len(c.urls[roleFirst]) > 0 {
-		s.TaskType, s.Ratio = taskImage, adaptive
+		s.Ratio = adaptive
 		param, ref := c.at[roleFirst][0], c.urls[roleFirst][0]
 		p, err := firstFrame(s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, frameV2) })
 		return [2]int{p.Width, p.Height}, err
@@ -204,7 +217,7 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	if _, err := offerFor(a.b, s.Model, job.MiniMaxV2); err != nil {
 		return s, err
 	}
-	s.TaskType, s.Resolution, s.Watermark = taskRegenerate, "2K", v.yes("aigc_watermark", s.Watermark)
+	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, "2K", v.yes("aigc_watermark", s.Watermark)
 	w, h := ratioOf(s.Ratio)
 	if w == 0 || h == 0 { // adaptive, or the engine's own
 		w, h = src.Result.Width, src.Result.Height
@@ -266,34 +279,28 @@ func (a *minimaxV2) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 }
 
 func taskFilter(r *http.Request) (store.JobFilter, error) {
-	q := r.URL.Query()
-	q.Set("filter.task_ids", strings.Join(q["filter.task_ids"], ",")) // repeated, or with commas
-	v, err := tasksQuery.readQuery(q)
+	v, err := tasksQuery.readURL(r)
 	if err != nil {
 		return store.JobFilter{}, err
 	}
 	size := int(v.whole("page_size", pageSize))
-	f := store.JobFilter{API: []job.API{job.MiniMaxV2}, Since: time.Now().Add(-recordTime), Limit: size, Offset: size * int(v.whole("page_num", 1)-1)}
-	if s := v.text("filter.status"); s != "" {
-		f.States = []job.State{job.State(s)} // the same words
+	f := store.JobFilter{
+		API: []job.API{job.MiniMaxV2}, Since: time.Now().Add(-recordTime), Limit: size, Offset: size * int(v.whole("page_num", 1)-1),
+		Models: valuesOf[string](v, "filter.model"),
 	}
-	if m := v.text("filter.model"); m != "" {
-		f.Models = []string{m}
+	for _, s := range valuesOf[string](v, "filter.status") {
+		f.States = append(f.States, job.State(s)) // the same words
 	}
-	if t := v.text("filter.task_type"); t != "" {
-		f.TaskTypes = []string{t}
+	for _, t := range valuesOf[string](v, "filter.task_type") {
+		f.TaskTypes = append(f.TaskTypes, t)
+		f.TaskTypes = append(f.TaskTypes, formerTypes[t]...)
 	}
-	for s := range strings.SplitSeq(v.text("filter.task_ids"), ",") {
-		if s = strings.TrimSpace(s); s == "" {
-			continue
-		}
-		id, err := job.ParseID(s, "")
+	for _, n := range valuesOf[int64](v, "filter.task_ids") {
+		id, err := job.ParseID(idText(n), "")
 		if err != nil {
-			return f, job.Errorf(job.Invalid, "filter.task_ids", "filter.task_ids: %.40q is no task id", s)
+			return f, job.Errorf(job.Invalid, "filter.task_ids", "filter.task_ids: %d is no task id", n)
 		}
-		if f.IDs = append(f.IDs, id); len(f.IDs) > maxPage {
-			return f, job.Errorf(job.Invalid, "filter.task_ids", "filter.task_ids has more than %d ids", maxPage)
-		}
+		f.IDs = append(f.IDs, id)
 	}
 	return f, nil
 }
@@ -302,6 +309,7 @@ func taskFilter(r *http.Request) (store.JobFilter, error) {
 type taskGone struct {
 	TaskID string `json:"task_id"`
 	Action string `json:"action"` // "cancelled" or "deleted"
+	Status string `json:"status"` // the task's last one
 }
 
 // remove cancels a task that waits and deletes one that is over; a running one
@@ -315,10 +323,12 @@ func (a *minimaxV2) remove(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		case j.State == job.Running:
 			return nil, job.Errorf(job.Conflict, "", "the task %d is running: only one that waits or is over can be deleted", j.ID)
+		case j.State == job.Cancelled:
+			return nil, job.Errorf(job.Conflict, "", "the task %d was cancelled already: it goes by itself after a while", j.ID)
 		case j.State == job.Queued:
 			_, err = a.b.Cancel(r.Context(), who, j.ID)
-			return taskGone{j.ID.String(), "cancelled"}, err
+			return taskGone{j.ID.String(), "cancelled", string(job.Cancelled)}, err
 		}
-		return taskGone{j.ID.String(), "deleted"}, a.b.Delete(r.Context(), who, j.ID)
+		return taskGone{j.ID.String(), "deleted", string(j.State)}, a.b.Delete(r.Context(), who, j.ID)
 	})
 }

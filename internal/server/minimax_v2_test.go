@@ -157,7 +157,7 @@ func TestVideoV2Sizes(t *testing.T) {
 		}
 		_, a := c.json("POST", postV2, body+"}")
 		mustID(t, a)
-		if s := f.last(t).Spec; s.Width != tt.w || s.Height != tt.h || s.Ratio != tt.ratio || s.Seconds != 5 || s.TaskType != taskText {
+		if s := f.last(t).Spec; s.Width != tt.w || s.Height != tt.h || s.Ratio != tt.ratio || s.Seconds != 5 || s.TaskType != taskGeneration {
 			t.Errorf("%+v: %+v", tt, s)
 		}
 	}
@@ -192,7 +192,7 @@ func TestVideoV2Frames(t *testing.T) {
 			continue
 		}
 		s := f.last(t).Spec
-		if s.Width != tt.w || s.Height != tt.h || s.Ratio != adaptive || s.TaskType != taskImage || s.FirstFrame == "" || s.InputImages != 1 {
+		if s.Width != tt.w || s.Height != tt.h || s.Ratio != adaptive || s.TaskType != taskGeneration || s.FirstFrame == "" || s.InputImages != 1 {
 			t.Errorf("%.40s: %+v", tt.picture, s)
 		}
 	}
@@ -241,7 +241,7 @@ func TestTaskV2(t *testing.T) {
 	j, _ := f.peek(id)
 	for path, want := range map[string]any{
 		"id": id.String(), "model": "MiniMax-H3", "status": "succeeded", "created_at": float64(j.CreatedAt.Unix()), "updated_at": float64(j.UpdatedAt.Unix()),
-		"resolution": "768P", "duration": 8.0, "ratio": "16:9", "task_type": "text_to_video", "modality": "video", "error": nil,
+		"resolution": "768P", "duration": 8.0, "ratio": "16:9", "task_type": "generation", "modality": "video", "error": nil,
 		"content.url": "https://kinora.test/media/" + j.Result.Files[0].Key + "?sig=s", "content.prompt": nil,
 		"usage.total_seconds": 8.0, "usage.input_seconds": 0.0, "usage.output_seconds": 8.0, "usage.input_image_count": 0.0, "usage.input_video_count": 0.0, "usage.input_audio_count": 0.0,
 	} {
@@ -302,7 +302,7 @@ func TestListV2(t *testing.T) {
 		{"filter.model=MiniMax-H3", []int{5, 4, 3, 2, 0}, 5},
 		{"filter.model=reel", nil, 0},
 		{"filter.task_type=h3_context_ir", []int{5}, 1},
-		{"filter.task_type=text_to_video&filter.status=queued", []int{4, 3, 2}, 3},
+		{"filter.task_type=generation&filter.status=queued", []int{4, 3, 2}, 3},
 	} {
 		status, a := c.json("GET", queryV2+"?"+tt.query, "")
 		list, _ := a["items"].([]any)
@@ -343,13 +343,17 @@ func TestDeleteV2(t *testing.T) {
 		t.Error("a running task was asked to stop")
 	}
 	f.set(id, func(j *job.Job) { j.State = job.Queued })
-	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 200 || a["action"] != "cancelled" || a["task_id"] != id.String() {
+	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 200 || a["action"] != "cancelled" || a["task_id"] != id.String() || a["status"] != "cancelled" {
 		t.Errorf("queued: %d %v", status, a)
 	}
 	if j, _ := f.peek(id); j.State != job.Cancelled {
 		t.Errorf("it is %s", j.State)
 	}
-	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 200 || a["action"] != "deleted" {
+	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 400 || !strings.Contains(jsonText(a), "was cancelled already") {
+		t.Errorf("cancelled: %d %v", status, a)
+	}
+	f.set(id, func(j *job.Job) { j.State = job.Failed })
+	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 200 || a["action"] != "deleted" || a["status"] != "failed" {
 		t.Errorf("finished: %d %v", status, a)
 	}
 	notFound(t, c, id.String())
@@ -397,7 +401,7 @@ func TestRegeneration(t *testing.T) {
 	src := f.last(t).Spec
 	status, a := post(source + `,"resolution":"2K"}`)
 	s := f.last(t).Spec
-	if status != 200 || s.Width != 1440 || s.Height != 2560 || s.Seed != src.Seed || s.Prompt != src.Prompt || s.Seconds != 7 || s.TaskType != "video_regeneration" || s.Resolution != "2K" || s.Ratio != "9:16" {
+	if status != 200 || s.Width != 1440 || s.Height != 2560 || s.Seed != src.Seed || s.Prompt != src.Prompt || s.Seconds != 7 || s.TaskType != "regeneration" || s.Resolution != "2K" || s.Ratio != "9:16" {
 		t.Errorf("%d %+v", status, s)
 	}
 	if notes := fmt.Sprint(a["notes"]); !strings.Contains(notes, "made again") || !strings.Contains(notes, "enlarged from") {

@@ -86,6 +86,10 @@ func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
 	scope, _ := op.Extensions[scopeExtension].(string)
 	c.routes = append(c.routes, route{op.Method + " " + op.Path, scope, func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
+		if err := oneOfEach(r, op.Parameters); err != nil {
+			failNative(w, r, err)
+			return
+		}
 		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" { // what curl -d calls the JSON it sends
 			r.Header = r.Header.Clone()
 			r.Header.Set("Content-Type", "application/json")
@@ -94,8 +98,32 @@ func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
 	}})
 }
 
+// oneOfEach puts the values of a list that is there several times into one, with
+// commas, which is the form that huma reads. Another parameter may be there once:
+// huma would take the first and say nothing.
+func oneOfEach(r *http.Request, params []*huma.Param) error {
+	q, err := parametersOf(r)
+	if err != nil {
+		return err
+	}
+	for _, p := range params {
+		list := q[p.Name]
+		switch {
+		case p.In != "query" || len(list) < 2:
+			continue
+		case p.Schema.Type != huma.TypeArray:
+			return repeated(p.Name, len(list))
+		}
+		q.Set(p.Name, strings.Join(list, ","))
+	}
+	u := *r.URL // the request itself is the middleware's
+	u.RawQuery = q.Encode()
+	r.URL = &u
+	return nil
+}
+
 // ServeHTTP is part of huma's interface; requests come by the routes instead.
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+func (*collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
 
 // operation is what is said of an endpoint beside its types.
 type operation struct {
@@ -184,6 +212,8 @@ var problems = map[job.Code]problemKind{
 	job.Invalid:      {http.StatusBadRequest, "The request is not valid", "correct the field that param names"},
 	job.Unsupported:  {http.StatusBadRequest, "The model or this server cannot do that", "GET /v1/models lists what each model can do"},
 	job.NotFound:     {http.StatusNotFound, "There is no such thing", "check the id, and that the key belongs to its project"},
+	job.NoEndpoint:   {http.StatusNotFound, "There is no such endpoint", "GET /docs shows all endpoints"},
+	job.NoMethod:     {http.StatusMethodNotAllowed, "The endpoint has no such method", "use one that the header Allow names"},
 	job.Unauthorized: {http.StatusUnauthorized, "The request has no valid key", "send one that holds, in the header Authorization: Bearer kn-…"},
 	job.Forbidden:    {http.StatusForbidden, "The key may not do that", "use a key that has the scope, or ask the operator for one"},
 	job.Conflict:     {http.StatusConflict, "The state does not allow that", "look at the job again; for a repeated request, use an Idempotency-Key of its own"},
@@ -223,7 +253,9 @@ func problemOf(ctx context.Context, err error) *problem {
 }
 
 // fail answers with a problem.
-func (n *native) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (n *native) fail(w http.ResponseWriter, r *http.Request, err error) { failNative(w, r, err) }
+
+func failNative(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Context(), err)
 	for name, values := range p.retry {
 		w.Header()[name] = values

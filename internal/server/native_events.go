@@ -11,6 +11,10 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
+// eventSchema is JSON Schema's keyword for what the JSON in a string is, which is
+// what the data of an event is.
+const eventSchema = "contentSchema"
+
 type eventsIn struct {
 	JobPath
 	LastEventID string `header:"Last-Event-ID" doc:"The id of the last event that was read: only what is newer is sent. Browsers send it when they come back."`
@@ -31,19 +35,19 @@ func (n *native) addEvents() {
 			Type: huma.TypeObject, Required: []string{"event", "data"},
 			Properties: map[string]*huma.Schema{
 				"event": {Type: huma.TypeString, Enum: []any{name}},
-				"id":    {Type: huma.TypeInteger, Description: "The job's revision."},
-				"data":  schemas.Schema(reflect.TypeOf(data), true, ""),
+				"id":    {Type: huma.TypeString, Description: "The job's revision."},
+				"data": {Type: huma.TypeString, Extensions: map[string]any{
+					"contentMediaType": "application/json", eventSchema: schemas.Schema(reflect.TypeOf(data), true, ""),
+				}},
 			},
 		}
 	}
 	op.Responses = map[string]*huma.Response{
 		"200": {
-			Description: "A stream of events.",
-			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
-				Type: huma.TypeArray, Items: &huma.Schema{OneOf: []*huma.Schema{
-					event(eventState, jobEvent{}), event(eventProgress, jobEvent{}), event(eventSponsor, SponsorLine{}), event(eventError, nativeJobError{}),
-				}},
-			}}},
+			Description: "A stream of events. The schema is that of each.",
+			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{OneOf: []*huma.Schema{
+				event(eventState, jobEvent{}), event(eventProgress, jobEvent{}), event(eventSponsor, SponsorLine{}), event(eventError, nativeJobError{}),
+			}}}},
 		},
 		"204": {Description: "The job is final, and Last-Event-ID says that this was read."},
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -79,7 +78,7 @@ func (in *uploadIn) Resolve(ctx huma.Context) []error {
 func (n *native) addFiles() {
 	upload := operation{
 		id: "upload-file", method: http.MethodPost, path: "/v1/uploads", scope: scopeFiles, tag: "files", status: http.StatusCreated,
-		summary: "Upload a file", more: "A form with the part file and, before it, the optional field purpose. Its type is told by its bytes.",
+		summary: "Upload a file", more: "A form with the part file, which is the last, and before it the optional field purpose. Its type is told by its bytes.",
 		errors: []job.Code{job.Invalid, job.TooLarge},
 	}.of()
 	huma.Register(n.huma, upload, func(ctx context.Context, in *uploadIn) (*fileOut, error) {
@@ -138,12 +137,12 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 	}
 	purpose := purposeDefault
 	for {
-		part, err := form.NextPart()
+		part, err := nextPart(form)
 		switch {
-		case errors.Is(err, io.EOF):
-			return store.File{}, job.Errorf(job.Invalid, "file", "the form has no part named file")
 		case err != nil:
-			return store.File{}, formError(err)
+			return store.File{}, err
+		case part == nil:
+			return store.File{}, job.Errorf(job.Invalid, "file", "the form has no part named file")
 		}
 		switch part.FormName() {
 		case "purpose":
@@ -152,8 +151,11 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			}
 		case "file":
 			body := &readErrors{Reader: part}
-			f, err := n.Backend.AddFile(ctx, principal(ctx), purpose, part.FileName(), body)
-			if err != nil && body.err != nil { // the sender's, and not the store's
+			f, err := n.Backend.AddFile(ctx, principal(ctx), NewFile{Purpose: purpose, Name: part.FileName()}, body)
+			switch {
+			case err == nil:
+				return f, n.afterFile(ctx, form, f)
+			case body.err != nil: // the sender's, and not the store's
 				err = formError(body.err)
 			}
 			return f, err
@@ -161,6 +163,21 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			return store.File{}, job.Errorf(job.Invalid, oaName(part.FormName()), "the form has a part that is neither purpose nor file")
 		}
 	}
+}
+
+// afterFile sees that a form ends after its file, and otherwise takes the file
+// back: a purpose that came too late would be lost without a word, and a form
+// without its end may be half of one.
+func (n *native) afterFile(ctx context.Context, form *multipart.Reader, f store.File) error {
+	part, err := nextPart(form)
+	if part == nil && err == nil {
+		return nil
+	}
+	if err == nil {
+		name := oaName(part.FormName())
+		err = job.Errorf(job.Invalid, name, "the form has the part %q after the part file, which has to be the last", name)
+	}
+	return errors.Join(err, n.Backend.DeleteFile(context.WithoutCancel(ctx), principal(ctx), f.ID))
 }
 
 // readErrors notes why reading failed.
@@ -177,23 +194,6 @@ func (r *readErrors) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// formError makes an error of a form that ends early the sender's.
-func formError(err error) error {
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || err == nil {
-		return err
-	}
-	if isTold(err) || !errors.Is(err, io.ErrUnexpectedEOF) && !isFormError(err) {
-		return err
-	}
-	return &job.Error{Code: job.Invalid, Message: "the multipart form ends early or is not well formed", Err: err}
-}
-
-// isFormError tells mime/multipart's errors, which have no type, by where they
-// come from: they are about what was sent.
-func isFormError(err error) bool {
-	return strings.HasPrefix(err.Error(), "multipart:")
-}
-
 func readPurpose(part *multipart.Part) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(part, maxPurpose+1))
 	if err != nil {
@@ -206,8 +206,11 @@ func readPurpose(part *multipart.Part) (string, error) {
 	if len(text) == 0 || len(raw) > maxPurpose {
 		return "", job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
 	}
+	if err := checkText("purpose", "purpose", text); err != nil {
+		return "", err
+	}
 	for _, c := range text {
-		if c < ' ' || c == 0x7f || c == '\uFFFD' {
+		if c < ' ' || c == 0x7f {
 			return "", job.Errorf(job.Invalid, "purpose", "purpose must be text without control characters")
 		}
 	}
@@ -223,7 +226,7 @@ func (n *native) files(ctx context.Context, in *filesIn) (*filesOut, error) {
 		}
 		after = id
 	}
-	list, err := n.Backend.Files(ctx, principal(ctx), in.Purpose, after, in.Limit+1)
+	list, err := n.Backend.Files(ctx, principal(ctx), store.FileFilter{Purpose: in.Purpose, After: after, Limit: in.Limit + 1})
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,7 +29,7 @@ const jobsPath = "/v1/jobs"
 type newJob struct {
 	Kind      job.Kind          `json:"kind,omitempty" enum:"video,image" default:"video" doc:"What to make: a clip, or stills."`
 	Model     string            `json:"model,omitempty" maxLength:"100" doc:"One of GET /v1/models; the server's own model where it is left out."`
-	Prompt    string            `json:"prompt,omitempty" maxLength:"7000" doc:"What happens, in characters at most 7000. It may be empty with an image or after." example:"a red ball bounces across a beach at sunset"`
+	Prompt    string            `json:"prompt,omitempty" maxLength:"7000" doc:"What happens, in characters at most 7000. It may be empty with an image or after." example:"a red ball bounces on a beach at sunset"`
 	Seconds   float64           `json:"seconds,omitempty" exclusiveMinimum:"0" maximum:"60" doc:"The length of a video; 6 where it is left out. The server may allow less than 60."`
 	Size      string            `json:"size,omitempty" pattern:"^[0-9]{2,4}x[0-9]{2,4}$" patternDescription:"width x height of 16 to 4096, such as 1280x720" doc:"Width and height in pixels, both even, 16 to 4096; or give width and height. Left out, it is the model's native size. What is larger is made in that and enlarged, and a note says so." example:"1280x720"`
 	Width     int               `json:"width,omitempty" minimum:"16" maximum:"4096" doc:"In pixels, even. Without height, the native shape is kept."`
@@ -40,12 +39,34 @@ type newJob struct {
 	Steps     int               `json:"steps,omitempty" minimum:"1" maximum:"1000" doc:"Of sampling; the model's own where it is left out."`
 	Guidance  float32           `json:"guidance,omitempty" minimum:"0" maximum:"100" doc:"How closely the prompt is followed; the model's own where it is left out, 1 is none."`
 	Image     *imageInput       `json:"image,omitempty" doc:"The first frame of a video, cut to the model's shape."`
-	After     string            `json:"after,omitempty" doc:"A finished video job of the project that the new film goes on from."`
+	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new film goes on from."`
 	Join      bool              `json:"join,omitempty" doc:"With after: the result is both films, one after the other, in the size and rate of the first."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"16" doc:"Yours, given back as it came: at most 16 entries, keys of 64 and values of 512 bytes."`
+
+	// forgotten are references that are there and null.
+	forgotten []string
+}
+
+// UnmarshalJSON notes a picture, or a job to go on from, that is null. It would
+// decode to none: whoever sends it has forgotten the name.
+func (b *newJob) UnmarshalJSON(text []byte) error {
+	type plain newJob
+	if err := json.Unmarshal(text, (*plain)(b)); err != nil {
+		return err
+	}
+	var given struct{ Image, After json.RawMessage }
+	if err := json.Unmarshal(text, &given); err != nil {
+		return err
+	}
+	for name, value := range map[string]json.RawMessage{"image": given.Image, "after": given.After} {
+		if string(value) == "null" {
+			b.forgotten = append(b.forgotten, name)
+		}
+	}
+	return nil
 }
 
 // imageInput names a picture in one of three ways.
@@ -81,10 +102,10 @@ type waitIn struct {
 }
 
 type listIn struct {
-	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them."`
+	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
 	Kind  job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
-	Model []string    `query:"model" doc:"Only jobs of these models, with commas between them."`
-	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs."`
+	Model []string    `query:"model" doc:"Only jobs of these models, likewise."`
+	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
 	Since time.Time   `query:"since" doc:"Only jobs that were created then or later."`
 	Order string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
 	After string      `query:"after" doc:"Begin after this job: the next of the page before."`
@@ -270,6 +291,9 @@ func (b *newJob) Resolve(huma.Context) []error {
 	no := func(field, why string) {
 		wrong = append(wrong, &huma.ErrorDetail{Location: "body." + field, Message: why})
 	}
+	for _, name := range b.forgotten {
+		no(name, "it is null: fill it in, or leave it out")
+	}
 	for k, v := range b.Metadata {
 		if len(k) > maxMetadataKey || len(v) > maxMetadataValue || len(b.Metadata) > maxMetadata {
 			no("metadata", "at most 16 entries, with keys of at most 64 and values of at most 512 bytes")
@@ -390,17 +414,13 @@ func (n *native) picture(ctx context.Context, who auth.Principal, i *imageInput)
 	param, ref := "image.url", i.URL
 	switch {
 	case i.FileID != "":
-		num, err := parseNumber(i.FileID, filePrefix, "file")
-		if err != nil {
-			return Picture{}, job.Errorf(job.Invalid, "image.file_id", "image.file_id: %s", job.AsError(err).Message)
-		}
-		param, ref = "image.file_id", "file:"+job.ID(num).String()
+		param, ref = "image.file_id", "file:"+i.FileID
 	case i.Data != "":
 		param, ref = "image.data", i.Data
-		if !strings.HasPrefix(ref, "data:") {
+		if !hasScheme(ref, "data") {
 			ref = "data:application/octet-stream;base64," + ref
 		}
-	case !strings.HasPrefix(ref, "http"):
+	case !hasScheme(ref, "http", "https"):
 		return Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
 	return n.Backend.Picture(ctx, who, param, ref, PictureRules{})

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http/httptest"
+	"net/textproto"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -361,10 +364,12 @@ func TestNativeFiles(t *testing.T) {
 // TestFormError: what is wrong with a form is its sender's, what is wrong with
 // us is ours.
 func TestFormError(t *testing.T) {
-	if err := formError(io.ErrUnexpectedEOF); job.CodeOf(err) != job.Invalid {
-		t.Errorf("%v", err)
+	for _, theirs := range []error{io.ErrUnexpectedEOF, textproto.ProtocolError("malformed MIME header line: x"), errors.New("quotedprintable: invalid unescaped byte"), os.ErrDeadlineExceeded} {
+		if err := formError(theirs); job.CodeOf(err) != job.Invalid || !errors.Is(err, theirs) {
+			t.Errorf("%v", err)
+		}
 	}
-	if err := formError(errors.New("disk: I/O error")); job.CodeOf(err) != job.Internal {
+	if err := formError(fmt.Errorf("put aside: %w", &fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("I/O error")})); job.CodeOf(err) != job.CodeOf(storageError(errors.New("x"))) || job.CodeOf(err) == job.Invalid {
 		t.Errorf("%v", err)
 	}
 	if err := formError(job.Errorf(job.Unavailable, "", "full")); job.CodeOf(err) != job.Unavailable {

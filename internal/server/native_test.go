@@ -39,7 +39,7 @@ func TestNativeFields(t *testing.T) {
 		t.Fatalf("%d, %v", src.StatusCode, err)
 	}
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], "input", "a.png", strings.NewReader(string(testPicture(64, 40))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(64, 40))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestNativeKeepsProjectsApart(t *testing.T) {
 	path := resp.Header.Get("Location")
 	id, _ := job.ParseID(strings.TrimPrefix(path, "/v1/jobs/"), "job_")
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], "input", "a.png", strings.NewReader(string(testPicture(8, 8))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(8, 8))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func TestNativeBadBodies(t *testing.T) {
 		t.Errorf("%d jobs were submitted", f.count())
 	}
 	for body, want := range map[string]string{
-		"prompt=p":                       "the body is no JSON: invalid character",
+		"prompt=p":                       "the body is no JSON at byte 1",
 		`{"prompt":"p","size":"7x7"}`:    "size: expected string to be width x height of 16 to 4096, such as 1280x720",
 		`{"prompt":"p","seconds":-1}`:    "seconds: expected number > 0",
 		`{"prompt":"p","seconds":"six"}`: "seconds: expected number",

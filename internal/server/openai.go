@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,29 +34,64 @@ const oaStopTime = 10 * time.Second
 // videoPrefix begins the ids of videos.
 const videoPrefix = "video_"
 
+// videoPart is one pattern for /v1/videos/{id}/content and
+// /v1/videos/characters/{id}, as the router takes no two that overlap.
+const videoPart = "GET /v1/videos/{id}/{part}"
+
+// isVideoPart says whether a path that videoPart matches is one of the two.
+func isVideoPart(path string) bool {
+	return strings.HasSuffix(path, "/content") || strings.HasPrefix(path, "/v1/videos/characters/")
+}
+
 func (a *openAI) routes() []route {
 	return []route{
 		{"POST /v1/videos", scopeJobsWrite, a.answer(a.create)},
-		{"GET /v1/videos", scopeJobsRead, a.answer(a.list)},
+		{"GET /v1/videos", scopeJobsRead, a.answer(a.list, "after", "limit", "order")},
 		{"GET /v1/videos/{id}", scopeJobsRead, a.answer(a.get)},
 		{"DELETE /v1/videos/{id}", scopeJobsWrite, a.answer(a.remove)},
-		// One pattern for /content and /characters/{id}, which would overlap.
-		{"GET /v1/videos/{id}/{part}", scopeJobsRead, a.part},
+		{videoPart, scopeJobsRead, a.part},
 		{"POST /v1/videos/{id}/remix", scopeJobsWrite, a.answer(a.remix)},
 		{"POST /v1/videos/extensions", scopeJobsWrite, a.answer(a.extend)},
 		{"POST /v1/videos/edits", scopeJobsWrite, a.answer(a.edit)},
 		{"POST /v1/videos/characters", scopeJobsWrite, a.answer(a.newCharacter)},
-		{"/v1/videos/{rest...}", scopeAny, a.nowhere},
-		{"GET /v1/models", scopeAny, a.answer(a.models)},
-		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model)},
+		// Any parameters: clients of all kinds look at models to see whether there
+		// is a server, and no parameter would make the list another one.
+		{"GET /v1/models", scopeAny, a.answer(a.models, anyParameter)},
+		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model, anyParameter)},
 	}
 }
 
+// anyParameter stands for all parameters of a URL.
+const anyParameter = "*"
+
+// onlyParameters refuses parameters of a URL that are not known, and those that
+// are there twice: what they ask for would be dropped in silence.
+func onlyParameters(r *http.Request, known ...string) error {
+	q, err := parametersOf(r)
+	if err != nil {
+		return err
+	}
+	for name, list := range q {
+		switch {
+		case slices.Contains(known, anyParameter):
+		case !slices.Contains(known, name):
+			return unknownField(name)
+		case len(list) > 1:
+			return repeated(name, len(list))
+		}
+	}
+	return nil
+}
+
 // answer makes a handler of a function that returns what is to be written as
-// JSON.
-func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principal) (any, error)) func(http.ResponseWriter, *http.Request, auth.Principal) {
+// JSON. The URL may have the parameters that are named.
+func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principal) (any, error), parameters ...string) func(http.ResponseWriter, *http.Request, auth.Principal) {
 	return func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-		v, err := f(w, r, who)
+		err := onlyParameters(r, parameters...)
+		var v any
+		if err == nil {
+			v, err = f(w, r, who)
+		}
 		if err != nil {
 			a.fail(w, r, err)
 			return
@@ -385,9 +421,4 @@ func (a *openAI) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal)
 		return nil, err
 	}
 	return modelOf(o), nil
-}
-
-// nowhere answers what no endpoint does.
-func (a *openAI) nowhere(w http.ResponseWriter, r *http.Request, _ auth.Principal) {
-	a.fail(w, r, job.Errorf(job.NotFound, "", "there is no endpoint %s %.80s", r.Method, strings.ToValidUTF8(r.URL.Path, "?")))
 }

@@ -24,6 +24,8 @@ var oaCodes = map[job.Code]oaCode{
 	job.Invalid:      {http.StatusBadRequest, "invalid_request_error", "invalid_value", false},
 	job.Unsupported:  {http.StatusBadRequest, "invalid_request_error", "unsupported_value", false},
 	job.NotFound:     {http.StatusNotFound, "invalid_request_error", "not_found", false},
+	job.NoEndpoint:   {http.StatusNotFound, "invalid_request_error", "unknown_url", false},
+	job.NoMethod:     {http.StatusMethodNotAllowed, "invalid_request_error", "method_not_supported", false},
 	job.Unauthorized: {http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", false},
 	job.Forbidden:    {http.StatusForbidden, "invalid_request_error", "insufficient_permissions", false},
 	job.Conflict:     {http.StatusConflict, "invalid_request_error", "conflict", false},
@@ -80,9 +82,28 @@ type oaFailure struct {
 
 // fail answers in OpenAI's form, with the headers that its SDKs obey.
 func (a *openAI) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, body := oaFailed(w, told(r, err), err)
+	oaWrite(w, status, body)
+}
+
+// bothFailure is an error in OpenAI's form with MiniMax's beside it.
+type bothFailure struct {
+	oaFailure
+	Base baseResp `json:"base_resp"`
+}
+
+// failBoth answers clients of either API: with OpenAI's HTTP status, headers and
+// error, and with MiniMax's base_resp.
+func failBoth(w http.ResponseWriter, r *http.Request, err error) {
 	e := told(r, err)
+	status, body := oaFailed(w, e, err)
+	traced(w, r)
+	mmWrite(w, status, bothFailure{body, baseResp{codeFor(r, e).number, mmMessage(e)}})
+}
+
+// oaFailed is an error in OpenAI's form. It sets the headers of the answer.
+func oaFailed(w http.ResponseWriter, e *job.Error, err error) (status int, body oaFailure) {
 	c := oaCodeOf(e)
-	var body oaFailure
 	body.Error.Message, body.Error.Type, body.Error.Code = e.Message, c.kind, c.code
 	if own := (*oaError)(nil); errors.As(err, &own) {
 		body.Error.Code = own.code
@@ -96,5 +117,5 @@ func (a *openAI) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("retry-after-ms", strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 	}
 	w.Header().Set("x-should-retry", strconv.FormatBool(again))
-	oaWrite(w, cmp.Or(c.status, http.StatusInternalServerError), body)
+	return cmp.Or(c.status, http.StatusInternalServerError), body
 }

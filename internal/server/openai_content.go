@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
@@ -16,21 +15,21 @@ var oaVariants = map[string]job.Role{"": job.RoleVideo, "video": job.RoleVideo, 
 // part serves what lies below a video, and refuses characters.
 func (a *openAI) part(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	id, part := r.PathValue("id"), r.PathValue("part")
-	switch {
-	case id == "characters":
-		a.fail(w, r, job.Errorf(job.NotFound, "", "there is no character %.60q: this server's models know none", strings.ToValidUTF8(part, "?")))
-	case part != "content":
-		a.nowhere(w, r, who)
-	default:
-		if err := a.content(w, r, who, id); err != nil {
-			a.fail(w, r, err)
-		}
+	if id == "characters" {
+		a.fail(w, r, job.Errorf(job.NotFound, "", "there is no character %.60q: this server's models know none", part))
+		return
+	}
+	if err := a.content(w, r, who, id); err != nil {
+		a.fail(w, r, err)
 	}
 }
 
 // content sends a file of a video. An error is for the caller to answer with:
 // nothing was written then.
 func (a *openAI) content(w http.ResponseWriter, r *http.Request, who auth.Principal, id string) error {
+	if err := onlyParameters(r, "variant"); err != nil {
+		return err
+	}
 	variant := r.URL.Query().Get("variant")
 	role, ok := oaVariants[variant]
 	if !ok {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -67,6 +66,9 @@ type oaForm struct {
 	values map[string]string
 	files  map[string]*multipart.FileHeader
 	form   *multipart.Form // to be removed
+	// empty are the fields that are there and hold nothing: null, or an object
+	// without fields.
+	empty map[string]bool
 }
 
 // close removes temporary files.
@@ -76,8 +78,25 @@ func (f *oaForm) close() {
 	}
 }
 
-// has says whether a field is there.
+// has says whether a field is there and holds something.
 func (f *oaForm) has(name string) bool { return f.values[name] != "" || f.files[name] != nil }
+
+// asks says whether a field or one of its object's is there, though it may hold
+// nothing.
+func (f *oaForm) asks(name string) bool {
+	is := func(other string) bool { return other == name || strings.HasPrefix(other, name+"[") }
+	for other := range f.values {
+		if is(other) {
+			return true
+		}
+	}
+	for other := range f.empty {
+		if is(other) {
+			return true
+		}
+	}
+	return f.files[name] != nil
+}
 
 // readForm reads a request's body: a multipart form, as both SDKs send even
 // without a file, or JSON.
@@ -106,21 +125,12 @@ func readForm(r *http.Request, fields []oaField) (*oaForm, error) {
 }
 
 func readMultipart(r *http.Request) (*oaForm, error) {
-	if err := r.ParseMultipartForm(oaFormMemory); err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || isTold(err) {
-			return nil, err
-		}
-		if aside := (*fs.PathError)(nil); errors.As(err, &aside) { // our disk, not the form
-			return nil, storageError(err)
-		}
-		if errors.Is(err, multipart.ErrMessageTooLarge) {
-			return nil, job.Errorf(job.TooLarge, "", "a field of the form is too large: send large images as a file part, not as text")
-		}
-		return nil, &job.Error{Code: job.Invalid, Message: "the multipart form cannot be read: it ends early or is not well formed", Err: err}
+	form, err := parseForm(r, oaFormMemory)
+	if err != nil {
+		return nil, err
 	}
-	keepBody(r, formBytes(r.MultipartForm, oaFormMemory))
-	f := &oaForm{values: map[string]string{}, files: map[string]*multipart.FileHeader{}, form: r.MultipartForm}
-	for name, list := range r.MultipartForm.Value {
+	f := &oaForm{values: map[string]string{}, files: map[string]*multipart.FileHeader{}, form: form}
+	for name, list := range form.Value {
 		if len(list) != 1 {
 			f.close()
 			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there %d times", len(list))
@@ -132,7 +142,7 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 		}
 		f.values[name] = value
 	}
-	for name, list := range r.MultipartForm.File {
+	for name, list := range form.File {
 		if _, twice := f.values[name]; len(list) != 1 || twice {
 			f.close()
 			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there more than once")
@@ -152,7 +162,7 @@ func readJSON(body io.Reader) (*oaForm, error) {
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the body ended early", Err: err}
 	}
-	if err := checkValues(data); err != nil {
+	if data, err = checkJSON(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -164,11 +174,14 @@ func readJSON(body io.Reader) (*oaForm, error) {
 	if dec.More() {
 		return nil, job.Errorf(job.Invalid, "", "the body goes on after its JSON object")
 	}
-	f := &oaForm{values: map[string]string{}}
+	f := &oaForm{values: map[string]string{}, empty: map[string]bool{}}
 	for name, v := range top {
 		object, nested := v.(map[string]any)
 		if !nested {
 			object = map[string]any{"": v}
+		}
+		if len(object) == 0 {
+			f.empty[name] = true
 		}
 		for inner, v := range object {
 			full := name
@@ -179,9 +192,11 @@ func readJSON(body io.Reader) (*oaForm, error) {
 			if !ok {
 				return nil, job.Errorf(job.Invalid, oaName(full), "the field must be a string, a number or an object of them")
 			}
-			if v != nil {
-				f.values[full] = s
+			if v == nil {
+				f.empty[full] = true
+				continue
 			}
+			f.values[full] = s
 		}
 	}
 	return f, nil

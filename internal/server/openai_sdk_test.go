@@ -20,7 +20,7 @@ import (
 
 func sdk(t *testing.T, f *fake, key string, more ...option.RequestOption) openai.Client {
 	t.Helper()
-	s := f.serve(t, newOpenAI(f))
+	s := f.serve(t, newOpenAI(f), newSharedFiles(f))
 	return openai.NewClient(append([]option.RequestOption{option.WithBaseURL(s.URL + "/v1"), option.WithAPIKey(key)}, more...)...)
 }
 
@@ -89,7 +89,7 @@ func TestSDKSendsAFile(t *testing.T) {
 			t.Errorf("%s: no first frame in %+v", name, s)
 		}
 	}
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], "input", "a.png", bytes.NewReader(picture))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}

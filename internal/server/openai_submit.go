@@ -159,6 +159,9 @@ func (f *oaForm) extras(spec *job.Spec) error {
 		if s == "" {
 			continue
 		}
+		if whole, ok := wholeNumber([]byte(s)); ok {
+			s = whole // a form's 1.0; that of JSON was made whole before
+		}
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil || n > to.most {
 			return job.Errorf(job.Invalid, name, "%s is %.30q: it must be a whole number, at most %d", name, s, to.most)
@@ -175,9 +178,6 @@ func (f *oaForm) extras(spec *job.Spec) error {
 	return nil
 }
 
-// filePrefix begins the ids of files.
-const filePrefix = "file_"
-
 // reference uses a picture as the first frame.
 func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, spec *job.Spec, offer Offer) error {
 	given := 0
@@ -186,10 +186,12 @@ func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, s
 			given++
 		}
 	}
-	switch given {
-	case 0:
+	switch {
+	case given == 0 && f.asks(oaReference):
+		return job.Errorf(job.Invalid, oaReference, "%s is empty: give a file, or an object with a file_id or an image_url; without a first frame, leave it out", oaReference)
+	case given == 0:
 		return nil
-	case 1:
+	case given == 1:
 		_, err := firstFrame(spec, offer, oaReference, func() (Picture, error) { return a.picture(ctx, who, f) })
 		return err
 	}
@@ -205,12 +207,12 @@ func (a *openAI) picture(ctx context.Context, who auth.Principal, f *oaForm) (Pi
 	const param = oaReference
 	switch url, id := f.values[param+"[image_url]"], f.values[param+"[file_id]"]; {
 	case url != "":
-		if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "data:") {
+		if !hasScheme(url, "http", "https", "data") {
 			return Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
 		}
 		return a.b.Picture(ctx, who, param+".image_url", url, PictureRules{})
 	case id != "":
-		return a.b.Picture(ctx, who, param+".file_id", "file:"+strings.TrimPrefix(id, filePrefix), PictureRules{})
+		return a.b.Picture(ctx, who, param+".file_id", "file:"+id, PictureRules{})
 	}
 	file, err := f.files[param].Open()
 	if err != nil {
@@ -253,7 +255,7 @@ func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principa
 		return nil, err
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
-	spec.Notes = slices.Clone(spec.Notes)
+	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
 	if err := ownFrame(r.Context(), a.b, &spec); err != nil {
 		return nil, err
 	}

@@ -352,9 +352,9 @@ func allCodes(t *testing.T) (codes []job.Code) {
 func TestOpenAIUnknownPaths(t *testing.T) {
 	f := newFake()
 	s := f.serve(t, newOpenAI(f))
-	for _, p := range []string{"GET /v1/videos/video_1/frames", "POST /v1/videos/video_1/upscale", "PUT /v1/videos/video_1", "GET /v1/videos/a/b/c"} {
+	for p, status := range map[string]int{"GET /v1/videos/video_1/frames": 404, "POST /v1/videos/video_1/upscale": 404, "PUT /v1/videos/video_1": 405, "GET /v1/videos/a/b/c": 404} {
 		method, path, _ := strings.Cut(p, " ")
-		if resp, got, raw := ask(t, s, keyOne, method, path, "", ""); resp.StatusCode != 404 || got["error"] == nil {
+		if resp, got, raw := ask(t, s, keyOne, method, path, "", ""); resp.StatusCode != status || got["error"] == nil {
 			t.Errorf("%s: %d %s", p, resp.StatusCode, raw)
 		}
 	}

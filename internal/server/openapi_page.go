@@ -150,9 +150,9 @@ func docOpOf(o *huma.OpenAPI, op *huma.Operation) docOp {
 			switch schema := r.Content[kind].Schema; {
 			case schema.Ref != "":
 				a.Object = objectName(schema)
-			case schema.Items != nil && len(schema.Items.OneOf) > 0:
-				for _, one := range schema.Items.OneOf {
-					a.Fields = append(a.Fields, docField{Name: fmt.Sprint(one.Properties["event"].Enum[0]), Type: "event", Object: objectName(one.Properties["data"])})
+			default:
+				for _, one := range schema.OneOf {
+					a.Fields = append(a.Fields, docField{Name: fmt.Sprint(one.Properties["event"].Enum[0]), Type: "event", Object: objectName(inText(one.Properties["data"]))})
 				}
 			}
 		}
@@ -182,6 +182,12 @@ func objectName(s *huma.Schema) string {
 	return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
 }
 
+// inText is the schema of the JSON that a string holds, nil for other strings.
+func inText(s *huma.Schema) *huma.Schema {
+	inner, _ := s.Extensions[eventSchema].(*huma.Schema)
+	return inner
+}
+
 // objects lists the schemas that answers hold, and those within them.
 func objects(o *huma.OpenAPI) (out []docObject) {
 	seen := map[string]bool{}
@@ -199,11 +205,10 @@ func objects(o *huma.OpenAPI) (out []docObject) {
 		for _, p := range s.Properties {
 			visit(p)
 		}
-		if s.Items != nil {
-			for _, one := range s.Items.OneOf {
-				visit(one)
-			}
+		for _, one := range s.OneOf {
+			visit(one)
 		}
+		visit(inText(s))
 	}
 	for _, path := range o.Paths {
 		for _, op := range operations(path) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
@@ -62,6 +65,35 @@ func toldIn(ctx context.Context, err error) *job.Error {
 func isTold(err error) bool {
 	var e *job.Error
 	return errors.As(err, &e)
+}
+
+// parametersOf is a URL's parameters. What cannot be read of them is refused, where
+// net/url would leave it out.
+func parametersOf(r *http.Request) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &job.Error{Code: job.Invalid, Message: "the URL's parameters cannot be read: put & between them, and write % as %25 and ; as %3B", Err: err}
+	}
+	return q, nil
+}
+
+// repeated refuses a parameter that is there several times and means one thing.
+func repeated(name string, n int) error {
+	return job.Errorf(job.Invalid, name, "%s is there %d times: give it once", name, n)
+}
+
+// hasScheme says whether a URL has one of some schemes and more behind it.
+// Schemes are the same in either case (RFC 3986, section 3.1).
+func hasScheme(link string, schemes ...string) bool {
+	before, rest, ok := strings.Cut(link, ":")
+	if !ok {
+		return false
+	}
+	scheme := strings.ToLower(before)
+	if scheme != "data" {
+		rest, ok = strings.CutPrefix(rest, "//")
+	}
+	return ok && rest != "" && slices.Contains(schemes, scheme)
 }
 
 // setRetryAfter says in an answer's header when to try again, in whole seconds,

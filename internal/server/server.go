@@ -65,6 +65,7 @@ type Server struct {
 	apis      []api
 	native    *native
 	sponsors  *sponsors
+	door      *door
 	handler   http.Handler
 	runner    *worker.Runner
 	sender    *webhook.Sender
@@ -127,11 +128,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.addAPIs()
-	routes, err := s.routes()
-	if err != nil {
+	if s.door, err = s.routes(); err != nil {
 		return nil, err
 	}
-	s.handler = s.outer(routes)
+	s.handler = s.outer(s.otherOrigins(s.door))
 	return s, nil
 }
 
@@ -281,13 +281,15 @@ func makeLinkKey(path string) error {
 
 // routes is the table of all paths. A process that only runs jobs has those by
 // which it is watched, and no other.
-func (s *Server) routes() (http.Handler, error) {
+func (s *Server) routes() (*door, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	if s.cfg.Role == RoleWorker {
-		return mux, nil
+		d := newDoor(mux, s.apis)
+		d.only = "this process runs jobs, and requests are answered by one of role api or all"
+		return d, nil
 	}
 	for _, a := range s.apis {
 		for _, rt := range a.routes() {
@@ -304,7 +306,7 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
 	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
-	return mux, nil
+	return newDoor(mux, s.apis), nil
 }
 
 // readyTime is the most that /readyz takes.
@@ -331,6 +333,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if note := s.filmsNote(ctx); note != "" {
+		fmt.Fprintln(w, "note:", note)
+	}
 }
 
 // Handler answers requests; for tests and for Run.
@@ -360,6 +365,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	var side sync.WaitGroup
 	side.Go(func() { s.janitor(ctx) })
+	side.Go(func() {
+		if note := s.filmsNote(ctx); note != "" {
+			s.log.Warn(note)
+		}
+	})
 	failed := make(chan error, 1)
 	hs := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
@@ -413,18 +423,6 @@ func (s *Server) Close() {
 			s.log.Warn("closing the media store", "error", err)
 		}
 	}
-}
-
-// formOf is the API whose form a path's errors take.
-func (s *Server) formOf(r *http.Request) api {
-	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			if rt.pattern == r.Pattern {
-				return a
-			}
-		}
-	}
-	return s.native
 }
 
 // newRunner is what takes jobs and runs them.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"image"
@@ -201,6 +202,29 @@ func TestPanicIsAnswered(t *testing.T) {
 	}
 }
 
+// TestSendersWhoLeave: a request whose sender went away while it waited is no
+// fault of ours in the log.
+func TestSendersWhoLeave(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Server, keys auth.FirstKeys) {
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		_, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`)
+		var j struct{ ID string }
+		if err := json.Unmarshal([]byte(answer), &j); err != nil || j.ID == "" {
+			t.Fatal(answer, err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/jobs/"+j.ID+"?wait=60", nil)
+		r.Header.Set("Authorization", "Bearer "+keys.API)
+		log.Reset()
+		s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		if text := log.String(); !strings.Contains(text, "level=INFO") || !strings.Contains(text, "status=499") || strings.Contains(text, "ERROR") {
+			t.Error(text)
+		}
+	})
+}
+
 func TestClientBehindProxies(t *testing.T) {
 	s, _ := realServer(t, func(c *Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -243,7 +267,7 @@ func TestMediaLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := pngOf(t, 300, 200)
-	f, err := s.service.AddFile(t.Context(), who, "video_generation_input", `..\..\a "cat".png`, bytes.NewReader(data))
+	f, err := s.service.AddFile(t.Context(), who, NewFile{Purpose: "video_generation_input", Name: `..\..\a "cat".png`}, bytes.NewReader(data))
 	if err != nil || f.ContentType != "image/png" || f.Bytes != int64(len(data)) || f.Name != "a cat.png" {
 		t.Fatalf("%+v, %v", f, err)
 	}

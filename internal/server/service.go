@@ -152,11 +152,27 @@ func (s *service) check(sub *Submission) error {
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
 	}
-	if how := fitted(sp, info); how != "" && sp.Kind != job.Context {
-		sp.Notes = append(sp.Notes, fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how))
+	if sp.Kind != job.Context {
+		s.note(sp, info)
 	}
-	sp.Notes = slices.Compact(sp.Notes)
 	return nil
+}
+
+// note says in a spec where the model will make something else than is asked
+// for. What the spec says already, as that of a video made again does, is not
+// said twice.
+func (s *service) note(sp *job.Spec, info kinora.Info) {
+	for _, note := range info.PromptNotes(sp.Prompt) {
+		if !slices.Contains(sp.PromptNotes, note) {
+			sp.PromptNotes = append(sp.PromptNotes, note)
+		}
+	}
+	if how := fitted(sp, info); how != "" {
+		note := fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how)
+		if !slices.Contains(sp.Notes, note) {
+			sp.Notes = append(sp.Notes, note)
+		}
+	}
 }
 
 // fitted says how a result comes from the frames that a model draws, where the

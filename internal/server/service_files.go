@@ -8,7 +8,6 @@ import (
 	"image/png"
 	"io"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -27,7 +26,7 @@ const (
 	MaxPictureBytes  = 20 << 20 // of an image, however it comes
 	MaxPicturePixels = 64 << 20
 	MaxFileName      = 200 // bytes
-	MaxFilesPage     = 1000
+	MaxFilesPage     = store.MaxFiles - 1
 	// picturesAtOnce are decoded and encoded at the same time: the largest takes
 	// about a gigabyte of memory meanwhile. Others wait for their turn.
 	picturesAtOnce = 2
@@ -38,14 +37,14 @@ const mediaPath = "/media/"
 
 // Picture fetches an image that a request names.
 func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
-	id, ours := strings.CutPrefix(ref, "mm_file://")
-	if !ours {
-		id, ours = strings.CutPrefix(ref, "file:")
+	id, ours := strings.CutPrefix(ref, "file:")
+	if hasScheme(ref, "mm_file") {
+		id, ours = ref[len("mm_file://"):], true
 	}
 	if ours {
-		n, err := strconv.ParseInt(id, 10, 64)
-		if err != nil {
-			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file", param, ref)
+		n, ok := parseFileID(id)
+		if !ok {
+			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file: give the id of one that was uploaded", param, id)
 		}
 		f, err := s.db.File(ctx, who.Project.ID, n)
 		if err != nil {
@@ -101,7 +100,7 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	if _, err := s.blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
 		return Picture{}, storageError(err)
 	}
-	return Picture{Key: key, Width: info.Width, Height: info.Height}, nil
+	return Picture{Key: key, Width: info.Width, Height: info.Height, Animated: info.Animated}, nil
 }
 
 // CopyPicture keeps a picture once more.
@@ -156,32 +155,34 @@ func storageError(err error) error {
 }
 
 // AddFile keeps a file that a customer sends.
-func (s *service) AddFile(ctx context.Context, who auth.Principal, purpose, name string, r io.Reader) (store.File, error) {
+func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
 	if err := s.room(); err != nil {
 		return store.File{}, err
 	}
-	name = cleanName(name)
 	head := make([]byte, 512)
-	n, err := io.ReadFull(r, head)
+	read, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return store.File{}, err
 	}
-	if n == 0 {
+	if read == 0 {
 		return store.File{}, job.Errorf(job.Invalid, "file", "the file is empty")
 	}
-	kind := mediaType(head[:n])
+	kind := mediaType(head[:read])
 	key, err := blob.NewKey(blob.KindFile, kind)
 	if err != nil {
 		return store.File{}, err
 	}
-	info, err := s.blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:n]), r), blob.Meta{ContentType: kind, MaxBytes: s.cfg.Limits.Body})
+	info, err := s.blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:read]), r), blob.Meta{ContentType: kind, MaxBytes: s.cfg.Limits.Body})
 	if err != nil {
 		return store.File{}, storageError(err)
 	}
-	now := s.db.Now()
+	now, keep := s.db.Now(), s.cfg.Keep.Files
+	if n.Keep > 0 {
+		keep = min(keep, n.Keep)
+	}
 	f := store.File{
-		ID: store.NewID(), Project: who.Project.ID, Purpose: purpose, Name: name, ContentType: kind, Key: key,
-		SHA256: info.SHA256, Bytes: info.Size, CreatedAt: now, ExpiresAt: now.Add(s.cfg.Keep.Files),
+		ID: store.NewID(), Project: who.Project.ID, Purpose: n.Purpose, Name: cleanName(n.Name), ContentType: kind, Key: key,
+		SHA256: info.SHA256, Bytes: info.Size, CreatedAt: now, ExpiresAt: now.Add(keep),
 	}
 	kept, err := s.db.AddFile(ctx, f)
 	if err != nil {
@@ -218,8 +219,9 @@ func (s *service) File(ctx context.Context, who auth.Principal, id int64) (store
 }
 
 // Files lists the project's files.
-func (s *service) Files(ctx context.Context, who auth.Principal, purpose string, after int64, limit int) ([]store.File, error) {
-	return s.db.Files(ctx, who.Project.ID, purpose, after, min(limit, MaxFilesPage))
+func (s *service) Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error) {
+	f.Project = who.Project.ID
+	return s.db.Files(ctx, f)
 }
 
 // DeleteFile removes a file.

@@ -135,7 +135,7 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spok
 	}
 	out, err := s.speak(ctx, r)
 	if err == nil && r.Keep {
-		if out.File, err = s.AddFile(ctx, who, purposeSpeech, "speech."+strings.ToLower(out.Format), bytes.NewReader(out.Data)); err != nil {
+		if out.File, err = s.AddFile(ctx, who, NewFile{Purpose: purposeSpeech, Name: "speech." + strings.ToLower(out.Format)}, bytes.NewReader(out.Data)); err != nil {
 			out.File = store.File{} // it is not there
 		}
 	}

@@ -57,7 +57,7 @@ func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
 			if err != nil || left.Held != 0 || (left.Balance < 0) != c.charged {
 				t.Errorf("charged: %+v, %v", left, err)
 			}
-			files, err := s.service.Files(t.Context(), who, "", 0, 10)
+			files, err := s.service.Files(t.Context(), who, store.FileFilter{Limit: 10})
 			kept := c.charged && c.format == "url"
 			if err != nil || (len(files) == 1) != kept || (blobsOf(t, s, blob.KindFile) == 1) != kept {
 				t.Errorf("files: %+v, %v", files, err)
@@ -93,7 +93,7 @@ func TestSpeechNotSettled(t *testing.T) {
 	if !strings.Contains(body, `"status_code":1013`) || strings.Contains(body, "/media/") {
 		t.Errorf("got %s", body)
 	}
-	files, err := s.service.Files(t.Context(), who, "", 0, 10)
+	files, err := s.service.Files(t.Context(), who, store.FileFilter{Limit: 10})
 	if err != nil || len(files) != 0 || blobsOf(t, s, blob.KindFile) != 0 {
 		t.Errorf("%d files, %d blobs, %v", len(files), blobsOf(t, s, blob.KindFile), err)
 	}

@@ -32,6 +32,8 @@ const maxPreview = 1 << 20
 type eventWriter struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
+	// begun says that an event was sent, and with it when to come back.
+	begun bool
 }
 
 // startEvents begins a stream.
@@ -44,7 +46,7 @@ func startEvents(w http.ResponseWriter) *eventWriter {
 	rc := http.NewResponseController(w)
 	// The request was read: the server's limit on that would end the stream.
 	_ = rc.SetReadDeadline(time.Time{}) // what cannot be set was not set before
-	return &eventWriter{w, rc}
+	return &eventWriter{w: w, rc: rc}
 }
 
 // write sends a block of lines, and fails when the reader does not take it in
@@ -59,13 +61,20 @@ func (e *eventWriter) write(block []byte) error {
 	return e.rc.Flush()
 }
 
-// send sends an event. JSON has no line ends, so data is one line.
+// send sends an event. JSON has no line ends, so data is one line. The first
+// event also says when to come back: in a block of its own that would be an
+// event without data to some readers, httpx-sse for one.
 func (e *eventWriter) send(name string, id int64, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return err
 	}
-	return e.write(fmt.Appendf(nil, "event: %s\nid: %d\ndata: %s\n\n", name, id, text))
+	block := fmt.Appendf(nil, "event: %s\nid: %d\n", name, id)
+	if !e.begun {
+		block = fmt.Appendf(block, "retry: %d\n", sseRetry.Milliseconds())
+	}
+	e.begun = true
+	return e.write(fmt.Appendf(block, "data: %s\n\n", text))
 }
 
 // end lets the connection be used for further requests.
@@ -194,9 +203,10 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 	return nil
 }
 
-// begin says when to come back, and who sponsors the wait.
+// begin lets the reader see that there is a stream, and says who sponsors the
+// wait.
 func (s *stream) begin(ctx context.Context, j *job.Job) error {
-	if err := s.out.write(fmt.Appendf(nil, "retry: %d\n\n", sseRetry.Milliseconds())); err != nil {
+	if err := s.out.rc.Flush(); err != nil {
 		return err
 	}
 	line := s.n.sponsor(ctx, s.who, j)

@@ -71,18 +71,50 @@ func (db *DB) File(ctx context.Context, project, id int64) (f File, err error) {
 	return f, err
 }
 
-// Files lists a page of a project's files by ID, those after one; purpose ""
-// is any. limit is as in JobFilter.
-func (db *DB) Files(ctx context.Context, project int64, purpose string, after int64, limit int) (files []File, err error) {
-	w := &where{}
-	w.and("project = " + w.arg(project))
-	if purpose != "" {
-		w.and("purpose = " + w.arg(purpose))
+// FileFilter says which files are wanted. Project always is a condition.
+type FileFilter struct {
+	Project   int64
+	Purpose   string // "" is any
+	After     int64  // the ID of the last file of the page before; 0 for the first page
+	Ascending bool   // oldest first; else newest first
+	Limit     int    // 0 is DefaultPage, at most MaxFiles
+}
+
+// MaxFiles is the most that Files lists: a page of ten thousand, and one more
+// file that tells whether there is another page.
+const MaxFiles = 10_001
+
+// Files lists a page of a project's files by the time they were added. It is
+// job.Invalid when there is no file of the ID After: a file that is deleted is
+// gone, and the time it was added with it.
+func (db *DB) Files(ctx context.Context, f FileFilter) (files []File, err error) {
+	limit := min(f.Limit, MaxFiles)
+	if limit <= 0 {
+		limit = DefaultPage
 	}
-	w.and("id > " + w.arg(after))
+	w := &where{}
+	w.and("project = " + w.arg(f.Project))
+	if f.Purpose != "" {
+		w.and("purpose = " + w.arg(f.Purpose))
+	}
 	w.and("(expires_at = 0 OR expires_at > " + w.arg(millis(db.Now())) + ")")
-	query := "SELECT " + fileColumns + " FROM files WHERE " + w.String() + " ORDER BY id LIMIT " + w.arg(page(limit))
+	order, than := "created_at DESC, id DESC", "<"
+	if f.Ascending {
+		order, than = "created_at, id", ">"
+	}
 	err = db.Read(ctx, func(q Queryer) error {
+		if f.After != 0 {
+			var created int64
+			err := q.QueryRowContext(ctx, "SELECT created_at FROM files WHERE id = $1 AND project = $2", f.After, f.Project).Scan(&created)
+			if errors.Is(err, sql.ErrNoRows) {
+				return job.Errorf(job.Invalid, "after", "after names file %d, which is not there: list from the beginning, or give the id of a file that is", f.After)
+			}
+			if err != nil {
+				return err
+			}
+			w.and("(created_at, id) " + than + " (" + w.arg(created) + ", " + w.arg(f.After) + ")")
+		}
+		query := "SELECT " + fileColumns + " FROM files WHERE " + w.String() + " ORDER BY " + order + " LIMIT " + w.arg(limit)
 		rows, err := q.QueryContext(ctx, query, w.args...)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	gocmp "cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -346,6 +347,9 @@ func TestFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			files = append(files, f)
+			if i != 1 { // the second and the third are of the same time
+				c.add(time.Millisecond)
+			}
 		}
 		got, err := db.File(t.Context(), 1, files[2].ID)
 		if diff := cmp.Diff(files[2], got); err != nil || diff != "" {
@@ -353,22 +357,33 @@ func TestFiles(t *testing.T) {
 		}
 		_, err = db.File(t.Context(), 2, files[2].ID)
 		wantCode(t, "another project's", err, job.NotFound)
-		var seen []int64
-		for after := int64(0); ; {
-			list, err := db.Files(t.Context(), 1, "", after, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(list) == 0 {
-				break
-			}
-			after = list[0].ID
-			seen = append(seen, after)
+		older := func(a, b store.File) int {
+			return gocmp.Or(a.CreatedAt.Compare(b.CreatedAt), gocmp.Compare(a.ID, b.ID))
 		}
-		if len(seen) != 4 || !slices.IsSorted(seen) {
-			t.Errorf("pages: %v", seen)
+		for _, ascending := range []bool{true, false} {
+			want := slices.SortedFunc(slices.Values(files), older)
+			if !ascending {
+				slices.Reverse(want)
+			}
+			var seen []store.File
+			for after := int64(0); len(seen) < 10; {
+				list, err := db.Files(t.Context(), store.FileFilter{Project: 1, After: after, Ascending: ascending, Limit: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(list) == 0 {
+					break
+				}
+				after = list[0].ID
+				seen = append(seen, list...)
+			}
+			if diff := cmp.Diff(want, seen); diff != "" {
+				t.Errorf("ascending %v:\n%s", ascending, diff)
+			}
 		}
-		if list, err := db.Files(t.Context(), 1, "b", 0, 0); len(list) != 2 || err != nil {
+		_, err = db.Files(t.Context(), store.FileFilter{Project: 1, After: 1})
+		wantCode(t, "after none", err, job.Invalid)
+		if list, err := db.Files(t.Context(), store.FileFilter{Project: 1, Purpose: "b"}); len(list) != 2 || err != nil {
 			t.Errorf("of purpose b: %v, %v", list, err)
 		}
 		c.add(2 * time.Minute)
@@ -380,15 +395,14 @@ func TestFiles(t *testing.T) {
 		}
 		_, err = db.DeleteFile(t.Context(), 2, files[0].ID)
 		wantCode(t, "delete another project's", err, job.NotFound)
-		for range 2 {
+		for _, there := range []bool{true, false} {
 			known, err := db.KnownKey(t.Context(), "k/0")
-			if err != nil || known != (len(seen) == 4) {
+			if err != nil || known != there {
 				t.Errorf("KnownKey: %v, %v", known, err)
 			}
-			if key, err := db.DeleteFile(t.Context(), 1, files[0].ID); len(seen) == 4 && (key != "k/0" || err != nil) {
+			if key, err := db.DeleteFile(t.Context(), 1, files[0].ID); there && (key != "k/0" || err != nil) {
 				t.Errorf("delete: %q, %v", key, err)
 			}
-			seen = nil
 		}
 		s := submission(1)
 		s.Job.Spec.FirstFrame = "f/1"

@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
@@ -20,6 +21,10 @@ type FlowOptions struct {
 	// Groups of a chunk; 0 for the model's own. Short chunks teach what things
 	// look like in less time, before long ones teach how they move.
 	Groups int
+	// Stills is the share of steps that see single frames: as many as a
+	// window's groups in the place of each. Shapes and words are learned there
+	// for a fraction of a chunk's time.
+	Stills float64
 	Fresh  int // windows drawn and encoded anew a step
 	Keep   int // windows that may be drawn again
 	// NoText is the share of prompts left empty, for guidance; Image the share
@@ -52,10 +57,10 @@ type flowTask struct {
 	flow   *reel.Flow
 	encode func(text string) []int32
 	films  *pool[latentWindow]
+	stills *pool[latentWindow]
 	lanes  *lanes
 	aux    []reel.Routing // one a lane
 	seed   uint64
-	groups int
 }
 
 func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowTask {
@@ -65,19 +70,27 @@ func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowT
 	}
 	t := &flowTask{
 		opt: opt, cfg: cfg, flow: m.Flow, encode: m.Tokens, seed: seed,
-		lanes: newLanes(m.FlowParams), aux: make([]reel.Routing, laneCount), groups: 1 + opt.Groups*opt.Chunks,
+		lanes: newLanes(m.FlowParams), aux: make([]reel.Routing, laneCount),
 	}
 	// The codec is a constant here, and batches are made beside the training:
 	// it has a backend of its own.
-	t.films = newPool(opt.Fresh, opt.Keep, func(ctx context.Context, id uint64) (latentWindow, error) {
-		w, err := src.Window(ctx, id, reel.Frames(t.groups), cfg.Width, cfg.Height, cfg.FPS)
-		if err != nil {
-			return latentWindow{}, err
+	windows := func(groups int) func(ctx context.Context, id uint64) (latentWindow, error) {
+		return func(ctx context.Context, id uint64) (latentWindow, error) {
+			w, err := src.Window(ctx, id, reel.Frames(groups), cfg.Width, cfg.Height, cfg.FPS)
+			if err != nil {
+				return latentWindow{}, err
+			}
+			return encodeWindow(m, w), nil
 		}
-		return encodeWindow(m, w), nil
-	})
+	}
+	groups := t.windowGroups()
+	t.films = newPool(opt.Fresh, opt.Keep, windows(groups))
+	t.stills = newPool(opt.Fresh*groups, opt.Keep*groups, windows(1))
 	return t
 }
+
+// windowGroups are the groups of a window, its single frame among them.
+func (t *flowTask) windowGroups() int { return 1 + t.opt.Groups*t.opt.Chunks }
 
 // encodeWindow is a window's latents.
 func encodeWindow(m *reel.Model, w Window) latentWindow {
@@ -138,24 +151,28 @@ type flowBatch struct {
 // batch draws a step's windows, noise levels and noise.
 func (t *flowTask) batch(ctx context.Context, step int) ([]flowBatch, error) {
 	rng := stepRNG(t.seed, step, 3)
-	films, err := t.films.draw(ctx, step, t.opt.Batch, rng)
+	from, chunks, each := t.films, t.chunks(), 1
+	if t.opt.Stills > 0 && stepRNG(t.seed, step, 4).Float64() < t.opt.Stills {
+		from, chunks, each = t.stills, []int{1}, t.windowGroups()
+	}
+	films, err := from.draw(ctx, step, each*t.opt.Batch, rng)
 	if err != nil {
 		return nil, err
 	}
 	var out []flowBatch
-	for at := 0; at < len(films); at += t.opt.Micro {
-		out = append(out, t.micro(films[at:min(at+t.opt.Micro, len(films))], rng))
+	for part := range slices.Chunk(films, each*t.opt.Micro) {
+		out = append(out, t.micro(part, chunks, rng))
 	}
 	return out, nil
 }
 
-func (t *flowTask) micro(films []latentWindow, rng *rand.Rand) flowBatch {
+// micro makes a micro-batch of windows whose groups are cut into chunks.
+func (t *flowTask) micro(films []latentWindow, chunks []int, rng *rand.Rand) flowBatch {
 	h, w, c := t.cfg.Height/16, t.cfg.Width/16, t.cfg.Codec.Latent
-	n, g := len(films), t.groups
-	frame := h * w * c
+	n, g, frame := len(films), len(films[0].place), h*w*c
 	b := flowBatch{
 		target: tensor.Zeros(n, g, h, w, c), weight: tensor.Zeros(n * g * h * w),
-		in: reel.Batch{Z: tensor.Zeros(n, g, h, w, c), Chunks: t.chunks()},
+		in: reel.Batch{Z: tensor.Zeros(n, g, h, w, c), Chunks: chunks},
 	}
 	for i, f := range films {
 		text := ""
@@ -165,7 +182,7 @@ func (t *flowTask) micro(films []latentWindow, rng *rand.Rand) flowBatch {
 		b.prompts = append(b.prompts, t.encode(text))
 		b.in.Place = append(b.in.Place, f.place...)
 		b.in.Seconds = append(b.in.Seconds, f.seconds)
-		levels := t.levels(rng)
+		levels := t.levels(chunks, rng)
 		b.in.T = append(b.in.T, levels...)
 		copy(b.target.Data()[i*g*frame:], f.z)
 		for j, level := range levels {
@@ -212,7 +229,7 @@ func lossWeight(t float32) float32 {
 // (Esser 2024) and leaning towards noise, where the prompt decides the most.
 // The past of a second chunk is clean, or nearly, half of the time, as it is
 // in sampling; the first frame is sometimes given.
-func (t *flowTask) levels(rng *rand.Rand) []float32 {
+func (t *flowTask) levels(chunks []int, rng *rand.Rand) []float32 {
 	level := func() float32 {
 		// Sampling begins at pure noise and ends near none: a logit-normal
 		// hardly ever draws either.
@@ -224,10 +241,10 @@ func (t *flowTask) levels(rng *rand.Rand) []float32 {
 		}
 		return float32(1 / (1 + math.Exp(1-1.2*rng.NormFloat64())))
 	}
-	out := make([]float32, 0, t.groups)
-	for c, groups := range t.chunks() {
+	var out []float32
+	for c, groups := range chunks {
 		l := level()
-		if c < t.opt.Chunks-1 && rng.IntN(2) == 0 {
+		if c < len(chunks)-1 && rng.IntN(2) == 0 {
 			l = 1
 			if rng.IntN(2) == 0 {
 				l = 1 - 0.15*rng.Float32()
@@ -237,7 +254,7 @@ func (t *flowTask) levels(rng *rand.Rand) []float32 {
 			out = append(out, l)
 		}
 	}
-	if rng.Float64() < t.opt.Image {
+	if len(out) > 1 && rng.Float64() < t.opt.Image {
 		out[0] = 1
 	}
 	return out

@@ -254,7 +254,7 @@ func (v video) window(ctx context.Context, rng *rand.Rand, frames, w, h, fps int
 	need := float64(frames) / float64(fps)
 	start := rng.Float64() * max(0, v.seconds-need)
 	if _, err := os.Stat(v.path); err != nil { // what is gone costs no ffprobe
-		return Window{}, err
+		return Window{}, fmt.Errorf("it is gone: %w", cause(err))
 	}
 	r, err := media.OpenVideo(ctx, v.path, media.VideoOptions{
 		W: w, H: h, FPS: float64(fps), Start: time.Duration(start * float64(time.Second)), MaxFrames: frames, Threads: 1,

@@ -88,6 +88,8 @@ func (f FlowOptions) check() error {
 		return fmt.Errorf("training: %d groups a chunk, must be 1 to 64, or 0 for the model's own", f.Groups)
 	case f.Chunks < 1 || f.Chunks > 2:
 		return fmt.Errorf("training: %d chunks, must be 1 or 2", f.Chunks)
+	case !(f.Stills >= 0 && f.Stills <= 1):
+		return fmt.Errorf("training: the share of steps of single frames is %g, must be 0 to 1", f.Stills)
 	}
 	return nil
 }

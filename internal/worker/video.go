@@ -24,7 +24,7 @@ const (
 	tileSide       = 256 // of a picture of the spritesheet, likewise
 	spriteTiles    = 16
 	spriteColumns  = 4
-	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg to write MP4"
+	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
 	purposeVideo   = "video_generation"
 	purposeImage   = "image_generation"
 	purposeThumb   = "thumbnail"
@@ -49,8 +49,11 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	defer c.Discard() //nolint:errcheck // its folder goes too
 	a.enter(phaseDrawing)
 	format, mime, notes := kinora.MP4, "video/mp4", []string(nil)
-	if kinora.CanWrite(kinora.MP4) != nil {
+	switch _, note, err := kinora.Encoder(kinora.MP4); {
+	case err != nil:
 		format, mime, notes = kinora.WebP, "image/webp", []string{noteWebP}
+	case note != "":
+		notes = []string{note}
 	}
 	film := a.path("film." + string(format))
 	facts := c.Facts()

@@ -17,6 +17,7 @@ Activations have their channels last: video [B, T, H, W, C], tokens [B, N, C].
 Runs on torch 1.13 (Debian's python3-torch) and later.
 """
 import argparse
+import copy
 import json
 import math
 import os
@@ -434,6 +435,12 @@ class Plan:
         self.text, self.pooled, seen = text
         self.text_mask = seen[:, None, None]
 
+    def finer(self):
+        """The plan of the cells, four to a token."""
+        p = copy.copy(self)
+        p.h, p.w = 2 * self.h, 2 * self.w
+        return p
+
     def spread(self, rows):
         """Vectors of groups [B, G, C] to their tokens [B, N, C]."""
         return rows.repeat_interleave(self.h * self.w, 1)
@@ -525,6 +532,56 @@ class Block(Module):
         return x + gate2 * self.ffn(rms_norm(x, self.ffn_gain) * (1 + scale2) + shift2, plan)
 
 
+class FineBlock(Module):
+    """A feed-forward layer with its depthwise convolution, modulated."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.normal("table", 0.02, 1, 3 * w)
+        self.table.data[0, 2 * w:] += 0.3
+        self.ones("gain", size=w)
+        self.add(ffn=FeedForward({"width": w, "hidden": 2 * w, "top_k": 0, "experts": 0}, False))
+
+    def forward(self, x, mods, plan):
+        scale, shift, gate = plan.spread(mods + self.table).chunk(3, -1)
+        return x + gate * self.ffn(rms_norm(x, self.gain) * (1 + scale) + shift, plan)
+
+
+class Fine(Module):
+    """Narrow layers at the resolution of the latents, four cells to a token,
+    before and after the blocks (an hourglass, Nawrot 2022). What they add
+    starts at zero."""
+
+    def __init__(self, c):
+        super().__init__()
+        f, w, latent = c["flow"], c["flow"]["fine"], c["codec"]["latent"]
+        self.count = f["fine_blocks"]
+        self.add(mod=Linear(f["width"], 3 * w, 0.1), down=Linear(4 * w, f["width"], 0), up=Linear(f["width"], 4 * w),
+                 out=Linear(w, latent, 0), **{"in": Linear(latent, w)})
+        self.ones("gain", size=w)
+        for i in range(2 * self.count):
+            self.add(**{str(i): FineBlock(w)})
+
+    def run(self, which, x, mods, plan):
+        for i in which:
+            x = self[i](x, mods, plan)
+        return x
+
+    def enter(self, z, mods, plan):
+        """Noisy latents z [B, G, H, W, C] → cells [B, G·H·W, fine], and what
+        the tokens get of them [B, N, width]."""
+        cells = self.run(range(self.count), self["in"](z).flatten(1, 3), mods, plan)
+        grid = cells.unflatten(1, (plan.g, plan.h, plan.w))
+        return cells, self.down(unshuffle(grid, 1, 2, 2)).flatten(1, 3)
+
+    def leave(self, tokens, cells, mods, plan):
+        """What the cells add to the predicted latents [B, G, H, W, C]."""
+        grid = self.up(tokens).unflatten(1, (plan.g, plan.h // 2, plan.w // 2))
+        x = cells + shuffle(grid, 1, 2, 2).flatten(1, 3)
+        x = rms_norm(self.run(range(self.count, 2 * self.count), x, mods, plan), self.gain)
+        return self.out(x).unflatten(1, (plan.g, plan.h, plan.w))
+
+
 class Flow(Module):
     TIME, CLOCK, PLACE = (64, 64.0), (32, 16.0), (16, 8.0)  # sizes and top frequencies of the sinusoidal codes
 
@@ -539,6 +596,8 @@ class Flow(Module):
         self.ones("gain", size=w)
         for i in range(f["blocks"]):
             self.add(**{str(i): Block(c, i)})
+        if f.get("fine"):
+            self.add(fine=Fine(c))
 
     def plan(self, z, text, start, chunks):
         return Plan(z, start, chunks, self.cfg["width"] // self.cfg["heads"], text)
@@ -568,12 +627,17 @@ class Flow(Module):
         codes = self.places(plan, z.device).to(z.dtype).expand(*tokens.shape[:2], -1, -1, -1)
         x = self["in"](torch.cat((tokens, codes), -1)).flatten(1, 3)
         cond = self.condition(t, place, seconds, start, plan)
+        if self.cfg.get("fine"):
+            cell_mods, fine_plan = self.fine.mod(cond), plan.finer()
+            cells, seen = self.fine.enter(z, cell_mods, fine_plan)
+            x = x + seen
         mods = self.mod(cond)
         for i in range(self.cfg["blocks"]):
             x = self[i](x, mods, plan)
         scale, shift = plan.spread(self.out_mod(cond)).chunk(2, -1)
-        y = self.out(rms_norm(x, self.gain) * (1 + scale) + shift)
-        return shuffle(y.unflatten(1, (plan.g, plan.h, plan.w)), 1, 2, 2)
+        x = rms_norm(x, self.gain) * (1 + scale) + shift
+        y = shuffle(self.out(x).unflatten(1, (plan.g, plan.h, plan.w)), 1, 2, 2)
+        return y + self.fine.leave(x, cells, cell_mods, fine_plan) if self.cfg.get("fine") else y
 
 
 class Model(Module):
@@ -621,7 +685,8 @@ TINY = {
     "codec": {"latent": 8, "enc_width": 12, "enc_blocks": 1, "dec_width": 10, "dec_blocks": 1,
               "deep_width": 24, "enc_deep": 1, "dec_deep": 1, "head": 14},
     "text": {"vocab": 300, "width": 32, "blocks": 2, "heads": 2, "max": 16},
-    "flow": {"width": 32, "blocks": 4, "heads": 2, "hidden": 64, "softmax": 4, "experts": 4, "top_k": 2, "groups": 2},
+    "flow": {"width": 32, "blocks": 4, "heads": 2, "hidden": 64, "softmax": 4, "experts": 4, "top_k": 2, "groups": 2,
+             "fine": 12, "fine_blocks": 1},
 }
 SENTENCES = ["", "a red ball bounces across a beach at sunset", "a red balloon rises.  [Pan left] then (2) cats!",
              "\u4e00\u53ea\u7ea2\u7403\u5728\u6d77\u6ee9\u4e0a, 12\u4e2a", "\u0643\u0631\u0629 \u062d\u0645\u0631\u0627\u0621\n\tend  "]
@@ -714,6 +779,11 @@ def golden_layers(g, m, text):
     g.want("ffn_mixture", m.flow[1].ffn(x, plan))
     for i in range(4):
         g.want(f"block/{i}", m.flow[i](x, mods, plan))
+    fine, mods = plan.finer(), g.given("fine_mods", 2, 5, 3 * TINY["flow"]["fine"])
+    cells, seen = m.flow.fine.enter(g.given("fine_z", 2, 5, 4, 6, 8), mods, fine)
+    g.want("fine_cells", cells)
+    g.want("fine_seen", seen)
+    g.want("fine_leave", m.flow.fine.leave(x, cells, mods, fine))
 
 
 def check_choices(m, margin=1e-4):
@@ -799,7 +869,7 @@ def golden(a):
     tokenizer, m = toy_tokenizer(), Model(TINY)
     with torch.no_grad():  # nothing may be zero or one: it would hide a mistake
         for k, v in m.state_dict().items():
-            if k.endswith(("gain", "bias", "latent_mean", "latent_std")):
+            if k.endswith(("gain", "bias", "latent_mean", "latent_std")) or not v.any():
                 v += (0.05 if "router" in k else 0.2) * torch.randn_like(v)
             v.copy_(v.half().float())
     os.makedirs(a.out, exist_ok=True)

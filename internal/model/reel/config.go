@@ -56,6 +56,10 @@ type FlowConfig struct {
 	TopK    int `json:"top_k"`
 	// Groups of 8 frames in a chunk: what is denoised together.
 	Groups int `json:"groups"`
+	// Fine is the width of the layers at the latents' own resolution, of which
+	// there are FineBlocks before the blocks and as many after; 0 is none.
+	Fine       int `json:"fine,omitempty"`
+	FineBlocks int `json:"fine_blocks,omitempty"`
 }
 
 // Patch is the side of a codec patch in pixels, Group the frames of a group,
@@ -112,6 +116,8 @@ func (c Config) check() error {
 		{"flow.experts", c.Flow.Experts, 0, 256},
 		{"flow.top_k", c.Flow.TopK, 0, 16},
 		{"flow.groups", c.Flow.Groups, 1, 64},
+		{"flow.fine", c.Flow.Fine, 0, 4096},
+		{"flow.fine_blocks", c.Flow.FineBlocks, 0, 64},
 	} {
 		if l.v < l.lo || l.v > l.hi {
 			return fmt.Errorf("model configuration: %s is %d, must be %d to %d", l.name, l.v, l.lo, l.hi)

@@ -24,6 +24,7 @@ type Flow struct {
 	pooled nn.Linear      // prompt → condition
 	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
 	blocks []block
+	fine   *fine // nil in a model without
 	gain   *tensor.Tensor
 	outMod nn.Linear
 	out    nn.Linear
@@ -60,6 +61,7 @@ func NewFlow(p *nn.Params, c Config) *Flow {
 	for i := range f.Blocks {
 		m.blocks = append(m.blocks, newBlock(p, i, c))
 	}
+	m.fine = newFine(p, c)
 	return m
 }
 
@@ -124,6 +126,13 @@ func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing
 	h := m.in.Apply(o, o.Concat(4, tokens, places), tensor.None).Reshape(l.b, l.g*l.h*l.w, c)
 
 	cond := m.condition(o, x, l)
+	var cells, cellMods *tensor.Tensor
+	if m.fine != nil {
+		var seen *tensor.Tensor
+		cellMods = m.fine.mod.Apply(o, cond, tensor.None)
+		cells, seen = m.fine.enter(o, x.Z, cellMods, l)
+		h = o.Add(h, seen)
+	}
 	mods := m.mod.Apply(o, cond, tensor.None)
 	for i := range m.blocks {
 		h = m.blocks[i].apply(o, h, mods, l, aux)
@@ -131,7 +140,11 @@ func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing
 	om := m.outMod.Apply(o, cond, tensor.None)
 	h = o.Modulate(o.RMSNorm(h, m.gain), o.Narrow(om, 1, 0, c), o.Narrow(om, 1, c, 2*c))
 	y := m.out.Apply(o, h, tensor.None)
-	return o.Shuffle(y.Reshape(l.b, l.g, l.h, l.w, y.Dim(-1)), 1, 2, 2)
+	y = o.Shuffle(y.Reshape(l.b, l.g, l.h, l.w, y.Dim(-1)), 1, 2, 2)
+	if m.fine != nil {
+		y = o.Add(y, m.fine.leave(o, h, cells, cellMods, l))
+	}
+	return y
 }
 
 // placeCodes tells each token where in the frame it is [B, G, h, w, codes].

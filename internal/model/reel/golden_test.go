@@ -266,6 +266,11 @@ func (g *golden) layers(t *testing.T, m *Model) {
 	for i := range f.blocks {
 		check(fmt.Sprintf("block/%d", i), f.blocks[i].apply(o, x, mods.Reshape(10, 6*32), l, nil))
 	}
+	fineMods := g.in(t, "fine_mods").Reshape(10, 3*12)
+	cells, seen := f.fine.enter(o, g.in(t, "fine_z"), fineMods, l)
+	check("fine_cells", cells)
+	check("fine_seen", seen)
+	check("fine_leave", f.fine.leave(o, x, cells, fineMods, l))
 	check("forward", f.Forward(o, full, text, nil, nil))
 	check("forward_late", f.Forward(o, late, text, nil, nil))
 }

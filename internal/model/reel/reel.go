@@ -51,6 +51,24 @@ func build(c Config, bpe *token.BPE, codec, flow *nn.Params) (*Model, error) {
 	return m, nil
 }
 
+// Refine returns m with layers at the latents' own resolution, of the given
+// width and blocks on each side. They add nothing until they are trained. A
+// model that has just these is returned as it is.
+func (m *Model) Refine(width, blocks int, seed uint64) (*Model, error) {
+	c := m.Config
+	if c.Flow.Fine == width && c.Flow.FineBlocks == blocks {
+		return m, nil
+	}
+	c.Flow.Fine, c.Flow.FineBlocks = width, blocks
+	out, err := New(c, m.BPE, seed)
+	if err != nil {
+		return nil, err
+	}
+	out.CodecParams.Adopt(m.CodecParams)
+	out.FlowParams.Adopt(m.FlowParams)
+	return out, nil
+}
+
 // Tokens are the token ids of a prompt, at least one.
 func (m *Model) Tokens(prompt string) []int32 { return m.BPE.Encode(prompt, m.Config.Text.Max) }
 

@@ -1,6 +1,7 @@
 package reel
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -64,5 +65,46 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 				t.Errorf("a file of %d bytes took %d MiB", len(data), took>>20)
 			}
 		})
+	}
+}
+
+// TestRefine sees that layers given to a model change nothing before they are
+// trained, to the last bit.
+func TestRefine(t *testing.T) {
+	m := tiny(t)
+	c := m.Config
+	c.Flow.Fine, c.Flow.FineBlocks = 0, 0
+	plain, err := New(c, m.BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := plain.FlowParams.Adopt(m.FlowParams); left != nil {
+		t.Fatalf("the model without has %v, the model with has not", left)
+	}
+	refined, err := plain.Refine(20, 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := refined.Refine(20, 3, 5); err != nil || again != refined {
+		t.Errorf("a model that has the layers is made anew: %v", err)
+	}
+	batch := Batch{
+		Z: gaussian(1, 2, 3, 4, 6, 8), T: []float32{0, 0.5, 0.5, 1, 0.9, 0.9}, Place: make([]float32, 6),
+		Seconds: []float32{6, 4}, Chunks: []int{3},
+	}
+	run := func(m *Model) []byte {
+		o := f32()
+		return raw(m.Flow.Forward(o, batch, m.Flow.Encode(o, [][]int32{{1, 2}, {1, 5, 2}}), nil, nil))
+	}
+	before := run(plain)
+	if !bytes.Equal(before, run(refined)) {
+		t.Error("untrained layers change what the model says")
+	}
+	refined.FlowParams.Get("flow.fine.out.bias").Data()[0] = 1
+	if bytes.Equal(before, run(refined)) {
+		t.Error("the layers are not there")
+	}
+	if _, err := plain.Refine(-1, 1, 1); err == nil {
+		t.Error("a negative width passes")
 	}
 }

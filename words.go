@@ -1,4 +1,4 @@
-package main
+package kinora
 
 import (
 	"fmt"
@@ -7,28 +7,35 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// maxWord is how many characters of a word a note repeats.
-const maxWord = 30
+// Limits of what a note repeats of a prompt.
+const (
+	maxNotedWord  = 30 // characters of a word
+	maxNotedWords = 12
+)
 
-// wordNotes says which words of a prompt the embedded model was never taught,
-// and what it was.
-func wordNotes(prompt string) []string {
+// PromptNotes says which words of a prompt the model was never taught, and what
+// it was, in sentences for whoever wrote the prompt: the model makes a video all
+// the same, and it shows something else. It is nil where nothing is to be said,
+// and for a model of which it is not known what it was taught.
+func (i Info) PromptNotes(prompt string) []string {
+	if !i.storybook {
+		return nil
+	}
 	unknown := world.UnknownWords(prompt)
 	if len(unknown) == 0 {
 		return nil
 	}
-	const most = 12
 	more := ""
-	if n := len(unknown) - most; n > 0 {
-		unknown, more = unknown[:most], fmt.Sprintf(" and %d more", n)
+	if n := len(unknown) - maxNotedWords; n > 0 {
+		unknown, more = unknown[:maxNotedWords], fmt.Sprintf(" and %d more", n)
 	}
 	for i, word := range unknown {
-		if r := []rune(word); len(r) > maxWord {
-			unknown[i] = string(r[:maxWord]) + "…"
+		if r := []rune(word); len(r) > maxNotedWord {
+			unknown[i] = string(r[:maxNotedWord]) + "…"
 		}
 	}
 	return []string{
-		fmt.Sprintf("reel was never taught %s%s: there will be a video, but not of that", strings.Join(unknown, ", "), more),
+		fmt.Sprintf("%s was never taught %s%s: there will be a video, but not of that", i.Name, strings.Join(unknown, ", "), more),
 		"what it knows: " + strings.Join(known(), "; "),
 	}
 }

@@ -1,0 +1,232 @@
+package media
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNoEncoder is the cause of errors that an ffmpeg leads to which is there and
+// cannot write MP4.
+var ErrNoEncoder = errors.New("this ffmpeg cannot write MP4: install one that has libx264 (apt-get install ffmpeg, brew install ffmpeg), or name it in KINORA_FFMPEG")
+
+// mp4Encoder is one of ffmpeg's encoders, as an MP4 is written with it.
+type mp4Encoder struct {
+	name string
+	args func(o Options) []string // how good it is to be
+	// sized says that it may refuse some sizes, as those of graphics cards do.
+	sized bool
+}
+
+// mp4Encoders are tried in this order. Many builds of ffmpeg are without
+// libx264: those of Fedora have OpenH264, and others only what a graphics card
+// or the system does. MPEG-4 Part 2 comes last: browsers do not play it.
+var mp4Encoders = []mp4Encoder{
+	{"libx264", func(Options) []string { return []string{"-preset", "fast", "-crf", "16"} }, false},
+	{"libopenh264", atBitRate, false},
+	{"h264_videotoolbox", atBitRate, true},
+	{"h264_nvenc", atBitRate, true},
+	{"h264_qsv", atBitRate, true},
+	{"h264_amf", atBitRate, true},
+	{"h264_mf", atBitRate, true},
+	{"mpeg4", func(Options) []string { return []string{"-q:v", "2"} }, false},
+}
+
+const (
+	firstChoice = "libx264"
+	lastChoice  = "mpeg4"
+)
+
+// atBitRate is for encoders without a setting for quality: a quarter of a bit
+// for a pixel, which is generous.
+func atBitRate(o Options) []string {
+	rate := min(max(float64(o.W)*float64(o.H)*o.FPS/4, 1e6), 100e6)
+	return []string{"-b:v", strconv.Itoa(int(rate))}
+}
+
+// rate is the frames a second as an encoder takes it: MPEG-4 Part 2 counts them
+// as a fraction of 16 bits.
+func (e mp4Encoder) rate(fps float64) string {
+	if e.name != lastChoice {
+		return strconv.FormatFloat(fps, 'f', -1, 64)
+	}
+	const most = math.MaxUint16
+	dens := []float64{1, 1001, max(1, math.Floor(most/fps))}
+	best := slices.MinFunc(dens, func(a, b float64) int {
+		off := func(den float64) float64 {
+			if fps*den > most {
+				return math.Inf(1)
+			}
+			return math.Abs(math.Round(fps*den)/den - fps)
+		}
+		return cmp.Compare(off(a), off(b))
+	})
+	return fmt.Sprintf("%.0f/%.0f", math.Round(fps*best), best)
+}
+
+// note says what people should know of a video that the encoder writes; ""
+// where that is nothing.
+func (e mp4Encoder) note() string {
+	switch e.name {
+	case firstChoice:
+		return ""
+	case lastChoice:
+		return "MP4 is written with mpeg4 (MPEG-4 Part 2), which browsers do not play: this ffmpeg has no encoder of H.264 that works; install one with libx264"
+	}
+	return "MP4 is written with " + e.name + ": this ffmpeg has no libx264 that works"
+}
+
+// MP4Encoder tells with which of ffmpeg's encoders an MP4 is written here, and
+// what people should know of it, "" for nothing. It is found by writing a few
+// frames, once for each ffmpeg: what an ffmpeg lists may still not work. The
+// error is ErrNoFFmpeg or ErrNoEncoder.
+func MP4Encoder(ctx context.Context) (name, note string, err error) {
+	tool, err := FFmpeg()
+	if err != nil {
+		return "", "", err
+	}
+	e, err := chooseEncoder(ctx, tool, Options{W: trialW, H: trialH, FPS: 24})
+	return e.name, e.note(), err
+}
+
+const (
+	trialW, trialH = 256, 160
+	trialFrames    = 3
+	trialTime      = 20 * time.Second
+	// trialAgain is how long an encoder that did not work counts as such: what
+	// it lacked, such as memory or a session of a graphics card, may come back.
+	trialAgain = time.Minute
+)
+
+// trials keeps what was found out of each ffmpeg. Who holds the turn may look
+// and try: a channel, as a lock could not be given up when a context ends.
+var trials = struct {
+	turn   chan struct{}
+	listed map[toolKey]listing
+	worked map[trialKey]trial
+}{turn: make(chan struct{}, 1), listed: map[toolKey]listing{}, worked: map[trialKey]trial{}}
+
+// toolKey is a program file; another one under its name is another key.
+type toolKey struct {
+	path    string
+	size    int64
+	changed time.Time
+}
+
+type trialKey struct {
+	tool    toolKey
+	encoder string
+	w, h    int
+}
+
+type listing struct {
+	names []string
+	err   error
+	at    time.Time
+}
+
+type trial struct {
+	err error
+	at  time.Time
+}
+
+// stale says that what failed is worth another try.
+func stale(err error, at time.Time) bool { return err != nil && time.Since(at) > trialAgain }
+
+// chooseEncoder finds the first encoder that works for a video.
+func chooseEncoder(ctx context.Context, tool string, o Options) (mp4Encoder, error) {
+	key := toolKey{path: tool}
+	if info, err := os.Stat(tool); err == nil {
+		key.size, key.changed = info.Size(), info.ModTime()
+	}
+	select {
+	case trials.turn <- struct{}{}:
+		defer func() { <-trials.turn }()
+	case <-ctx.Done():
+		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+	}
+	l, known := trials.listed[key]
+	if !known || stale(l.err, l.at) {
+		names, err := listEncoders(ctx, tool)
+		l = listing{names, err, time.Now()}
+		if ctx.Err() == nil {
+			trials.listed[key] = l
+		}
+	}
+	if ctx.Err() != nil {
+		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+	}
+	if l.err != nil {
+		return mp4Encoder{}, fmt.Errorf("media: %w: %w", ErrNoEncoder, l.err)
+	}
+	var failed []string
+	for _, e := range mp4Encoders {
+		if !slices.Contains(l.names, e.name) {
+			continue
+		}
+		err := tried(ctx, key, e, o)
+		if err == nil {
+			return e, nil
+		}
+		failed = append(failed, err.Error())
+	}
+	if ctx.Err() != nil {
+		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+	}
+	if len(failed) == 0 {
+		return mp4Encoder{}, fmt.Errorf("media: %w: it has none of the encoders libx264, OpenH264, those of graphics cards, and mpeg4", ErrNoEncoder)
+	}
+	return mp4Encoder{}, fmt.Errorf("media: %w: %s", ErrNoEncoder, strings.Join(failed, "; "))
+}
+
+// tried is the outcome of writing a few frames with an encoder.
+func tried(ctx context.Context, tool toolKey, e mp4Encoder, o Options) error {
+	small := Options{W: trialW, H: trialH, FPS: o.FPS}
+	if e.sized {
+		small.W, small.H = o.W, o.H
+	}
+	key := trialKey{tool, e.name, small.W, small.H}
+	t, known := trials.worked[key]
+	if !known || stale(t.err, t.at) {
+		t = trial{tryEncoder(ctx, tool.path, e, small), time.Now()}
+		if ctx.Err() == nil {
+			trials.worked[key] = t
+		}
+	}
+	return t.err
+}
+
+// listEncoders are the names of ffmpeg's encoders of video.
+func listEncoders(ctx context.Context, tool string) ([]string, error) {
+	out, err := newProcess(ctx, tool, "-hide_banner", "-loglevel", "error", "-encoders").output("listing the encoders of "+tool, probeBytes, trialTime)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) >= 2 && strings.HasPrefix(f[0], "V") {
+			names = append(names, f[1])
+		}
+	}
+	return names, nil
+}
+
+// tryEncoder writes a few grey frames to nowhere.
+func tryEncoder(ctx context.Context, tool string, e mp4Encoder, o Options) error {
+	args := append(mp4Args(e, o), "-frames:v", strconv.Itoa(trialFrames))
+	p := newProcess(ctx, tool, append(args, streamArgs...)...)
+	p.cmd.Stdin = bytes.NewReader(bytes.Repeat([]byte{0x80}, 3*o.W*o.H*trialFrames))
+	_, err := p.output("trying the encoder "+e.name, 64<<20, trialTime)
+	return err
+}
+
+// streamArgs make ffmpeg write an MP4 in fragments to its output.
+var streamArgs = []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1"}

@@ -1,0 +1,29 @@
+package server
+
+import (
+	"context"
+
+	"github.com/kinora-video/kinora"
+)
+
+// filmsNote says what people should know of how this process writes videos; ""
+// where that is nothing, or before ctx ends could not be found out.
+func (s *Server) filmsNote(ctx context.Context) string {
+	if s.cfg.Role == RoleAPI { // others write them
+		return ""
+	}
+	found := make(chan string, 1)
+	go func() {
+		_, note, err := kinora.Encoder(kinora.MP4)
+		if err != nil {
+			note = "videos are animated WebP: " + err.Error()
+		}
+		found <- note
+	}()
+	select {
+	case note := <-found:
+		return note
+	case <-ctx.Done():
+		return ""
+	}
+}

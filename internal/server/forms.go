@@ -1,0 +1,85 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"mime/multipart"
+	"net/http"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// parseForm reads a multipart form whole and checks its texts. Files beyond so
+// many bytes in all are put aside on disk until the form's RemoveAll is called.
+func parseForm(r *http.Request, memory int64) (*multipart.Form, error) {
+	if err := r.ParseMultipartForm(memory); err != nil {
+		return nil, formError(err)
+	}
+	form := r.MultipartForm
+	keepBody(r, formBytes(form, memory))
+	if err := checkForm(form); err != nil {
+		return nil, errors.Join(err, form.RemoveAll())
+	}
+	return form, nil
+}
+
+// checkForm checks all names and texts of a form.
+func checkForm(form *multipart.Form) error {
+	for name, list := range form.Value {
+		if err := checkText("", "the name of a field", name); err != nil {
+			return err
+		}
+		for _, s := range list {
+			if err := checkText(oaName(name), oaName(name), s); err != nil {
+				return err
+			}
+		}
+	}
+	for name, list := range form.File {
+		for _, head := range list {
+			if err := checkPart(name, head.Filename); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkPart checks what a part is called, and its file.
+func checkPart(name, file string) error {
+	if err := checkText("", "the name of a field", name); err != nil {
+		return err
+	}
+	return checkText(oaName(name), "the file name of "+oaName(name), file)
+}
+
+// nextPart is the next part of a form that is read as a stream, with its names
+// checked; nil after the last.
+func nextPart(form *multipart.Reader) (*multipart.Part, error) {
+	part, err := form.NextPart()
+	switch {
+	case err == io.EOF: //nolint:errorlint // in a form that was cut it is wrapped
+		return nil, nil //nolint:nilnil // there is no more
+	case err != nil:
+		return nil, formError(err)
+	}
+	return part, checkPart(part.FormName(), part.FileName())
+}
+
+// formError says why a form could not be read. All such errors are the sender's,
+// whatever package they come from (multipart, textproto, mime, bufio), but for
+// those of a bound of ours and of the disk that files are put aside on.
+func formError(err error) error {
+	var large *http.MaxBytesError
+	var aside *fs.PathError
+	switch {
+	case err == nil, errors.As(err, &large), isTold(err):
+		return err
+	case errors.As(err, &aside):
+		return storageError(err)
+	case errors.Is(err, multipart.ErrMessageTooLarge):
+		return job.Errorf(job.TooLarge, "", "a field or a header of the form is too large: send large images as a file part, not as text")
+	}
+	return &job.Error{Code: job.Invalid, Message: "the body must be a multipart form (multipart/form-data): this one is another kind, ends early or is not well formed", Err: err}
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+// maxWhole is the bound of whole numbers that every JSON parser keeps.
+const maxWhole = 1 << 53
+
+// wholeNumbers writes 1.0 and 1e3 as 1 and 1000. To JSON they are the same
+// numbers, and some programs write each number with a fraction, while Go's
+// decoder takes neither for a whole one. body itself is not changed; places in
+// it stay where they are, unless a number takes more room.
+func wholeNumbers(body []byte) []byte {
+	var out []byte
+	done := 0 // how much of body is in out
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			i += stringEnd(body[i+1:]) + 1
+		case c == '-' || c >= '0' && c <= '9':
+			n := len(body[i:]) - len(bytes.TrimLeft(body[i:], "+-.0123456789eE"))
+			if whole, ok := wholeNumber(body[i : i+n]); ok {
+				out = append(append(out, body[done:i]...), whole...)
+				for k := len(whole); k < n; k++ {
+					out = append(out, ' ')
+				}
+				done = i + n
+			}
+			i += n - 1
+		}
+	}
+	if done == 0 {
+		return body
+	}
+	return append(out, body[done:]...)
+}
+
+// maxNumber is how long a number may be that is looked at, in bytes. Longer ones
+// are the decoder's.
+const maxNumber = 400
+
+// wholeNumber is a number of JSON that has a fraction or an exponent, and no
+// need of it, without; false for another.
+func wholeNumber(text []byte) (string, bool) {
+	if len(text) > maxNumber || !bytes.ContainsAny(text, ".eE") || !json.Valid(text) {
+		return "", false
+	}
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) >= maxWhole {
+		return "", false
+	}
+	return strconv.FormatInt(int64(n), 10), true
+}
+
+// plainJSON is an error of a decoder of JSON in words that need no knowledge of
+// Go. The values that were sent are not repeated.
+func plainJSON(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the body is no JSON at byte %d", syntax.Offset)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the body's JSON ends early")
+	case errors.As(err, &kind) && kind.Field == "":
+		return errors.New("the body has a number that is out of range")
+	case errors.As(err, &kind):
+		return fmt.Errorf("the body's field %s may not hold such a value", kind.Field)
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// sharedFiles is /v1/files, the one path that OpenAI's clients and some of
+// MiniMax's use for the same thing. An answer has the fields of both APIs, and
+// an error has OpenAI's HTTP status and both forms: a client that looks at
+// either sees what happened.
+type sharedFiles struct{ v1 minimaxV1 }
+
+func newSharedFiles(b Backend) api { return &sharedFiles{minimaxV1{b: b}} }
+
+func (a *sharedFiles) routes() []route {
+	return []route{
+		{"POST /v1/files", scopeFiles, a.answer(a.upload)},
+		{"GET /v1/files", scopeFiles, a.answer(a.list)},
+		{"GET /v1/files/{file_id}", scopeFiles, a.answer(a.retrieve)},
+		{"GET /v1/files/{file_id}/content", scopeFiles, a.content},
+		{"DELETE /v1/files/{file_id}", scopeFiles, a.answer(a.remove)},
+		{"DELETE /v1/files", scopeFiles, a.answer(a.remove)}, // MiniMax's clients: the id is a parameter, or in the body
+	}
+}
+
+// oaPurposes are what OpenAI's clients may upload a file for.
+var oaPurposes = []string{"vision", "user_data", "assistants", "batch", "fine-tune", "evals"}
+
+// Bounds of expires_after.seconds, as OpenAI has them.
+const (
+	expiryLeast = 3600
+	expiryMost  = 30 * 24 * 3600
+)
+
+var (
+	sharedUploadForm = mmForm{
+		{name: "purpose", kind: mmText, need: true, oneOf: append(slices.Clone(oaPurposes), slices.DeleteFunc(slices.Clone(filePurposes), func(s string) bool { return slices.Contains(oaPurposes, s) })...)},
+		{name: "file", kind: mmAny, need: true},
+		{name: "expires_after[anchor]", kind: mmText, oneOf: []string{"created_at"}},
+		{name: "expires_after[seconds]", kind: mmWhole, from: expiryLeast, to: expiryMost},
+	}
+	sharedListForm = mmForm{
+		{name: "purpose", kind: mmText, most: 64},
+		{name: "after", kind: mmFileID},
+		{name: "limit", kind: mmWhole, from: 1, to: MaxFilesPage},
+		{name: "order", kind: mmText, oneOf: []string{"asc", "desc"}},
+	}
+)
+
+// fileObject is a file in OpenAI's form.
+type fileObject struct {
+	ID        string `json:"id"` // what input_reference.file_id takes
+	Object    string `json:"object"`
+	Bytes     int64  `json:"bytes"`
+	CreatedAt int64  `json:"created_at"` // Unix seconds
+	ExpiresAt *int64 `json:"expires_at"`
+	Name      string `json:"filename"`
+	Purpose   string `json:"purpose"`
+	Status    string `json:"status"` // "processed"
+}
+
+func fileObjectOf(f store.File) fileObject {
+	return fileObject{
+		ID: fileName(f.ID), Object: "file", Bytes: f.Bytes, CreatedAt: f.CreatedAt.Unix(), ExpiresAt: unix(f.ExpiresAt),
+		Name: f.Name, Purpose: f.Purpose, Status: "processed",
+	}
+}
+
+// sharedFile is a file in both forms.
+type sharedFile struct {
+	fileObject
+	File fileAnswer `json:"file"`
+	Base baseResp   `json:"base_resp"`
+}
+
+// sharedList is a page of files in both forms.
+type sharedList struct {
+	Object  string       `json:"object"` // "list"
+	Data    []fileObject `json:"data"`
+	FirstID *string      `json:"first_id"`
+	LastID  *string      `json:"last_id"`
+	HasMore bool         `json:"has_more"`
+	Files   []fileAnswer `json:"files"`
+	Base    baseResp     `json:"base_resp"`
+}
+
+// sharedGone confirms a deletion in both forms.
+type sharedGone struct {
+	ID      string   `json:"id"`
+	Object  string   `json:"object"` // "file"
+	Deleted bool     `json:"deleted"`
+	FileID  int64    `json:"file_id"`
+	Base    baseResp `json:"base_resp"`
+}
+
+// answer makes a handler of a function that returns what is to be written.
+func (a *sharedFiles) answer(f func(*http.Request, auth.Principal) (any, error)) func(http.ResponseWriter, *http.Request, auth.Principal) {
+	return func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+		v, err := f(r, who)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		traced(w, r)
+		mmWrite(w, http.StatusOK, v)
+	}
+}
+
+func (a *sharedFiles) fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
+
+func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
+	v, file, err := sharedUploadForm.readUpload(r)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	f, err := a.v1.b.AddFile(r.Context(), who, NewFile{
+		Purpose: v.text("purpose"), Name: file.name, Keep: time.Duration(v.whole("expires_after[seconds]", 0)) * time.Second,
+	}, file)
+	if err != nil {
+		return nil, err
+	}
+	return sharedFile{fileObjectOf(f), fileOf(f), mmOK}, nil
+}
+
+func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
+	v, err := sharedListForm.readURL(r)
+	if err == nil {
+		err = sharedListForm.onlyKnown(r.URL.Query())
+	}
+	if err != nil {
+		return nil, err
+	}
+	limit := int(v.whole("limit", MaxFilesPage))
+	files, err := a.v1.b.Files(r.Context(), who, store.FileFilter{
+		Purpose: v.text("purpose"), After: v.whole("after", 0), Ascending: v.text("order") == "asc", Limit: limit + 1, // one more tells whether there are more
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := sharedList{Object: "list", Data: []fileObject{}, Files: []fileAnswer{}, HasMore: len(files) > limit, Base: mmOK}
+	for _, f := range files[:min(limit, len(files))] {
+		out.Data, out.Files = append(out.Data, fileObjectOf(f)), append(out.Files, fileOf(f))
+	}
+	if n := len(out.Data); n > 0 {
+		out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
+	}
+	return out, nil
+}
+
+// asked is the file that a request names.
+func (a *sharedFiles) asked(r *http.Request, who auth.Principal) (store.File, error) {
+	if id := r.PathValue("file_id"); id != "" {
+		if _, ok := parseFileID(id); !ok {
+			return store.File{}, job.Errorf(job.NotFound, "", "there is no file %.60q", strings.ToValidUTF8(id, "?"))
+		}
+	}
+	return a.v1.fileAsked(r, who)
+}
+
+func (a *sharedFiles) retrieve(r *http.Request, who auth.Principal) (any, error) {
+	f, err := a.asked(r, who)
+	if err != nil {
+		return nil, err
+	}
+	out := sharedFile{fileObjectOf(f), fileOf(f), mmOK}
+	out.File.DownloadURL = linkFor(r, a.v1.b.FileURL(r.Context(), f, linkTime))
+	return out, nil
+}
+
+// content answers with a file's bytes.
+func (a *sharedFiles) content(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	f, err := a.asked(r, who)
+	if err == nil {
+		err = serveBlob(w, r, a.v1.b, f.Key, f.Name)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *sharedFiles) remove(r *http.Request, who auth.Principal) (any, error) {
+	f, err := a.asked(r, who)
+	if err != nil {
+		return nil, err
+	}
+	return sharedGone{ID: fileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: mmOK}, a.v1.b.DeleteFile(r.Context(), who, f.ID)
+}
+
+// filePrefix begins the ids of files.
+const filePrefix = "file_"
+
+// fileName is a file's id as all APIs but MiniMax's write it.
+func fileName(id int64) string { return filePrefix + strconv.FormatInt(id, 10) }
+
+// parseFileID reads a file's id as any of the APIs writes it: "file_" and
+// digits, or the digits alone.
+func parseFileID(s string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(s, filePrefix), 10, 64)
+	return n, err == nil && n > 0
+}
+
+// onlyKnown refuses parameters of a URL that the table has not, but for the
+// group that old clients of MiniMax name in every URL.
+func (f mmForm) onlyKnown(q url.Values) error {
+	for name := range q {
+		if name != "GroupId" && !slices.ContainsFunc(f, func(field mmField) bool { return field.name == name }) {
+			return unknownField(name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/store"
+)
+
+// TestOtherEncoders: a film that is written otherwise than usual says so.
+func TestOtherEncoders(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in for ffmpeg is a shell script")
+	}
+	for name, c := range map[string]struct{ script, mime, note string }{
+		"MPEG-4 Part 2": {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) cat >/dev/null;; esac`, "video/mp4", "which browsers do not play"},
+		"none":          {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP},
+		"libx264":       {`case "$*" in *-encoders*) echo " V....D libx264 x";; *) cat >/dev/null;; esac`, "video/mp4", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tool := filepath.Join(t.TempDir(), "ffmpeg")
+			if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+c.script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("KINORA_FFMPEG", tool)
+			g := newRig(t, store.SQLite, nil)
+			j := g.submit(job.Spec{Kind: job.Video, Seconds: 1})
+			g.work()
+			got := g.get(j)
+			if got.State != job.Succeeded {
+				t.Fatalf("%+v, %v", got, got.Error)
+			}
+			film, _ := got.Result.File(job.RoleVideo)
+			if notes := strings.Join(got.Notes(), "\n"); film.ContentType != c.mime || !strings.Contains(notes, c.note) || (notes == "") != (c.note == "") {
+				t.Errorf("it is %s, and says %q; want %s and %q", film.ContentType, notes, c.mime, c.note)
+			}
+		})
+	}
+}

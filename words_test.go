@@ -1,0 +1,37 @@
+package kinora
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestPromptNotes: the model inside the binary says which words it was never
+// taught; of other models and weights that is not known.
+func TestPromptNotes(t *testing.T) {
+	m, err := Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reel := m.Info()
+	if got := reel.PromptNotes("a red ball"); got != nil {
+		t.Errorf("known words: %q", got)
+	}
+	got := reel.PromptNotes("a red elephant juggles")
+	if len(got) != 2 || !strings.HasPrefix(got[0], "reel was never taught elephant, juggles: ") || !strings.Contains(got[1], "cat, dog") {
+		t.Errorf("unknown words: %q", got)
+	}
+	got = reel.PromptNotes(strings.Repeat("x", 40) + " b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13")
+	if len(got) != 2 || !strings.Contains(got[0], strings.Repeat("x", 30)+"…, b1") || !strings.Contains(got[0], "b11 and 2 more") {
+		t.Errorf("many words: %q", got)
+	}
+	card, err := Open(t.Context(), "testcard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := card.Info().PromptNotes("elephant"); got != nil {
+		t.Errorf("the test card: %q", got)
+	}
+	if got := (&reelEngine{model: m.engine.(*reelEngine).model}).info().PromptNotes("elephant"); got != nil {
+		t.Errorf("other weights: %q", got)
+	}
+}
