@@ -104,8 +104,8 @@ var lists = map[string]string{
 	"delivery": "kinora webhooks deliveries --project NAME",
 }
 
-// told is an error as an operator wants it: with its cause, and as one of usage
-// where a value was wrong.
+// told is an error as an operator wants it: as one of usage where a value was
+// wrong, and with what to do where a thing is not there.
 func told(err error) error {
 	var e *job.Error
 	switch {
@@ -120,8 +120,6 @@ func told(err error) error {
 			}
 		}
 		return err
-	case e.Err != nil:
-		return fmt.Errorf("%w: %w", err, e.Err)
 	}
 	return err
 }

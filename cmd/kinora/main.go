@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -116,7 +117,7 @@ func report(ctx context.Context, err error, s streams) int {
 		number, _ := signalOf(ctx)
 		return exitSignal + int(number)
 	}
-	fmt.Fprintln(s.err, "kinora:", err)
+	fmt.Fprintln(s.err, "kinora:", job.Detail(err))
 	var usage usageError
 	if errors.As(err, &usage) || kinora.KindOf(err) == kinora.Invalid {
 		return exitUsage

@@ -112,9 +112,9 @@ func (c *projectsList) Run(ctx context.Context, s streams) error {
 			}
 		}
 		return table(s, func(line func(string, ...any)) {
-			line("NAME\tPLAN\tBALANCE\tHELD\tWEIGHT\tRUNNING\tIN FLIGHT\tCREATED\tDISABLED")
+			line("NAME\tPLAN\tBALANCE\tUSED\tHELD\tWEIGHT\tRUNNING\tIN FLIGHT\tCREATED\tDISABLED")
 			for i, p := range all {
-				line("%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", p.Name, p.Plan, usd(wallets[i].Balance), usd(wallets[i].Held),
+				line("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", p.Name, p.Plan, balance(&wallets[i]), usd(wallets[i].Revenue), usd(wallets[i].Held),
 					p.Weight, limit(p.MaxRunning), limit(p.MaxInFlight), day(p.CreatedAt), day(p.DisabledAt))
 			}
 		})
@@ -163,7 +163,9 @@ func show(ctx context.Context, s streams, b *books, p store.Project) error {
 		line("id\t%d", p.ID)
 		line("plan\t%s", p.Plan)
 		line("pays\t%s", pays)
-		line("balance\t%s", usd(a.Balance))
+		if a.HasBalance {
+			line("balance\t%s", usd(a.Balance))
+		}
 		line("held by jobs\t%s", usd(a.Held))
 		if a.CreditsTotal > 0 {
 			line("credits\t%s of %s left until %s", usd(a.CreditsTotal-a.CreditsUsed), usd(a.CreditsTotal), day(a.PeriodEnds))
@@ -179,6 +181,14 @@ func show(ctx context.Context, s streams, b *books, p store.Project) error {
 			line("disabled\t%s", day(p.DisabledAt))
 		}
 	})
+}
+
+// balance is a balance in a table.
+func balance(w *store.Wallet) string {
+	if !w.HasBalance() {
+		return "-"
+	}
+	return usd(w.Balance)
 }
 
 func atMost(n int) string {
@@ -282,6 +292,10 @@ func (c *projectsDeposit) Run(ctx context.Context, s streams) error {
 		}
 		if !done {
 			fmt.Fprintf(s.err, "note: there is a deposit %s already: nothing was changed\n", c.Ref)
+		}
+		if !w.HasBalance() { // as what was paid in was paid out again
+			fmt.Fprintf(s.out, "%s may spend without a limit, and has no balance\n", p.Name)
+			return nil
 		}
 		fmt.Fprintf(s.out, "the balance of %s is %s\n", p.Name, usd(w.Balance))
 		return nil

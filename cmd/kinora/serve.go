@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/server"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -84,6 +85,15 @@ func (c *serverFlags) read() (server.Config, error) {
 	return cfg, err
 }
 
+// withCause writes an error into the log with the cause that its reader outside
+// is not shown.
+func withCause(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok && err != nil {
+		a.Value = slog.StringValue(job.Detail(err))
+	}
+	return a
+}
+
 // serve runs a process of the server, which listens if it is to.
 func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error {
 	if err := cfg.Check(kinora.Models()); err != nil {
@@ -107,6 +117,9 @@ func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error
 		}
 		defer ln.Close()
 		cfg.Listen = ln.Addr().String()
+	}
+	if err := server.UseTemp(cfg); err != nil {
+		return ours(err)
 	}
 	srv, err := server.New(ctx, server.Options{Config: cfg, Engines: engines, Log: log})
 	if err != nil {
@@ -143,7 +156,7 @@ func sayKeys(w io.Writer, k auth.FirstKeys) {
 }
 
 func newLog(w io.Writer, cfg server.Config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.Log.Level}
+	o := &slog.HandlerOptions{Level: cfg.Log.Level, ReplaceAttr: withCause}
 	if cfg.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

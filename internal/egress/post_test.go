@@ -87,3 +87,34 @@ func TestPostTellsTheStatus(t *testing.T) {
 		t.Errorf("status %d of no answer", status)
 	}
 }
+
+// TestTell: the status is all that a telling is about.
+func TestTell(t *testing.T) {
+	rest := make(chan struct{})
+	t.Cleanup(func() { close(rest) })
+	for name, tt := range map[string]struct {
+		answer string
+		status int
+	}{
+		"cut short": {"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nhalf", 202},
+		"broken":    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz", 200},
+		"a failure": {"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\nhalf", 500},
+		"no answer": {"", 0},
+	} {
+		c := mustClient(t, allowed, seams{})
+		url := raw(t, func(c net.Conn) { io.WriteString(c, tt.answer) })
+		status, err := c.Tell(t.Context(), url, nil, []byte("{}"))
+		if status != tt.status || (err == nil) != (tt.status != 0) {
+			t.Errorf("%s: %d, %v, want %d", name, status, err, tt.status)
+		}
+	}
+	// An endless one is left: the request's own time does not run out.
+	c := mustClient(t, Options{Allow: allowed.Allow, Timeout: time.Hour}, seams{stall: time.Hour})
+	url := raw(t, func(c net.Conn) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n.")
+		<-rest
+	})
+	if status, err := c.Tell(t.Context(), url, nil, nil); status != 200 || err != nil {
+		t.Errorf("without an end: %d, %v", status, err)
+	}
+}

@@ -3,6 +3,8 @@ package job
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 	"time"
 )
 
@@ -55,6 +57,55 @@ func (e *Error) Error() string { return e.Message }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Detail is what the cause says; "" where there is none. It is for logs only.
+func (e *Error) Detail() string {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Error()
+}
+
+// Detail is the text of an error as an operator needs it: with the causes that
+// its parts hide from customers, which are those with a Detail of their own.
+func Detail(err error) string {
+	text := err.Error()
+	for part := range parts(err) {
+		hidden, ok := part.(interface{ Detail() string }) //nolint:errorlint // each part is looked at
+		if !ok {
+			continue
+		}
+		if more := hidden.Detail(); !strings.Contains(text, more) {
+			text += ": " + more
+		}
+	}
+	return text
+}
+
+// parts are an error and all that it wraps, the outer before the inner.
+func parts(err error) iter.Seq[error] {
+	return func(yield func(error) bool) { walk(err, yield) }
+}
+
+func walk(err error, yield func(error) bool) bool {
+	if err == nil {
+		return true
+	}
+	if !yield(err) {
+		return false
+	}
+	switch e := err.(type) { //nolint:errorlint // as errors.As does it
+	case interface{ Unwrap() error }:
+		return walk(e.Unwrap(), yield)
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			if !walk(one, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // Errorf makes an error with a message.
 func Errorf(code Code, param, format string, args ...any) *Error {

@@ -176,7 +176,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w", err)
+		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer remove()
 	size, err := stage(dir, parts)
@@ -345,7 +345,7 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 	for f := NewFrame(to.W, to.H); ; {
 		err := r.Next(f)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return p.whole(r, to.FPS)
 		}
 		if err != nil {
 			return &BadPart{p.path, err}
@@ -354,6 +354,16 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 			return err
 		}
 	}
+}
+
+// whole returns an error for a part whose end could not be read. ffmpeg goes on
+// after a file that ends too early, and says so.
+func (p part) whole(r *VideoReader, fps float64) error {
+	read, said := float64(r.Frames())/fps, r.p.stderr.String()
+	if want := p.info.Duration.Seconds(); said != "" && read < 0.9*want-0.5 {
+		return &BadPart{p.path, fmt.Errorf("media: %s is damaged: of its %.1f s only %.1f can be read: %s", p.path, want, read, said)}
+	}
+	return nil
 }
 
 // named is the part whose metadata the whole gets.

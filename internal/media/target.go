@@ -43,7 +43,7 @@ func (t *target) done() {
 func newTemporary() (*target, error) {
 	f, err := scratch.Create(os.TempDir())
 	if err != nil {
-		return nil, fmt.Errorf("media: opening a temporary file: %w", err)
+		return nil, fmt.Errorf("media: opening a temporary file: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	return &target{temp: f}, nil
 }

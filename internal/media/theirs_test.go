@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -367,6 +368,27 @@ func TestVideoCut(t *testing.T) {
 	if len(got) != 48 || p.info.Duration != 2*time.Second || psnr(got[0], scene(96, 64, 24)) < 28 || psnr(got[24], scene(96, 64, 24)) < 28 {
 		t.Errorf("twice the second second of a film is %d frames and %v; the first is at %.1f dB", len(got), p.info.Duration, psnr(got[0], scene(96, 64, 24)))
 	}
+}
+
+// TestJoinDamaged: a download that was cut off is no film to be joined, also
+// where it is drawn anew.
+func TestJoinDamaged(t *testing.T) {
+	dir := t.TempDir()
+	good := shot{"good.mp4", 64, 48, 5, 0, 12, Meta{}}.take(t, dir)
+	long := film(t, 96, 64, 96)
+	data, err := os.ReadFile(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(dir, "cut.mp4")
+	if err := os.WriteFile(cut, data[:len(data)*2/5], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := (*BadPart)(nil)
+	if err := Join(t.Context(), filepath.Join(dir, "x.mp4"), []string{good, cut}, JoinOptions{}); !errors.As(err, &bad) || bad.Path != cut || !strings.Contains(err.Error(), "is damaged: of its 4.0 s only") {
+		t.Errorf("%v", err)
+	}
+	onlyFiles(t, dir, "cut.mp4", "good.mp4")
 }
 
 // TestCoverIsNoVideo: a song with a cover has no video, and no picture to go on

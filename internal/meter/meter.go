@@ -229,8 +229,10 @@ func (m *Meter) Sweep(ctx context.Context) (refunded int, err error) {
 
 // Allowance is what a project may still spend, in micros.
 type Allowance struct {
-	Balance      int64     `json:"balance"` // below zero: owed
-	Held         int64     `json:"held"`    // reserved by work that is not over
+	Balance      int64     `json:"balance"`     // below zero: owed
+	HasBalance   bool      `json:"has_balance"` // else Used is what there is to say
+	Used         int64     `json:"used"`        // what was charged so far
+	Held         int64     `json:"held"`        // reserved by work that is not over
 	CreditsTotal int64     `json:"credits_total"`
 	CreditsUsed  int64     `json:"credits_used"` // or held
 	PeriodEnds   time.Time `json:"period_ends,omitzero"`
@@ -258,7 +260,7 @@ func (m *Meter) Allowance(ctx context.Context, p store.Project) (Allowance, erro
 		}
 	}
 	return Allowance{
-		Balance: w.Balance, Held: w.Held, CreditsTotal: w.PeriodCredits, CreditsUsed: w.PeriodCredits - w.Credits, PeriodEnds: w.PeriodEnds,
+		Balance: w.Balance, HasBalance: w.HasBalance(), Used: w.Revenue, Held: w.Held, CreditsTotal: w.PeriodCredits, CreditsUsed: w.PeriodCredits - w.Credits, PeriodEnds: w.PeriodEnds,
 		Spendable: w.Credits + w.Balance - w.Least, Unlimited: plan.Unbilled || w.Least == -store.NoDebtLimit,
 	}, nil
 }

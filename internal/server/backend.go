@@ -176,6 +176,8 @@ type Allowance struct {
 	Plan            string
 	Postpaid        bool
 	Balance         int64 // micros
+	HasBalance      bool  // else Used is what there is to say
+	Used            int64 // micros, charged so far
 	Held            int64 // micros, reserved by jobs in flight
 	CreditsTotal    int64 // micros, of the plan's period
 	CreditsUsed     int64

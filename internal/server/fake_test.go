@@ -93,7 +93,7 @@ func newFake() *fake {
 			offer("MiniMax-Hailuo-2.3", job.MiniMaxV1), offer("MiniMax-Hailuo-2.3-Fast", job.MiniMaxV1), offer("abab-video-1", job.MiniMaxV1), offer("image-01", job.MiniMaxV1),
 			offer("image-01-live", job.MiniMaxV1), offer("MiniMax-H3", job.MiniMaxV2),
 		},
-		allowance: Allowance{Plan: "free", Balance: 5_000_000, Held: 270_000, CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: made.AddDate(0, 1, 0), MaxJobsInFlight: 100},
+		allowance: Allowance{Plan: "free", Balance: 5_000_000, HasBalance: true, Held: 270_000, CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: made.AddDate(0, 1, 0), MaxJobsInFlight: 100},
 	}
 }
 

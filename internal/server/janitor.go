@@ -36,6 +36,7 @@ func (s *Server) janitor(ctx context.Context) {
 func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 	s.runner.Tidy()
 	now := time.Now()
+	s.tidyTemp(now)
 	for {
 		keys, n, err := s.db.ForgetJobs(ctx, now.Add(-s.cfg.Keep.Jobs), janitorBatch)
 		if err != nil {

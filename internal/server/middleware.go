@@ -107,7 +107,7 @@ func (s *Server) finish(r *http.Request, rec *recorder, info *requestInfo, took 
 		attrs = append(attrs, slog.Int64("project", info.project))
 	}
 	if info.err != nil {
-		attrs = append(attrs, slog.String("error", info.err.Error()))
+		attrs = append(attrs, slog.Any("error", info.err))
 	}
 	s.log.LogAttrs(r.Context(), level, "request", attrs...)
 }

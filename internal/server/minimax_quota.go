@@ -21,8 +21,9 @@ type remainsAnswer struct {
 	Models []modelRemains `json:"model_remains"`
 	// Beyond MiniMax's form: in dollars.
 	Plan    string   `json:"plan"`
-	Balance string   `json:"balance"`
-	Held    string   `json:"held"` // of the balance, by jobs in flight
+	Balance string   `json:"balance,omitempty"` // not of one without a limit
+	Used    string   `json:"used"`              // charged so far
+	Held    string   `json:"held"`              // by jobs in flight
 	Base    baseResp `json:"base_resp"`
 }
 
@@ -59,7 +60,10 @@ func (a *minimaxV1) remains(w http.ResponseWriter, r *http.Request, who auth.Pri
 }
 
 func remainsOf(u Allowance, now time.Time) remainsAnswer {
-	out := remainsAnswer{Plan: u.Plan, Balance: dollars(u.Balance), Held: dollars(u.Held), Base: mmOK}
+	out := remainsAnswer{Plan: u.Plan, Used: dollars(u.Used), Held: dollars(u.Held), Base: mmOK}
+	if u.HasBalance {
+		out.Balance = dollars(u.Balance)
+	}
 	quota := func(name string, total, used int64, bounded bool) {
 		m := modelRemains{Name: name, Start: now.UnixMilli(), End: now.UnixMilli(), Percent: 100, WeekPercent: 100, Status: unlimited, WeekStatus: unlimited}
 		if u.PeriodEnds.After(now) {

@@ -94,7 +94,8 @@ type nativeProject struct {
 	Sponsored   bool       `json:"sponsored" doc:"It may be shown a sponsor while it waits."`
 	CreatedAt   time.Time  `json:"created_at"`
 	DisabledAt  *time.Time `json:"disabled_at,omitempty" doc:"Since when its keys are refused."`
-	BalanceUSD  string     `json:"balance_usd,omitempty" doc:"Not in lists."`
+	BalanceUSD  string     `json:"balance_usd,omitempty" doc:"Not in lists, nor where a project may spend without a limit and no deposit was noted: used_usd tells."`
+	UsedUSD     string     `json:"used_usd,omitempty" doc:"What was charged so far. Not in lists."`
 	HeldUSD     string     `json:"held_usd,omitempty" doc:"Set aside for jobs in flight. Not in lists."`
 }
 
@@ -109,7 +110,10 @@ func projectOf(p store.Project) nativeProject {
 func (n *native) withWallet(ctx context.Context, p store.Project) (*projectOut, error) {
 	w, err := n.Tenants.Wallet(ctx, p.ID)
 	out := &projectOut{projectOf(p)}
-	out.Body.BalanceUSD, out.Body.HeldUSD = store.Dollars(w.Balance).String(), store.Dollars(w.Held).String()
+	out.Body.UsedUSD, out.Body.HeldUSD = store.Dollars(w.Revenue).String(), store.Dollars(w.Held).String()
+	if w.HasBalance() {
+		out.Body.BalanceUSD = store.Dollars(w.Balance).String()
+	}
 	return out, err
 }
 

@@ -38,7 +38,8 @@ type account struct {
 	Project       string     `json:"project" doc:"Its name."`
 	Plan          string     `json:"plan"`
 	Postpaid      bool       `json:"postpaid" doc:"It may owe money."`
-	BalanceUSD    string     `json:"balance_usd" doc:"What was paid in and is not used; below zero, what is owed."`
+	BalanceUSD    string     `json:"balance_usd,omitempty" doc:"What was paid in and is not used; below zero, what is owed. Absent where a project may spend without a limit and no deposit was noted: used_usd tells."`
+	UsedUSD       string     `json:"used_usd" doc:"What was charged so far."`
 	HeldUSD       string     `json:"held_usd" doc:"Set aside for jobs in flight."`
 	CreditsUSD    string     `json:"credits_usd" doc:"What the plan grants in this period."`
 	CreditsUsed   string     `json:"credits_used_usd" doc:"How much of it is used."`
@@ -97,10 +98,14 @@ func (n *native) addUsage() {
 		who := principal(ctx)
 		u, err := n.Backend.Usage(ctx, who)
 		usd := func(micros int64) string { return store.Dollars(micros).String() }
-		return &accountOut{account{
-			Project: who.Project.Name, Plan: u.Plan, Postpaid: u.Postpaid, BalanceUSD: usd(u.Balance), HeldUSD: usd(u.Held), CreditsUSD: usd(u.CreditsTotal),
+		out := &accountOut{account{
+			Project: who.Project.Name, Plan: u.Plan, Postpaid: u.Postpaid, UsedUSD: usd(u.Used), HeldUSD: usd(u.Held), CreditsUSD: usd(u.CreditsTotal),
 			CreditsUsed: usd(u.CreditsUsed), PeriodEnds: timeOf(u.PeriodEnds), JobsInFlight: u.JobsInFlight, MaxJobsFlight: u.MaxJobsInFlight, Scopes: who.Key.Scopes,
-		}}, err
+		}}
+		if u.HasBalance {
+			out.Body.BalanceUSD = usd(u.Balance)
+		}
+		return out, err
 	})
 	export := operation{
 		id: "export-usage", method: http.MethodGet, path: "/v1/usage", scope: scopeUsage, tag: "usage", errors: []job.Code{job.Invalid},

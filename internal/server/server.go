@@ -2,11 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -104,7 +101,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log}); err != nil {
+	if s.db, err = store.Open(ctx, DatabaseOf(s.cfg), store.Options{Log: s.log, Deliveries: s.cfg.Webhooks.Workers}); err != nil {
 		return nil, err
 	}
 	s.db.OnChange(webhook.OnChange)
@@ -243,42 +240,6 @@ func wordsOf(path string) (words []string, err error) {
 	return words, nil
 }
 
-// linkKey is the secret that signs download links, made at the first start.
-func linkKey(data string) ([]byte, error) {
-	path := filepath.Join(data, linkKeyFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeLinkKey(path); err == nil || errors.Is(err, fs.ErrExist) {
-			text, err = os.ReadFile(path) // ours, or that of a process that was first
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the key of download links: %w", err)
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) < 32 {
-		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
-	}
-	return key, nil
-}
-
-// makeLinkKey writes a new key under another name and then gives it its own, so
-// that no other process reads half a key, and none is left by one that dies.
-func makeLinkKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // it never fails
-	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path) // fs.ErrExist when another was first
-}
-
 // routes is the table of all paths. A process that only runs jobs has those by
 // which it is watched, and no other.
 func (s *Server) routes() (*door, error) {
@@ -323,6 +284,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.blobs.Check(ctx) != nil {
 		err = errors.New("media cannot be written")
 	}
+	if err == nil {
+		if checkTemp(os.TempDir()) != nil {
+			err = errors.New("temporary files cannot be written: large uploads, sound and the joining of videos would fail")
+		}
+	}
 	select {
 	case <-s.stopping:
 		err = errors.New("the server is stopping")
@@ -351,7 +317,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails
 	defer stop()
-	qc := store.QueueConfig{Refund: s.service.meter.Refund, Deliverers: s.cfg.Webhooks.Workers}
+	qc := store.QueueConfig{Refund: s.service.meter.Refund}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
 	}

@@ -29,7 +29,7 @@ import (
 
 // realServer is a server on a database and a folder of its own, whose queue
 // does not run, and the keys of its first start.
-func realServer(t *testing.T, change func(*Config)) (*Server, auth.FirstKeys) {
+func realServer(t testing.TB, change func(*Config)) (*Server, auth.FirstKeys) {
 	t.Helper()
 	c := DefaultConfig()
 	c.Data = t.TempDir()
@@ -245,7 +245,7 @@ func TestClientBehindProxies(t *testing.T) {
 	}
 }
 
-func pngOf(t *testing.T, w, h int) []byte {
+func pngOf(t testing.TB, w, h int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i := range w {

@@ -351,7 +351,7 @@ func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, err
 	}
 	_, running, err := s.db.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
 	return Allowance{
-		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, Held: b.Held,
+		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, HasBalance: b.HasBalance, Used: b.Used, Held: b.Held,
 		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,
 		JobsInFlight: running, MaxJobsInFlight: who.Project.MaxInFlight,
 	}, err

@@ -110,7 +110,8 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
-	if err := text.JSON(data, &answer); err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" {
+	err = text.JSON(data, &answer)
+	if err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" || strings.ContainsRune(answer.Choices[0].Message.Content, 0) {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
 	}
 	return strings.TrimSpace(answer.Choices[0].Message.Content), nil

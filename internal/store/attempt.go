@@ -252,6 +252,9 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 	if err := db.rescueDeliveries(ctx, now); err != nil {
 		return requeued, failed, expired, err
 	}
+	if err := db.callAllWaiting(ctx); err != nil {
+		return requeued, failed, expired, err
+	}
 	return requeued, failed, expired, db.topUp(ctx, now)
 }
 

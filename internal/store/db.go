@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -38,6 +39,8 @@ const (
 	// connectWait is how long connecting to Postgres may take, unless its
 	// address has a connect_timeout.
 	connectWait = 5 * time.Second
+	// closeWait is how long Close waits for those who use a connection.
+	closeWait = 10 * time.Second
 	// openWait is how long Open waits for the database and its migrations.
 	openWait = 2 * time.Minute
 )
@@ -52,11 +55,15 @@ type Options struct {
 	Log *slog.Logger
 	// Readers is how many readers work at once; 0 is DefaultReaders.
 	Readers int
+	// Deliveries is how many deliveries of one project are under way at once; 0
+	// is DefaultDeliveries.
+	Deliveries int
 }
 
 // DB is an open database. It is safe for use by many goroutines.
 type DB struct {
 	dialect string
+	path    string // of SQLite's file
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -67,6 +74,9 @@ type DB struct {
 	written   *statements
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
+
+	deliveries int           // of one project that are under way at once
+	enqueued   chan struct{} // gets a value when this process enqueued something
 
 	hooks     []func(*Tx, job.Job) error
 	followers followers
@@ -80,7 +90,10 @@ type DB struct {
 // date. ParseAddress says what an address is. Several processes may open one database at the
 // same time.
 func Open(ctx context.Context, address string, o Options) (*DB, error) {
-	db := &DB{now: o.Now, log: o.Log, closed: make(chan struct{})}
+	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, enqueued: make(chan struct{}, 1), closed: make(chan struct{})}
+	if db.deliveries <= 0 {
+		db.deliveries = DefaultDeliveries
+	}
 	if db.now == nil {
 		db.now = time.Now
 	}
@@ -148,6 +161,7 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
+	db.path = path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("open the database: make its folder: %w", err)
 	}
@@ -193,7 +207,9 @@ func firstUse(ctx context.Context, writer *sql.DB) error {
 	}
 }
 
-// Close ends all connections. Writes that wait are told job.Unavailable.
+// Close ends all connections. Writes that wait are told job.Unavailable; what is
+// being read is waited for, up to closeWait. On SQLite everything is in the
+// database's own file afterwards, unless another process has it open.
 func (db *DB) Close() error {
 	var err error
 	db.closing.Do(func() {
@@ -201,21 +217,51 @@ func (db *DB) Close() error {
 		if db.group != nil {
 			db.group.wait()
 		}
+		// database/sql leaves connections open that somebody is using: also
+		// those of queries that were just cancelled. SQLite takes its log into
+		// the database, and removes it, when the last connection is closed.
+		err = errors.Join(idle(db.reader), idle(db.writer))
 		db.written.close()
 		db.readStmts.close()
 		if db.reader != nil && db.reader != db.writer {
-			err = db.reader.Close()
+			err = errors.Join(err, db.reader.Close())
 		}
 		if db.writer != nil {
-			if e := db.writer.Close(); e != nil {
-				err = e
-			}
+			err = errors.Join(err, db.checkpoint(), db.writer.Close())
 		}
 		if db.listener != nil {
 			db.listener.Close()
 		}
 	})
 	return err
+}
+
+// idle waits until nobody uses a connection of a pool any more.
+func idle(pool *sql.DB) error {
+	if pool == nil {
+		return nil
+	}
+	for end := time.Now().Add(closeWait); pool.Stats().InUse > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("close the database: %d connections were still in use after %v", pool.Stats().InUse, closeWait)
+		}
+	}
+	return nil
+}
+
+// checkpoint copies SQLite's log into the database's file, as far as no other
+// process is reading older pages.
+func (db *DB) checkpoint() error {
+	if db.dialect != SQLite || db.group == nil { // it was never open
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	var busy, pages, copied int
+	if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied); err != nil {
+		return fmt.Errorf("close the database: copy its log into its file, which the next start does too: %w", err)
+	}
+	return nil
 }
 
 // Ping reports whether the database answers.

@@ -102,6 +102,9 @@ func (w *groupWriter) group(first *write) {
 		if err != nil && r.err == nil {
 			r.err = err
 		}
+		if r.err == nil && len(r.tx.tickets)+len(r.tx.deliveries) > 0 {
+			w.db.wakeQueue()
+		}
 		if r.err == nil {
 			for _, f := range r.tx.after {
 				f()

@@ -85,6 +85,11 @@ type Wallet struct {
 	Anchor time.Time `json:"anchor,omitzero"`
 }
 
+// HasBalance reports whether the balance says anything: not of a project that
+// may spend without a limit, and for which no deposit was noted. There it is
+// what was used with a minus before it, and would be read as a debt.
+func (w *Wallet) HasBalance() bool { return w.Least != -NoDebtLimit || w.Deposits != 0 }
+
 // of is where an account's amount is kept.
 func (w *Wallet) of(a Account) *int64 {
 	switch a {

@@ -62,7 +62,7 @@ func (db *DB) migrateOnce(ctx context.Context) error {
 		return err
 	}
 	dialect := goose.DialectSQLite3
-	var driver riverdriver.Driver[*sql.Tx] = pollingDriver(db.writer)
+	var driver riverdriver.Driver[*sql.Tx] = db.sqliteDriver()
 	if db.dialect == Postgres {
 		dialect, driver = goose.DialectPostgres, riverdatabasesql.New(db.writer)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"github.com/kinora-video/kinora/internal/job"
 )
@@ -24,10 +23,10 @@ const (
 	deliveryQueue = "deliveries"
 
 	fetchCooldown = 20 * time.Millisecond
-	// SQLite cannot tell that something came, so River looks this often. A look
-	// that finds nothing costs about 0.1 ms and writes nothing.
-	pollSQLite   = 50 * time.Millisecond
-	pollPostgres = time.Second // beside LISTEN
+	// River looks by itself this often, beside LISTEN and our listener. On SQLite
+	// a look takes 1 ms, and our listener misses nothing.
+	pollSQLite   = 10 * time.Second
+	pollPostgres = time.Second
 
 	// ticketTime is how long a ticket may be worked on: River takes one for
 	// lost after that. It ends by itself long before.
@@ -45,8 +44,11 @@ const (
 
 	// DefaultReapEvery is how often leases, patience and tickets are looked at.
 	DefaultReapEvery = 2 * time.Second
-	// DefaultDeliverers is how many webhooks are delivered at once.
-	DefaultDeliverers = 8
+	// DefaultDeliverers is how many webhooks are delivered at once, of all
+	// projects. One takes a connection and some 50 KiB while its receiver is
+	// waited for; the bound is only for the machine's sake, as Options.Deliveries
+	// bounds each project.
+	DefaultDeliverers = 1000
 )
 
 // QueueConfig says what a process does for the queue.
@@ -93,23 +95,11 @@ type deliveryArgs struct {
 // Kind is the name of the kind of River job.
 func (deliveryArgs) Kind() string { return "delivery" }
 
-// sqliteDriver is River's driver without its imitation of LISTEN, a table that
-// each insert would write to: tickets are polled for.
-type sqliteDriver struct{ *riversqlite.Driver }
-
-// SupportsListener is false.
-func (sqliteDriver) SupportsListener() bool { return false }
-
-// SupportsListenNotify is false.
-func (sqliteDriver) SupportsListenNotify() bool { return false }
-
-func pollingDriver(pool *sql.DB) sqliteDriver { return sqliteDriver{riversqlite.New(pool)} }
-
 func (db *DB) riverDriver() riverdriver.Driver[*sql.Tx] {
 	if db.dialect == Postgres {
 		return riverdatabasesql.NewWithPgxListener(db.writer, db.listener)
 	}
-	return pollingDriver(db.writer)
+	return db.sqliteDriver()
 }
 
 // riverLog passes on what River warns of.
@@ -175,7 +165,7 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 		ReindexerSchedule:           river.NeverSchedule(),
 	}
 	if db.dialect == SQLite {
-		rc.PollOnly, rc.FetchPollInterval = true, pollSQLite
+		rc.FetchPollInterval = pollSQLite
 	}
 	if c.Work != nil {
 		rc.Queues[ticketQueue] = river.QueueConfig{MaxWorkers: c.Workers}

@@ -70,6 +70,10 @@ type Delivery struct {
 	LastError  string
 	CreatedAt  time.Time
 	FinishedAt time.Time
+	// Waits says, in the answer of BeginDelivery, that as many deliveries of the
+	// project are under way as may be: the store calls this one when its turn
+	// has come.
+	Waits bool
 }
 
 // Limits of webhooks.
@@ -190,6 +194,9 @@ func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func
 // DeleteEndpoint removes an endpoint; what is on its way to it fails.
 func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.oneByOne(ctx, project); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, `DELETE FROM endpoints WHERE project = $1 AND id = $2`, project, id)
 		if err != nil {
 			return err
@@ -199,7 +206,10 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, last_error = 'the webhook was removed', finished_at = $2, busy_until = 0 WHERE endpoint = $3 AND state = $4`,
 			DeliveryFailed, millis(tx.Now()), id, DeliveryPending)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.callWaiting(ctx, project)
 	})
 }
 
@@ -244,14 +254,27 @@ func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eve
 	if err != nil {
 		return err
 	}
+	if err := tx.oneByOne(ctx, j.Project); err != nil {
+		return err
+	}
+	room, err := tx.roomToDeliver(ctx, j.Project)
+	if err != nil {
+		return err
+	}
+	busy := 0
+	if room == 0 {
+		busy = inLine
+	}
 	for _, d := range ds {
 		d.ID, d.EventID = NewID(), eventID()
-		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (`+deliveryColumns+`, busy_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, '', $11, 0, 0)`,
-			d.ID, j.Project, d.Endpoint, d.URL, d.Form, d.Event, d.EventID, j.ID, string(snapshot), DeliveryPending, millis(tx.Now()))
+		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (`+deliveryColumns+`, busy_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, '', $11, 0, $12)`,
+			d.ID, j.Project, d.Endpoint, d.URL, d.Form, d.Event, d.EventID, j.ID, string(snapshot), DeliveryPending, millis(tx.Now()), busy)
 		if err != nil {
 			return fmt.Errorf("keeping a delivery: %w", err)
 		}
-		tx.EnqueueDelivery(d.ID, time.Time{})
+		if busy != inLine {
+			tx.EnqueueDelivery(d.ID, time.Time{})
+		}
 	}
 	return nil
 }
@@ -306,21 +329,34 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery,
 
 // BeginDelivery gives a delivery that is due to one sender: until a time has
 // passed or Attempted is called nobody else gets it. ok is false when it is over,
-// not due yet, or another's; d then says which, and is zero when there is none.
+// not due yet, another's, or has to wait for others of its project; d then says
+// which, and is zero when there is none.
 // One whose time passes is put into the queue again by Reap, as its sender was
 // lost.
 func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (d Delivery, ok bool, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		now := millis(tx.Now())
+		d, ok = Delivery{}, false
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
+			return err
+		}
+		room, err := tx.roomToDeliver(ctx, project)
+		if err != nil {
+			return err
+		}
+		until := int64(inLine)
+		if room > 0 {
+			until = millis(tx.Now().Add(busy))
+		}
 		d, err = scanDelivery(tx.QueryRowContext(ctx, `UPDATE deliveries SET busy_until = $1 WHERE id = $2 AND state = $3 AND busy_until <= $4 AND next_at <= $4 RETURNING `+deliveryColumns,
-			millis(tx.Now().Add(busy)), id, DeliveryPending, now))
-		if ok = err == nil; ok || !errors.Is(err, sql.ErrNoRows) {
+			until, id, DeliveryPending, millis(tx.Now())))
+		ok, d.Waits = err == nil && room > 0, err == nil && room == 0
+		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		d, err = scanDelivery(tx.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1`, id))
 		if errors.Is(err, sql.ErrNoRows) {
-			d = Delivery{}
-			return nil
+			d, err = Delivery{}, nil
 		}
 		return err
 	})
@@ -330,8 +366,14 @@ func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (
 // ReleaseDelivery gives up an attempt that was begun, as if it had not been.
 func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1`, id)
-		return err
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET busy_until = 0 WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return tx.callWaiting(ctx, project)
 	})
 }
 
@@ -381,6 +423,12 @@ func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
 		if err := json.Unmarshal(entry.EncodedArgs, &args); err != nil {
 			return fmt.Errorf("read entry %d of the queue: %w", entry.ID, err)
 		}
+		// Most have a sender that waits for its receiver: that costs no write.
+		if held, err := db.hasSender(ctx, args.ID, now); err != nil {
+			return err
+		} else if held {
+			continue
+		}
 		err := db.Write(ctx, func(tx *Tx) error {
 			if freed, err := tx.freeDelivery(ctx, args.ID, 0, now); err != nil || !freed {
 				return err
@@ -396,6 +444,17 @@ func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// hasSender reports whether somebody is at a delivery.
+func (db *DB) hasSender(ctx context.Context, id int64, now time.Time) (held bool, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		var n int
+		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM deliveries WHERE id = $1 AND busy_until > $2`, id, millis(now)).Scan(&n)
+		held = n > 0
+		return err
+	})
+	return held, err
 }
 
 // errEntryLives undoes the rescue of what was not lost.
@@ -439,9 +498,16 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 		if state != DeliveryPending {
 			finished = millis(tx.Now())
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5, busy_until = 0
+		project, err := tx.projectOfDelivery(ctx, id)
+		if err != nil || project == 0 {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = $1, attempts = attempts + 1, next_at = $2, last_status = $3, last_error = $4, finished_at = $5, busy_until = 0
 			WHERE id = $6 AND state = $7`, state, millis(next), status, why, finished, id, DeliveryPending)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.callWaiting(ctx, project)
 	})
 }
 

@@ -10,6 +10,7 @@
 package webhook
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -128,9 +129,15 @@ type Renderer interface {
 	Render(ctx context.Context, d store.Delivery) ([]byte, error)
 }
 
-// Poster sends a body; egress.Client is one.
+// Poster asks a URL and reads its answer; egress.Client is one.
 type Poster interface {
 	Post(ctx context.Context, url string, header http.Header, body []byte) (status int, answer []byte, err error)
+}
+
+// Teller tells a URL something and learns the status of its answer; egress.Client
+// is one.
+type Teller interface {
+	Tell(ctx context.Context, url string, header http.Header, body []byte) (status int, err error)
 }
 
 // Deliveries is what the sender needs of the store.
@@ -152,7 +159,7 @@ const beside = 5 * time.Second
 // Sender sends deliveries. Set its fields before its first use.
 type Sender struct {
 	Store   Deliveries
-	To      Poster
+	To      Teller
 	Render  Renderer
 	Timeout time.Duration    // of an attempt; 0 is DefaultTimeout
 	Now     func() time.Time // nil is time.Now
@@ -175,7 +182,7 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, er
 		return s.wait(d), nil
 	}
 	status, err := s.attempt(ctx, d)
-	if ctx.Err() != nil { // the server is going down: not the receiver's fault
+	if err != nil && ctx.Err() != nil { // the server is going down: not the receiver's fault
 		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
 		defer cancel()
 		return 0, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(soon, id))
@@ -193,7 +200,10 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, er
 		next = s.now().Add(again)
 	}
 	s.count(delivered, again)
-	return again, s.Store.Attempted(ctx, id, status, why, delivered, next)
+	// What the receiver has taken is noted even as the server goes down.
+	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
+	defer cancel()
+	return again, s.Store.Attempted(noting, id, status, why, delivered, next)
 }
 
 // wait is when to look again after a delivery that could not be begun. The
@@ -201,7 +211,7 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, er
 // the delivery is over.
 func (s *Sender) wait(d store.Delivery) time.Duration {
 	switch until := d.NextAt.Sub(s.now()); {
-	case d.State != store.DeliveryPending:
+	case d.State != store.DeliveryPending, d.Waits: // it is over, or will be called
 		return 0
 	case until > 0:
 		return until
@@ -257,7 +267,7 @@ func (s *Sender) attempt(ctx context.Context, d store.Delivery) (status int, err
 	}
 	asking, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
-	status, _, err = s.To.Post(asking, d.URL, header, body)
+	status, err = s.To.Tell(asking, d.URL, header, body)
 	switch {
 	case err != nil:
 		return status, err
@@ -317,17 +327,25 @@ func (c Challenger) Challenge(ctx context.Context, url string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if echoes(status, answer, word) {
+		return nil // whatever became of the rest of the answer
+	}
 	if err != nil {
 		return &job.Error{Code: job.Invalid, Param: "callback_url", Message: "callback_url did not answer its challenge: " + err.Error(), Err: err}
 	}
+	return job.Errorf(job.Invalid, "callback_url",
+		"callback_url must answer a POST of {\"challenge\": \"…\"} with the same, within %v; it answered with status %d", ChallengeTime, status)
+}
+
+// echoes reports whether an answer begins with the word that was asked for. What
+// follows it, or is missing, decides nothing.
+func echoes(status int, answer []byte, word string) bool {
 	var got struct {
 		Challenge string `json:"challenge"`
 	}
-	if status < 200 || status > 299 || text.JSON(answer, &got) != nil || subtle.ConstantTimeCompare([]byte(got.Challenge), []byte(word)) != 1 {
-		return job.Errorf(job.Invalid, "callback_url",
-			"callback_url must answer a POST of {\"challenge\": \"…\"} with the same, within %v; it answered with status %d", ChallengeTime, status)
-	}
-	return nil
+	first := json.NewDecoder(text.NewReader(bytes.NewReader(answer)))
+	return status >= 200 && status <= 299 && first.Decode(&got) == nil &&
+		subtle.ConstantTimeCompare([]byte(got.Challenge), []byte(word)) == 1
 }
 
 // Hook posts what moderation asks to the operator's own service, signed where

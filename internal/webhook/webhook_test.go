@@ -1,16 +1,22 @@
 package webhook
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
 )
@@ -82,6 +88,11 @@ func (r *receiver) Post(_ context.Context, url string, h http.Header, body []byt
 		return r.status, r.answer(body), r.err
 	}
 	return r.status, nil, r.err
+}
+
+func (r *receiver) Tell(ctx context.Context, url string, h http.Header, body []byte) (int, error) {
+	status, _, err := r.Post(ctx, url, h, body)
+	return status, err
 }
 
 type plain struct{}
@@ -184,6 +195,105 @@ func TestStopIsNoAttempt(t *testing.T) {
 	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
 		t.Errorf("a delivery that is gone: %v, %v", again, err)
 	}
+}
+
+// TestTakenAsItStops: what a receiver has taken is noted as delivered, also when
+// the server goes down at that moment.
+func TestTakenAsItStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s, sh := newSender(&receiver{status: 200, answer: func([]byte) []byte { cancel(); return nil }})
+	if again, err := s.Deliver(ctx, 7); again != 0 || err != nil || sh.d.State != store.DeliveryDelivered || sh.d.Attempts != 1 {
+		t.Errorf("again in %v, %v; %+v", again, err, sh.d)
+	}
+}
+
+// TestAnswersWithoutAnEnd: a receiver that answers 2xx has taken the event,
+// although the body of its answer is cut short, broken or endless; and a
+// callback that echoes its challenge has echoed it.
+func TestAnswersWithoutAnEnd(t *testing.T) {
+	rest := make(chan struct{})
+	t.Cleanup(func() { close(rest) })
+	url := answers(t, func(c net.Conn, path string, body []byte) {
+		switch path {
+		case "/short":
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", string(body))
+		case "/chunk":
+			fmt.Fprintf(c, "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(body), body)
+		case "/no-chunk":
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense")
+		case "/endless":
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\n\r\n", string(body), " ")
+			<-rest
+		case "/failed":
+			fmt.Fprint(c, "HTTP/1.1 503 Busy\r\nContent-Length: 10\r\n\r\nx")
+		case "/gone":
+			fmt.Fprint(c, "HTTP/1.1 410 Gone\r\nContent-Length: 10\r\n\r\nx")
+		}
+	})
+	client, err := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		state  store.DeliveryState
+		status int
+		echo   bool
+	}{
+		"/short":    {store.DeliveryDelivered, 200, true},
+		"/chunk":    {store.DeliveryDelivered, 202, true},
+		"/no-chunk": {store.DeliveryDelivered, 200, false},
+		"/endless":  {store.DeliveryDelivered, 200, false},
+		"/failed":   {store.DeliveryPending, 503, false},
+		"/gone":     {store.DeliveryFailed, 410, false},
+		"/none":     {store.DeliveryPending, 0, false},
+	} {
+		t.Run(path[1:], func(t *testing.T) {
+			t.Parallel()
+			s, sh := newSender(nil)
+			s.To, sh.d.URL = client, url+path
+			_, err := s.Deliver(t.Context(), 7)
+			if err != nil || sh.d.State != want.state || sh.d.LastStatus != want.status || sh.d.Attempts != 1 {
+				t.Errorf("%v: %s, status %d, %q; want %s, %d", err, sh.d.State, sh.d.LastStatus, sh.d.LastError, want.state, want.status)
+			}
+			if path == "/endless" {
+				return // which a challenge waits for
+			}
+			if err := (Challenger{client}).Challenge(t.Context(), url+path); (err == nil) != want.echo {
+				t.Errorf("its challenge: %v, want echoed: %v", err, want.echo)
+			}
+		})
+	}
+}
+
+// answers listens, reads one request of each connection, and has do answer it
+// byte by byte.
+func answers(t *testing.T, do func(c net.Conn, path string, body []byte)) (url string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				r, err := http.ReadRequest(bufio.NewReader(c))
+				if err != nil {
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				if err == nil {
+					do(c, r.URL.Path, body)
+				}
+			}()
+		}
+	}()
+	return "http://" + ln.Addr().String()
 }
 
 // TestTaken: while one sender has a delivery, another leaves it.

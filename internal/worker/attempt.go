@@ -233,7 +233,7 @@ func (a *attempt) end(ctx context.Context, e store.Ending, more func(*store.Tx, 
 		case job.CodeOf(err) != job.Unavailable:
 			return fmt.Errorf("end job %s as %s: %w", a.job.ID, e.State, err)
 		}
-		a.log.Warn("the end of a job could not be written; it is tried again", "error", errors.Unwrap(err))
+		a.log.Warn("the end of a job could not be written; it is tried again", "error", err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("end job %s as %s: %w", a.job.ID, e.State, err)

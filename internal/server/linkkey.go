@@ -1,0 +1,91 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// linkKeyWait is how long another process may take to write the key that it has
+// created, which is seen where there are no hard links.
+const linkKeyWait = 3 * time.Second
+
+// linkKey is the secret that signs download links, made at the first start.
+func linkKey(data string) ([]byte, error) {
+	path := filepath.Join(data, linkKeyFile)
+	text, err := readLinkKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeLinkKey(path); err == nil || errors.Is(err, fs.ErrExist) {
+			text, err = readLinkKey(path) // ours, or that of a process that was first
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key of download links: %w", err)
+	}
+	if text == "" {
+		return nil, fmt.Errorf("the key of download links, %s, is empty: remove it, and the next start makes another; if links are out, restore it instead", path)
+	}
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) < 32 {
+		return nil, fmt.Errorf("the key of download links, %s, is damaged: restore it, or remove it and lose the links that are out", path)
+	}
+	return key, nil
+}
+
+// readLinkKey reads the key, and gives a process time that has just created it.
+func readLinkKey(path string) (string, error) {
+	for end := time.Now().Add(linkKeyWait); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if err != nil || len(text) > 0 || time.Now().After(end) {
+			return strings.TrimSpace(string(text)), err
+		}
+	}
+}
+
+// hardLink is os.Link; tests take it away.
+var hardLink = os.Link
+
+// makeLinkKey writes a new key under another name and then gives it its own, so
+// that no other process reads half a key, and none is left by one that dies. It
+// returns fs.ErrExist when another was first.
+func makeLinkKey(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	text := []byte(hex.EncodeToString(key) + "\n")
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	err = hardLink(f.Name(), path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// The file system has no hard links, as exFAT and many network shares. Then
+	// the file is created under its name, and for a moment it is empty, which
+	// readLinkKey bears with.
+	return writeOnce(path, text)
+}
+
+// writeOnce writes a file that is not there yet.
+func writeOnce(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+)
+
+// lookEvery is how often a process looks whether another has changed a file of
+// SQLite, and how often it looks for jobs of River's that are put off for less
+// than River's scheduler takes. What this process enqueues is known at once. A
+// look costs some 20 µs.
+const lookEvery = 50 * time.Millisecond
+
+// insertTopic is where River's producers listen for jobs that were enqueued.
+const insertTopic = "river_insert"
+
+// sqliteDriver is River's driver with a listener of ours. River's own imitates
+// LISTEN with a table that each insert writes to.
+type sqliteDriver struct {
+	*riversqlite.Driver
+	db *DB
+}
+
+// SupportsListenNotify is false: nothing is written to tell of a job.
+func (sqliteDriver) SupportsListenNotify() bool { return false }
+
+// GetListener returns what tells River of jobs that were enqueued.
+func (d sqliteDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener {
+	return &listener{db: d.db}
+}
+
+func (db *DB) sqliteDriver() sqliteDriver { return sqliteDriver{riversqlite.New(db.writer), db} }
+
+// listener tells River of jobs in a file of SQLite, which cannot tell by itself
+// that something came. It asks SQLite whether the file was changed, which reads
+// a few bytes of shared memory, and only then whether there is a job.
+type listener struct {
+	db *DB
+
+	mu      sync.Mutex
+	pool    *sql.DB // with one connection, as SQLite tells each of what the others did
+	version int64   // of the file, as it was looked at last
+	more    bool    // there were jobs that wait, for a worker or for their time
+	pending []string
+}
+
+// Connect implements riverdriver.Listener.
+func (l *listener) Connect(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pool != nil {
+		return errors.New("listen to the database: it is being listened to already")
+	}
+	pool, err := sql.Open("sqlite", sqliteDSN(l.db.path, true))
+	if err != nil {
+		return fmt.Errorf("listen to the database: %w", err)
+	}
+	pool.SetMaxOpenConns(1)
+	if err := pool.PingContext(ctx); err != nil {
+		return fmt.Errorf("listen to the database: %w", errors.Join(err, pool.Close()))
+	}
+	l.pool, l.version = pool, 0
+	return nil
+}
+
+// Close implements riverdriver.Listener.
+func (l *listener) Close(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pool == nil {
+		return nil
+	}
+	pool := l.pool
+	l.pool, l.pending = nil, nil
+	return pool.Close()
+}
+
+// Listen implements riverdriver.Listener. There is one topic.
+func (l *listener) Listen(context.Context, string) error { return nil }
+
+// Unlisten implements riverdriver.Listener.
+func (l *listener) Unlisten(context.Context, string) error { return nil }
+
+// Ping implements riverdriver.Listener. Each look shows that the file is there.
+func (l *listener) Ping(context.Context) error { return nil }
+
+// Schema implements riverdriver.Listener. SQLite has none.
+func (l *listener) Schema() string { return "" }
+
+// SetAfterConnectExec implements riverdriver.Listener; it is for River's tests.
+func (l *listener) SetAfterConnectExec(string) {}
+
+// WaitForNotification implements riverdriver.Listener: it returns when a queue
+// has a job that waits.
+func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	for {
+		if queue, ok := l.next(); ok {
+			payload, err := json.Marshal(map[string]string{"queue": queue})
+			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
+		}
+		t := time.NewTimer(lookEvery)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil, ctx.Err()
+		case <-l.db.enqueued:
+			t.Stop()
+		case <-t.C:
+		}
+		// A look is short, and one that is cut off would lose what it saw.
+		if err := l.look(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// next takes what is to be told.
+func (l *listener) next() (queue string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pending) == 0 {
+		return "", false
+	}
+	queue, l.pending = l.pending[0], l.pending[1:]
+	return queue, true
+}
+
+// look notes the queues that have jobs, if there may be other jobs than before.
+func (l *listener) look(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pool == nil {
+		return errors.New("listen to the database: it is closed")
+	}
+	var version int64
+	if err := l.pool.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return fmt.Errorf("listen to the database: %w", err)
+	}
+	if version == l.version && !l.more {
+		return nil
+	}
+	rows, err := l.pool.QueryContext(ctx, "SELECT DISTINCT queue FROM river_job WHERE state = 'available'")
+	if err != nil {
+		return fmt.Errorf("listen to the database: %w", err)
+	}
+	l.pending, err = collect(rows, func(row interface{ Scan(...any) error }) (queue string, err error) {
+		err = row.Scan(&queue)
+		return queue, err
+	})
+	if err != nil {
+		return fmt.Errorf("listen to the database: %w", err)
+	}
+	l.version, l.more = version, len(l.pending) > 0
+	return nil
+}
+
+// wakeQueue tells this process's queue that something was enqueued.
+func (db *DB) wakeQueue() {
+	select {
+	case db.enqueued <- struct{}{}:
+	default: // it is about to look
+	}
+}
