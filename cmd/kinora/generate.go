@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // saveMemory lets the garbage collector run before the heap has doubled, unless
@@ -28,7 +29,7 @@ func saveMemory() {
 
 // GenerateCmd makes a video from a sentence.
 type GenerateCmd struct {
-	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]."`
+	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]. With - it is read from standard input."`
 	outputFlags
 	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
 	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
@@ -45,12 +46,19 @@ func (GenerateCmd) Help() string {
   kinora generate "a red ball bounces on a beach at sunset"
   kinora generate "[Pan left] a blue cat moves right in the city at night" -o cat.mp4 --seed 7
   kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
+  echo "a red ball bounces" | kinora generate - -o ball.mp4
   kinora generate "the boat moves right" --image boat.png --seconds 12 -o - | mpv -`
 }
 
 // Run makes the video.
 func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	saveMemory()
+	if g.Prompt == "-" {
+		var err error
+		if g.Prompt, err = readPrompt(os.Stdin); err != nil {
+			return err
+		}
+	}
 	r, err := g.request()
 	if err != nil {
 		return err
@@ -96,6 +104,18 @@ func (g *GenerateCmd) readImage(r *kinora.Request) (notes []string, err error) {
 		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", g.Image))
 	}
 	return notes, nil
+}
+
+// readPrompt reads a prompt that is not on the command line.
+func readPrompt(r io.Reader) (string, error) {
+	words, err := text.Read(r, kinora.MaxPromptBytes)
+	if err != nil {
+		return "", usagef("the prompt from standard input: %w", err)
+	}
+	if words = strings.TrimSpace(words); words == "" {
+		return "", usagef("generate -: standard input holds no prompt")
+	}
+	return words, nil
 }
 
 // request is what the flags say, but for the image.

@@ -84,7 +84,7 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 		return target{}, err
 	}
 	if err := kinora.CanWrite(format); err != nil {
-		return target{}, fmt.Errorf("-o %s: %w; or name a .webp file, which needs nothing", o.Output, err)
+		return target{}, fmt.Errorf("-o %s: %w; or name a .webp file, which needs nothing", o.Output, cause(err))
 	}
 	if dir := filepath.Dir(o.Output); !isDir(dir) {
 		return target{}, usagef("-o %s: there is no folder %s: make it first", o.Output, dir)
@@ -97,7 +97,7 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 func (t *target) reserve(path string, overwrite bool) error {
 	place, err := kinora.Reserve(path)
 	if err != nil {
-		return fmt.Errorf("-o %s: %w", path, err)
+		return fmt.Errorf("-o %s: %w", path, cause(err))
 	}
 	// Now that nobody else writes there.
 	if !overwrite && exists(path) {
@@ -106,6 +106,15 @@ func (t *target) reserve(path string, overwrite bool) error {
 	}
 	t.place = place
 	return nil
+}
+
+// cause is an error without what was being done to which file, which the caller
+// says.
+func cause(err error) error {
+	if e, ok := errors.AsType[*kinora.Error](err); ok && e.Err != nil {
+		return e.Err
+	}
+	return err
 }
 
 // reserveFree takes the first name that neither a clip nor its latents have, and
