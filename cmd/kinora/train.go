@@ -201,6 +201,7 @@ func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.S
 	case err == nil && !isDir(dir):
 		return nil, usagef("--films %s: it is no folder: name the one that the videos are in", dir)
 	}
+	fmt.Fprintf(s.err, "checking the videos of %s\n", dir) // hundreds of them take minutes
 	f, err := train.OpenFolder(ctx, dir, float64(frames)/float64(reel.Default().FPS), c.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("--films: %w", err)

@@ -71,7 +71,7 @@ func (e *Error) Detail() string {
 func Detail(err error) string {
 	text := err.Error()
 	for part := range parts(err) {
-		hidden, ok := part.(interface{ Detail() string }) //nolint:errorlint // each part is looked at
+		hidden, ok := part.(interface{ Detail() string })
 		if !ok {
 			continue
 		}

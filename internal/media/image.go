@@ -125,9 +125,17 @@ func otherKind(b []byte) string {
 		return "a video"
 	}
 	for _, k := range []struct{ begins, name string }{
-		{"BM", "a BMP image"}, {"II*\x00", "a TIFF image"}, {"MM\x00*", "a TIFF image"}, {"II+\x00", "a TIFF image"},
-		{"\xff\x0a", "a JPEG XL image"}, {"\x00\x00\x00\x0cJXL ", "a JPEG XL image"}, {"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"},
-		{"8BPS", "a Photoshop image"}, {"\x00\x00\x01\x00", "an icon"}, {"%PDF", "a PDF document"}, {"\x1aE\xdf\xa3", "a video"},
+		{"BM", "a BMP image"},
+		{"II*\x00", "a TIFF image"},
+		{"MM\x00*", "a TIFF image"},
+		{"II+\x00", "a TIFF image"},
+		{"\xff\x0a", "a JPEG XL image"},
+		{"\x00\x00\x00\x0cJXL ", "a JPEG XL image"},
+		{"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"},
+		{"8BPS", "a Photoshop image"},
+		{"\x00\x00\x01\x00", "an icon"},
+		{"%PDF", "a PDF document"},
+		{"\x1aE\xdf\xa3", "a video"},
 	} {
 		if bytes.HasPrefix(b, []byte(k.begins)) {
 			return k.name

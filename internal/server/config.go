@@ -277,6 +277,7 @@ func (c *Config) Check(engines []string) error {
 			no("database", "%v", err)
 		}
 	}
+	c.checkProxies(no)
 	c.checkOrigins(no)
 	c.checkModels(engines, no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {

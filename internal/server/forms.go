@@ -59,7 +59,7 @@ func checkPart(name, file string) error {
 func nextPart(form *multipart.Reader) (*multipart.Part, error) {
 	part, err := form.NextPart()
 	switch {
-	case err == io.EOF: //nolint:errorlint // in a form that was cut it is wrapped
+	case err == io.EOF: // in a form that was cut it is wrapped
 		return nil, nil //nolint:nilnil // there is no more
 	case err != nil:
 		return nil, formError(err)

@@ -147,14 +147,22 @@ func (d *door) apiOf(path string) api {
 	return d.ours
 }
 
-// mostDropped is how many parts too many at a path's beginning are looked past.
-const mostDropped = 4
+// mostDropped is how many parts too many at a path's beginning are looked past,
+// and mostMeant how long, in bytes, a path is that is looked at: a guess must not
+// cost much.
+const (
+	mostDropped = 4
+	mostMeant   = 512
+)
 
 // meant is the path of an endpoint that was probably meant by one that is none:
 // without the slash at its end, with the /v1 that a base URL lacked, or without
 // the parts that it had too many. "" is none.
 func (d *door) meant(path string) string {
 	rest := strings.TrimRight(path, "/")
+	if len(path) > mostMeant {
+		return ""
+	}
 	for range mostDropped {
 		for _, version := range []string{"", "/v1", "/v2"} {
 			if p := version + rest; rest != "" && p != path && len(d.methods(p)) > 0 {

@@ -69,7 +69,7 @@ func TestRepeatedParameters(t *testing.T) {
 		"/v1/videos?status=completed":                                                            "status",
 		"/v1/videos?limit=1;order=asc":                                                           "",
 		fmt.Sprint("/v1/videos/video_", f.order[2], "?expand=error"):                             "expand",
-		fmt.Sprint("/v1/videos/video_", f.order[2], "/content?varient=thumbnail"):                "varient",
+		fmt.Sprint("/v1/videos/video_", f.order[2], "/content?poster=thumbnail"):                 "poster",
 		"/v1/query/video_generation?task_id=1&task_id=2":                                         "task_id",
 		"/v1/files/list?limit=1&limit=2":                                                         "limit",
 		"/v1/files/retrieve?file_id=1&file_id=2":                                                 "file_id",

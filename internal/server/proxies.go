@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -51,6 +52,16 @@ func addrOf(text string) netip.Addr {
 		return netip.Addr{}
 	}
 	return a.WithZone("").Unmap()
+}
+
+// checkProxies refuses ranges that no address is in: all addresses of IPv4 are
+// held against the ranges as such, also those that came written as IPv6.
+func (c *Config) checkProxies(no func(key, format string, args ...any)) {
+	for i, p := range c.TrustedProxies {
+		if p.Addr().Is4In6() {
+			no(fmt.Sprintf("trusted_proxies[%d]", i), "%s: write a range of IPv4 as such, such as 10.0.0.0/8", p)
+		}
+	}
 }
 
 func (s *Server) trusts(a netip.Addr) bool {

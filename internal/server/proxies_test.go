@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -53,7 +54,6 @@ func TestProxiesTakeTurns(t *testing.T) {
 	if last.Code != http.StatusTooManyRequests {
 		t.Errorf("the seventh wrong key of a minute: %d", last.Code)
 	}
-
 }
 
 // TestLinksBehindProxies: links begin as the customer's own address did.
@@ -78,6 +78,17 @@ func TestLinksBehindProxies(t *testing.T) {
 		r.RemoteAddr, r.Header["X-Forwarded-Proto"] = tt.peer, tt.lines
 		if got := s.baseOf(r); got != tt.want+"://video.example.com" {
 			t.Errorf("%s, forwarded %q: %s", tt.peer, tt.lines, got)
+		}
+	}
+}
+
+// TestRangesThatMatchNothing are told of.
+func TestRangesThatMatchNothing(t *testing.T) {
+	for text, fine := range map[string]bool{"10.0.0.0/8": true, "2001:db8::/32": true, "::ffff:10.0.0.0/104": false} {
+		c := DefaultConfig()
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(text)}
+		if err := c.Check([]string{"reel", "testcard"}); (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "trusted_proxies[0]") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -471,6 +471,18 @@ func TestChatUpstream(t *testing.T) {
 	}
 }
 
+// TestExpansionsAreText: what the chat model says goes into the database too.
+func TestExpansionsAreText(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"choices":[{"message":{"role":"assistant","content":"a \u0000 cat"}}]}`))
+	}))
+	defer up.Close()
+	s, _ := realServer(t, func(c *Config) { c.Upstreams.Chat.URL, c.Upstreams.Chat.Model = up.URL+"/v1", "llama" })
+	if text, err := s.service.Expand(t.Context(), "a cat"); job.CodeOf(err) != job.Unavailable {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 func TestLinkKeyIsKept(t *testing.T) {
 	dir := t.TempDir()
 	one, err := linkKey(dir)

@@ -47,7 +47,7 @@ func ParseAddress(address string) (Address, error) {
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "./") || strings.HasPrefix(address, "../") {
 		return Address{Dialect: SQLite, File: address}, nil
 	}
-	what := ""
+	var what string
 	switch {
 	case address == ":memory:":
 		return Address{}, errors.New("the database cannot be in memory, where jobs would be lost: name a file")

@@ -26,7 +26,7 @@ func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.
 	err = db.Write(ctx, func(tx *Tx) error {
 		tx.AfterCommit(func() { db.followers.wake(id) })
 		err := tx.QueryRowContext(ctx, `UPDATE jobs SET lease_until = $1, phase = $2, progress = $3, left_ms = $4,
-			preview = CASE WHEN $5 = '' THEN preview ELSE $5 END, updated_at = $6, revision = revision + 1
+			preview = CASE WHEN $5 = '' THEN preview ELSE $5 END, updated_at = `+later("updated_at", "$6")+`, revision = revision + 1
 			WHERE id = $7 AND attempt = $8 AND state = 'running' RETURNING cancel_asked`,
 			millis(tx.now.Add(lease)), b.Phase, b.Progress, b.Left.Milliseconds(), b.Preview, millis(tx.now), int64(id), attempt).Scan(&asked)
 		return late(err)
@@ -38,7 +38,7 @@ func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.
 // that another attempt goes on from them. "" forgets them.
 func (db *DB) KeepLatents(ctx context.Context, id job.ID, attempt int, key string) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		n, err := tx.Changed(ctx, "UPDATE jobs SET latents = $1, updated_at = $2 WHERE id = $3 AND attempt = $4 AND state = 'running'",
+		n, err := tx.Changed(ctx, "UPDATE jobs SET latents = $1, updated_at = "+later("updated_at", "$2")+" WHERE id = $3 AND attempt = $4 AND state = 'running'",
 			key, millis(tx.now), int64(id), attempt)
 		if err == nil && n == 0 {
 			err = job.ErrLate
@@ -60,8 +60,8 @@ type Ending struct {
 	State  job.State   // a final one
 	Result *job.Result // of a job that succeeded
 	Error  *job.Error  // of one that failed
-	// ExpiresAt is when the files of the result go; zero for never.
-	ExpiresAt time.Time
+	// Keep is how long the files of the result are kept; 0 is for ever.
+	Keep time.Duration
 }
 
 // Finish ends an attempt and its job. settle, which may be nil, runs in the same
@@ -101,14 +101,18 @@ func (tx *Tx) endJob(ctx context.Context, j *job.Job, o Ending, settle func(*Tx,
 	if err != nil {
 		return err
 	}
-	from, progress := j.State, j.Progress
+	from, progress, now := j.State, j.Progress, tx.notBefore(j)
+	var expires int64
+	if o.Keep > 0 {
+		expires = millis(now.Add(o.Keep))
+	}
 	if o.State == job.Succeeded {
 		progress = 1
 	}
 	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = $1, result = $2, error = $3, progress = $4, phase = '', left_ms = 0,
 		lease_until = 0, run_after = 0, latents = '', preview = '', finished_at = $5, updated_at = $5, expires_at = $6, revision = revision + 1
 		WHERE id = $7 AND attempt = $8 AND state = $9 RETURNING `+jobColumns,
-		string(o.State), result, failure, progress, millis(tx.now), millis(o.ExpiresAt), int64(j.ID), j.Attempt, string(from)))
+		string(o.State), result, failure, progress, millis(now), expires, int64(j.ID), j.Attempt, string(from)))
 	if err != nil {
 		return late(err)
 	}
@@ -178,7 +182,7 @@ func (tx *Tx) again(ctx context.Context, j *job.Job, cause *job.Error, at time.T
 	*j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'queued', worker = '', lease_until = 0, run_after = $1, phase = '', progress = 0, preview = '',
 		left_ms = 0, max_attempts = max_attempts + $2, updated_at = $3, revision = revision + 1
 		WHERE id = $4 AND attempt = $5 AND state = 'running' RETURNING `+jobColumns,
-		millis(at), more, millis(tx.now), int64(j.ID), j.Attempt))
+		millis(at), more, millis(tx.notBefore(j)), int64(j.ID), j.Attempt))
 	if err != nil {
 		return late(err)
 	}

@@ -78,6 +78,7 @@ type DB struct {
 	deliveries int           // of one project that are under way at once
 	enqueued   chan struct{} // gets a value when this process enqueued something
 
+	watch     watch
 	hooks     []func(*Tx, job.Job) error
 	followers followers
 	order     order
@@ -119,6 +120,9 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	if err == nil {
 		err = db.prepareQueue()
+	}
+	if err == nil {
+		err = db.WatchClock(ctx)
 	}
 	if err != nil {
 		db.Close()

@@ -117,7 +117,7 @@ func (tx *Tx) claim(ctx context.Context, worker string, lease time.Duration, eng
 		return none(err)
 	}
 	j, err := scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', attempt = attempt + 1, worker = $1, lease_until = $2, run_after = 0,
-		phase = 'preparing', progress = 0, left_ms = 0, started_at = $3, updated_at = $3, revision = revision + 1
+		phase = 'preparing', progress = 0, left_ms = 0, started_at = `+later("created_at", "$3")+`, updated_at = `+later("updated_at", "$3")+`, revision = revision + 1
 		WHERE id = $4 AND state = 'queued' RETURNING `+jobColumns, worker, millis(tx.now.Add(lease)), millis(tx.now), id))
 	if err != nil {
 		return none(err)

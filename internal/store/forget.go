@@ -25,7 +25,7 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before it is deleted", j.State)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
-			latents = '', preview = '', first_frame = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.now), int64(id))
+			latents = '', preview = '', first_frame = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,11 @@ func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys
 	}
 	err = db.Write(ctx, func(tx *Tx) error {
 		keys, n = nil, 0
-		rows, err := tx.QueryContext(ctx, `SELECT id, first_frame FROM jobs WHERE finished_at > 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2`+tx.Lock(), millis(before), page(limit))
+		w := &where{}
+		w.and("finished_at > 0")
+		w.aged("finished_at", before)
+		w.and("(state <> 'succeeded' OR expires_at = 0 OR expires_at <= " + w.arg(millis(tx.now)) + ")")
+		rows, err := tx.QueryContext(ctx, "SELECT id, first_frame FROM jobs WHERE "+w.String()+" ORDER BY finished_at LIMIT "+w.arg(page(limit))+tx.Lock(), w.args...)
 		if err != nil {
 			return err
 		}
@@ -168,8 +172,11 @@ func forgotten(j *job.Job) job.Job {
 func (db *DB) ForgetDeliveries(ctx context.Context, before time.Time, limit int) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		// The state is written out, as an index of these rows alone is used.
-		n, err = tx.Changed(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND created_at < $1
-			ORDER BY created_at LIMIT $2`+tx.Lock()+`)`, millis(before), page(limit))
+		w := &where{}
+		w.and("state <> 'pending'")
+		w.aged("created_at", before)
+		n, err = tx.Changed(ctx, "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE "+w.String()+
+			" ORDER BY created_at LIMIT "+w.arg(page(limit))+tx.Lock()+")", w.args...)
 		return err
 	})
 	return n, err

@@ -157,6 +157,9 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 					}
 					for _, d := range deliveries(t, db, store.DeliveryFilter{Project: 1, Job: j.ID}) {
 						got := begin(t, db, d.ID).Snapshot
+						if err := db.Attempted(t.Context(), d.ID, 200, "", true, time.Time{}); err != nil {
+							t.Fatal(err)
+						}
 						if got.ID != j.ID || got.API != j.API || got.Spec.Kind != job.Video || got.Spec.Model != "reel" {
 							t.Errorf("what goes on is of another job: %+v", got)
 						}

@@ -196,7 +196,7 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 			return nil
 		}
 		j, err = scanJob(tx.QueryRowContext(ctx, "UPDATE jobs SET cancel_asked = 1, revision = revision + 1, updated_at = $1 WHERE id = $2 RETURNING "+jobColumns,
-			millis(tx.now), int64(id)))
+			millis(tx.notBefore(&j)), int64(id)))
 		tx.AfterCommit(func() { db.followers.wake(id) })
 		return err
 	})

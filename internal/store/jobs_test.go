@@ -67,7 +67,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("after heartbeats: %+v", g)
 		}
 		result := &job.Result{Files: []job.File{{ID: 5, Role: job.RoleVideo, Key: "v/1", Bytes: 9}}, Width: 320, Seed: 7}
-		end := store.Ending{State: job.Succeeded, Result: result, ExpiresAt: c.Now().Add(time.Hour)}
+		end := store.Ending{State: job.Succeeded, Result: result, Keep: time.Hour}
 		done, err := db.Finish(t.Context(), got.ID, 1, end, func(tx *store.Tx, j *job.Job) error {
 			if j.State != job.Succeeded {
 				t.Errorf("settle sees state %s", j.State)

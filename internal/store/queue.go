@@ -232,7 +232,10 @@ func (q *Queue) reap(ctx context.Context) {
 	t := time.NewTicker(q.config.ReapEvery)
 	defer t.Stop()
 	for {
-		_, _, _, err := q.db.Reap(ctx, q.db.Now(), q.config.Refund)
+		err := q.db.WatchClock(ctx)
+		if err == nil {
+			_, _, _, err = q.db.Reap(ctx, q.db.Now(), q.config.Refund)
+		}
 		if err != nil && ctx.Err() == nil {
 			q.db.log.Warn("looking for lost jobs failed; it is done again soon", "error", err)
 		}

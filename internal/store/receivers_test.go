@@ -59,7 +59,7 @@ func TestNoProjectWaits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer q.Stop(context.Background()) //nolint:errcheck // it is asked below
+			defer q.Stop(context.Background())
 			submit(t, db, submission(answers))
 			wait := time.After(20 * time.Second)
 			next := func() int64 {

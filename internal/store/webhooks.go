@@ -411,6 +411,13 @@ func (db *DB) rescueDeliveries(ctx context.Context, now time.Time) error {
 // rescueEntries replaces the entries of River's queue whose process was lost.
 // River itself does so too, but only after rescueAfter.
 func (db *DB) rescueEntries(ctx context.Context, now time.Time) error {
+	var some int // River's own question is a long one
+	err := db.Read(ctx, func(q Queryer) error {
+		return q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM river_job WHERE state = 'running' AND queue = '"+deliveryQueue+"' LIMIT 1) AS running").Scan(&some)
+	})
+	if err != nil || some == 0 {
+		return err
+	}
 	running, err := db.queue.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).Queues(deliveryQueue).First(maxRunning))
 	if err != nil {
 		return explain("read the queue", err)

@@ -190,13 +190,10 @@ func (a *attempt) discard(ctx context.Context) {
 // succeed makes the result visible: the media is stored already; now the row,
 // its files and the charge, in one transaction.
 func (a *attempt) succeed(ctx context.Context, out *made) error {
-	e := store.Ending{State: job.Succeeded, Result: &out.result}
-	if a.Keep > 0 {
-		e.ExpiresAt = a.DB.Now().Add(a.Keep)
-	}
-	return a.end(ctx, e, func(tx *store.Tx, _ *job.Job) error {
+	e := store.Ending{State: job.Succeeded, Result: &out.result, Keep: a.Keep}
+	return a.end(ctx, e, func(tx *store.Tx, j *job.Job) error {
 		for _, f := range out.files {
-			f.ExpiresAt = e.ExpiresAt
+			f.CreatedAt, f.ExpiresAt = j.FinishedAt, j.ExpiresAt
 			if _, err := tx.AddFile(ctx, f); err != nil {
 				return err
 			}

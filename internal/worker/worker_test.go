@@ -82,7 +82,7 @@ func TestVideo(t *testing.T) {
 		if len(g.keys()) != 3 {
 			t.Errorf("blobs are left: %q", g.keys())
 		}
-		files, err := g.DB.Files(t.Context(), 1, store.FileFilter{})
+		files, err := g.DB.Files(t.Context(), store.FileFilter{Project: 1})
 		if err != nil || len(files) != 3 {
 			t.Errorf("rows of files: %v, %v", files, err)
 		}

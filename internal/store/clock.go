@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Bounds of what is taken for a clock that was set.
+const (
+	// noteEvery is how often the time is noted.
+	noteEvery = time.Minute
+	// maxForward is how long no process may have run before it counts as a jump
+	// of the clock. The two cannot be told apart, and need not be.
+	maxForward = 24 * time.Hour
+	// maxBack is how far a clock may go back without being taken for one that
+	// was wrong before.
+	maxBack = time.Hour
+)
+
+// watch is what a DB remembers of the clock.
+type watch struct {
+	mu    sync.Mutex
+	noted time.Time
+}
+
+// WatchClock notices that the clock was set since a process of the server ran
+// last, and sets right what was reckoned with the other time. It is to be called
+// from time to time, and before anything is removed for its age.
+//
+// Where the clock went forward, what would have expired in between is kept as
+// long as it was to be kept: nobody could have used it. Where it went back, on
+// SQLite, what lies in the future is moved back with it: otherwise leases,
+// retries and periods that began under the wrong clock would last for years. On
+// Postgres the processes of other machines may have the right time, so there
+// this is only told in the log.
+func (db *DB) WatchClock(ctx context.Context) error {
+	db.watch.mu.Lock()
+	defer db.watch.mu.Unlock()
+	if since := db.Now().Sub(db.watch.noted); since >= 0 && since < noteEvery {
+		return nil
+	}
+	var now time.Time
+	var gap time.Duration
+	err := db.Write(ctx, func(tx *Tx) error {
+		now = tx.now
+		if _, err := tx.ExecContext(ctx, "INSERT INTO clock (one, seen, jumped_from, jumped_by) VALUES (1, $1, 0, 0) ON CONFLICT (one) DO NOTHING", millis(now)); err != nil {
+			return err
+		}
+		var seen int64
+		if err := tx.QueryRowContext(ctx, "SELECT seen FROM clock WHERE one = 1"+tx.Lock()).Scan(&seen); err != nil {
+			return err
+		}
+		gap = now.Sub(fromMillis(seen))
+		var err error
+		switch {
+		case gap > maxForward:
+			err = tx.skipTime(ctx, seen, gap.Milliseconds())
+		case gap < -maxBack && db.dialect == SQLite:
+			err = tx.turnBack(ctx, gap.Milliseconds())
+		}
+		if err != nil {
+			return fmt.Errorf("set right what was reckoned with another time: %w", err)
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE clock SET seen = $1 WHERE one = 1", millis(now))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	db.watch.noted = now
+	switch {
+	case gap > maxForward:
+		db.log.Info("no process of this server ran for long, or the clock was set forward: what would have expired meanwhile is kept for that much longer", "gap", gap)
+	case gap < -maxBack && db.dialect == SQLite:
+		db.log.Warn("the clock was set back: what was to happen in the future is moved back with it", "by", -gap)
+	case gap < -maxBack:
+		db.log.Warn("the clock of this machine is behind, or another's was ahead: leases and retries of that time last as long", "by", -gap)
+	}
+	return nil
+}
+
+// skipTime keeps what would have expired between the time that was seen last and
+// now. A job without a result has no time of its own at which it is forgotten:
+// aged reckons with the gap.
+func (tx *Tx) skipTime(ctx context.Context, seen, gap int64) error {
+	for _, table := range []string{"jobs", "files"} {
+		_, err := tx.ExecContext(ctx, "UPDATE "+table+" SET expires_at = expires_at + $1 WHERE expires_at > $2 AND expires_at <= $3", gap, seen, millis(tx.now))
+		if err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE clock SET jumped_from = $1, jumped_by = $2 WHERE one = 1", seen, gap)
+	return err
+}
+
+// timesOf are the columns that turnBack moves, by table.
+var timesOf = map[string][]string{
+	"jobs":       {"created_at", "started_at", "updated_at", "finished_at", "expires_at", "lease_until", "run_after"},
+	"files":      {"created_at", "expires_at"},
+	"deliveries": {"created_at", "finished_at", "next_at", "busy_until"},
+	"endpoints":  {"previous_until"},
+	"wallets":    {"period_ends", "anchor"},
+}
+
+// turnBack moves times of the future back by as much as the clock was. What was
+// reckoned with the wrong clock is told from what was not by the middle between
+// the two. River has times of its own: its entries are made anew.
+func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
+	middle := millis(tx.now) - gap/2
+	for table, columns := range timesOf {
+		for _, c := range columns {
+			if _, err := tx.ExecContext(ctx, "UPDATE "+table+" SET "+c+" = "+c+" + $1 WHERE "+c+" > $2", gap, middle); err != nil {
+				return err
+			}
+		}
+	}
+	// A leader of that time would lead for as long; tickets are the reaper's.
+	for _, statement := range []string{"DELETE FROM river_leader", "DELETE FROM river_job WHERE state <> 'running'"} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT id, next_at FROM deliveries WHERE state = 'pending' AND busy_until = 0")
+	if err != nil {
+		return err
+	}
+	due, err := collect(rows, func(row interface{ Scan(...any) error }) (d delivery, err error) {
+		var next int64
+		err = row.Scan(&d.id, &next)
+		d.runAt = fromMillis(next)
+		return d, err
+	})
+	for _, d := range due {
+		if !d.runAt.After(tx.now) {
+			d.runAt = time.Time{}
+		}
+		tx.EnqueueDelivery(d.id, d.runAt)
+	}
+	return err
+}
+
+// aged is the condition that a column's time is before another, not counting a
+// time in which no process of the server ran.
+func (w *where) aged(column string, before time.Time) {
+	at := w.arg(millis(before))
+	w.and(column + " < " + at)
+	w.and("NOT EXISTS (SELECT 1 FROM clock WHERE " + column + " <= jumped_from AND " + column + " + jumped_by >= " + at + ")")
+}
+
+// notBefore is the time of this transaction, or the latest that a job's row
+// knows: a clock that is wrong makes no job end before it began.
+func (tx *Tx) notBefore(j *job.Job) time.Time {
+	now := tx.now
+	for _, t := range []time.Time{j.CreatedAt, j.StartedAt, j.UpdatedAt} {
+		if t.After(now) {
+			now = t
+		}
+	}
+	return now
+}
+
+// later is an SQL expression of a column's value or a parameter's, whichever is
+// the later.
+func later(column, parameter string) string {
+	return "CASE WHEN " + column + " > " + parameter + " THEN " + column + " ELSE " + parameter + " END"
+}
