@@ -72,8 +72,8 @@ func previewer(r *Request, in Info) func(rgb []byte) {
 }
 
 // Load goes on from the latents of an earlier Generate by the same model. Of r
-// it takes Seconds (0 means all there is), Width, Height, FPS, Watermark and
-// Progress.
+// it takes Seconds (0 means all there is), Width, Height, FPS, Watermark, Output
+// and Progress.
 // Saving the clip leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
@@ -98,6 +98,11 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	}
 	if err := p.fit(&r, in); err != nil {
 		return nil, err
+	}
+	if r.Output != nil {
+		if err := r.Output.room(&p); err != nil {
+			return nil, err
+		}
 	}
 	c := newClip(m, l, p, &tracker{report: r.Progress, share: in.samplingShare})
 	c.foreign = true

@@ -331,6 +331,10 @@ func TestSlug(t *testing.T) {
 		"قطة حمراء":                 "قطة-حمراء",
 		strings.Repeat("long ", 20): "long-long-long-long-long-long-long-long",
 		strings.Repeat("x", 99):     strings.Repeat("x", 40),
+		strings.Repeat("𠀀", 40):     strings.Repeat("𠀀", 30), // four bytes each
+		"NUL":                       "clip-nul",
+		"com1!":                     "clip-com1",
+		"con artist":                "con-artist",
 	} {
 		if got := Slug(in); got != want {
 			t.Errorf("Slug(%.30q) = %q, want %q", in, got, want)

@@ -6,9 +6,11 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/scratch"
 )
@@ -110,9 +112,28 @@ func (m *Model) keep(l latents, path string, r *Request) (string, error) {
 }
 
 // Slug makes a short file name of a prompt: its first words, of any script, in
-// lower case, with dashes between them. It is never empty.
+// lower case, with dashes between them. It is never empty, and short enough for
+// every file system, in bytes too. What Windows takes for a device is no name.
 func Slug(prompt string) string {
-	const limit = 40 // characters
+	const (
+		limit = 40  // characters
+		bytes = 120 // encrypted folders take 143, with what comes after
+	)
+	slug := slugOf(prompt, limit)
+	for len(slug) > bytes {
+		_, n := utf8.DecodeLastRuneInString(slug)
+		slug = strings.TrimRight(slug[:len(slug)-n], "-")
+	}
+	if devices.MatchString(slug) {
+		return "clip-" + slug
+	}
+	return slug
+}
+
+// devices are names that Windows keeps for itself, whatever follows a dot.
+var devices = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
+
+func slugOf(prompt string, limit int) string {
 	words := strings.FieldsFunc(strings.ToLower(prompt), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r)
 	})

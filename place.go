@@ -29,10 +29,17 @@ func Reserve(path string) (*Place, error) {
 	}
 	release, err := scratch.Claim(path)
 	if err != nil {
+		if _, taken := errors.AsType[*scratch.TakenError](err); taken {
+			err = takenError{err}
+		}
 		return nil, wrap(Storage, "write", path, err, "")
 	}
 	return &Place{path, release}, nil
 }
+
+// ErrTaken is the cause where another one is writing to a name, or has reserved
+// it.
+var ErrTaken = errors.New("another one writes to it")
 
 // Path is the file's name.
 func (p *Place) Path() string { return p.path }
@@ -74,6 +81,10 @@ func (p *Place) room(plan *plan) error {
 	}
 	return wrap(Storage, "write", p.path, roomFor(filepath.Dir(p.path), plan.leastBytes(f)), "free some, or choose another place")
 }
+
+type takenError struct{ error }
+
+func (takenError) Is(target error) bool { return target == ErrTaken }
 
 // tooFull says whether an error is about the room of a disk.
 func tooFull(err error) bool {

@@ -99,11 +99,11 @@ func TestOneWritesAName(t *testing.T) {
 	m, _ := fakeModel(t)
 	path := filepath.Join(t.TempDir(), "a.webp")
 	place := reserve(t, path)
-	if _, err := Reserve(path); KindOf(err) != Storage || !strings.Contains(err.Error(), "another kinora") {
+	if _, err := Reserve(path); KindOf(err) != Storage || !strings.Contains(err.Error(), "another kinora is writing it") {
 		t.Errorf("a second reservation: %v", err)
 	}
 	c := generate(t, m, Request{Prompt: "x", Seconds: 0.2})
-	if err := c.Save(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another kinora") {
+	if err := c.Save(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another kinora is writing it") {
 		t.Errorf("saved by another: %v", err)
 	}
 	if err := c.SaveIn(t.Context(), place); err != nil {

@@ -3,6 +3,7 @@ package kinora
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -23,7 +24,13 @@ func (i Info) PromptNotes(prompt string) []string {
 	}
 	unknown := world.UnknownWords(prompt)
 	if len(unknown) == 0 {
-		return nil
+		if strings.TrimSpace(prompt) == "" || strings.IndexFunc(prompt, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) >= 0 {
+			return nil
+		}
+		return []string{
+			i.Name + " reads words, and there is none in this prompt: there will be a video, but of nothing in particular",
+			"what it knows: " + strings.Join(known(), "; "),
+		}
 	}
 	more := ""
 	if n := len(unknown) - maxNotedWords; n > 0 {

@@ -16,6 +16,17 @@ func TestPromptNotes(t *testing.T) {
 	if got := reel.PromptNotes("a red ball"); got != nil {
 		t.Errorf("known words: %q", got)
 	}
+	for prompt, want := range map[string]string{
+		"🐶🚀": "reel was never taught 🐶, 🚀: ", "a red ball 🚀 🚀": "reel was never taught 🚀: ", "👨‍👩‍👧 jogs": "reel was never taught 👨‍👩‍👧, jogs: ",
+		"☀️": "reel was never taught ☀: ", "?!…": "reel reads words, and there is none in this prompt", "-": "reel reads words",
+	} {
+		if got := reel.PromptNotes(prompt); len(got) != 2 || !strings.HasPrefix(got[0], want) || !strings.Contains(got[1], "cat, dog") {
+			t.Errorf("%s: %q, want %q", prompt, got, want)
+		}
+	}
+	if got := reel.PromptNotes(" "); got != nil {
+		t.Errorf("no prompt at all, but an image: %q", got)
+	}
 	got := reel.PromptNotes("a red elephant juggles")
 	if len(got) != 2 || !strings.HasPrefix(got[0], "reel was never taught elephant, juggles: ") || !strings.Contains(got[1], "cat, dog") {
 		t.Errorf("unknown words: %q", got)

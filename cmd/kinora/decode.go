@@ -40,12 +40,17 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	stem := strings.TrimSuffix(filepath.Base(d.Latents), filepath.Ext(d.Latents))
 	o := d.outputFlags
 	if o.Output == "" {
-		o.Output = stem + ".mp4"
+		o.Output = stem + "." + string(settled().format)
 	}
 	t, err := o.target(stem, s.out)
 	if err != nil {
 		return err
 	}
+	defer t.release()
+	if d.Output == "" {
+		t.notes = settled().notes
+	}
+	r.Output = t.place
 	var opts []kinora.Option
 	if d.Weights != "" {
 		opts = append(opts, kinora.WithWeights(d.Weights))

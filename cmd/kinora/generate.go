@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // saveMemory lets the garbage collector run before the heap has doubled, unless
@@ -28,7 +29,7 @@ func saveMemory() {
 
 // GenerateCmd makes a video from a sentence.
 type GenerateCmd struct {
-	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]."`
+	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]. With - it is read from standard input."`
 	outputFlags
 	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
 	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
@@ -45,12 +46,19 @@ func (GenerateCmd) Help() string {
   kinora generate "a red ball bounces on a beach at sunset"
   kinora generate "[Pan left] a blue cat moves right in the city at night" -o cat.mp4 --seed 7
   kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
+  echo "a red ball bounces" | kinora generate - -o ball.mp4
   kinora generate "the boat moves right" --image boat.png --seconds 12 -o - | mpv -`
 }
 
 // Run makes the video.
 func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	saveMemory()
+	if g.Prompt == "-" {
+		var err error
+		if g.Prompt, err = readPrompt(os.Stdin); err != nil {
+			return err
+		}
+	}
 	r, err := g.request()
 	if err != nil {
 		return err
@@ -63,9 +71,10 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer t.release()
 	t.notes = append(t.notes, append(encoderNotes(t.format), notes...)...)
-	if t.path != "" {
-		r.Latents = latentsBeside(t.path)
+	if t.place != nil {
+		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}
 	var opts []kinora.Option
 	if g.Weights != "" {
@@ -95,6 +104,18 @@ func (g *GenerateCmd) readImage(r *kinora.Request) (notes []string, err error) {
 		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", g.Image))
 	}
 	return notes, nil
+}
+
+// readPrompt reads a prompt that is not on the command line.
+func readPrompt(r io.Reader) (string, error) {
+	words, err := text.Read(r, kinora.MaxPromptBytes)
+	if err != nil {
+		return "", usagef("the prompt from standard input: %w", err)
+	}
+	if words = strings.TrimSpace(words); words == "" {
+		return "", usagef("generate -: standard input holds no prompt")
+	}
+	return words, nil
 }
 
 // request is what the flags say, but for the image.
@@ -166,9 +187,9 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		return err
 	}
 	bar.close(true)
-	where, line := t.path, s.out
-	if where == "" {
-		where, line = "standard output", s.err
+	where, line := "standard output", s.err
+	if t.place != nil {
+		where, line = t.place.Path(), s.out
 	}
 	took := time.Since(start)
 	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps, %s, in %s (%.1f frames/s), seed %d\n",
@@ -179,15 +200,15 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 
 // write puts the clip where it goes and returns the bytes of it.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
-	if t.path == "" {
+	if t.place == nil {
 		c := &counter{w: s.out}
 		err := clip.Write(ctx, c, t.format)
 		return c.n, err
 	}
-	if err := clip.Save(ctx, t.path); err != nil {
+	if err := clip.SaveIn(ctx, t.place); err != nil {
 		return 0, err
 	}
-	info, err := os.Stat(t.path)
+	info, err := os.Stat(t.place.Path())
 	if err != nil {
 		return 0, err
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -83,18 +82,12 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, "kinora:", err)
 		return exitFailure
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	k, err := parser.Parse(args)
+	k, err := parse(parser, usual(args))
 	if exited >= 0 { // --help was answered
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "kinora: %v\n", err)
-		if args[0] == "generate" && strings.HasPrefix(err.Error(), "unexpected argument") {
-			fmt.Fprintln(s.err, `Put the whole sentence in quotes: kinora generate "a red cat bounces"`)
-		}
+		fmt.Fprintln(s.err, "kinora:", err)
 		fmt.Fprintln(s.err, "Run kinora --help, or kinora COMMAND --help, to see what there is.")
 		return exitUsage
 	}

@@ -26,7 +26,7 @@ type outputFlags struct {
 
 // target is where a clip goes.
 type target struct {
-	path   string // "" for standard output
+	place  *kinora.Place // nil for standard output
 	format kinora.Format
 	notes  []string // what differs from what was asked for
 }
@@ -60,58 +60,110 @@ func (o *outputFlags) parseSize() (w, h int, err error) {
 	return w, h, nil
 }
 
-// target settles where the clip goes, before any time is spent on it. stem is
-// what to call a file that was given no name.
+// target settles where the clip goes and reserves the name, before any time is
+// spent on it: release it in the end. stem is what to call a file that was given
+// no name.
 func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
-	if o.Output == "-" {
+	switch {
+	case o.Output == "-":
 		if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			return target{}, usagef("-o -: standard output is a terminal: send it to a file or a program")
 		}
-		return settle(target{format: kinora.MP4}), nil
-	}
-	if o.Output == "" {
-		t := settle(target{format: kinora.MP4})
-		path, err := freeName(stem, t.format)
-		t.path = path
-		return t, err
-	}
-	if isDir(o.Output) {
+		return settled(), nil
+	case o.Output == "":
+		t := settled()
+		return t, t.reserveFree(stem)
+	case isDir(o.Output):
 		return target{}, usagef("-o %s: it is a folder: name a file in it", o.Output)
+	}
+	if info, err := os.Stat(o.Output); err == nil && !info.Mode().IsRegular() {
+		return target{}, usagef("-o %s: it is no file but a device or a pipe: write to standard output with -o - and send that there", o.Output)
 	}
 	format, err := kinora.FormatOf(o.Output)
 	if err != nil {
 		return target{}, err
 	}
-	t := settle(target{path: o.Output, format: format})
-	switch _, err := os.Stat(t.path); {
-	case isDir(t.path): // a .webp folder, where MP4 was asked for
-		return t, usagef("-o %s: it is a folder: name a file in it", t.path)
-	case err == nil && !o.Overwrite:
-		return t, usagef("-o %s: it is there already: choose another name, or add --overwrite", t.path)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return t, fmt.Errorf("-o %s: %w", t.path, err)
+	if err := kinora.CanWrite(format); err != nil {
+		return target{}, fmt.Errorf("-o %s: %w; or name a .webp file, which needs nothing", o.Output, cause(err))
 	}
-	if dir := filepath.Dir(t.path); !isDir(dir) {
-		return t, usagef("-o %s: there is no folder %s: make it first", t.path, dir)
+	if dir := filepath.Dir(o.Output); !isDir(dir) {
+		return target{}, usagef("-o %s: there is no folder %s: make it first", o.Output, dir)
 	}
-	return t, nil
+	t := target{format: format}
+	return t, t.reserve(o.Output, o.Overwrite)
 }
 
-// settle changes MP4 to WebP where MP4 cannot be made.
-func settle(t target) target {
-	if t.format != kinora.MP4 || kinora.CanWrite(kinora.MP4) == nil {
-		return t
+// reserve takes a name, whose file may only be replaced with overwrite.
+func (t *target) reserve(path string, overwrite bool) error {
+	place, err := kinora.Reserve(path)
+	if err != nil {
+		return fmt.Errorf("-o %s: %w", path, cause(err))
 	}
-	t.format = kinora.WebP
-	if t.path != "" {
-		t.path = strings.TrimSuffix(t.path, filepath.Ext(t.path)) + ".webp"
+	// Now that nobody else writes there.
+	if !overwrite && exists(path) {
+		place.Release()
+		return usagef("-o %s: it is there already: choose another name, or add --overwrite", path)
 	}
-	why := kinora.CanWrite(kinora.MP4)
-	if os.Getenv("KINORA_FFMPEG") == "" && errors.Is(why, media.ErrNoFFmpeg) {
+	t.place = place
+	return nil
+}
+
+// cause is an error without what was being done to which file, which the caller
+// says.
+func cause(err error) error {
+	if e, ok := errors.AsType[*kinora.Error](err); ok && e.Err != nil {
+		return e.Err
+	}
+	return err
+}
+
+// reserveFree takes the first name that neither a clip nor its latents have, and
+// that nobody is writing to.
+func (t *target) reserveFree(stem string) error {
+	for i := 1; i < 10_000; i++ {
+		path := stem
+		if i > 1 {
+			path = fmt.Sprintf("%s-%d", stem, i)
+		}
+		path += "." + string(t.format)
+		if exists(path) || exists(latentsBeside(path)) {
+			continue
+		}
+		place, err := kinora.Reserve(path)
+		switch {
+		case errors.Is(err, kinora.ErrTaken):
+			continue
+		case err != nil:
+			return err
+		case exists(path): // it was finished meanwhile
+			place.Release()
+			continue
+		}
+		t.place = place
+		return nil
+	}
+	return usagef("there are thousands of files named %s: name the new one with -o", stem)
+}
+
+// release gives the name up.
+func (t *target) release() {
+	if t.place != nil {
+		t.place.Release()
+	}
+}
+
+// settled is a target of the format that this machine makes where none was asked
+// for: MP4, or WebP where MP4 cannot be made, with a note.
+func settled() target {
+	err := kinora.CanWrite(kinora.MP4)
+	if err == nil {
+		return target{format: kinora.MP4}
+	}
+	why := err
+	if os.Getenv("KINORA_FFMPEG") == "" && errors.Is(err, media.ErrNoFFmpeg) {
 		why = media.ErrNoFFmpeg
 	}
-	t.notes = append(t.notes, fmt.Sprintf("this will be an animated WebP: for MP4, %v", why))
-	return t
+	return target{format: kinora.WebP, notes: []string{fmt.Sprintf("this will be an animated WebP: for MP4, %v", why)}}
 }
 
 // encoderNotes say with what a format is written, where that is not the usual.
@@ -134,21 +186,6 @@ func usualFormat() (f kinora.Format, notes []string) {
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// freeName finds a file name of which neither the clip nor its latents exist.
-func freeName(stem string, format kinora.Format) (string, error) {
-	for i := 1; i < 10_000; i++ {
-		name := stem
-		if i > 1 {
-			name = fmt.Sprintf("%s-%d", stem, i)
-		}
-		path := name + "." + string(format)
-		if !exists(path) && !exists(latentsBeside(path)) {
-			return path, nil
-		}
-	}
-	return "", usagef("there are thousands of files named %s: name the new one with -o", stem)
 }
 
 func exists(path string) bool {

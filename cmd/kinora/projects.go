@@ -274,7 +274,7 @@ func able(ctx context.Context, s streams, f *databaseFlags, name string, at time
 type projectsDeposit struct {
 	databaseFlags
 	Name   string        `arg:"" help:"The project."`
-	Amount store.Dollars `arg:"" help:"Dollars, such as 25.00. A negative amount takes money out: put -- before it."`
+	Amount store.Dollars `arg:"" help:"Dollars, such as 25.00. A negative amount takes money out."`
 	Ref    string        `placeholder:"TEXT" help:"What the deposit is for, such as an invoice: a second one with the same text changes nothing."`
 	Note   string        `placeholder:"TEXT" help:"A word about it."`
 }

@@ -203,7 +203,15 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 	for w > 320 { // a sheet is for a glance
 		w, h = w/2, max(h/2, 8)
 	}
-	err := scratch.WriteFile(path, func(f io.Writer) error {
+	release, err := scratch.Claim(path)
+	if err != nil {
+		return fmt.Errorf("write the contact sheet %s: %w", path, err)
+	}
+	defer release()
+	if err := free(path, overwrite); err != nil { // another one may have made it meanwhile
+		return err
+	}
+	err = scratch.WriteFile(path, func(f io.Writer) error {
 		return png.Encode(f, world.ContactSheet(scenes, max(w, 8), h, moments, columns))
 	})
 	if err != nil {
@@ -261,6 +269,10 @@ func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	start := time.Now()
 	e, err := media.Create(ctx, c.Output, options)
 	if err != nil {
+		return err
+	}
+	if err := free(c.Output, c.Overwrite); err != nil { // another one may have made it meanwhile
+		e.Abort()
 		return err
 	}
 	if err := f.write(ctx, e); err != nil {

@@ -25,20 +25,21 @@ type TakenError struct{ Path string }
 
 // Error implements error.
 func (e *TakenError) Error() string {
-	return e.Path + " is being written by another kinora: wait until it has ended, or choose another name"
+	return "another kinora is writing it: wait until that has ended, or choose another name"
 }
 
 // Claim gives the name of a file that is to be made to this caller alone, until
 // release is called or the process ends, however it ends. It finds out whether
 // the file can be made under that name: the folder, the name's length and its
-// characters are what the file system takes. What has the name already stays; it
+// characters are what the file system takes. Errors leave the path to the caller.
+// What has the name already stays; it
 // must be a regular file. The error is a *TakenError where another one has the
 // claim. On a file system without locks everybody gets it.
 func Claim(path string) (release func(), err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, errors.New("it is not a regular file")
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, reasonOf(err)
 	}
 	name := claimName(path)
 	for try := range 100 {
@@ -47,7 +48,7 @@ func Claim(path string) (release func(), err error) {
 		switch {
 		case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK):
 			_ = os.Remove(name)
-			return func() {}, tryName(path)
+			return func() {}, reasonOf(tryName(path))
 		case err != nil:
 			return nil, reasonOf(err)
 		case !ok && try < 3: // it may only be looked at by Sweep
@@ -65,7 +66,7 @@ func Claim(path string) (release func(), err error) {
 		}
 		if err := tryName(path); err != nil {
 			release()
-			return nil, err
+			return nil, reasonOf(err)
 		}
 		return release, nil
 	}
@@ -92,10 +93,11 @@ func tryName(path string) error {
 	return errors.Join(f.Close(), os.Remove(path))
 }
 
-// reasonOf leaves out of an error the name of a file that nobody asked for.
+// reasonOf leaves out of an error what the system was asked to do with which
+// file: it may be one that nobody has heard of.
 func reasonOf(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return &fs.PathError{Op: e.Op, Path: filepath.Dir(e.Path), Err: e.Err}
+		return e.Err
 	}
 	return err
 }

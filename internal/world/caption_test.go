@@ -200,7 +200,7 @@ func TestUnknownWords(t *testing.T) {
 		"تنين أحمر يطير":                          {"تنين"},
 		"a cat и собака 猫, dog's":                 {"и", "собака"},
 		"":                                        nil,
-		"!!! … 🎈":                                 nil,
+		"!!! … ° ™ 🎈":                             {"🎈"},
 		"medium-sized":                            nil,
 		string([]byte{0xff, 0xfe, 'c', 'a', 't'}): nil,
 		"cat\x00unicorn":                          {"unicorn"},

@@ -53,7 +53,8 @@ func Lexicon(lang Lang) []string {
 // UnknownWords lists the words of a prompt that no caption ever uses, each
 // once, in order. English is read word by word, Arabic too with its joined
 // prefixes taken off, Chinese by the longest known word. Any other script is
-// unknown throughout. Punctuation and case do not count.
+// unknown throughout, emoji and other pictures among letters too. Punctuation and
+// case do not count.
 func UnknownWords(prompt string) []string {
 	var list []string
 	seen := map[string]bool{}
@@ -68,12 +69,20 @@ func UnknownWords(prompt string) []string {
 	return list
 }
 
+// isPicture says whether a character shows a thing: emoji, and signs such as a
+// snowman. Degrees and trade marks are punctuation here.
+func isPicture(c rune) bool {
+	return c >= 0x2190 && c != unicode.ReplacementChar && unicode.Is(unicode.So, c)
+}
+
 // splitWords cuts a text where the script changes and at all that is neither
-// letter, mark nor digit.
+// letter, mark nor digit. A picture is a word of its own, or with those that it
+// is joined to.
 func splitWords(text string) []string {
 	var words []string
 	var word []rune
 	script := 0
+	joined := false // the picture before goes on
 	flush := func() {
 		if len(word) > 0 {
 			words = append(words, string(word))
@@ -83,6 +92,18 @@ func splitWords(text string) []string {
 	for _, c := range text {
 		switch {
 		case unicode.Is(unicode.Mn, c) || c == 'ـ': // marks and the Arabic stroke
+			continue
+		case isPicture(c):
+			if flush(); joined && len(words) > 0 {
+				words[len(words)-1] += "\u200d" + string(c)
+			} else {
+				words = append(words, string(c))
+			}
+			joined = false
+			continue
+		case c == '\u200d': // joins pictures, and letters of some scripts
+			flush()
+			joined = len(words) > 0 && isPicture([]rune(words[len(words)-1])[0])
 			continue
 		case !unicode.IsLetter(c) && !unicode.IsDigit(c) || c == 0xfffd:
 			if c != '\'' && c != '’' { // don't stays one word
