@@ -60,15 +60,6 @@ func (b *textBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// formText is the value of a form's field as text.
-func formText(name, value string) (string, error) {
-	b, err := text.Decode([]byte(value))
-	if err != nil {
-		return "", job.Errorf(job.Invalid, name, "%s cannot be read: %v", name, err)
-	}
-	return string(b), nil
-}
-
 // holdBody has a request's body counted until release is called.
 func holdBody(r *http.Request, room *semaphore.Weighted) *heldBody {
 	h := &heldBody{ReadCloser: r.Body, room: room}

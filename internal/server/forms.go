@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // parseForm reads a multipart form whole and checks its texts. Files beyond so
@@ -24,16 +25,19 @@ func parseForm(r *http.Request, memory int64) (*multipart.Form, error) {
 	return form, nil
 }
 
-// checkForm checks all names and texts of a form.
+// checkForm checks all names and texts of a form, and takes byte order marks off
+// its texts.
 func checkForm(form *multipart.Form) error {
 	for name, list := range form.Value {
 		if err := checkText("", "the name of a field", name); err != nil {
 			return err
 		}
-		for _, s := range list {
-			if err := checkText(oaName(name), oaName(name), s); err != nil {
+		for i, s := range list {
+			value, err := formText(oaName(name), s)
+			if err != nil {
 				return err
 			}
+			list[i] = value
 		}
 	}
 	for name, list := range form.File {
@@ -44,6 +48,15 @@ func checkForm(form *multipart.Form) error {
 		}
 	}
 	return nil
+}
+
+// formText is the value of a form's field as text, without its byte order mark.
+func formText(name, value string) (string, error) {
+	if err := checkText(name, name, value); err != nil {
+		return "", err
+	}
+	b, err := text.Decode([]byte(value))
+	return string(b), err
 }
 
 // checkPart checks what a part is called, and its file.

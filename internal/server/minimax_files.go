@@ -102,15 +102,8 @@ func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
 		}
 	}()
 	for name, list := range form.Value {
-		if len(list) != 1 {
-			continue
-		}
-		if len(list[0]) > maxFormText {
+		if len(list) == 1 && len(list[0]) > maxFormText {
 			delete(form.Value, name)
-			continue
-		}
-		if list[0], err = formText(name, list[0]); err != nil {
-			return nil, nil, err
 		}
 	}
 	given, err := f.given(form.Value)

@@ -206,9 +206,6 @@ func readPurpose(part *multipart.Part) (string, error) {
 	if len(text) == 0 || len(raw) > maxPurpose {
 		return "", job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
 	}
-	if err := checkText("purpose", "purpose", text); err != nil {
-		return "", err
-	}
 	for _, c := range text {
 		if c < ' ' || c == 0x7f {
 			return "", job.Errorf(job.Invalid, "purpose", "purpose must be text without control characters")

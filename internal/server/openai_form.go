@@ -135,12 +135,7 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 			f.close()
 			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there %d times", len(list))
 		}
-		value, err := formText(oaName(name), list[0])
-		if err != nil {
-			f.close()
-			return nil, err
-		}
-		f.values[name] = value
+		f.values[name] = list[0]
 	}
 	for name, list := range form.File {
 		if _, twice := f.values[name]; len(list) != 1 || twice {

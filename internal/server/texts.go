@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Every text of a request is checked here, before anything is done with it:
@@ -26,7 +27,8 @@ var textHeaders = []string{"Idempotency-Key", "Last-Event-Id"}
 func checkText(param, what, s string) error {
 	switch {
 	case !utf8.ValidString(s):
-		return job.Errorf(job.Invalid, param, "%s is not UTF-8: send all text in UTF-8", what)
+		_, err := text.Decode([]byte(s)) // which names what it seems to be
+		return job.Errorf(job.Invalid, param, "%s cannot be read: %v", what, err)
 	case strings.ContainsRune(s, 0):
 		return job.Errorf(job.Invalid, param, "%s holds a NUL character: remove it", what)
 	}
