@@ -81,6 +81,8 @@ type Backend interface {
 	// Speak makes speech, by espeak-ng or the configured upstream. It is charged
 	// when it is there, and with Speech.Keep its file too.
 	Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error)
+	// Voices are those that Speak speaks with.
+	Voices(ctx context.Context) (Voices, error)
 	// Usage is what the plan has left, for token_plan/remains.
 	Usage(ctx context.Context, who auth.Principal) (Allowance, error)
 }
@@ -169,6 +171,21 @@ type Spoken struct {
 	File       store.File // with Speech.Keep
 	// Notes say where it differs from what was asked for.
 	Notes []string
+}
+
+// Voices are lists of voices in MiniMax's form.
+type Voices struct {
+	System    []SpeechVoice `json:"system_voice"`
+	Cloned    []SpeechVoice `json:"voice_cloning"`
+	Generated []SpeechVoice `json:"voice_generation"`
+}
+
+// SpeechVoice is a voice in MiniMax's form.
+type SpeechVoice struct {
+	ID      string   `json:"voice_id"`
+	Name    string   `json:"voice_name,omitempty"`
+	About   []string `json:"description"`
+	Created string   `json:"created_time,omitempty"` // of a voice that a customer made
 }
 
 // Allowance is what a project may still spend.

@@ -88,7 +88,7 @@ func newFake() *fake {
 		nextID: int64(job.MinID), now: made,
 		offers: []Offer{
 			offer("reel", ""), still, offer("sora-2", job.OpenAI), offer("sora-2-pro", job.OpenAI),
-			offer("T2V-01", job.MiniMaxV1), offer("T2V-01-Director", job.MiniMaxV1), offer("I2V-01", job.MiniMaxV1), offer("I2V-01-Director", job.MiniMaxV1),
+			offer("video-01", job.MiniMaxV1), offer("T2V-01", job.MiniMaxV1), offer("T2V-01-Director", job.MiniMaxV1), offer("I2V-01", job.MiniMaxV1), offer("I2V-01-Director", job.MiniMaxV1),
 			offer("I2V-01-live", job.MiniMaxV1), offer("S2V-01", job.MiniMaxV1), offer("MiniMax-Hailuo-02", job.MiniMaxV1),
 			offer("MiniMax-Hailuo-2.3", job.MiniMaxV1), offer("MiniMax-Hailuo-2.3-Fast", job.MiniMaxV1), offer("abab-video-1", job.MiniMaxV1), offer("image-01", job.MiniMaxV1),
 			offer("image-01-live", job.MiniMaxV1), offer("MiniMax-H3", job.MiniMaxV2),

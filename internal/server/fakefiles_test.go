@@ -181,6 +181,10 @@ func (f *fake) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken,
 	return out, err
 }
 
+func (f *fake) Voices(context.Context) (Voices, error) {
+	return Voices{System: []SpeechVoice{{ID: "en-us", Name: "English (America)", About: []string{"espeak-ng, en-us"}}}, Cloned: []SpeechVoice{{ID: "mine"}}}, f.asks("Voices")
+}
+
 func (f *fake) Usage(context.Context, auth.Principal) (Allowance, error) {
 	return f.allowance, f.asks("Usage")
 }

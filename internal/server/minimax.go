@@ -44,6 +44,7 @@ func (a *minimaxV1) routes() []route {
 		{"GET /v1/query/video_generation", scopeJobsRead, a.query},
 		{"POST /v1/image_generation", scopeJobsWrite, a.images},
 		{"POST /v1/t2a_v2", scopeJobsWrite, a.speech},
+		{"POST /v1/get_voice", scopeJobsWrite, a.voices},
 		{"POST /v1/text/chatcompletion_v2", scopeJobsWrite, a.chat},
 		{"GET /v1/token_plan/remains", scopeUsage, a.remains},
 

@@ -128,6 +128,10 @@ var speechForm = mmForm{
 	{name: "subtitle_enable", kind: mmBool, refuse: "there are no subtitles: leave it out"},
 }
 
+var voicesForm = mmForm{
+	{name: "voice_type", kind: mmText, need: true, oneOf: []string{voicesSystem, voicesCloned, voicesGenerated, voicesAll}},
+}
+
 // chatForm holds what is looked at here; the whole body goes to the upstream.
 var chatForm = mmForm{
 	{name: "model", kind: mmText, most: 200},
@@ -183,6 +187,7 @@ var mmForms = map[string]mmForm{
 	"POST /v2/video_regeneration":              regenerationForm,
 	"POST /v1/image_generation":                imageForm,
 	"POST /v1/t2a_v2":                          speechForm,
+	"POST /v1/get_voice":                       voicesForm,
 	"POST /v1/text/chatcompletion_v2":          chatForm,
 	"POST /v1/chat/completions":                chatForm,
 	"GET /v1/token_plan/remains":               {},

@@ -32,6 +32,7 @@ var (
 		"MiniMax-Hailuo-2.3":      {text: true, first: true, sizes: hailuo23},
 		"MiniMax-Hailuo-2.3-Fast": {first: true, sizes: hailuo23},
 		"MiniMax-Hailuo-02":       {text: true, first: true, sizes: append(slices.Clone(hailuo23), mmSize{name: "512P", seconds: []int{6, 10}, firstOnly: true})},
+		"video-01":                {text: true, first: true, sizes: first720P}, // what clients of 2024 say that name no model
 		"T2V-01":                  {text: true, sizes: first720P},
 		"T2V-01-Director":         {text: true, sizes: first720P},
 		"I2V-01":                  {first: true, sizes: first720P},

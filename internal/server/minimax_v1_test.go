@@ -34,6 +34,9 @@ func TestVideoV1Fields(t *testing.T) {
 		number     int
 	}{
 		{`{"model":"MiniMax-Hailuo-2.3","prompt":"a cat"}`, "", 0},
+		{`{"model":"video-01","prompt":"a cat"}`, "", 0},
+		{`{"model":"video-01",` + first + `}`, "", 0},
+		{`{"model":"video-01","prompt":"a cat","resolution":"768P"}`, "resolution is 768P: video-01 has 720P", 2013},
 		{`{"prompt":"a cat"}`, "model is missing", 2013},
 		{`{"model":7,"prompt":"a cat"}`, "model must be a string, not the number 7", 2013},
 		{`{"model":"no-such","prompt":"a cat"}`, `no model "no-such"`, 2013},

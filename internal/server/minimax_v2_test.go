@@ -426,3 +426,22 @@ func TestRegeneration(t *testing.T) {
 		}
 	}
 }
+
+// TestFormerTaskTypes: tasks that an older version made are shown and found by
+// today's words.
+func TestFormerTaskTypes(t *testing.T) {
+	f := newFake()
+	f.now = time.Now()
+	c := mmServe(t, f)
+	_, a := c.json("POST", postV2, bodyV2(items(), "16:9", ""))
+	id := mustID(t, a)
+	for former, now := range map[string]string{"text_to_video": "generation", "image_to_video": "generation", "video_regeneration": "regeneration", "h3_context_ir": "h3_context_ir"} {
+		f.set(id, func(j *job.Job) { j.Spec.TaskType = former })
+		if _, a := c.json("GET", "/v2/query/video_generation/"+id.String(), ""); at(a, "task", "task_type") != now {
+			t.Errorf("%s: %v", former, a)
+		}
+		if _, a := c.json("GET", "/v2/query/video_generation?filter.task_type="+now, ""); a["total"] != 1.0 {
+			t.Errorf("%s: listed %v", former, a)
+		}
+	}
+}

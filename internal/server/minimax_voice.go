@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/kinora-video/kinora/internal/job"
 )
 
 // speechLanguages are MiniMax's names of languages, in lower case, as tags of
@@ -20,38 +22,45 @@ var speechLanguages = map[string]string{
 
 // espeakVoice is what an id of espeak-ng's voices looks like: a tag of a
 // language, and perhaps a variant.
-var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0-9_-]+)?$`)
+var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,4}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0-9_-]+)?$`)
 
 // A high voice for the ids that say so.
 const highVoice = "+f3"
 
 // localVoice is the voice of espeak-ng for a request in MiniMax's words, whose
 // voices are not here: the usual one of the language that is asked for, that the
-// voice's name begins with, or whose script the text is in.
-func localVoice(r Speech) (voice, language string, notes []string) {
+// voice's name begins with, or whose script the text is in. A voice that is
+// neither espeak-ng's nor MiniMax's is job.Invalid.
+func localVoice(r Speech) (voice, language string, notes []string, err error) {
 	language = r.Language
 	if tag, ok := speechLanguages[strings.ToLower(language)]; ok {
 		language = tag
 	} else if strings.EqualFold(language, "auto") {
 		language = ""
 	}
-	if espeakVoice.MatchString(r.Voice) {
-		return r.Voice, language, nil
+	if named := isMiniMaxVoice(r.Voice); !named && espeakVoice.MatchString(r.Voice) {
+		return r.Voice, language, nil, nil
+	} else if !named && r.Voice != "" {
+		return "", "", nil, noVoice(r.Voice)
 	}
 	if language == "" {
-		before, _, _ := strings.Cut(r.Voice, "_")
-		before, _, _ = strings.Cut(before, " (") // "Chinese (Mandarin)_News_Anchor"
-		if language = speechLanguages[strings.ToLower(before)]; language == "" {
+		if language = languageOfVoice(r.Voice); language == "" {
 			language = scriptLanguage(r.Text)
 		}
 	}
 	if r.Voice == "" {
-		return "", language, nil
+		return "", language, nil, nil
 	}
 	if soundsFemale(r.Voice) { // espeak-ng's own are male
 		voice = highVoice
 	}
-	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", shorten(r.Voice, maxNotedWords), language)}
+	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", shorten(r.Voice, maxNotedWords), language)}, nil
+}
+
+// noVoice refuses a voice that is not known.
+func noVoice(id string) error {
+	const param = "voice_setting.voice_id"
+	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, shorten(id, maxNotedWords))
 }
 
 // scriptLanguage guesses a text's language by its script; Latin is English.

@@ -1,6 +1,12 @@
 package server
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
+)
 
 func TestLocalVoice(t *testing.T) {
 	for _, tt := range []struct {
@@ -19,6 +25,7 @@ func TestLocalVoice(t *testing.T) {
 		{"", "pt-BR", "x", "", "pt-BR", false},
 		{"en-us+f3", "", "x", "en-us+f3", "", false},
 		{"cmn", "Chinese", "x", "cmn", "cmn", false},
+		{"piqd", "", "x", "piqd", "", false},
 		{"English_expressive_narrator", "", "你好", "", "en", true},
 		{"Chinese (Mandarin)_News_Anchor", "auto", "x", "", "cmn", true},
 		{"female-shaonv", "", "你好", "+f3", "cmn", true},
@@ -28,9 +35,59 @@ func TestLocalVoice(t *testing.T) {
 		{"moss_audio_ab12", "", "x", "", "en", true},
 		{"", "Nynorsk", "x", "", "nb", false}, // espeak-ng has no other Norwegian
 	} {
-		voice, lang, notes := localVoice(Speech{Voice: tt.voice, Language: tt.language, Text: tt.text})
-		if voice != tt.wantVoice || lang != tt.wantLang || (len(notes) == 1) != tt.noted {
+		voice, lang, notes, err := localVoice(Speech{Voice: tt.voice, Language: tt.language, Text: tt.text})
+		if err != nil || voice != tt.wantVoice || lang != tt.wantLang || (len(notes) == 1) != tt.noted {
 			t.Errorf("%+v: %q, %q, %q", tt, voice, lang, notes)
 		}
+	}
+}
+
+// TestUnknownVoices: what is neither espeak-ng's nor MiniMax's is refused, where
+// another voice would speak.
+func TestUnknownVoices(t *testing.T) {
+	for _, id := range []string{"alloy", "no_such_voice", "Klingon_Wise_Woman", "English_", "_Lady", "wise_woman", "moss_audio_", "English", "female-shaonv-x"} {
+		_, _, _, err := localVoice(Speech{Voice: id, Text: "good day"})
+		if e := job.AsError(err); err == nil || e.Code != job.Invalid || e.Param != "voice_setting.voice_id" || !strings.Contains(e.Message, "/v1/get_voice") {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// TestVoicesListed: each voice of the list is one that is taken.
+func TestVoicesListed(t *testing.T) {
+	local := []kinora.Voice{{ID: "en-us", Name: "English (America)", Languages: []string{"en-us", "en"}, Gender: "male"}, {ID: "cmn-latn-pinyin", Languages: []string{"cmn"}}}
+	found := map[string]string{}
+	for _, v := range miniMaxVoices(local) {
+		found[v.ID] = v.Name
+		if _, _, _, err := localVoice(Speech{Voice: v.ID, Text: "x"}); err != nil || v.Name == "" && v.ID != "cmn-latn-pinyin" || len(v.About) != 1 {
+			t.Errorf("%+v: %v", v, err)
+		}
+	}
+	if found["English_expressive_narrator"] != "English Expressive Narrator" || found["female-shaonv"] == "" || found["Chinese (Mandarin)_Gentleman"] == "" || found["en-us"] != "English (America)" {
+		t.Errorf("listed %v", found)
+	}
+	if _, ok := found["Arabic_CalmWoman"]; ok {
+		t.Error("there is no Arabic voice here, and one is listed")
+	}
+}
+
+func TestGetVoice(t *testing.T) {
+	f := newFake()
+	c := mmServe(t, f)
+	for kind, want := range map[string][2]int{"system": {1, 0}, "voice_cloning": {0, 1}, "voice_generation": {0, 0}, "all": {1, 1}} {
+		status, a := c.json("POST", "/v1/get_voice", `{"voice_type":"`+kind+`"}`)
+		system, ok1 := a["system_voice"].([]any)
+		cloned, ok2 := a["voice_cloning"].([]any)
+		generated, ok3 := a["voice_generation"].([]any)
+		if status != 200 || !ok1 || !ok2 || !ok3 || len(system) != want[0] || len(cloned) != want[1] || len(generated) != 0 || at(a, "base_resp", "status_code") != 0.0 {
+			t.Errorf("%s: %v", kind, a)
+		}
+	}
+	if _, a := c.json("POST", "/v1/get_voice", `{"voice_type":"new"}`); at(a, "base_resp", "status_code") != 2013.0 {
+		t.Errorf("an unknown kind: %v", a)
+	}
+	f.fail = func(string) error { return cannotSpeak(job.Errorf(job.Internal, "", "install espeak-ng")) }
+	if _, a := c.json("POST", "/v1/get_voice", `{"voice_type":"all"}`); at(a, "base_resp", "status_code") != 1033.0 {
+		t.Errorf("without espeak-ng: %v", a)
 	}
 }

@@ -405,6 +405,19 @@ func TestOpenAIContractPage(t *testing.T) {
 	for _, p := range []string{"GET /v1/videos after", "GET /v1/videos limit", "GET /v1/videos order", "GET /v1/videos/{id}/content variant"} {
 		want[p] = "yes"
 	}
+	for where, fields := range map[string]mmForm{
+		"POST /v1/files": sharedUploadForm, "GET /v1/files": sharedListForm, "GET /v1/files/{file_id}": nil,
+		"GET /v1/files/{file_id}/content": nil, "DELETE /v1/files/{file_id}": nil, "DELETE /v1/files": {{name: "file_id"}},
+	} {
+		want[where] = "yes"
+		for _, f := range fields {
+			want[where+" "+f.name] = "yes"
+		}
+	}
+	for _, f := range append(jsonFields(fileObject{}), "file", "base_resp") {
+		want["GET /v1/files/{file_id} "+f] = "yes"
+	}
+	want["GET /v1/files/{file_id} file"], want["GET /v1/files/{file_id} base_resp"] = "extra", "extra"
 	for _, f := range jsonFields(video{}) {
 		want["GET /v1/videos/{id} "+f] = "yes"
 	}

@@ -94,6 +94,7 @@ var summaries = map[string]string{
 	"POST /v2/video_regeneration":              "Make a video again, enlarged to 2K (V2)",
 	"POST /v1/image_generation":                "Make images, and wait for them",
 	"POST /v1/t2a_v2":                          "Speak a text",
+	"POST /v1/get_voice":                       "List the voices",
 	"POST /v1/text/chatcompletion_v2":          "Chat, by the upstream that is configured",
 	"POST /v1/chat/completions":                "Chat, in OpenAI's form",
 	"GET /v1/token_plan/remains":               "See what is left of the plan",

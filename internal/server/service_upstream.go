@@ -169,7 +169,10 @@ func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
 	if s.speech != nil {
 		return s.speakUpstream(ctx, r)
 	}
-	voice, language, notes := localVoice(r)
+	voice, language, notes, err := localVoice(r)
+	if err != nil {
+		return Spoken{}, err
+	}
 	var sound bytes.Buffer
 	got, err := kinora.Speak(ctx, &sound, kinora.SpeechRequest{
 		Text: r.Text, Voice: voice, Speed: r.Speed, Pitch: float64(r.Pitch), Volume: r.Volume, Language: language,
@@ -177,10 +180,12 @@ func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
 	})
 	switch {
 	case err == nil:
+	case kinora.KindOf(err) == kinora.Invalid && voice != "" && wrongField(err) == "voice":
+		return Spoken{}, noVoice(r.Voice)
 	case kinora.KindOf(err) == kinora.Invalid:
 		return Spoken{}, &job.Error{Code: job.Invalid, Message: err.Error(), Err: err}
 	case kinora.KindOf(err) == kinora.Unsupported:
-		return Spoken{}, &job.Error{Code: job.Unsupported, Message: "this server cannot speak: " + err.Error(), Err: err}
+		return Spoken{}, cannotSpeak(err)
 	default:
 		return Spoken{}, err
 	}
@@ -188,6 +193,63 @@ func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
 		Data: sound.Bytes(), Format: string(got.Format), Duration: got.Duration,
 		SampleRate: got.SampleRate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
 	}, nil
+}
+
+// wrongField is the field that an error of the root package names.
+func wrongField(err error) string {
+	if e, ok := errors.AsType[*kinora.Error](err); ok {
+		return e.What
+	}
+	return ""
+}
+
+// cannotSpeak says that a program is missing on this machine. That is no mistake
+// in the request, and may be mended: the same request works then.
+func cannotSpeak(err error) error {
+	return &job.Error{Code: job.Unavailable, Message: "this server cannot speak now: " + err.Error(), RetryAfter: time.Minute, Err: err}
+}
+
+// maxVoices is how much of an upstream's list of voices is read, in bytes.
+const maxVoices = 4 << 20
+
+// Voices are what Speak speaks with: the upstream's, or espeak-ng's, and the
+// names of MiniMax's for which espeak-ng has a voice of the language.
+func (s *service) Voices(ctx context.Context) (Voices, error) {
+	if s.speech != nil {
+		return s.upstreamVoices(ctx)
+	}
+	local, err := kinora.Voices(ctx)
+	switch {
+	case err != nil && kinora.KindOf(err) == kinora.Unsupported:
+		return Voices{}, cannotSpeak(err)
+	case err != nil:
+		return Voices{}, err
+	}
+	return Voices{System: miniMaxVoices(local)}, nil
+}
+
+// upstreamVoices asks a service that speaks MiniMax's get_voice.
+func (s *service) upstreamVoices(ctx context.Context) (out Voices, err error) {
+	resp, err := s.ask(ctx, s.speech, "get_voice", []byte(`{"voice_type":"all"}`))
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Voices
+		Base baseResp `json:"base_resp"`
+	}
+	data, err := egress.ReadAll(resp.Body, maxVoices)
+	if err == nil {
+		err = json.Unmarshal(data, &answer)
+	}
+	if err == nil && (resp.StatusCode != http.StatusOK || answer.Base.Code != 0) {
+		err = fmt.Errorf("the speech upstream answered %d: %s", resp.StatusCode, shorten(answer.Base.Message, maxUpstreamError))
+	}
+	if err != nil {
+		return out, &job.Error{Code: job.Unavailable, Message: "the speech service did not list its voices: try again later", RetryAfter: 10 * time.Second, Err: err}
+	}
+	return answer.Voices, nil
 }
 
 // speakUpstream asks a service that speaks MiniMax's t2a_v2.

@@ -98,3 +98,39 @@ func TestSpeechNotSettled(t *testing.T) {
 		t.Errorf("%d files, %d blobs, %v", len(files), blobsOf(t, s, blob.KindFile), err)
 	}
 }
+
+// TestSpeechWithoutEspeak: a program that is missing here is no mistake in the
+// request: the answer says that it may work later, and nothing is charged.
+func TestSpeechWithoutEspeak(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("KINORA_ESPEAK", "")
+	s, keys := realServer(t, nil)
+	for path, body := range map[string]string{"/v1/t2a_v2": `{"model":"speech-2.6-hd","text":"good day","audio_setting":{"format":"wav"}}`, "/v1/get_voice": `{"voice_type":"system"}`} {
+		resp, answer := call(t, s, "POST", path, keys.API, body)
+		if resp.StatusCode != 200 || !strings.Contains(answer, `"status_code":1033`) || !strings.Contains(answer, "espeak-ng") || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, answer)
+		}
+	}
+	if left, err := s.service.Usage(t.Context(), ownerOf(t, s, keys.API)); err != nil || left.Held != 0 || left.Balance != 0 {
+		t.Errorf("charged: %+v, %v", left, err)
+	}
+}
+
+// TestUpstreamVoices: with a speech upstream the voices are its own.
+func TestUpstreamVoices(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if r.URL.Path != "/v1/get_voice" || string(body) != `{"voice_type":"all"}` || err != nil {
+			http.Error(w, "no", http.StatusNotFound)
+			return
+		}
+		_, _ = io.WriteString(w, `{"system_voice":[{"voice_id":"a","voice_name":"A","description":["calm"]}],"voice_cloning":[{"voice_id":"b"}],"base_resp":{"status_code":0}}`)
+	}))
+	t.Cleanup(up.Close)
+	s, keys := realServer(t, func(c *Config) { c.Upstreams.Speech.URL = up.URL + "/v1" })
+	_, answer := call(t, s, "POST", "/v1/get_voice", keys.API, `{"voice_type":"all"}`)
+	var a voicesAnswer
+	if err := json.Unmarshal([]byte(answer), &a); err != nil || a.Base != mmOK || len(a.System) != 1 || a.System[0].Name != "A" || len(a.Cloned) != 1 || a.Cloned[0].ID != "b" {
+		t.Errorf("%v: %s", err, answer)
+	}
+}

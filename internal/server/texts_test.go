@@ -72,7 +72,7 @@ func TestTextsAreChecked(t *testing.T) {
 			{"openai", "GET", "/v1/videos?after=%ff", "", ""},
 			{"openai", "GET", "/v1/videos/%ff", "", ""},
 			{"openai", "GET", "/v1/models/a%00b", "", ""},
-			{"v1", "GET", "/v1/files/%ff", "", ""},
+			{"openai", "GET", "/v1/files/%ff", "", ""},
 			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a\u0000b"}`},
 			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"a":"\\\u0000"}}`},
 			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"\u0000":"a"}}`},
@@ -132,7 +132,7 @@ func TestFormsThatAreNone(t *testing.T) {
 			"bytes that are not quoted": head + "Content-Transfer-Encoding: quoted-printable\r\n\r\n\x01\r\n--B--\r\n",
 			"a header without end":      "--B\r\nX: " + strings.Repeat("x", 1<<20),
 		} {
-			for path, api := range map[string]string{"/v1/uploads": "native", "/v1/files/upload": "v1", "/v1/files": "v1", "/v1/videos": "openai", "/v1/videos/extensions": "openai"} {
+			for path, api := range map[string]string{"/v1/uploads": "native", "/v1/files/upload": "v1", "/v1/files": "openai", "/v1/videos": "openai", "/v1/videos/extensions": "openai"} {
 				resp, answer := call(t, s, "POST", path, keys.API, body, "Content-Type", "multipart/form-data; boundary=B")
 				tooLarge := strings.Contains(name, "without end") && strings.Contains(answer, "too large")
 				if want := refusals[api]; !tooLarge && (resp.StatusCode != want.status || !strings.Contains(answer, want.part)) {
