@@ -67,7 +67,7 @@ func (t *reader) fill(n int) {
 		t.buf = unmark(t.buf)
 	}
 	ok := t.buf
-	if err == nil {
+	if !errors.Is(err, io.EOF) { // the rest of a character may come, or the reader's own error says why not
 		ok = whole(ok)
 	}
 	rest := ok[t.good:]

@@ -72,8 +72,11 @@ func TestReader(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := io.ReadAll(NewReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)))); !errors.Is(err, broken) {
-		t.Errorf("an error of the stream became %v", err)
+	for _, in := range []string{"abc", "abc\xe4\xb8", strings.Repeat("a", 100) + "\xe4"} { // within a character, too
+		r := NewReader(iotest.DataErrReader(io.MultiReader(strings.NewReader(in), iotest.ErrReader(broken))))
+		if _, err := io.ReadAll(r); !errors.Is(err, broken) {
+			t.Errorf("%.5q: an error of the stream became %v", in, err)
+		}
 	}
 }
 
