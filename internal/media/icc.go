@@ -78,7 +78,7 @@ type colourMap struct {
 // for any other, for a broken one, and for one that is sRGB or next to it.
 func newColourMap(icc []byte) *colourMap {
 	const head, entry = 132, 12
-	if len(icc) < head || string(icc[36:40]) != "acsp" || string(icc[20:24]) != "XYZ " {
+	if len(icc) < head || len(icc) > maxProfile || string(icc[36:40]) != "acsp" || string(icc[20:24]) != "XYZ " {
 		return nil
 	}
 	tags := map[string][]byte{}

@@ -118,6 +118,14 @@ func TestImageProfile(t *testing.T) {
 	}
 }
 
+// TestLargeProfile: a WebP may hold a profile of megabytes, of which nothing is
+// read.
+func TestLargeProfile(t *testing.T) {
+	if newColourMap(append(iccOf("RGB ", ofP3, srgbCurve()), make([]byte, maxProfile)...)) != nil {
+		t.Errorf("a profile of more than %d bytes is read", maxProfile)
+	}
+}
+
 func FuzzColourMap(f *testing.F) {
 	f.Add(iccOf("RGB ", ofP3, srgbCurve()))
 	f.Add(iccOf("GRAY", ofAdobe, gamma22))

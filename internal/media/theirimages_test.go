@@ -138,6 +138,11 @@ func TestImageAnimated(t *testing.T) {
 		{"a GIF", encoded(t, "GIF", p), 4, 4, false, 0, 0, [3]byte{255, 255, 255}},
 		{"an animated PNG", withPNGChunk(encoded(t, "PNG", p), "acTL", "\x00\x00\x00\x02\x00\x00\x00\x00"), 4, 4, true, 0, 0, [3]byte{255, 255, 255}},
 		{"a PNG of one picture", withPNGChunk(encoded(t, "PNG", p), "acTL", "\x00\x00\x00\x01\x00\x00\x00\x00"), 4, 4, false, 0, 0, [3]byte{255, 255, 255}},
+		{ // whose size is the one that is held against the limits
+			"a WebP with a header after its picture",
+			webpFile(stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 8, 8))), extended(0, 64, 64), stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 64, 64)))),
+			8, 8, false, 0, 0, [3]byte{255, 255, 255},
+		},
 		{"a WebP that announces no transparency but may", webpFile(extended(1<<4, 8, 8), stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 8, 8)))), 8, 8, false, 0, 0, [3]byte{255, 255, 255}},
 		{"a WebP that announces transparency and has none", lossyStill(t, lossy), 16, 16, false, 8, 8, [3]byte{0, 0, 255}},
 	} {

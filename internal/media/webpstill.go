@@ -62,7 +62,10 @@ func findPicture(data []byte) (p webpPicture, ok bool, err error) {
 			p.chunks = body[16:]
 			return p, true, nil
 		case "ALPH", "VP8 ", "VP8L":
-			if ok && !p.animated {
+			if !ok { // this is the picture; admit has not seen the canvas that a later VP8X states
+				return p, false, nil
+			}
+			if !p.animated {
 				p.chunks = appendChunk(p.chunks, name, body)
 			}
 		}
