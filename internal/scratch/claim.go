@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+
 	"syscall"
 	"time"
 
@@ -29,12 +31,14 @@ func (e *TakenError) Error() string {
 }
 
 // Claim gives the name of a file that is to be made to this caller alone, until
-// release is called or the process ends, however it ends. It finds out whether
-// the file can be made under that name: the folder, the name's length and its
-// characters are what the file system takes. Errors leave the path to the caller.
-// What has the name already stays; it
-// must be a regular file. The error is a *TakenError where another one has the
-// claim. On a file system without locks everybody gets it.
+// release is called or the process ends, however it ends. Calling release again
+// does nothing.
+//
+// Claim makes an empty file of that name for a moment, and so finds out whether
+// the folder is there and can be written to, and whether the file system takes
+// the name. A file that has the name already stays; it must be a regular file.
+// Errors do not repeat the path. The error is a *TakenError where another one has
+// the claim. On a file system without locks everybody gets it.
 func Claim(path string) (release func(), err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
@@ -60,10 +64,7 @@ func Claim(path string) (release func(), err error) {
 			_ = lock.Unlock() // of a file that is gone
 			continue
 		}
-		release := func() {
-			_ = os.Remove(name) // while it is locked: who opened it meanwhile sees that it is gone
-			_ = lock.Unlock()
-		}
+		release := sync.OnceFunc(func() { removeLocked(lock, name) })
 		if err := tryName(path); err != nil {
 			release()
 			return nil, reasonOf(err)

@@ -33,6 +33,17 @@ func TestClaim(t *testing.T) {
 	if got := names(t, dir); len(got) != 0 && runtime.GOOS != "windows" {
 		t.Errorf("released, there are %q", got)
 	}
+	// Released once more, it takes nothing from who has it now.
+	second, err := Claim(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if third, err := Claim(path); err == nil {
+		third()
+		t.Error("who released it twice gave away another's claim")
+	}
+	second()
 	// What a killed process left claims nothing, and is swept away.
 	if err := os.WriteFile(claimName(path), nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -141,20 +141,27 @@ func Folder(parent string) (dir string, remove func(), err error) {
 		parent = os.TempDir()
 	}
 	sweepOnce(parent)
-	dir = filepath.Join(parent, newName())
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", nil, err
-	}
-	lock := filepath.Join(dir, folderLock)
-	if err := os.WriteFile(lock, nil, 0o600); err != nil {
-		os.RemoveAll(dir)
-		return "", nil, err
-	}
-	held, _ := hold(lock)
-	return dir, func() {
-		os.RemoveAll(dir)
-		if held != nil {
-			_ = held.Unlock() // the system does it at the end of the process
+	for range 100 {
+		dir = filepath.Join(parent, newName())
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return "", nil, err
 		}
-	}, nil
+		lock := filepath.Join(dir, folderLock)
+		if err := os.WriteFile(lock, nil, 0o600); err != nil {
+			os.RemoveAll(dir)
+			return "", nil, err
+		}
+		held, swept := hold(lock)
+		if swept { // another process looked at it before it was locked
+			os.RemoveAll(dir)
+			continue
+		}
+		return dir, func() {
+			os.RemoveAll(dir)
+			if held != nil {
+				_ = held.Unlock() // the system does it at the end of the process
+			}
+		}, nil
+	}
+	return "", nil, fmt.Errorf("no folder can be made in %s: others take it away", parent)
 }

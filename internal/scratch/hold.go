@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -56,12 +57,20 @@ func Hold(dir string) (release func(), err error) {
 		}
 		// For who comes second. It is only a hint, and on Windows nobody can read it.
 		_ = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
-		return func() {
-			os.Remove(path) // while it is locked: who opened it meanwhile sees that it is gone
-			_ = lock.Unlock()
-		}, nil
+		return sync.OnceFunc(func() { removeLocked(lock, path) }), nil
 	}
 	return nil, fmt.Errorf("hold the folder %s: %s comes and goes", dir, holdName)
+}
+
+// removeLocked removes a lock's own file and unlocks it.
+func removeLocked(lock *flock.Flock, path string) {
+	if canLock {
+		os.Remove(path) // while it is locked: who opened it meanwhile sees that it is gone
+		_ = lock.Unlock()
+		return
+	}
+	_ = lock.Unlock() // Windows removes no file that is open, ours or another's
+	os.Remove(path)
 }
 
 // current says whether the locked file is the one that has the name.

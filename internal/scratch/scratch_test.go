@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // names are those of what a folder holds.
@@ -86,6 +88,35 @@ func TestSweep(t *testing.T) {
 	remove()
 	if got := names(t, dir); !slices.Equal(got, []string{".kinora-1.other", "a.mp4", "b.mp4"}) {
 		t.Errorf("in the end there are %q", got)
+	}
+}
+
+// TestSweepLeavesClaims: who locks a claim that has just been given up leaves
+// alone the one that has taken its place.
+func TestSweepLeavesClaims(t *testing.T) {
+	if !canLock {
+		t.Skip("here it takes a day to tell")
+	}
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	name := claimName(path)
+	if err := os.WriteFile(name, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	late := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	if ok, err := late.TryLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	release, err := Claim(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	removeUnheld(late, name, name)
+	if _, err := os.Stat(name); err != nil {
+		t.Errorf("the claim in use was swept away: %v", err)
 	}
 }
 

@@ -69,11 +69,23 @@ func removeAbandoned(path string, info fs.FileInfo) {
 	held := path
 	if info.IsDir() {
 		held = filepath.Join(path, folderLock)
+		if info, err := os.Lstat(held); err != nil || !info.Mode().IsRegular() {
+			return
+		}
 	}
 	lock := flock.New(held, flock.SetFlag(os.O_RDONLY))
 	if ok, err := lock.TryLock(); !ok || err != nil {
 		return
 	}
-	os.RemoveAll(path)
-	_ = lock.Unlock() // what it locked is gone
+	removeUnheld(lock, held, path)
+}
+
+// removeUnheld removes what is at path, whose file held was locked. The file may
+// have been removed before it was locked: then what has its name now is another's
+// claim, and stays.
+func removeUnheld(lock *flock.Flock, held, path string) {
+	if current(lock, held) {
+		os.RemoveAll(path)
+	}
+	_ = lock.Unlock() // the system does it at the end of the process
 }
