@@ -2,7 +2,8 @@ package kinora
 
 import (
 	"context"
-	"os"
+	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/text"
@@ -13,8 +14,9 @@ import (
 // it; Request.Progress is told of both.
 //
 // Errors: an *Error of kind Invalid or Unsupported names the field of the
-// request; Storage, that latents cannot be kept where they should be or that
-// there is no room for the clip, before any time is spent. A cancelled context gives its own error.
+// request; one of kind Storage says, before any time is spent, that latents
+// cannot be kept where they should be or that there is no room for the clip. A
+// cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	in := m.Info()
 	r.Prompt = text.Unmarked(r.Prompt)
@@ -27,10 +29,11 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 			return nil, err
 		}
 	}
-	path, err := m.latentsPath(&r, &p)
+	path, release, err := m.latentsPath(&r, &p)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	j := job{
 		prompt: r.Prompt, frames: p.native, seed: r.Seed, steps: r.Steps, guidance: r.Guidance,
 	}
@@ -83,7 +86,7 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	l, err := m.engine.load(path)
 	if err != nil {
 		kind := Invalid
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			kind = NotFound
 		}
 		return nil, wrap(kind, "read latents", path, err, "")

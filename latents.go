@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // latentsBase is what the latents of any clip take besides those of its frames:
@@ -21,30 +19,31 @@ const latentsBase = 64 << 10
 
 // latentsPath picks where the latents of a request are kept, and sees before any
 // time is spent that a file of that name can be made there and that it has room.
-func (m *Model) latentsPath(r *Request, p *plan) (string, error) {
+// Nobody else takes the name until release is called.
+func (m *Model) latentsPath(r *Request, p *plan) (path string, release func(), err error) {
 	need := latentsBase + int64(p.native)*int64(m.Info().latentsOfFrame)
 	var first error
 	if r.Latents != "" {
-		first = r.tryLatents(r.Latents, need, p)
+		release, first = r.tryLatents(r.Latents, need, p)
 		if first == nil {
-			return r.Latents, nil
+			return r.Latents, release, nil
 		}
 		if !tooFull(first) && !errors.Is(first, syscall.ENAMETOOLONG) {
-			return "", first
+			return "", nil, first
 		}
 	}
 	for path, err := range m.freshLatents(r) {
 		if err == nil {
-			err = r.tryLatents(path, need, p)
+			release, err = r.tryLatents(path, need, p)
 		}
 		if err == nil {
-			return path, nil
+			return path, release, nil
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return "", first
+	return "", nil, first
 }
 
 // freshLatents gives new files for the latents of a request: in the model's
@@ -75,24 +74,27 @@ func (m *Model) latentsFolder() (string, error) {
 }
 
 // tryLatents finds out whether a file can keep latents of need bytes, beside the
-// clip where that goes into the same folder.
-func (r *Request) tryLatents(path string, need int64, p *plan) error {
-	if _, err := os.Lstat(path); err == nil {
-		return &Error{
-			Kind: Storage, Op: "keep latents in", What: path, Err: os.ErrExist,
-			Hint: "they are of an earlier clip: decode or remove them",
-		}
-	}
+// clip where that goes into the same folder, and claims its name.
+func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), err error) {
 	if r.Output != nil && filepath.Dir(r.Output.path) == filepath.Dir(path) {
 		f, _ := FormatOf(r.Output.path) // Reserve has checked it
 		need += p.leastBytes(f)
 	}
-	release, err := scratch.Claim(path)
-	if err == nil {
-		release()
-		err = roomFor(filepath.Dir(path), need)
+	if release, err = claim(path); err != nil {
+		return nil, wrap(Storage, "keep latents in", path, err, "name a new file, in a folder that can be written to")
 	}
-	return wrap(Storage, "keep latents in", path, err, "use a folder that can be written to and has room")
+	if _, err := os.Lstat(path); err == nil {
+		release()
+		return nil, &Error{
+			Kind: Storage, Op: "keep latents in", What: path, Err: os.ErrExist,
+			Hint: "they are of an earlier clip: decode or remove them",
+		}
+	}
+	if err := roomFor(filepath.Dir(path), need); err != nil {
+		release()
+		return nil, wrap(Storage, "keep latents in", path, err, "use a folder that can be written to and has room")
+	}
+	return release, nil
 }
 
 // keep writes latents to the file that was picked, or where the disk has filled

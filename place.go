@@ -27,14 +27,21 @@ func Reserve(path string) (*Place, error) {
 	if _, err := FormatOf(path); err != nil {
 		return nil, err
 	}
-	release, err := scratch.Claim(path)
+	release, err := claim(path)
 	if err != nil {
-		if _, taken := errors.AsType[*scratch.TakenError](err); taken {
-			err = takenError{err}
-		}
 		return nil, wrap(Storage, "write", path, err, "")
 	}
 	return &Place{path, release}, nil
+}
+
+// claim is scratch.Claim, with ErrTaken as the cause where another one has the
+// name.
+func claim(path string) (release func(), err error) {
+	release, err = scratch.Claim(path)
+	if _, taken := errors.AsType[*scratch.TakenError](err); taken {
+		return nil, takenError{err}
+	}
+	return release, err
 }
 
 // ErrTaken is the cause where another one is writing to a name, or has reserved

@@ -120,6 +120,34 @@ func TestOneWritesAName(t *testing.T) {
 	}
 }
 
+// TestOneWritesLatents: two clips that are sampled at once do not share a file of
+// latents, of which the second would take the first one's place.
+func TestOneWritesLatents(t *testing.T) {
+	m, e := fakeModel(t)
+	path := filepath.Join(t.TempDir(), "a.latents")
+	var second error
+	e.atStep = func(step int) {
+		if step == 0 {
+			e.atStep = nil
+			_, second = m.Generate(t.Context(), Request{Prompt: "second", Latents: path})
+		}
+	}
+	c := generate(t, m, Request{Prompt: "first", Latents: path})
+	if KindOf(second) != Storage || !errors.Is(second, ErrTaken) {
+		t.Errorf("the second: %v", second)
+	}
+	kept, err := m.Load(t.Context(), c.LatentsPath(), Request{})
+	if err != nil || kept.Prompt != "first" {
+		t.Errorf("kept is %+v, %v", kept, err)
+	}
+	if _, err := m.Generate(t.Context(), Request{Prompt: "third", Latents: path}); !errors.Is(err, os.ErrExist) {
+		t.Errorf("after it: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("there are %v, %v", left, err)
+	}
+}
+
 // TestNamesAreTried: what no file can be called is refused before sampling, and
 // what it can be called is saved.
 func TestNamesAreTried(t *testing.T) {

@@ -174,6 +174,9 @@ func TestReelRefusesLatents(t *testing.T) {
 			t.Errorf("%s: %v, want one that says %q", tt.name, err, tt.want)
 		}
 	}
+	if _, err := m.Load(t.Context(), filepath.Join(t.TempDir(), "none"), Request{}); KindOf(err) != NotFound {
+		t.Errorf("no file: %v", err)
+	}
 }
 
 func TestReelRefusesWeights(t *testing.T) {
