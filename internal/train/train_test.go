@@ -148,7 +148,8 @@ func TestTrainingLearns(t *testing.T) {
 			if early, late := mean(losses[:5]), mean(losses[35:]); !(late < 0.9*early) {
 				t.Errorf("the loss went from %.4f to %.4f", early, late)
 			}
-			f, err := os.Open(filepath.Join(dir, name+"-loss.png"))
+			kind, _, _ := strings.Cut(name, ",")
+			f, err := os.Open(filepath.Join(dir, kind+"-loss.png"))
 			if err != nil {
 				t.Fatal(err)
 			}
