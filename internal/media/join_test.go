@@ -253,7 +253,7 @@ func TestJoinBroken(t *testing.T) {
 		fakeFFmpeg(t, c.script)
 		stall := time.Minute
 		if c.want == "hung" {
-			stall = 300 * time.Millisecond
+			stall = 50 * time.Millisecond
 		}
 		if err := Join(t.Context(), path, films, JoinOptions{Stall: stall}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want one that says %q", c.script, err, c.want)
@@ -263,7 +263,7 @@ func TestJoinBroken(t *testing.T) {
 	fakeFFmpeg(t, "exec sleep 100")
 	ctx, cancel := context.WithCancel(t.Context())
 	began := time.Now()
-	time.AfterFunc(500*time.Millisecond, cancel)
+	time.AfterFunc(100*time.Millisecond, cancel)
 	if err := Join(ctx, path, films, JoinOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}

@@ -154,7 +154,7 @@ func TestMP4Broken(t *testing.T) {
 			dir := t.TempDir()
 			stall := time.Minute // a busy machine must not look like a hang
 			if c.want == "hung" {
-				stall = 300 * time.Millisecond
+				stall = 50 * time.Millisecond
 			}
 			e, err := Create(t.Context(), filepath.Join(dir, "a.mp4"), Options{W: 64, H: 64, FPS: 24, Stall: stall})
 			if err != nil {

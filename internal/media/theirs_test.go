@@ -237,12 +237,16 @@ func TestToneMap(t *testing.T) {
 			t.Errorf("%v in HLG is a light of %v, want %v", v, got, want)
 		}
 	}
+	converters := map[colour]func(dst, src []byte){} // each has tables that take a while to make
 	pixel := func(c colour, code float64, of [3]float64) [3]byte {
 		src, dst := make([]byte, 6), make([]byte, 3)
+		if converters[c] == nil {
+			converters[c] = c.converter()
+		}
 		for i, k := range of {
 			binary.LittleEndian.PutUint16(src[2*i:], uint16(math.Round(65535*code*k)))
 		}
-		c.converter()(dst, src)
+		converters[c](dst, src)
 		return [3]byte(dst)
 	}
 	grey := [3]float64{1, 1, 1}

@@ -182,7 +182,7 @@ func TestOpenVideoHangs(t *testing.T) {
 	t.Setenv("KINORA_FFPROBE", probe)
 	for _, script := range []string{"exec sleep 100", "sleep 100", "head -c 100 /dev/zero; sleep 100"} {
 		fakeFFmpeg(t, script)
-		r, err := OpenVideo(t.Context(), path, VideoOptions{W: 32, H: 32, Stall: 200 * time.Millisecond})
+		r, err := OpenVideo(t.Context(), path, VideoOptions{W: 32, H: 32, Stall: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
