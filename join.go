@@ -24,8 +24,9 @@ const (
 // encoded again. Others, which may come from anywhere, are drawn anew as players
 // show them, in the size and at the rate of the first: scaled until they cover
 // it, and cropped. Of a rate that varies the average is taken, and 30 where it is
-// unknown; an MP4 lacks the last pixel of an odd side. Sound is left out. The file carries the prompt, model and seed of the first
-// film that a model made, and the mark that one did.
+// unknown; an MP4 lacks the last pixel of an odd side. Sound is left out. The file
+// carries the prompt, model and seed of the first film that a model made, and the
+// mark that one did.
 //
 // A film that goes on from the last frame of the one before repeats that as its
 // first. Join keeps it, as without encoding again it cannot go: all frames after

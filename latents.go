@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// latentsBase is what the latents of any clip take besides those of its frames:
-// a prompt, and what a file is made of.
+// latentsBase is how many bytes a file of latents takes besides the latents of
+// the frames: for the prompt, and what belongs to the format.
 const latentsBase = 64 << 10
 
 // latentsPath picks where the latents of a request are kept, and sees before any

@@ -59,11 +59,11 @@ func (p *Place) Release() {
 	p.release = nil
 }
 
-// What a pixel of a frame takes in a file at the very least, so that a video is
-// only refused where it cannot go: a third of what reel's videos take, which are
-// noisier than drawn ones.
+// Pixels that take a byte in a file, at the most. Videos of reel take three times
+// the bytes that these give: a video is refused only where it cannot fit, and
+// drawn ones are less noisy.
 const (
-	pixelsOfMP4  = 200 // to a byte
+	pixelsOfMP4  = 200
 	pixelsOfWebP = 10
 	leastFile    = 16 << 10 // bytes
 )

@@ -47,11 +47,11 @@ func canWrite(ctx context.Context, f Format) error {
 	return err
 }
 
-// Encoder tells with what this machine writes the format: for MP4, which of
-// ffmpeg's encoders. That is libx264 where it works. Otherwise it is another for
-// H.264, and mpeg4, which browsers do not play, where there is none of those; note
-// then says so, for people. Which of them work is found by writing a few frames,
-// once for each ffmpeg. Errors are those of CanWrite.
+// Encoder names the encoder that this machine writes the format with. For MP4 it
+// is the first of ffmpeg's that works: libx264, then others for H.264, then mpeg4,
+// which browsers do not play. note says so, for people, where it is not libx264.
+// Which encoders work is found by writing a few frames, once for each ffmpeg.
+// Errors are those of CanWrite.
 func Encoder(f Format) (name, note string, err error) { return encoderOf(context.Background(), f) }
 
 func encoderOf(ctx context.Context, f Format) (name, note string, err error) {
@@ -125,10 +125,9 @@ type encoder interface {
 // Save draws the clip into a file, in the format its name says. The file
 // appears under its name when it is whole, replacing one that was there; until
 // then, and when anything fails, nothing has that name. A name that another one
-// is writing to, or has reserved, is refused. Once the file is safe
-// the latents on disk are removed; while it is not, they stay, and the error
-// says where. The file carries the prompt, the model, the seed and a mark that
-// it was made by a model.
+// is writing to, or has reserved, is refused. Once the file is safe the latents on
+// disk are removed; while it is not, they stay, and the error says where. The file
+// carries the prompt, the model, the seed and a mark that it was made by a model.
 func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error {
 	f, err := FormatOf(path)
 	if err != nil {

@@ -14,10 +14,10 @@ const (
 	maxNotedWords = 12
 )
 
-// PromptNotes says which words of a prompt the model was never taught, and what
-// it was, in sentences for whoever wrote the prompt: the model makes a video all
-// the same, and it shows something else. It is nil where nothing is to be said,
-// and for a model of which it is not known what it was taught.
+// PromptNotes says which words of a prompt the model was never taught, and which
+// words it was, in sentences for whoever wrote the prompt: the model makes a video
+// all the same, and it shows something else. It is nil where there is nothing to
+// say, and for a model whose words are not known.
 func (i Info) PromptNotes(prompt string) []string {
 	if !i.storybook {
 		return nil

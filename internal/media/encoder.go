@@ -34,7 +34,7 @@ type Format uint8
 
 const (
 	// MP4 is H.264 (yuv420p) in MP4, or MPEG-4 Part 2 where ffmpeg has no
-	// encoder of that; it needs ffmpeg. See MP4Encoder.
+	// encoder of H.264. It needs ffmpeg. See MP4Encoder.
 	MP4 Format = iota + 1
 	// WebP is animated, lossless WebP; it needs nothing.
 	WebP

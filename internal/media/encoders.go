@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// ErrNoEncoder is the cause of errors that an ffmpeg leads to which is there and
-// cannot write MP4.
+// ErrNoEncoder is the cause of errors where ffmpeg is there and none of its
+// encoders can write MP4.
 var ErrNoEncoder = errors.New("this ffmpeg cannot write MP4: install one that has libx264 (apt-get install ffmpeg, brew install ffmpeg), or name it in KINORA_FFMPEG")
 
 // mp4Encoder is one of ffmpeg's encoders, as an MP4 is written with it.
 type mp4Encoder struct {
 	name string
-	args func(o Options) []string // how good it is to be
-	// sized says that it may refuse some sizes, as those of graphics cards do.
+	args func(o Options) []string // its settings for quality
+	// sized says that it may refuse some sizes, as encoders of graphics cards do.
 	sized bool
 }
 
@@ -72,8 +72,8 @@ func (e mp4Encoder) rate(fps float64) string {
 	return fmt.Sprintf("%.0f/%.0f", math.Round(fps*best), best)
 }
 
-// note says what people should know of a video that the encoder writes; ""
-// where that is nothing.
+// note says what people should know of videos from this encoder; "" where there
+// is nothing to say.
 func (e mp4Encoder) note() string {
 	switch e.name {
 	case firstChoice:
@@ -84,10 +84,10 @@ func (e mp4Encoder) note() string {
 	return "MP4 is written with " + e.name + ": this ffmpeg has no libx264 that works"
 }
 
-// MP4Encoder tells with which of ffmpeg's encoders an MP4 is written here, and
-// what people should know of it, "" for nothing. It is found by writing a few
-// frames, once for each ffmpeg: what an ffmpeg lists may still not work. The
-// error is ErrNoFFmpeg or ErrNoEncoder.
+// MP4Encoder names the encoder of ffmpeg's that MP4s are written with here. note
+// is what people should know of it, "" where that is nothing. The encoder is found
+// by writing a few frames, once for each ffmpeg: one that ffmpeg lists may still
+// not work. The error is ErrNoFFmpeg or ErrNoEncoder.
 func MP4Encoder(ctx context.Context) (name, note string, err error) {
 	tool, err := FFmpeg()
 	if err != nil {
@@ -106,8 +106,8 @@ const (
 	trialAgain = time.Minute
 )
 
-// trials keeps what was found out of each ffmpeg. Who holds the turn may look
-// and try: a channel, as a lock could not be given up when a context ends.
+// trials keeps what was found out about each ffmpeg. turn is its lock: a channel,
+// so that waiting for it ends with a context.
 var trials = struct {
 	turn   chan struct{}
 	listed map[toolKey]listing

@@ -13,7 +13,7 @@ import (
 type target struct {
 	path    string // "" for a file that never gets a name
 	temp    *scratch.File
-	release func() // of the claim on path; nil where another one has it
+	release func() // of the claim on path; nil where the caller has it
 }
 
 // newTarget claims path, unless the caller has, and opens the hidden file beside

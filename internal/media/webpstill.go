@@ -89,8 +89,8 @@ func boxOf(head []byte) image.Rectangle {
 }
 
 // decodeChunks decodes ALPH, VP8 and VP8L chunks as a picture of some size. It
-// writes the header that the decoder wants: those of real files say of alpha
-// what is not so, and frames of animations have none.
+// writes a header for the decoder: real files may have one that is wrong about
+// alpha, and frames of animations have none.
 func decodeChunks(chunks []byte, size image.Point) (image.Image, error) {
 	const alpha = 1 << 4
 	var head [10]byte

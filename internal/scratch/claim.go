@@ -55,7 +55,7 @@ func Claim(path string) (release func(), err error) {
 			return func() {}, reasonOf(tryName(path))
 		case err != nil:
 			return nil, reasonOf(err)
-		case !ok && try < 3: // it may only be looked at by Sweep
+		case !ok && try < 3: // it may be a Sweep that holds it, for a moment
 			time.Sleep(5 * time.Millisecond)
 			continue
 		case !ok:
@@ -74,8 +74,8 @@ func Claim(path string) (release func(), err error) {
 	return nil, fmt.Errorf("claim %s: %s comes and goes", path, name)
 }
 
-// claimName is the file whose lock claims a path: short, and of the same name
-// alone.
+// claimName is the file whose lock claims a path. Its name is short, and depends
+// on the path's last element alone.
 func claimName(path string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(path)))
 	return filepath.Join(filepath.Dir(path), prefix+hex.EncodeToString(sum[:8])+claimSuffix)
@@ -94,8 +94,8 @@ func tryName(path string) error {
 	return errors.Join(f.Close(), os.Remove(path))
 }
 
-// reasonOf leaves out of an error what the system was asked to do with which
-// file: it may be one that nobody has heard of.
+// reasonOf returns the system's own error, without the operation and the path,
+// which may be that of a hidden file.
 func reasonOf(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -124,12 +124,12 @@ func (e *NoRoomError) Unwrap() error { return e.Err }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// tried is how many bytes Room really writes. It finds what a disk does not tell
-// of: quotas, and limits of a process.
+// tried is how many bytes Room writes at most as a trial. It meets limits that the
+// free space does not show: quotas, and a process's limit on the size of files.
 const tried = 1 << 20
 
-// Room finds out whether need more bytes go into a folder. The error is a
-// *NoRoomError where they do not.
+// Room finds out whether a folder's disk takes need more bytes. The error is a
+// *NoRoomError where it does not.
 func Room(dir string, need int64) error {
 	if space, err := disk.Room(dir); err == nil && need > 0 && space.Free < uint64(need) {
 		return &NoRoomError{Dir: dir, Need: need, Free: int64(space.Free)}

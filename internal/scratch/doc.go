@@ -7,8 +7,8 @@
 // what was left behind from what is in use, without asking a clock or a table
 // of processes, and removes it.
 //
-// Hold lets one process alone work in a folder, and Claim write the file of a
-// name. Room finds out whether a folder's disk takes what is to come.
+// Hold gives a folder to one process alone, and Claim the name of a file. Room
+// finds out whether a folder's disk has room for what is to come.
 //
 // The package never removes a file that it did not name, or that is in use.
 package scratch

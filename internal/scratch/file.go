@@ -18,12 +18,13 @@ import (
 const (
 	prefix = ".kinora-"
 	suffix = ".part"
-	// folderLock is the file in a folder of Folder that tells that it is in use.
+	// folderLock is the file in each folder that Folder makes. Its lock says that
+	// the folder is in use.
 	folderLock = ".lock"
 )
 
-// canLock is false where a lock keeps others from reading and writing, as
-// ffmpeg does with the files that it is given.
+// canLock is false on Windows: a lock there keeps other programs, such as ffmpeg,
+// from reading and writing the file.
 const canLock = runtime.GOOS != "windows"
 
 func newName() string {
@@ -63,8 +64,8 @@ func Create(dir string) (*File, error) {
 	return nil, fmt.Errorf("no file can be made in %s: its names are taken", dir)
 }
 
-// hold locks a file that has just been made. Where there are no locks, it gives
-// none; swept tells that another process has the file.
+// hold locks a file that has just been made. lock is nil where there are no
+// locks; swept says that another process's Sweep has the file.
 func hold(path string) (lock *flock.Flock, swept bool) {
 	if !canLock {
 		return nil, false
@@ -134,8 +135,9 @@ func WriteBytes(path string, data []byte) error {
 	})
 }
 
-// Folder makes a folder in parent ("" for that of temporary files) that remove
-// takes away again. What killed processes left in parent is removed by the way.
+// Folder makes a folder in parent, or where that is "" in the system's folder of
+// temporary files. remove removes it. What killed processes left in parent is
+// removed by the way.
 func Folder(parent string) (dir string, remove func(), err error) {
 	if parent == "" {
 		parent = os.TempDir()

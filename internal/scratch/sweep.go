@@ -11,12 +11,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// untouched is how long something must not have changed before it counts as
-// left behind, where that cannot be told by a lock.
+// untouched is how long something must not have changed to count as left behind
+// where no lock can tell (canLock).
 const untouched = 24 * time.Hour
 
-// swept are the folders that this process has swept. It is emptied now and
-// then: a server has a folder for each job.
+// swept holds the folders that this process has swept. It is emptied when it has
+// grown: a server has a folder for each job.
 var swept = struct {
 	sync.Mutex
 	dirs map[string]bool
@@ -45,7 +45,7 @@ func sweepOnce(dir string) {
 func Sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // who wants to write there will hear of it
+		return // whoever writes there gets the error
 	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) && !strings.HasSuffix(e.Name(), claimSuffix) {

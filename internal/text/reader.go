@@ -12,9 +12,9 @@ const (
 	piece = 32 << 10 // bytes of it that are held at a time
 )
 
-// NewReader gives what r holds as Decode would, while it is being read. Where
-// r is not UTF-8 text reading ends with an *Error; r's own errors pass as they
-// are.
+// NewReader is Decode for a stream: it reads r's text as it comes, without its
+// byte order mark. Where r is not UTF-8 text, reading ends with an *Error. Errors
+// of r itself are returned as they are.
 func NewReader(r io.Reader) io.Reader { return &reader{r: r, line: 1} }
 
 type reader struct {

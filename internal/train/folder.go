@@ -26,8 +26,8 @@ const (
 	// MinSide is the number of pixels that a side of a video must have. What is
 	// smaller is an icon or a cover, of which scaling makes no picture.
 	MinSide = 32
-	// maxMissing is how many seconds before its stated end the pictures of a
-	// video may be over: sound often goes on for a moment.
+	// maxMissing is how many seconds before a video's stated end its pictures may
+	// end: sound often goes on for a moment.
 	maxMissing = 0.5
 )
 
@@ -35,8 +35,8 @@ const (
 // Extensions) beside a NAME.txt with captions, one a line, of which training
 // takes one at random. Folders in it are read too.
 type Folder struct {
-	// Failed, which may be nil, is told of each video that OpenFolder found good
-	// and that cannot be read later, once, and by one goroutine at a time.
+	// Failed, which may be nil, is called once for each video that OpenFolder
+	// accepted and that cannot be read later. Calls do not overlap.
 	Failed func(LeftOut)
 
 	videos []video
@@ -104,7 +104,7 @@ func (f *Folder) Videos() int { return len(f.videos) }
 // LeftOut are the videos that OpenFolder found and cannot use, by name.
 func (f *Folder) LeftOut() []LeftOut { return f.left }
 
-// lines are the videos a line each, after what they are said to be.
+// lines lists videos, each on a line of its own.
 func lines(left []LeftOut) string {
 	var b strings.Builder
 	for _, l := range left {
@@ -147,8 +147,8 @@ func openVideo(ctx context.Context, dir string, l listed, seconds float64) (vide
 const checkFPS = 24
 
 // readableLength is how many seconds of a video can be read. It reads the last
-// of them, of which a file that was cut off knows nothing, and the whole video
-// where the file does not say how long it is.
+// window of them, which a file that was cut off lacks, or the whole video where
+// the file does not say how long it is.
 func readableLength(ctx context.Context, path string, info media.VideoInfo, window float64) (float64, error) {
 	length := info.Duration.Seconds()
 	if length > 0 && length < window {

@@ -78,8 +78,9 @@ func (o Options) rate(step int) float64 {
 	return o.LR * min(up, down)
 }
 
-// loop runs a task to its last step, until ctx ends or until something fails,
-// in all cases with a checkpoint of where it stopped.
+// loop runs a task to its last step, until ctx ends or until something fails. It
+// writes a checkpoint of where it stopped, unless the loss has diverged: then the
+// last good checkpoint stays.
 func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
 	if ck.opt.Step >= o.Steps {
 		return nil
