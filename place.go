@@ -59,9 +59,9 @@ func (p *Place) Release() {
 	p.release = nil
 }
 
-// Pixels that take a byte in a file, at the most. Videos of reel take three times
-// the bytes that these give: a video is refused only where it cannot fit, and
-// drawn ones are less noisy.
+// How many pixels a byte of a file stands for at the most. Videos of reel take
+// three times the bytes that follow; a video is refused only where none like it
+// could fit.
 const (
 	pixelsOfMP4  = 200
 	pixelsOfWebP = 10

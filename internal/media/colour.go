@@ -113,7 +113,7 @@ type toneMap struct {
 	hlg   bool
 	curve []float32 // for the square root of light: by how much to multiply it; nil for SDR
 	top   float32   // the largest light in curve
-	code  []byte    // sRGB of light from 0 to 1
+	code  srgbTable
 }
 
 const curveSteps = 4096
@@ -169,8 +169,7 @@ func compress2390(nits, peak float64) float64 {
 
 // convert takes [n, 3] numbers of 16 bits, the lower byte first.
 func (t *toneMap) convert(dst, src []byte) {
-	last := float32(len(t.code) - 1)
-	code := func(v float32) byte { return t.code[int(min(max(v, 0), 1)*last+0.5)] }
+	code := t.code.of
 	for i, j := 0, 0; i+6 <= len(src) && j+3 <= len(dst); i, j = i+6, j+3 {
 		r := t.light[int(src[i])|int(src[i+1])<<8]
 		g := t.light[int(src[i+2])|int(src[i+3])<<8]
@@ -224,9 +223,16 @@ func fromSRGB(v float64) float64 {
 	return math.Pow((v+0.055)/1.055, 2.4)
 }
 
-// srgbCodes are the bytes of light from 0 to 1.
-var srgbCodes = sync.OnceValue(func() []byte {
-	codes := make([]byte, 1<<14)
+// srgbTable holds the bytes of sRGB for light from 0 to 1.
+type srgbTable []byte
+
+// of is the byte for some light, which may be out of range.
+func (t srgbTable) of(light float32) byte {
+	return t[int(min(max(light, 0), 1)*float32(len(t)-1)+0.5)]
+}
+
+var srgbCodes = sync.OnceValue(func() srgbTable {
+	codes := make(srgbTable, 1<<14)
 	for i := range codes {
 		v := float64(i) / float64(len(codes)-1)
 		if v <= 0.0031308 {

@@ -226,9 +226,7 @@ func (m *colourMap) changesNothing() bool {
 
 // apply turns pixels: [n, 3].
 func (m *colourMap) apply(pix []byte) {
-	codes := srgbCodes()
-	last := float32(len(codes) - 1)
-	code := func(v float32) byte { return codes[int(min(max(v, 0), 1)*last+0.5)] }
+	code := srgbCodes().of
 	k := &m.matrix
 	for ; len(pix) >= 3; pix = pix[3:] {
 		r, g, b := m.light[0][pix[0]], m.light[1][pix[1]], m.light[2][pix[2]]
