@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 
 	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/kinora-video/kinora/internal/disk"
 )
@@ -77,8 +80,17 @@ func Claim(path string) (release func(), err error) {
 // claimName is the file whose lock claims a path. Its name is short, and depends
 // on the path's last element alone.
 func claimName(path string) string {
-	sum := sha256.Sum256([]byte(filepath.Base(path)))
+	sum := sha256.Sum256([]byte(sameName(filepath.Base(path), runtime.GOOS)))
 	return filepath.Join(filepath.Dir(path), prefix+hex.EncodeToString(sum[:8])+claimSuffix)
+}
+
+// sameName is equal for names that are one file's to the usual file systems of a
+// system: Windows and macOS ignore case, and macOS how accents are composed.
+func sameName(name, system string) string {
+	if system == "windows" || system == "darwin" {
+		return strings.ToLower(norm.NFC.String(name))
+	}
+	return name
 }
 
 // tryName finds out whether a file can have a name, by giving it to an empty one

@@ -60,6 +60,19 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// TestSameName: names that mean one file have one claim.
+func TestSameName(t *testing.T) {
+	const composed, apart = "\u00c4.mp4", "a\u0308.MP4"
+	for system, same := range map[string]bool{"linux": false, "windows": true, "darwin": true} {
+		if got := sameName(composed, system) == sameName(apart, system); got != same {
+			t.Errorf("%s: %v, want %v", system, got, same)
+		}
+	}
+	if sameName("a.mp4", "darwin") == sameName("b.mp4", "darwin") {
+		t.Error("two names are one")
+	}
+}
+
 // TestClaimTriesTheName: a name that the file system does not take is found out
 // at once, and leaves nothing.
 func TestClaimTriesTheName(t *testing.T) {
