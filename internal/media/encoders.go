@@ -1,11 +1,11 @@
 package media
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -223,9 +223,20 @@ func listEncoders(ctx context.Context, tool string) ([]string, error) {
 func tryEncoder(ctx context.Context, tool string, e mp4Encoder, o Options) error {
 	args := append(mp4Args(e, o), "-frames:v", strconv.Itoa(trialFrames))
 	p := newProcess(ctx, tool, append(args, streamArgs...)...)
-	p.cmd.Stdin = bytes.NewReader(bytes.Repeat([]byte{0x80}, 3*o.W*o.H*trialFrames))
+	p.cmd.Stdin = io.LimitReader(grey{}, 3*int64(o.W)*int64(o.H)*trialFrames)
 	_, err := p.output("trying the encoder "+e.name, 64<<20, trialTime)
 	return err
+}
+
+// grey is a reader of grey pixels without an end.
+type grey struct{}
+
+// Read implements io.Reader.
+func (grey) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 0x80
+	}
+	return len(b), nil
 }
 
 // streamArgs make ffmpeg write an MP4 in fragments to its output.

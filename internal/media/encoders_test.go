@@ -102,7 +102,7 @@ func TestEncoderChoice(t *testing.T) {
 	rawFFmpeg(t, `echo "$*" >>'`+asked+`'
 case "$*" in
 *-encoders*) echo " ------"; echo " V....D h264_nvenc x"; echo " V....D mpeg4 x"; echo " A....D aac x";;
-*h264_nvenc*) case "$*" in *"64x64"*) echo too small >&2; exit 1;; esac; cat >/dev/null;;
+*h264_nvenc*) case "$*" in *"64x64"*) echo too small >&2; exit 1;; esac; wc -c >'`+asked+`.bytes';;
 *) cat >/dev/null;;
 esac`)
 	tool := os.Getenv("KINORA_FFMPEG")
@@ -123,6 +123,9 @@ esac`)
 	}
 	if !strings.Contains(string(log), "-b:v 2457600") { // 640·640·24/4
 		t.Errorf("no bit rate was asked for:\n%s", log)
+	}
+	if n, err := os.ReadFile(asked + ".bytes"); err != nil || strings.TrimSpace(string(n)) != "3686400" { // 3 frames of 640·640·3
+		t.Errorf("it was given %s bytes, %v", n, err)
 	}
 	if stale(nil, time.Time{}) || stale(errNoFrames, time.Now()) || !stale(errNoFrames, time.Time{}) {
 		t.Error("what failed is to be tried again after a while, and only that")
