@@ -264,7 +264,7 @@ func TestDecodeImageWithin(t *testing.T) {
 	}{
 		{ImageLimits{}, ""},
 		{ImageLimits{Bytes: size, Side: 60, Pixels: 1200}, ""},
-		{ImageLimits{Bytes: 1 << 40, Side: 1 << 40, Pixels: 1 << 50}, ""},
+		{ImageLimits{Bytes: 1 << 40, Side: 1 << 30, Pixels: 1 << 50}, ""},
 		{ImageLimits{Bytes: size - 1}, fmt.Sprintf("more than %d bytes", size-1)},
 		{ImageLimits{Side: 59}, "59 a side"},
 		{ImageLimits{Pixels: 1199}, "1199 pixels in all"},
