@@ -49,7 +49,6 @@ type listener struct {
 	mu      sync.Mutex
 	pool    *sql.DB         // with one connection, as SQLite tells each of what the others did
 	asks    *sql.Stmt       // for the version
-	index   *os.File        // of the log; nil where it cannot be read
 	head    [headBytes]byte // of the index, as it was looked at last
 	version int64           // of the file, as it was looked at last
 	more    bool            // there were jobs that wait, for a worker or for their time
@@ -73,7 +72,7 @@ func (l *listener) Connect(ctx context.Context) error {
 		return fmt.Errorf("listen to the database: %w", errors.Join(err, pool.Close()))
 	}
 	l.pool, l.asks, l.version = pool, asks, 0
-	l.index, _ = os.Open(l.db.path + "-shm") // without it SQLite is asked each time
+	l.db.index.open(l.db.path)
 	return nil
 }
 
@@ -85,10 +84,7 @@ func (l *listener) Close(context.Context) error {
 		return nil
 	}
 	err := errors.Join(l.asks.Close(), l.pool.Close())
-	if l.index != nil {
-		l.index.Close() // it was only read
-	}
-	l.pool, l.asks, l.index, l.pending = nil, nil, nil, nil
+	l.pool, l.asks, l.pending = nil, nil, nil
 	return err
 }
 
@@ -115,6 +111,7 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 			payload, err := json.Marshal(map[string]string{"queue": queue})
 			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
 		}
+		told := false
 		t := time.NewTimer(lookEvery)
 		select {
 		case <-ctx.Done():
@@ -122,10 +119,11 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 			return nil, ctx.Err()
 		case <-l.db.enqueued:
 			t.Stop()
+			told = true
 		case <-t.C:
 		}
 		// A look is short, and one that is cut off would lose what it saw.
-		if err := l.look(context.WithoutCancel(ctx)); err != nil {
+		if err := l.look(context.WithoutCancel(ctx), told); err != nil {
 			return nil, err
 		}
 	}
@@ -142,14 +140,15 @@ func (l *listener) next() (queue string, ok bool) {
 	return queue, true
 }
 
-// look notes the queues that have jobs, if there may be other jobs than before.
-func (l *listener) look(ctx context.Context) error {
+// look notes the queues that have jobs, if there may be other jobs than before:
+// this process has enqueued some (told), or the file was changed.
+func (l *listener) look(ctx context.Context, told bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pool == nil {
 		return errors.New("listen to the database: it is closed")
 	}
-	if !l.more && l.same() {
+	if same := l.same(); same && !l.more && !told {
 		return nil
 	}
 	var version int64
@@ -174,23 +173,58 @@ func (l *listener) look(ctx context.Context) error {
 	return nil
 }
 
-// headBytes is the length of the head of a log's index: with a count of changes,
-// the log's length and checksums (sqlite.org/walformat.html, section 2.1).
-const headBytes = 48
-
-// same reports whether no commit has changed the index since the last call. It is
-// one small read, where asking SQLite is a statement.
+// same reports whether no commit has changed the log's index since the last call.
+// It is one small read, where asking SQLite is a statement.
 func (l *listener) same() bool {
-	if l.index == nil {
-		return false
-	}
-	var head [headBytes]byte
-	if _, err := l.index.ReadAt(head[:], 0); err != nil {
+	head, ok := l.db.index.head()
+	if !ok {
 		return false
 	}
 	same := head == l.head && l.version != 0
 	l.head = head
 	return same
+}
+
+// headBytes is the length of the head of a log's index: with a count of changes,
+// the log's length and checksums (sqlite.org/walformat.html, section 2.1).
+const headBytes = 48
+
+// logIndex is the index of SQLite's log, opened to read its head. It must stay
+// open for as long as this process has the database open: a process that closes
+// any descriptor of a file loses all its POSIX locks on that file, those of
+// SQLite too (sqlite.org/howtocorrupt.html, section 2.2).
+type logIndex struct {
+	mu   sync.Mutex
+	file *os.File // nil where it cannot be read: then SQLite is asked each time
+}
+
+// open opens the index of a database that has a connection, unless it is open.
+func (x *logIndex) open(database string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		x.file, _ = os.Open(database + "-shm")
+	}
+}
+
+func (x *logIndex) head() (head [headBytes]byte, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		return head, false
+	}
+	_, err := x.file.ReadAt(head[:], 0)
+	return head, err == nil
+}
+
+// close is for when no connection is open any more.
+func (x *logIndex) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file != nil {
+		x.file.Close() // it was only read
+		x.file = nil
+	}
 }
 
 // wakeQueue tells this process's queue that something was enqueued.
