@@ -70,12 +70,14 @@ func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 	return err
 }
 
-// callAllWaiting does so for every project. What ends a delivery calls the next;
-// this is for what ended with its process.
+// callAllWaiting does so for every project that has room. What ends a delivery
+// calls the next; this is for what ended with its process.
 func (db *DB) callAllWaiting(ctx context.Context) error {
 	var projects []int64
 	err := db.Read(ctx, func(q Queryer) error {
-		rows, err := q.QueryContext(ctx, `SELECT DISTINCT project FROM deliveries WHERE busy_until < 0 LIMIT $1`, maxReaped)
+		rows, err := q.QueryContext(ctx, `SELECT project FROM (SELECT DISTINCT project FROM deliveries WHERE busy_until < 0) AS waiting
+			WHERE (SELECT COUNT(*) FROM deliveries WHERE deliveries.project = waiting.project AND busy_until > 0 AND busy_until > $1) < $2 LIMIT $3`,
+			millis(db.Now()), db.deliveries, maxReaped)
 		if err != nil {
 			return err
 		}
