@@ -14,10 +14,17 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
 
-// lookEvery is how often a process looks whether another has changed a file of
-// SQLite, and how often it looks for jobs of River's that are put off for less
-// than River's scheduler takes. What this process enqueues is known at once.
-const lookEvery = 50 * time.Millisecond
+const (
+	// lookEvery is how often a process looks whether another has changed a file of
+	// SQLite, and how often it looks for jobs of River's that are put off for less
+	// than River's scheduler takes. What this process enqueues is known at once.
+	lookEvery = 50 * time.Millisecond
+	// stillEvery is how often it looks while the system tells it of writes to the
+	// log and there are none, and stirTime how long after a write it looks more
+	// often: a commit follows its last write when the disk has confirmed that.
+	stillEvery = time.Second
+	stirTime   = time.Second
+)
 
 // insertTopic is where River's producers listen for jobs that were enqueued.
 const insertTopic = "river_insert"
@@ -53,6 +60,11 @@ type listener struct {
 	version int64           // of the file, as it was looked at last
 	more    bool            // there were jobs that wait, for a worker or for their time
 	pending []string
+
+	written    <-chan struct{} // tells of writes to the log; nil where the system does not
+	stop       func()          // ends it
+	stirred    time.Time       // when a write was told of last
+	stillEvery time.Duration
 }
 
 // Connect implements riverdriver.Listener.
@@ -73,6 +85,8 @@ func (l *listener) Connect(ctx context.Context) error {
 	}
 	l.pool, l.asks, l.version = pool, asks, 0
 	l.db.index.open(l.db.path)
+	l.stirred, l.stillEvery = time.Now(), stillEvery
+	l.written, l.stop, _ = watchWrites(l.db.path + "-wal") // without it, it looks as often as if there were writes
 	return nil
 }
 
@@ -84,7 +98,10 @@ func (l *listener) Close(context.Context) error {
 		return nil
 	}
 	err := errors.Join(l.asks.Close(), l.pool.Close())
-	l.pool, l.asks, l.pending = nil, nil, nil
+	if l.stop != nil {
+		l.stop()
+	}
+	l.pool, l.asks, l.pending, l.written, l.stop = nil, nil, nil, nil, nil
 	return err
 }
 
@@ -111,22 +128,45 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 			payload, err := json.Marshal(map[string]string{"queue": queue})
 			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
 		}
-		told := false
-		t := time.NewTimer(lookEvery)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil, ctx.Err()
-		case <-l.db.enqueued:
-			t.Stop()
-			told = true
-		case <-t.C:
+		told, err := l.wait(ctx)
+		if err != nil {
+			return nil, err
 		}
 		// A look is short, and one that is cut off would lose what it saw.
 		if err := l.look(context.WithoutCancel(ctx), told); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// wait returns when it is time to look, and whether this process enqueued
+// something.
+func (l *listener) wait(ctx context.Context) (told bool, err error) {
+	every, written := l.pace()
+	t := time.NewTimer(every)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-l.db.enqueued:
+		return true, nil
+	case <-written:
+		l.mu.Lock()
+		l.stirred = time.Now()
+		l.mu.Unlock()
+	case <-t.C:
+	}
+	return false, nil
+}
+
+// pace is when to look next, and what may tell that it is sooner.
+func (l *listener) pace() (every time.Duration, written <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.written == nil || l.more || time.Since(l.stirred) < stirTime {
+		return lookEvery, nil
+	}
+	return l.stillEvery, l.written
 }
 
 // next takes what is to be told.
