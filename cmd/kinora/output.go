@@ -31,8 +31,8 @@ type target struct {
 	notes  []string // what differs from what was asked for
 }
 
-// oneOf is the value of a flag where it was given, and 0 where it was not. What
-// is 0 in a request is left to the model, which nobody means who writes 0.
+// oneOf is the value of a flag, or 0 where it was left out. An explicit 0 is
+// refused: in a Request it would mean the model's default.
 func oneOf(flag string, n *int, most int) (int, error) {
 	switch {
 	case n == nil:
