@@ -39,8 +39,9 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	}
 	stem := strings.TrimSuffix(filepath.Base(d.Latents), filepath.Ext(d.Latents))
 	o := d.outputFlags
+	format, notes := usualFormat()
 	if o.Output == "" {
-		o.Output = stem + "." + string(settled().format)
+		o.Output = stem + "." + string(format)
 	}
 	t, err := o.target(stem, s.out)
 	if err != nil {
@@ -48,7 +49,7 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	}
 	defer t.release()
 	if d.Output == "" {
-		t.notes = settled().notes
+		t.notes = notes
 	}
 	r.Output = t.place
 	var opts []kinora.Option
@@ -60,7 +61,6 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.notes = append(t.notes, encoderNotes(t.format)...)
 	t.notes = append(t.notes, differences(r, m.Info())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

@@ -72,7 +72,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer t.release()
-	t.notes = append(t.notes, append(encoderNotes(t.format), notes...)...)
+	t.notes = append(t.notes, notes...)
 	if t.place != nil {
 		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}

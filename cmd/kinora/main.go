@@ -104,7 +104,7 @@ func report(ctx context.Context, err error, s streams) int {
 		return exitOK
 	case ctx.Err() != nil:
 		if !errors.Is(err, context.Canceled) { // what could not be done on the way out
-			fmt.Fprintln(s.err, "kinora:", err)
+			fmt.Fprintln(s.err, "kinora:", job.Detail(err))
 		}
 		fmt.Fprintln(s.err, "kinora: stopped")
 		number, _ := signalOf(ctx)

@@ -31,8 +31,8 @@ type target struct {
 	notes  []string // what differs from what was asked for
 }
 
-// oneOf is the value of a flag where it was given, and 0 where it was not. What
-// is 0 in a request is left to the model, which nobody means who writes 0.
+// oneOf is the value of a flag, or 0 where it was left out. An explicit 0 is
+// refused: in a Request it would mean the model's default.
 func oneOf(flag string, n *int, most int) (int, error) {
 	switch {
 	case n == nil:
@@ -69,9 +69,11 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 		if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			return target{}, usagef("-o -: standard output is a terminal: send it to a file or a program")
 		}
-		return settled(), nil
+		format, notes := usualFormat()
+		return target{format: format, notes: notes}, nil
 	case o.Output == "":
-		t := settled()
+		format, notes := usualFormat()
+		t := target{format: format, notes: notes}
 		return t, t.reserveFree(stem)
 	case isDir(o.Output):
 		return target{}, usagef("-o %s: it is a folder: name a file in it", o.Output)
@@ -89,7 +91,7 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 	if dir := filepath.Dir(o.Output); !isDir(dir) {
 		return target{}, usagef("-o %s: there is no folder %s: make it first", o.Output, dir)
 	}
-	t := target{format: format}
+	t := target{format: format, notes: encoderNotes(format)}
 	return t, t.reserve(o.Output, o.Overwrite)
 }
 
@@ -152,18 +154,17 @@ func (t *target) release() {
 	}
 }
 
-// settled is a target of the format that this machine makes where none was asked
-// for: MP4, or WebP where MP4 cannot be made, with a note.
-func settled() target {
+// usualFormat is MP4 where this machine can write it, and otherwise WebP. The
+// notes say why, and with what MP4 is written where that is not the usual.
+func usualFormat() (f kinora.Format, notes []string) {
 	err := kinora.CanWrite(kinora.MP4)
 	if err == nil {
-		return target{format: kinora.MP4}
+		return kinora.MP4, encoderNotes(kinora.MP4)
 	}
-	why := err
 	if os.Getenv("KINORA_FFMPEG") == "" && errors.Is(err, media.ErrNoFFmpeg) {
-		why = media.ErrNoFFmpeg
+		err = media.ErrNoFFmpeg // says how to install it
 	}
-	return target{format: kinora.WebP, notes: []string{fmt.Sprintf("this will be an animated WebP: for MP4, %v", why)}}
+	return kinora.WebP, []string{fmt.Sprintf("videos are animated WebP: for MP4, %v", err)}
 }
 
 // encoderNotes say with what a format is written, where that is not the usual.
@@ -172,15 +173,6 @@ func encoderNotes(f kinora.Format) []string {
 		return []string{note}
 	}
 	return nil
-}
-
-// usualFormat is MP4 where this machine can write it, and otherwise WebP. The
-// notes say why, and with what MP4 is written.
-func usualFormat() (f kinora.Format, notes []string) {
-	if err := kinora.CanWrite(kinora.MP4); err != nil {
-		return kinora.WebP, []string{fmt.Sprintf("videos are animated WebP: %v", err)}
-	}
-	return kinora.MP4, encoderNotes(kinora.MP4)
 }
 
 func isDir(path string) bool {

@@ -17,6 +17,9 @@ import (
 // negative is an argument that is a number below zero and no flag.
 var negative = regexp.MustCompile(`^-\.?[0-9]`)
 
+// shortFlag is a flag of one letter that may have a value: all but -h.
+var shortFlag = regexp.MustCompile(`^-[a-gi-zA-Z]$`)
+
 // usual gives the command line in the parser's form: help and version as
 // commands and as flags, and numbers below zero.
 func usual(args []string) []string {
@@ -38,6 +41,8 @@ func usual(args []string) []string {
 			out = append(out, arg)
 		case i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "="):
 			out[len(out)-1] += "=" + arg // the value of a flag
+		case i > 0 && shortFlag.MatchString(args[i-1]):
+			out[len(out)-1] += arg
 		default:
 			last = append(last, arg) // an amount, which is last in every command that takes one
 		}

@@ -62,6 +62,7 @@ type Client struct {
 	redirects int
 	timeout   time.Duration
 	stall     time.Duration
+	drain     time.Duration
 	agent     string
 }
 
@@ -73,6 +74,7 @@ type seams struct {
 	// it is connected to.
 	admitted func(netip.AddrPort) error
 	stall    time.Duration
+	drain    time.Duration
 }
 
 // New returns a client. Errors are about Options: they name the field.
@@ -95,7 +97,7 @@ func newClient(o Options, s seams) (*Client, error) {
 	t := newTransport(&net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Resolver: s.resolver, Control: s.control(g)}, s.roots)
 	t.DisableKeepAlives = true
 	t.MaxConnsPerHost = maxConns
-	c := &Client{guard: g, transport: t, redirects: o.MaxRedirects, timeout: o.Timeout, stall: s.stall, agent: o.UserAgent}
+	c := &Client{guard: g, transport: t, redirects: o.MaxRedirects, timeout: o.Timeout, stall: s.stall, drain: s.drain, agent: o.UserAgent}
 	if c.redirects == 0 {
 		c.redirects = DefaultRedirects
 	}
@@ -104,6 +106,9 @@ func newClient(o Options, s seams) (*Client, error) {
 	}
 	if c.stall == 0 {
 		c.stall = stallTimeout
+	}
+	if c.drain == 0 {
+		c.drain = drainTime
 	}
 	if c.agent == "" {
 		c.agent = DefaultUserAgent

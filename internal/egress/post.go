@@ -54,7 +54,7 @@ func (c *Client) Tell(ctx context.Context, rawURL string, header http.Header, bo
 	defer p.close()
 	// A short answer is read to its end, so that the receiver does not find its
 	// connection closed while it writes.
-	enough := time.AfterFunc(drainTime, func() { p.end(nil) })
+	enough := time.AfterFunc(c.drain, func() { p.end(nil) })
 	defer enough.Stop()
 	_, _ = io.Copy(io.Discard, io.LimitReader(p.resp.Body, MaxAnswer)) // it says nothing that counts
 	return p.resp.StatusCode, nil

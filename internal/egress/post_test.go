@@ -109,7 +109,7 @@ func TestTell(t *testing.T) {
 		}
 	}
 	// An endless one is left: the request's own time does not run out.
-	c := mustClient(t, Options{Allow: allowed.Allow, Timeout: time.Hour}, seams{stall: time.Hour})
+	c := mustClient(t, Options{Allow: allowed.Allow, Timeout: time.Hour}, seams{stall: time.Hour, drain: time.Millisecond})
 	url := raw(t, func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n.")
 		<-rest

@@ -145,7 +145,7 @@ func (m *Meter) reserve(tx *store.Tx, c store.Charge) error {
 
 // Settle ends the charge of a job, in the transaction that ends the job: one
 // that succeeded is charged, for the images that were not refused where it is
-// of images; any other is refunded. Once is as good as often.
+// of images; any other is refunded. It is idempotent.
 func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
 	if j.State != job.Succeeded {
 		return m.Refund(tx, j)
@@ -158,7 +158,7 @@ func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
 }
 
 // Refund gives back what a job that did not succeed had reserved, in the
-// transaction that ends the job. Once is as good as often.
+// transaction that ends the job. It is idempotent.
 func (m *Meter) Refund(tx *store.Tx, j *job.Job) error {
 	return tx.Refund(context.Background(), j.ID, outcomeOf(j))
 }

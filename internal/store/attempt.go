@@ -208,6 +208,9 @@ const (
 // that no ticket stands for, tickets are made. Any process may call it, at any
 // time.
 func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
+	if some, err := db.somethingToReap(ctx, now); err != nil || !some {
+		return 0, 0, 0, err
+	}
 	lost, err := db.due(ctx, "SELECT id, attempt FROM jobs WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT $2", now)
 	if err != nil {
 		return 0, 0, 0, err
@@ -260,6 +263,19 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 		return requeued, failed, expired, err
 	}
 	return requeued, failed, expired, db.topUp(ctx, now)
+}
+
+// somethingToReap asks all that Reap does at once, which is all that an idle
+// server asks.
+func (db *DB) somethingToReap(ctx context.Context, now time.Time) (some bool, err error) {
+	err = db.Read(ctx, func(q Queryer) error {
+		return q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1)
+			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')
+			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until > 0 AND busy_until <= $1)
+			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until < 0)
+			OR EXISTS (SELECT 1 FROM river_job WHERE state = 'running' AND queue = '`+deliveryQueue+`')`, millis(now)).Scan(&some)
+	})
+	return some, err
 }
 
 // tooLate says why a job expires.

@@ -6,10 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +73,7 @@ type DB struct {
 	reader    *sql.DB       // SQLite: a pool that cannot write. Postgres: the same pool
 	listener  *pgxpool.Pool // Postgres: what River listens on
 	group     *groupWriter  // SQLite: commits many writes at once
+	index     logIndex      // SQLite: what its listener looks at
 	written   *statements
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
@@ -88,8 +91,8 @@ type DB struct {
 }
 
 // Open opens a database, creates it if need be, and brings its tables up to
-// date. ParseAddress says what an address is. Several processes may open one database at the
-// same time.
+// date. ParseAddress says what an address is. Several processes may open one
+// database at the same time.
 func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, enqueued: make(chan struct{}, 1), closed: make(chan struct{})}
 	if db.deliveries <= 0 {
@@ -170,17 +173,26 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 		return fmt.Errorf("open the database: make its folder: %w", err)
 	}
 	// SQLite would create it for all to read, and its journal likewise.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	// One that is there is left alone, as closing it would drop the locks of
+	// whoever has it open in this process.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	switch {
+	case err == nil:
+		f.Close()
+	case !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("open the database: %w", err)
 	}
-	f.Close()
 	if db.writer, err = sql.Open("sqlite", sqliteDSN(path, false)); err != nil {
 		return fmt.Errorf("open the database %s: %w", path, err)
 	}
 	db.writer.SetMaxOpenConns(1) // SQLite has one writer; waiting for it here is fair
 	db.writer.SetMaxIdleConns(1)
 	if err := firstUse(ctx, db.writer); err != nil {
+		if f, cannot := os.OpenFile(path, os.O_RDWR, 0); cannot != nil { // SQLite only says that it cannot
+			err = cannot
+		} else {
+			f.Close()
+		}
 		return fmt.Errorf("open the database %s: %w; is it a file of Kinora's?", path, err)
 	}
 	if db.reader, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
@@ -227,12 +239,16 @@ func (db *DB) Close() error {
 		err = errors.Join(idle(db.reader), idle(db.writer))
 		db.written.close()
 		db.readStmts.close()
+		if runtime.GOOS == "windows" { // which removes no file that is open, and whose locks belong to handles
+			db.index.close()
+		}
 		if db.reader != nil && db.reader != db.writer {
 			err = errors.Join(err, db.reader.Close())
 		}
 		if db.writer != nil {
 			err = errors.Join(err, db.checkpoint(), db.writer.Close())
 		}
+		db.index.close()
 		if db.listener != nil {
 			db.listener.Close()
 		}

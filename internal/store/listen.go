@@ -14,10 +14,17 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
 
-// lookEvery is how often a process looks whether another has changed a file of
-// SQLite, and how often it looks for jobs of River's that are put off for less
-// than River's scheduler takes. What this process enqueues is known at once.
-const lookEvery = 50 * time.Millisecond
+const (
+	// lookEvery is how often a process looks whether another has changed a file of
+	// SQLite, and how often it looks for jobs of River's that are put off for less
+	// than River's scheduler takes. What this process enqueues is known at once.
+	lookEvery = 50 * time.Millisecond
+	// stillEvery is how often it looks while the system tells it of writes to the
+	// log and there are none, and stirTime how long after a write it looks more
+	// often: a commit follows its last write when the disk has confirmed that.
+	stillEvery = time.Second
+	stirTime   = time.Second
+)
 
 // insertTopic is where River's producers listen for jobs that were enqueued.
 const insertTopic = "river_insert"
@@ -49,11 +56,15 @@ type listener struct {
 	mu      sync.Mutex
 	pool    *sql.DB         // with one connection, as SQLite tells each of what the others did
 	asks    *sql.Stmt       // for the version
-	index   *os.File        // of the log; nil where it cannot be read
 	head    [headBytes]byte // of the index, as it was looked at last
 	version int64           // of the file, as it was looked at last
 	more    bool            // there were jobs that wait, for a worker or for their time
 	pending []string
+
+	written    <-chan struct{} // tells of writes to the log; nil where the system does not
+	stop       func()          // ends it
+	stirred    time.Time       // when a write was told of last
+	stillEvery time.Duration
 }
 
 // Connect implements riverdriver.Listener.
@@ -73,7 +84,9 @@ func (l *listener) Connect(ctx context.Context) error {
 		return fmt.Errorf("listen to the database: %w", errors.Join(err, pool.Close()))
 	}
 	l.pool, l.asks, l.version = pool, asks, 0
-	l.index, _ = os.Open(l.db.path + "-shm") // without it SQLite is asked each time
+	l.db.index.open(l.db.path)
+	l.stirred, l.stillEvery = time.Now(), stillEvery
+	l.written, l.stop, _ = watchWrites(l.db.path + "-wal") // without it, it looks as often as if there were writes
 	return nil
 }
 
@@ -85,10 +98,10 @@ func (l *listener) Close(context.Context) error {
 		return nil
 	}
 	err := errors.Join(l.asks.Close(), l.pool.Close())
-	if l.index != nil {
-		l.index.Close() // it was only read
+	if l.stop != nil {
+		l.stop()
 	}
-	l.pool, l.asks, l.index, l.pending = nil, nil, nil, nil
+	l.pool, l.asks, l.pending, l.written, l.stop = nil, nil, nil, nil, nil
 	return err
 }
 
@@ -115,20 +128,45 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 			payload, err := json.Marshal(map[string]string{"queue": queue})
 			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
 		}
-		t := time.NewTimer(lookEvery)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil, ctx.Err()
-		case <-l.db.enqueued:
-			t.Stop()
-		case <-t.C:
+		told, err := l.wait(ctx)
+		if err != nil {
+			return nil, err
 		}
 		// A look is short, and one that is cut off would lose what it saw.
-		if err := l.look(context.WithoutCancel(ctx)); err != nil {
+		if err := l.look(context.WithoutCancel(ctx), told); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// wait returns when it is time to look, and whether this process enqueued
+// something.
+func (l *listener) wait(ctx context.Context) (told bool, err error) {
+	every, written := l.pace()
+	t := time.NewTimer(every)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-l.db.enqueued:
+		return true, nil
+	case <-written:
+		l.mu.Lock()
+		l.stirred = time.Now()
+		l.mu.Unlock()
+	case <-t.C:
+	}
+	return false, nil
+}
+
+// pace is when to look next, and what may tell that it is sooner.
+func (l *listener) pace() (every time.Duration, written <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.written == nil || l.more || time.Since(l.stirred) < stirTime {
+		return lookEvery, nil
+	}
+	return l.stillEvery, l.written
 }
 
 // next takes what is to be told.
@@ -142,14 +180,15 @@ func (l *listener) next() (queue string, ok bool) {
 	return queue, true
 }
 
-// look notes the queues that have jobs, if there may be other jobs than before.
-func (l *listener) look(ctx context.Context) error {
+// look notes the queues that have jobs, if there may be other jobs than before:
+// this process has enqueued some (told), or the file was changed.
+func (l *listener) look(ctx context.Context, told bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pool == nil {
 		return errors.New("listen to the database: it is closed")
 	}
-	if !l.more && l.same() {
+	if same := l.same(); same && !l.more && !told {
 		return nil
 	}
 	var version int64
@@ -174,23 +213,58 @@ func (l *listener) look(ctx context.Context) error {
 	return nil
 }
 
-// headBytes is the length of the head of a log's index: with a count of changes,
-// the log's length and checksums (sqlite.org/walformat.html, section 2.1).
-const headBytes = 48
-
-// same reports whether no commit has changed the index since the last call. It is
-// one small read, where asking SQLite is a statement.
+// same reports whether no commit has changed the log's index since the last call.
+// It is one small read, where asking SQLite is a statement.
 func (l *listener) same() bool {
-	if l.index == nil {
-		return false
-	}
-	var head [headBytes]byte
-	if _, err := l.index.ReadAt(head[:], 0); err != nil {
+	head, ok := l.db.index.head()
+	if !ok {
 		return false
 	}
 	same := head == l.head && l.version != 0
 	l.head = head
 	return same
+}
+
+// headBytes is the length of the head of a log's index: with a count of changes,
+// the log's length and checksums (sqlite.org/walformat.html, section 2.1).
+const headBytes = 48
+
+// logIndex is the index of SQLite's log, opened to read its head. It must stay
+// open for as long as this process has the database open: a process that closes
+// any descriptor of a file loses all its POSIX locks on that file, those of
+// SQLite too (sqlite.org/howtocorrupt.html, section 2.2).
+type logIndex struct {
+	mu   sync.Mutex
+	file *os.File // nil where it cannot be read: then SQLite is asked each time
+}
+
+// open opens the index of a database that has a connection, unless it is open.
+func (x *logIndex) open(database string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		x.file, _ = os.Open(database + "-shm")
+	}
+}
+
+func (x *logIndex) head() (head [headBytes]byte, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		return head, false
+	}
+	_, err := x.file.ReadAt(head[:], 0)
+	return head, err == nil
+}
+
+// close is for when no connection is open any more.
+func (x *logIndex) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file != nil {
+		x.file.Close() // it was only read
+		x.file = nil
+	}
 }
 
 // wakeQueue tells this process's queue that something was enqueued.

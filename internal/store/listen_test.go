@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestListener(t *testing.T) {
 	}
 	silent := func(what string) {
 		t.Helper()
-		if err := l.look(t.Context()); err != nil {
+		if err := l.look(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		if queue, ok := l.next(); ok {
@@ -88,12 +89,45 @@ func TestListener(t *testing.T) {
 	if err := there.Write(t.Context(), func(tx *Tx) error { tx.EnqueueDelivery(1, time.Time{}); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.look(t.Context()); err == nil {
+	if err := l.look(t.Context(), false); err == nil {
 		t.Error("after a change it does not ask")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.WaitForNotification(ctx); err == nil {
 		t.Error("it waits although nobody does")
+	}
+}
+
+// TestListenerIsTold: what this process enqueues is found also where the log's
+// index, read as a file, does not show what SQLite wrote into its map of it.
+func TestListenerIsTold(t *testing.T) {
+	dir := t.TempDir()
+	db := openFile(t, filepath.Join(dir, "kinora.db"))
+	still := filepath.Join(dir, "still-shm")
+	if err := os.WriteFile(still, make([]byte, headBytes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db.index.open(filepath.Join(dir, "still"))
+	l := &listener{db: db}
+	if err := l.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close(t.Context())
+	for range 2 {
+		if err := l.look(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !l.same() {
+		t.Fatal("the index is not the one that stands still")
+	}
+	if err := db.Write(t.Context(), func(tx *Tx) error { tx.EnqueueTicket(time.Time{}); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if n, err := l.WaitForNotification(ctx); err != nil || n.Payload != `{"queue":"`+ticketQueue+`"}` {
+		t.Errorf("heard %+v, %v", n, err)
 	}
 }

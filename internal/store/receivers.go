@@ -10,28 +10,28 @@ import (
 // DefaultDeliveries is how many deliveries of one project are under way at once.
 const DefaultDeliveries = 4
 
-// A project may have so many deliveries under way and no more: what its
-// receivers keep waiting is its own deliveries, and no other project's. One that
-// finds no room waits in its row, without an entry in River's queue, and gets
-// one when another of the project is over. So the entries that River works on
-// are those that can be sent.
+// The deliveries of a project that are under way at once are bounded, so slow
+// receivers delay their own project's deliveries and nobody else's. A delivery
+// that finds no room waits in its row, without an entry in River's queue. It gets
+// one when another delivery of the project is over. So River only works on
+// entries that can be sent.
 
 // inLine is the busy_until of a delivery that waits for others of its project.
 const inLine = -1
 
-// oneByOne has transactions that begin and end deliveries of a project go one
-// after the other, so that each sees what those before it left. It goes before
-// all locks of rows of deliveries.
+// oneByOne makes this transaction wait for others that begin or end deliveries of
+// the same project, so that it sees what they wrote. Call it before any row of
+// deliveries is locked.
 func (tx *Tx) oneByOne(ctx context.Context, project int64) error {
 	if tx.db.dialect != Postgres {
-		return nil // they do
+		return nil // all transactions that write go one by one
 	}
 	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", project)
 	return err
 }
 
-// projectOfDelivery is whose a delivery is, with oneByOne; 0 for one that is
-// gone.
+// projectOfDelivery finds the project of a delivery and calls oneByOne; it is 0
+// when the delivery is gone.
 func (tx *Tx) projectOfDelivery(ctx context.Context, id int64) (project int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT project FROM deliveries WHERE id = $1`, id).Scan(&project)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -50,9 +50,8 @@ func (tx *Tx) roomToDeliver(ctx context.Context, project int64) (int, error) {
 	return max(0, tx.db.deliveries-busy), err
 }
 
-// callWaiting puts deliveries of a project that wait into the queue, for as many
-// as there is room: those first that were never tried, in the order in which
-// they came.
+// callWaiting puts as many waiting deliveries of a project into the queue as there
+// is room for: first those that were never tried, in the order in which they came.
 func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 	room, err := tx.roomToDeliver(ctx, project)
 	if err != nil || room == 0 {
@@ -70,12 +69,14 @@ func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 	return err
 }
 
-// callAllWaiting does so for every project. What ends a delivery calls the next;
-// this is for what ended with its process.
+// callAllWaiting does so for every project that has room. What ends a delivery
+// calls the next; this is for what ended with its process.
 func (db *DB) callAllWaiting(ctx context.Context) error {
 	var projects []int64
 	err := db.Read(ctx, func(q Queryer) error {
-		rows, err := q.QueryContext(ctx, `SELECT DISTINCT project FROM deliveries WHERE busy_until < 0 LIMIT $1`, maxReaped)
+		rows, err := q.QueryContext(ctx, `SELECT project FROM (SELECT DISTINCT project FROM deliveries WHERE busy_until < 0) AS waiting
+			WHERE (SELECT COUNT(*) FROM deliveries WHERE deliveries.project = waiting.project AND busy_until > 0 AND busy_until > $1) < $2 LIMIT $3`,
+			millis(db.Now()), db.deliveries, maxReaped)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -192,6 +193,45 @@ func TestTurnsOfDeliveries(t *testing.T) {
 				if d, ok, err := db.BeginDelivery(t.Context(), id, time.Minute); ok || d.Waits || d.State != store.DeliveryFailed || err != nil {
 					t.Errorf("without its endpoint: %+v, %v, %v", d, ok, err)
 				}
+			}
+		})
+	}
+}
+
+// TestReapOfManyThatWait: projects whose receivers hang, however many they are,
+// keep no other from being called when its sender was lost, and cost no writes.
+func TestReapOfManyThatWait(t *testing.T) {
+	const hang = 201 // one more than a Reap looks at
+	for _, dialect := range []string{store.SQLite, store.Postgres} {
+		t.Run(dialect, func(t *testing.T) {
+			c := newClock()
+			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Now: c.Now, Deliveries: 1})
+			insert := func(tx *store.Tx, id, project, busy int64) error {
+				_, err := tx.ExecContext(t.Context(), `INSERT INTO deliveries (id, project, endpoint, url, form, event, event_id, job, snapshot, state, attempts, next_at, last_status, last_error, created_at, finished_at, busy_until)
+					VALUES ($1, $2, 0, '', '', '', '', 0, '{}', 'pending', 0, 0, 0, '', 0, 0, $3)`, id, project, busy)
+				return err
+			}
+			later := c.Now().Add(time.Hour).UnixMilli()
+			err := db.Write(t.Context(), func(tx *store.Tx) error {
+				for p := int64(1); p <= hang; p++ {
+					if err := errors.Join(insert(tx, 2*p, p, later), insert(tx, 2*p+1, p, -1)); err != nil {
+						return err
+					}
+				}
+				return insert(tx, 2*hang+2, hang+1, -1) // whose other deliveries ended with their process
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, _, err := db.Reap(t.Context(), c.Now(), nil); err != nil {
+				t.Fatal(err)
+			}
+			var called int64
+			err = db.Read(t.Context(), func(q store.Queryer) error {
+				return q.QueryRowContext(t.Context(), "SELECT id FROM deliveries WHERE busy_until = 0").Scan(&called)
+			})
+			if err != nil || called != 2*hang+2 {
+				t.Errorf("called %d, %v, want %d", called, err, 2*hang+2)
 			}
 		})
 	}

@@ -327,12 +327,11 @@ func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) (out []Delivery,
 	return out, err
 }
 
-// BeginDelivery gives a delivery that is due to one sender: until a time has
-// passed or Attempted is called nobody else gets it. ok is false when it is over,
-// not due yet, another's, or has to wait for others of its project; d then says
-// which, and is zero when there is none.
-// One whose time passes is put into the queue again by Reap, as its sender was
-// lost.
+// BeginDelivery gives a delivery that is due to one sender: until busy has passed
+// or Attempted is called, nobody else gets it. ok is false when the delivery is
+// over, not due yet, another sender's, or has to wait for others of its project; d
+// then says which, and is zero when there is no such delivery. When busy passes,
+// the sender counts as lost, and Reap puts the delivery into the queue again.
 func (db *DB) BeginDelivery(ctx context.Context, id int64, busy time.Duration) (d Delivery, ok bool, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		d, ok = Delivery{}, false
@@ -377,13 +376,13 @@ func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	})
 }
 
-// lostAfter is how old an entry of River's queue is that is said to run, but
-// whose delivery nobody has: its process was lost before it began, or after it
-// noted how it went. One that was only slow goes on as if it had not been
-// replaced: the entry in its place waits while the delivery is another's.
+// An entry of River's queue is replaced that is still marked as running
+// lostAfter its attempt began, and whose delivery no sender holds: its process was
+// lost before it began the delivery, or after it noted how that went. If the
+// process was only slow, the new entry waits while the old one has the delivery.
 const lostAfter = 5 * time.Second
 
-// maxRunning bounds how many entries that are said to run are looked at.
+// maxRunning bounds how many entries that are marked as running are looked at.
 const maxRunning = 1000
 
 // rescueDeliveries puts deliveries into the queue again whose sender was lost:

@@ -36,11 +36,11 @@ type look struct {
 }
 
 // Tidy removes folders of attempts whose process was killed. Other processes may
-// share the folder, so that only one goes that nobody touched from one look of
-// this Runner to another, at least staleWork later by the time that this process
-// ran: neither a clock that is set nor a machine that slept makes a folder old.
-// It is to be called from time to time. What cannot be read or removed is told
-// of in the log.
+// share the parent folder, so Tidy removes a folder only if its time of change
+// stayed the same between two calls at least staleWork apart. That is measured by
+// the time that this process ran: neither a clock that is set nor a machine that
+// slept makes a folder old. Call Tidy from time to time. What it cannot read or
+// remove is in the log.
 func (r *Runner) Tidy() {
 	r.folders.mu.Lock()
 	defer r.folders.mu.Unlock()

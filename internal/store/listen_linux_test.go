@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestListenerKeepsLocks: a process that closes any file of SQLite's loses the
+// locks that its connections have on it, and others may then write over what it
+// reads. So the end of a listener, of which River makes a new one after each
+// error, closes none.
+func TestListenerKeepsLocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kinora.db")
+	db := openFile(t, path)
+	index, err := os.Open(path + "-shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		db.Close()
+		index.Close()
+	})
+	// A lock of an open file description conflicts with those of this process.
+	locked := func() bool {
+		t.Helper()
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+		if err := unix.FcntlFlock(index.Fd(), unix.F_OFD_GETLK, &lock); err != nil {
+			t.Fatal(err)
+		}
+		return lock.Type != unix.F_UNLCK
+	}
+	if !locked() {
+		t.Skip("this SQLite holds no lock on the log's index while it is open")
+	}
+	l := &listener{db: db}
+	for range 2 {
+		if err := l.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.look(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !locked() {
+			t.Fatal("with the listener, the locks of the open database are gone")
+		}
+	}
+}
+
+// TestListenerIsStill: while nothing is written, the listener waits for the
+// system to tell of a write, and then hears what another process enqueued.
+func TestListenerIsStill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kinora.db")
+	here, there := openFile(t, path), openFile(t, path)
+	l := &listener{db: here}
+	if err := l.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close(t.Context())
+	if every, written := l.pace(); every != lookEvery || written != nil {
+		t.Errorf("it begins with looks each %v", every)
+	}
+	l.stillEvery = time.Hour
+	for _, queue := range []string{ticketQueue, deliveryQueue} {
+		if err := l.look(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		l.stirred = time.Now().Add(-time.Hour)
+		if every, written := l.pace(); every != time.Hour || written == nil {
+			t.Fatalf("nothing happens, and it looks each %v", every)
+		}
+		err := there.Write(t.Context(), func(tx *Tx) error {
+			if queue == ticketQueue {
+				tx.EnqueueTicket(time.Time{})
+			} else {
+				tx.EnqueueDelivery(1, time.Time{})
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		n, err := l.WaitForNotification(ctx)
+		cancel()
+		if err != nil || n.Payload != `{"queue":"`+queue+`"}` {
+			t.Fatalf("heard %+v, %v, want %s", n, err, queue)
+		}
+		if _, err := there.writer.ExecContext(t.Context(), "DELETE FROM river_job"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

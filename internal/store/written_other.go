@@ -1,0 +1,10 @@
+//go:build !linux
+
+package store
+
+import "errors"
+
+// watchWrites is not known here.
+func watchWrites(string) (written <-chan struct{}, stop func(), err error) {
+	return nil, nil, errors.ErrUnsupported
+}
