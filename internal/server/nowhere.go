@@ -139,12 +139,16 @@ func (d *door) apiOf(path string) api {
 			}
 		}
 	}
-	for root := rootOf(path); root != ""; root = root[:strings.LastIndexByte(root, '/')] {
+	for root := rootOf(path); ; {
 		if a := d.roots[root]; a != nil {
 			return a
 		}
+		slash := strings.LastIndexByte(root, '/')
+		if slash < 0 { // also of "*", which is a path that HTTP knows
+			return d.ours
+		}
+		root = root[:slash]
 	}
-	return d.ours
 }
 
 // mostDropped is how many parts too many at a path's beginning are looked past,
