@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/text"
 )
 
@@ -103,9 +104,12 @@ func expandPrompt(ctx context.Context, b Backend, who auth.Principal, prompt str
 	if err != nil || up.Status != http.StatusOK || text.JSON(data, &answer) != nil || len(answer.Choices) == 0 {
 		return "", errors.New("the chat model that expands prompts gave no usable answer")
 	}
-	text := strings.TrimSpace(answer.Choices[0].Message.Content)
-	if n := utf8.RuneCountInString(text); n == 0 || n > job.MaxPromptChars {
+	words := strings.TrimSpace(answer.Choices[0].Message.Content)
+	if n := utf8.RuneCountInString(words); n == 0 || n > job.MaxPromptChars {
 		return "", fmt.Errorf("the chat model that expands prompts answered with %d characters", n)
 	}
-	return text, nil
+	if r, ok := moderation.Invisible(words); ok {
+		return "", fmt.Errorf("the chat model that expands prompts answered with the invisible character %U", r)
+	}
+	return words, nil
 }
