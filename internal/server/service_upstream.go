@@ -111,10 +111,15 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 		} `json:"choices"`
 	}
 	err = text.JSON(data, &answer)
-	if err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" || strings.ContainsRune(answer.Choices[0].Message.Content, 0) {
+	words := ""
+	if err == nil && len(answer.Choices) > 0 {
+		words = strings.TrimSpace(answer.Choices[0].Message.Content)
+		err = checkText("", "the chat model's answer", words)
+	}
+	if err != nil || words == "" {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
 	}
-	return strings.TrimSpace(answer.Choices[0].Message.Content), nil
+	return words, nil
 }
 
 // Speak makes speech by the configured upstream, or by espeak-ng here.
@@ -241,7 +246,7 @@ func (s *service) upstreamVoices(ctx context.Context) (out Voices, err error) {
 	}
 	data, err := egress.ReadAll(resp.Body, maxVoices)
 	if err == nil {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	if err == nil && (resp.StatusCode != http.StatusOK || answer.Base.Code != 0) {
 		err = fmt.Errorf("the speech upstream answered %d: %s", resp.StatusCode, shorten(answer.Base.Message, maxUpstreamError))
