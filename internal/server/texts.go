@@ -1,10 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -40,9 +40,9 @@ func checkRequest(r *http.Request) error {
 	if err := checkText("", "the path", r.URL.Path); err != nil {
 		return err
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parametersOf(r)
 	if err != nil {
-		return &job.Error{Code: job.Invalid, Message: "the query of the URL cannot be read: parameters are joined by &, and % is followed by two hex digits", Err: err}
+		return err
 	}
 	for name, values := range query {
 		if err := checkText("", "the name of a parameter", name); err != nil {
@@ -68,8 +68,8 @@ func checkRequest(r *http.Request) error {
 // that are no text, and more than maxValues values, and writes whole numbers as
 // whole numbers. What is no JSON is left to the decoder.
 func checkJSON(body []byte) ([]byte, error) {
-	if err := checkText("", "the body", string(body)); err != nil {
-		return nil, err
+	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // a string of all bodies would be a copy of each
+		return nil, checkText("", "the body", string(body))
 	}
 	n := 0
 	for i := 0; i < len(body); i++ {
