@@ -342,6 +342,11 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.service.Picture(ctx, who, "image", "mm_file://4503599627370496", rules); !errors.Is(err, context.Canceled) {
+		t.Errorf("a file that could not be looked for: %v", err)
+	}
 }
 
 // TestSubmitRefusals: what no job may be, before anything is reserved.
