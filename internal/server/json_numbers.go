@@ -42,12 +42,12 @@ func wholeNumbers(body []byte) []byte {
 	return append(out, body[done:]...)
 }
 
-// maxNumber is how long a number may be that is looked at, in bytes. Longer ones
-// are the decoder's.
+// maxNumber is the length of the longest number that wholeNumber reads, in bytes.
+// Longer ones are left to the decoder.
 const maxNumber = 400
 
-// wholeNumber is a number of JSON that has a fraction or an exponent, and no
-// need of it, without; false for another.
+// wholeNumber writes a JSON number with a fraction or an exponent whose value is
+// whole, such as 1.0 or 1e3, as digits alone. It returns false for any other text.
 func wholeNumber(text []byte) (string, bool) {
 	if len(text) > maxNumber || !bytes.ContainsAny(text, ".eE") || !json.Valid(text) {
 		return "", false
@@ -59,8 +59,8 @@ func wholeNumber(text []byte) (string, bool) {
 	return strconv.FormatInt(int64(n), 10), true
 }
 
-// plainJSON is an error of a decoder of JSON in words that need no knowledge of
-// Go. The values that were sent are not repeated.
+// plainJSON puts an error of the JSON decoder into words that name no Go types.
+// It does not repeat the values that were sent.
 func plainJSON(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

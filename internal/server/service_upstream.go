@@ -103,7 +103,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 	defer resp.Body.Close()
 	data, err := egress.ReadAll(resp.Body, maxChatBytes)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: fmt.Errorf("status %d: %w", resp.StatusCode, err)}
+		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(fmt.Errorf("the chat upstream answered %d", resp.StatusCode), err)}
 	}
 	var answer struct {
 		Choices []struct {

@@ -16,14 +16,15 @@ import (
 // Every text of a request is checked here, before anything is done with it:
 // path, parameters and headers for all requests at once (checkRequest), forms
 // where they are read (parseForm, nextPart), JSON where it is decoded
-// (checkJSON). A text is UTF-8 without NUL. Postgres keeps no other, SQLite
-// would, and encoding/json puts U+FFFD for what is none without a word.
+// (checkJSON). A text is UTF-8 without NUL. Postgres stores no other; SQLite
+// would, and encoding/json silently replaces invalid bytes with U+FFFD.
 
-// textHeaders are the headers whose values are kept or compared. Others may be
-// what they like.
+// textHeaders are the headers whose values are stored or compared. Other headers
+// may hold anything.
 var textHeaders = []string{"Idempotency-Key", "Last-Event-Id"}
 
-// checkText refuses what is no text. what names it for its reader.
+// checkText refuses a string that is not UTF-8 or holds NUL. what names the string
+// in the message.
 func checkText(param, what, s string) error {
 	switch {
 	case !utf8.ValidString(s):
