@@ -16,24 +16,34 @@ const maxWhole = 1 << 53
 // wholeNumbers writes 1.0 and 1e3 as 1 and 1000. To JSON they are the same
 // numbers, and some programs write each number with a fraction, while Go's
 // decoder takes neither for a whole one. body itself is not changed; places in
-// it stay where they are, unless a number takes more room.
+// it stay where they are, unless a number takes more room. What is no JSON is left
+// to the decoder: it may hold millions of numbers, and checkJSON counts none.
 func wholeNumbers(body []byte) []byte {
 	var out []byte
 	done := 0 // how much of body is in out
+	valid := false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case c == '"':
 			i += stringEnd(body[i+1:]) + 1
 		case c == '-' || c >= '0' && c <= '9':
-			n := len(body[i:]) - len(bytes.TrimLeft(body[i:], "+-.0123456789eE"))
-			if whole, ok := wholeNumber(body[i : i+n]); ok {
-				out = append(append(out, body[done:i]...), whole...)
-				for k := len(whole); k < n; k++ {
+			at := i
+			i += len(body[at:]) - len(bytes.TrimLeft(body[at:], "+-.0123456789eE")) - 1
+			number := body[at : i+1]
+			if !bytes.ContainsAny(number, ".eE") {
+				continue
+			}
+			if !valid && !json.Valid(body) {
+				return body
+			}
+			valid = true
+			if whole, ok := wholeNumber(number); ok {
+				out = append(append(out, body[done:at]...), whole...)
+				for k := len(whole); k < len(number); k++ {
 					out = append(out, ' ')
 				}
-				done = i + n
+				done = i + 1
 			}
-			i += n - 1
 		}
 	}
 	if done == 0 {
