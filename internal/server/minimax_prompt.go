@@ -38,6 +38,7 @@ const expandInstruction = `You improve prompts for a video model. Rewrite the us
 // where that is wanted and there is a chat upstream, and with camera commands
 // that the engine knows. Both are kept.
 func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, asked, mode string) error {
+	asked = text.Unmarked(asked)
 	c := parseCamera(asked)
 	s.Prompt = c.prompt
 	s.PromptNotes = append(s.PromptNotes, c.notes...)
@@ -104,7 +105,7 @@ func expandPrompt(ctx context.Context, b Backend, who auth.Principal, prompt str
 	if err != nil || up.Status != http.StatusOK || text.JSON(data, &answer) != nil || len(answer.Choices) == 0 {
 		return "", errors.New("the chat model that expands prompts gave no usable answer")
 	}
-	words := strings.TrimSpace(answer.Choices[0].Message.Content)
+	words := strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
 	if n := utf8.RuneCountInString(words); n == 0 || n > job.MaxPromptChars {
 		return "", fmt.Errorf("the chat model that expands prompts answered with %d characters", n)
 	}

@@ -113,7 +113,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 	err = text.JSON(data, &answer)
 	words := ""
 	if err == nil && len(answer.Choices) > 0 {
-		words = strings.TrimSpace(answer.Choices[0].Message.Content)
+		words = strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
 		err = checkText("", "the chat model's answer", words)
 	}
 	if err != nil || words == "" {
@@ -124,6 +124,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 
 // Speak makes speech by the configured upstream, or by espeak-ng here.
 func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
+	r.Text = text.Unmarked(r.Text)
 	n := utf8.RuneCountInString(r.Text)
 	if strings.TrimSpace(r.Text) == "" || n > MaxSpeechText {
 		return Spoken{}, job.Errorf(job.Invalid, "text", "the text has %d characters: 1 to %d", n, MaxSpeechText)
