@@ -82,7 +82,7 @@ func New(o Options) (*Filter, error) {
 // Invisible for characters that hide text, PromptUnsafe for what lists or hook
 // refuse, Unavailable when the hook cannot be asked.
 func (f *Filter) Prompt(ctx context.Context, project int64, text string) error {
-	if r, ok := invisible(text); ok {
+	if r, ok := Invisible(text); ok {
 		return job.Errorf(job.Invisible, "prompt", "the prompt holds the invisible character U+%04X: remove it", r)
 	}
 	if f.listed(text) {
@@ -168,10 +168,10 @@ var regionFlags = strings.NewReplacer(
 	"\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "\U0001f3f4",
 )
 
-// invisible finds a character that shows nothing and can hide text: controls,
+// Invisible finds a character that shows nothing and can hide text: controls,
 // tags, bidirectional overrides, zero-width ones. Joiners are part of writing in
 // Arabic and Indic scripts and of emoji, and stay allowed next to such.
-func invisible(text string) (rune, bool) {
+func Invisible(text string) (rune, bool) {
 	prev := rune(0)
 	runes := []rune(regionFlags.Replace(text))
 	for i, r := range runes {

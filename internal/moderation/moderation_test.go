@@ -157,7 +157,7 @@ func FuzzPrompt(f *testing.F) {
 		}
 		_ = filter.Prompt(context.Background(), 1, text)
 		// A text that is the entry itself is always found.
-		if _, hidden := invisible(word); !hidden && filter.Prompt(context.Background(), 1, word) == nil {
+		if _, hidden := Invisible(word); !hidden && filter.Prompt(context.Background(), 1, word) == nil {
 			t.Errorf("%q passes its own list", word)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // maxChatWords is how much text one chat request may hold, in bytes: all of it
@@ -67,6 +68,7 @@ func chatWords(body []byte) (string, error) {
 			if notWords[strings.ToLower(top.key)] {
 				break
 			}
+			token = text.Unmarked(token) // a script may have read it from a file
 			if out.Len()+len(token) > maxChatWords {
 				return "", job.Errorf(job.TooLarge, "messages", "messages: the request has more than %d bytes of text", maxChatWords)
 			}

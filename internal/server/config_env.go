@@ -133,7 +133,8 @@ func readsItself(t reflect.Type) bool {
 	return t == reflect.TypeFor[time.Duration]() || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// reads reports whether a type can be read from a text, and what it is.
+// reads reports whether a text can be read as a type, and names what the type
+// takes.
 func reads(t reflect.Type, text string) (kind string, ok bool) {
 	var err error
 	switch {
@@ -180,8 +181,7 @@ func elemOf(t reflect.Type) reflect.Type {
 	return t.Elem()
 }
 
-// hidden is an error in whose text the names of variables stand for what they
-// hold.
+// hidden is an error whose text names variables in place of their values.
 type hidden struct {
 	text string
 	err  error
@@ -190,8 +190,9 @@ type hidden struct {
 func (h *hidden) Error() string { return h.text }
 func (h *hidden) Unwrap() error { return h.err }
 
-// hide takes out of an error what the variables of the configuration hold:
-// whole words of it, as a number of one digit is in many others.
+// hide replaces the values of the configuration's variables in an error by the
+// variables' names. It replaces whole words: a value of one digit is a part of
+// many numbers.
 func (c *Config) hide(err error) error {
 	if err == nil {
 		return nil
@@ -232,5 +233,5 @@ func replaceWord(s, old, by string) string {
 	}
 }
 
-// errMoreDocuments is a file of which only a part would count.
+// errMoreDocuments refuses a file of several YAML documents: only one would count.
 var errMoreDocuments = errors.New("it holds several documents, parted by ---: only one can be the configuration")

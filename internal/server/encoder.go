@@ -6,8 +6,8 @@ import (
 	"github.com/kinora-video/kinora"
 )
 
-// filmsNote says what people should know of how this process writes videos; ""
-// where that is nothing, or before ctx ends could not be found out.
+// filmsNote says what people should know of how this process writes videos. It
+// returns "" when there is nothing to say, or when ctx ends first.
 func (s *Server) filmsNote(ctx context.Context) string {
 	if s.cfg.Role == RoleAPI { // others write them
 		return ""

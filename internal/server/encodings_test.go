@@ -2,7 +2,10 @@ package server
 
 import (
 	"errors"
+	"io"
 	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +80,23 @@ func TestFormsAreText(t *testing.T) {
 	// A script may have read its prompt from a file that has a mark.
 	if _, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"\ufeffa red ball"}`); !strings.Contains(answer, `"prompt":"a red ball"`) {
 		t.Errorf("a mark within JSON: %.300s", answer)
+	}
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"choices":[{"message":{"role":"assistant","content":"a ball that is red"}}],"data":{"audio":"00"}}`)
+	}))
+	t.Cleanup(up.Close)
+	s, keys = realServer(t, func(c *Config) { c.Upstreams.Chat.URL, c.Upstreams.Speech.URL = up.URL, up.URL })
+	for path, body := range map[string]string{
+		"/v1/videos":           `{"prompt":"\ufeffa red ball"}`,
+		"/v1/video_generation": `{"model":"T2V-01","prompt":"\ufeffa red ball"}`,
+		"/v2/video_generation": `{"model":"MiniMax-H3","ratio":"16:9","content":[{"type":"text","text":"\ufeffa red ball"}]}`,
+		"/v1/t2a_v2":           `{"model":"speech-02-hd","text":"\ufeffgood day"}`,
+		"/v1/chat/completions": `{"messages":[{"role":"user","content":"\ufeffgood day"}]}`,
+	} {
+		resp, answer := call(t, s, "POST", path, keys.API, body)
+		if resp.StatusCode != http.StatusOK || strings.Contains(answer, "status_code") && !strings.Contains(answer, `"status_code":0`) {
+			t.Errorf("%s: a mark within JSON: %.300s", path, answer)
+		}
 	}
 }
 

@@ -80,9 +80,9 @@ func nextPart(form *multipart.Reader) (*multipart.Part, error) {
 	return part, checkPart(part.FormName(), part.FileName())
 }
 
-// formError says why a form could not be read. All such errors are the sender's,
-// whatever package they come from (multipart, textproto, mime, bufio), but for
-// those of a bound of ours and of the disk that files are put aside on.
+// formError says why a form could not be read. Errors of our limits pass as they
+// are, and errors of the disk on which files are put aside are ours. All others
+// are the sender's, whether multipart, textproto, mime or bufio reports them.
 func formError(err error) error {
 	var large *http.MaxBytesError
 	var aside *fs.PathError

@@ -36,6 +36,8 @@ type fuzzed struct {
 // reached from them, and nothing that a request waits for takes long.
 func fuzzedServers(f *testing.F) (list []*fuzzed) {
 	f.Helper()
+	was := net.DefaultResolver
+	f.Cleanup(func() { net.DefaultResolver = was })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no names here") }}
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -16,24 +16,34 @@ const maxWhole = 1 << 53
 // wholeNumbers writes 1.0 and 1e3 as 1 and 1000. To JSON they are the same
 // numbers, and some programs write each number with a fraction, while Go's
 // decoder takes neither for a whole one. body itself is not changed; places in
-// it stay where they are, unless a number takes more room.
+// it stay where they are, unless a number takes more room. What is no JSON is left
+// to the decoder: it may hold millions of numbers, and checkJSON counts none.
 func wholeNumbers(body []byte) []byte {
 	var out []byte
 	done := 0 // how much of body is in out
+	valid := false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case c == '"':
 			i += stringEnd(body[i+1:]) + 1
 		case c == '-' || c >= '0' && c <= '9':
-			n := len(body[i:]) - len(bytes.TrimLeft(body[i:], "+-.0123456789eE"))
-			if whole, ok := wholeNumber(body[i : i+n]); ok {
-				out = append(append(out, body[done:i]...), whole...)
-				for k := len(whole); k < n; k++ {
+			at := i
+			i += len(body[at:]) - len(bytes.TrimLeft(body[at:], "+-.0123456789eE")) - 1
+			number := body[at : i+1]
+			if !bytes.ContainsAny(number, ".eE") {
+				continue
+			}
+			if !valid && !json.Valid(body) {
+				return body
+			}
+			valid = true
+			if whole, ok := wholeNumber(number); ok {
+				out = append(append(out, body[done:at]...), whole...)
+				for k := len(whole); k < len(number); k++ {
 					out = append(out, ' ')
 				}
-				done = i + n
+				done = i + 1
 			}
-			i += n - 1
 		}
 	}
 	if done == 0 {
@@ -42,12 +52,12 @@ func wholeNumbers(body []byte) []byte {
 	return append(out, body[done:]...)
 }
 
-// maxNumber is how long a number may be that is looked at, in bytes. Longer ones
-// are the decoder's.
+// maxNumber is the length of the longest number that wholeNumber reads, in bytes.
+// Longer ones are left to the decoder.
 const maxNumber = 400
 
-// wholeNumber is a number of JSON that has a fraction or an exponent, and no
-// need of it, without; false for another.
+// wholeNumber writes a JSON number with a fraction or an exponent whose value is
+// whole, such as 1.0 or 1e3, as digits alone. It returns false for any other text.
 func wholeNumber(text []byte) (string, bool) {
 	if len(text) > maxNumber || !bytes.ContainsAny(text, ".eE") || !json.Valid(text) {
 		return "", false
@@ -59,8 +69,8 @@ func wholeNumber(text []byte) (string, bool) {
 	return strconv.FormatInt(int64(n), 10), true
 }
 
-// plainJSON is an error of a decoder of JSON in words that need no knowledge of
-// Go. The values that were sent are not repeated.
+// plainJSON puts an error of the JSON decoder into words that name no Go types.
+// It does not repeat the values that were sent.
 func plainJSON(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

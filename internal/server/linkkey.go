@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// linkKeyWait is how long another process may take to write the key that it has
-// created, which is seen where there are no hard links.
+// linkKeyWait is how long another process may take between creating the file of
+// the key and writing the key. Others see the empty file only where there are no
+// hard links.
 const linkKeyWait = 3 * time.Second
 
 // linkKey is the secret that signs download links, made at the first start.

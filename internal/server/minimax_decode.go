@@ -49,8 +49,8 @@ type mmField struct {
 	// endpoint does it, after its own rules.
 	refuse string
 	late   bool
-	// full refuses a string that is empty, where it names what a job is made of:
-	// left out is another request than forgotten.
+	// full refuses an empty string. It is set where the field names what a job is
+	// made of: whoever sends the field empty has forgotten the name.
 	full bool
 	// many says that a parameter of a URL may be there several times, or hold
 	// several values with commas: it is a list then.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/text"
 )
 
@@ -37,6 +38,7 @@ const expandInstruction = `You improve prompts for a video model. Rewrite the us
 // where that is wanted and there is a chat upstream, and with camera commands
 // that the engine knows. Both are kept.
 func setPrompt(ctx context.Context, b Backend, who auth.Principal, s *job.Spec, asked, mode string) error {
+	asked = text.Unmarked(asked)
 	c := parseCamera(asked)
 	s.Prompt = c.prompt
 	s.PromptNotes = append(s.PromptNotes, c.notes...)
@@ -103,9 +105,12 @@ func expandPrompt(ctx context.Context, b Backend, who auth.Principal, prompt str
 	if err != nil || up.Status != http.StatusOK || text.JSON(data, &answer) != nil || len(answer.Choices) == 0 {
 		return "", errors.New("the chat model that expands prompts gave no usable answer")
 	}
-	text := strings.TrimSpace(answer.Choices[0].Message.Content)
-	if n := utf8.RuneCountInString(text); n == 0 || n > job.MaxPromptChars {
+	words := strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
+	if n := utf8.RuneCountInString(words); n == 0 || n > job.MaxPromptChars {
 		return "", fmt.Errorf("the chat model that expands prompts answered with %d characters", n)
 	}
-	return text, nil
+	if r, ok := moderation.Invisible(words); ok {
+		return "", fmt.Errorf("the chat model that expands prompts answered with the invisible character %U", r)
+	}
+	return words, nil
 }

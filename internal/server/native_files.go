@@ -36,7 +36,7 @@ type nativeFile struct {
 
 func (n *native) fileOf(ctx context.Context, f store.File) nativeFile {
 	return nativeFile{
-		ID: filePrefix + job.ID(f.ID).String(), Purpose: f.Purpose, Name: f.Name, ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256,
+		ID: fileName(f.ID), Purpose: f.Purpose, Name: f.Name, ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256,
 		URL: n.Backend.FileURL(ctx, f, 0), CreatedAt: f.CreatedAt.UTC(), ExpiresAt: timeOf(f.ExpiresAt),
 	}
 }
@@ -199,12 +199,16 @@ func readPurpose(part *multipart.Part) (string, error) {
 	if err != nil {
 		return "", formError(err)
 	}
+	wrongLength := job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
+	if len(raw) > maxPurpose { // its end may be half a character
+		return "", wrongLength
+	}
 	text, err := formText("purpose", string(raw))
 	if err != nil {
 		return "", err
 	}
-	if len(text) == 0 || len(raw) > maxPurpose {
-		return "", job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
+	if text == "" {
+		return "", wrongLength
 	}
 	for _, c := range text {
 		if c < ' ' || c == 0x7f {

@@ -61,10 +61,11 @@ func (b *newJob) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &given); err != nil {
 		return err
 	}
-	for name, value := range map[string]json.RawMessage{"image": given.Image, "after": given.After} {
-		if string(value) == "null" {
-			b.forgotten = append(b.forgotten, name)
-		}
+	if string(given.Image) == "null" {
+		b.forgotten = append(b.forgotten, "image")
+	}
+	if string(given.After) == "null" {
+		b.forgotten = append(b.forgotten, "after")
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// door stands before the router: what is no text goes no further, and what no
-// endpoint answers is answered here, in the form of the API that it belongs to.
+// door stands before the router. It refuses requests whose texts are no text, and
+// answers requests that no endpoint answers in the form of the API they belong to.
 type door struct {
 	mux *http.ServeMux
 	// apis has the API of each pattern of mux, and roots that of the paths which
@@ -40,8 +40,8 @@ func newDoor(mux *http.ServeMux, apis []api) *door {
 	return d
 }
 
-// elsewhere are paths that an API has elsewhere and not here: who asks for one
-// reads errors in that API's form.
+// elsewhere are the beginnings of paths that the original of an API has and this
+// server lacks. Errors at such paths take that API's form.
 func elsewhere(a api) []string {
 	switch a.(type) {
 	case *openAI:
@@ -116,9 +116,9 @@ func (d *door) methods(path string) map[string]string {
 	return found
 }
 
-// pattern is the one by which a request has an endpoint. Where a path is an
-// endpoint's own, such as /v1/files/upload, a wildcard that would match it too
-// counts for no other method: nobody means a file of the id "upload".
+// pattern is the pattern of the endpoint that answers a request. Where a path has
+// an endpoint of its own, such as /v1/files/upload, a wildcard that matches it too
+// does not count: nobody means a file with the id "upload".
 func (d *door) pattern(r *http.Request) (string, bool) {
 	_, pattern := d.mux.Handler(r)
 	switch {
@@ -139,25 +139,27 @@ func (d *door) apiOf(path string) api {
 			}
 		}
 	}
-	for root := rootOf(path); root != ""; root = root[:strings.LastIndexByte(root, '/')] {
+	for root := rootOf(path); ; {
 		if a := d.roots[root]; a != nil {
 			return a
 		}
+		slash := strings.LastIndexByte(root, '/')
+		if slash < 0 { // also of "*", which is a path that HTTP knows
+			return d.ours
+		}
+		root = root[:slash]
 	}
-	return d.ours
 }
 
-// mostDropped is how many parts too many at a path's beginning are looked past,
-// and mostMeant how long, in bytes, a path is that is looked at: a guess must not
-// cost much.
+// Bounds of guessing what path was meant, so that a guess costs little.
 const (
-	mostDropped = 4
-	mostMeant   = 512
+	mostDropped = 4   // needless parts at a path's beginning
+	mostMeant   = 512 // bytes of a path
 )
 
-// meant is the path of an endpoint that was probably meant by one that is none:
-// without the slash at its end, with the /v1 that a base URL lacked, or without
-// the parts that it had too many. "" is none.
+// meant guesses which endpoint's path was meant by a path that has none: it takes
+// off a slash at the end or needless parts at the beginning, and adds the /v1 or
+// /v2 that a base URL lacked. "" is no guess.
 func (d *door) meant(path string) string {
 	rest := strings.TrimRight(path, "/")
 	if len(path) > mostMeant {

@@ -48,6 +48,8 @@ func TestNowhere(t *testing.T) {
 		{"POST", "/v1/videos/a/remixx", 404, "", []string{`"error":{`, `"unknown_url"`}},
 		{"POST", "/v1/videos/a/content", 405, "GET, HEAD", []string{`"error":{`}},
 		{"POST", "/v1/videos/a/b/c", 404, "", []string{`"error":{`, `"unknown_url"`}},
+		{"GET", "*", 404, "", []string{`"status":404`}},
+		{"POST", "*", 404, "", []string{`"status":404`}},
 		{"GET", "/v1", 404, "", []string{`"status":404`, "/docs"}},
 		{"GET", "/favicon.ico", 404, "", []string{`"status":404`}},
 	} {

@@ -161,7 +161,7 @@ func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
 func (a *sharedFiles) asked(r *http.Request, who auth.Principal) (store.File, error) {
 	if id := r.PathValue("file_id"); id != "" {
 		if _, ok := parseFileID(id); !ok {
-			return store.File{}, job.Errorf(job.NotFound, "", "there is no file %.60q", strings.ToValidUTF8(id, "?"))
+			return store.File{}, job.Errorf(job.NotFound, "", "there is no file %.60q", id)
 		}
 	}
 	return a.v1.fileAsked(r, who)

@@ -67,6 +67,7 @@ type Server struct {
 	runner    *worker.Runner
 	sender    *webhook.Sender
 	stopping  chan struct{}
+	temps     map[string]tempLook // the janitor's
 }
 
 // Paths of a data folder.

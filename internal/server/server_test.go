@@ -342,6 +342,11 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.service.Picture(ctx, who, "image", "mm_file://4503599627370496", rules); !errors.Is(err, context.Canceled) {
+		t.Errorf("a file that could not be looked for: %v", err)
+	}
 }
 
 // TestSubmitRefusals: what no job may be, before anything is reserved.
@@ -471,15 +476,23 @@ func TestChatUpstream(t *testing.T) {
 	}
 }
 
-// TestExpansionsAreText: what the chat model says goes into the database too.
+// TestExpansionsAreText: what the chat model says goes into the database too. No
+// request is refused for it.
 func TestExpansionsAreText(t *testing.T) {
+	says := `a \u0000 cat`
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"choices":[{"message":{"role":"assistant","content":"a \u0000 cat"}}]}`))
+		_, _ = w.Write([]byte(`{"choices":[{"message":{"role":"assistant","content":"` + says + `"}}]}`))
 	}))
 	defer up.Close()
-	s, _ := realServer(t, func(c *Config) { c.Upstreams.Chat.URL, c.Upstreams.Chat.Model = up.URL+"/v1", "llama" })
+	s, keys := realServer(t, func(c *Config) { c.Upstreams.Chat.URL, c.Upstreams.Chat.Model = up.URL+"/v1", "llama" })
 	if text, err := s.service.Expand(t.Context(), "a cat"); job.CodeOf(err) != job.Unavailable {
 		t.Errorf("%q, %v", text, err)
+	}
+	for _, says = range []string{`a \u0000 cat`, `a \u200b cat`} {
+		_, answer := call(t, s, "POST", "/v1/video_generation", keys.API, `{"model":"T2V-01","prompt":"a cat"}`)
+		if !strings.Contains(answer, `"status_code":0`) || !strings.Contains(answer, "the prompt was taken as it is") {
+			t.Errorf("the model says %s: %s", says, answer)
+		}
 	}
 }
 

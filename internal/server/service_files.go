@@ -47,8 +47,11 @@ func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref st
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file: give the id of one that was uploaded", param, id)
 		}
 		f, err := s.db.File(ctx, who.Project.ID, n)
-		if err != nil {
+		switch {
+		case err != nil && job.CodeOf(err) == job.NotFound:
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %d: upload it first", param, n)
+		case err != nil:
+			return Picture{}, err
 		}
 		r, _, err := s.OpenBlob(ctx, f.Key)
 		if err != nil {

@@ -103,7 +103,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 	defer resp.Body.Close()
 	data, err := egress.ReadAll(resp.Body, maxChatBytes)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: fmt.Errorf("status %d: %w", resp.StatusCode, err)}
+		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(fmt.Errorf("the chat upstream answered %d", resp.StatusCode), err)}
 	}
 	var answer struct {
 		Choices []struct {
@@ -111,14 +111,20 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 		} `json:"choices"`
 	}
 	err = text.JSON(data, &answer)
-	if err != nil || len(answer.Choices) == 0 || strings.TrimSpace(answer.Choices[0].Message.Content) == "" || strings.ContainsRune(answer.Choices[0].Message.Content, 0) {
+	words := ""
+	if err == nil && len(answer.Choices) > 0 {
+		words = strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
+		err = checkText("", "the chat model's answer", words)
+	}
+	if err != nil || words == "" {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
 	}
-	return strings.TrimSpace(answer.Choices[0].Message.Content), nil
+	return words, nil
 }
 
 // Speak makes speech by the configured upstream, or by espeak-ng here.
 func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
+	r.Text = text.Unmarked(r.Text)
 	n := utf8.RuneCountInString(r.Text)
 	if strings.TrimSpace(r.Text) == "" || n > MaxSpeechText {
 		return Spoken{}, job.Errorf(job.Invalid, "text", "the text has %d characters: 1 to %d", n, MaxSpeechText)
@@ -241,7 +247,7 @@ func (s *service) upstreamVoices(ctx context.Context) (out Voices, err error) {
 	}
 	data, err := egress.ReadAll(resp.Body, maxVoices)
 	if err == nil {
-		err = json.Unmarshal(data, &answer)
+		err = text.JSON(data, &answer)
 	}
 	if err == nil && (resp.StatusCode != http.StatusOK || answer.Base.Code != 0) {
 		err = fmt.Errorf("the speech upstream answered %d: %s", resp.StatusCode, shorten(answer.Base.Message, maxUpstreamError))

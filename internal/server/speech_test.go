@@ -124,7 +124,7 @@ func TestUpstreamVoices(t *testing.T) {
 			http.Error(w, "no", http.StatusNotFound)
 			return
 		}
-		_, _ = io.WriteString(w, `{"system_voice":[{"voice_id":"a","voice_name":"A","description":["calm"]}],"voice_cloning":[{"voice_id":"b"}],"base_resp":{"status_code":0}}`)
+		_, _ = io.WriteString(w, "\ufeff"+`{"system_voice":[{"voice_id":"a","voice_name":"A","description":["calm"]}],"voice_cloning":[{"voice_id":"b"}],"base_resp":{"status_code":0}}`)
 	}))
 	t.Cleanup(up.Close)
 	s, keys := realServer(t, func(c *Config) { c.Upstreams.Speech.URL = up.URL + "/v1" })

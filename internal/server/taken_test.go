@@ -57,6 +57,7 @@ func TestWholeNumbers(t *testing.T) {
 		`1e400 1. 01.0 1.0.0`:                    `1e400 1. 01.0 1.0.0`,
 		`1` + strings.Repeat("0", 500) + `e-500`: `1` + strings.Repeat("0", 500) + `e-500`,
 		`"open 1.0`:                              `"open 1.0`,
+		`{"a":1.0} {"b":2.0}`:                    `{"a":1.0} {"b":2.0}`, // no one value
 	} {
 		before := []byte(body)
 		if got := string(wholeNumbers(before)); got != want || string(before) != body {

@@ -11,9 +11,20 @@ import (
 // tempFolder is where temporary files go, within the folder of work.
 const tempFolder = "tmp"
 
-// staleTemp is how long a temporary file must lie untouched to be taken for one
-// that a killed process left; no request or attempt takes as long.
-const staleTemp = 24 * time.Hour
+// A temporary file is taken for one that a killed process left when it was last
+// written staleTemp ago, and this process saw it unchanged for leftTemp: a clock
+// that was wrong and is put right makes every file old at once.
+const (
+	staleTemp = 24 * time.Hour // no request or attempt takes as long
+	leftTemp  = time.Hour
+)
+
+// tempLook is when a temporary file was last written, and since when this process
+// has known that.
+type tempLook struct {
+	written time.Time // by the clock of the file system
+	since   time.Time // by that of this process
+}
 
 // UseTemp has this process, and what it starts, put temporary files into the data
 // folder: parts of large uploads, sound, films that are joined. The system's
@@ -50,7 +61,8 @@ func checkTemp(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// tidyTemp removes what killed processes left in the folder of UseTemp.
+// tidyTemp removes what killed processes left in the folder of UseTemp. It is
+// called from time to time, by the janitor alone.
 func (s *Server) tidyTemp(now time.Time) {
 	dir := tempOf(s.cfg)
 	entries, err := os.ReadDir(dir)
@@ -60,13 +72,23 @@ func (s *Server) tidyTemp(now time.Time) {
 		}
 		return
 	}
+	seen := map[string]tempLook{}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || now.Sub(info.ModTime()) < staleTemp {
-			continue // it has just gone, or is in use
+		if err != nil {
+			continue // it has just gone
+		}
+		look, known := s.temps[e.Name()]
+		if !known || !look.written.Equal(info.ModTime()) {
+			look = tempLook{info.ModTime(), now}
+		}
+		if now.Sub(look.written) < staleTemp || now.Sub(look.since) < leftTemp {
+			seen[e.Name()] = look
+			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			s.log.Warn("removing a temporary file that was left", "file", e.Name(), "error", err)
 		}
 	}
+	s.temps = seen
 }

@@ -84,7 +84,12 @@ func TestTemporaryFiles(t *testing.T) {
 	if err := os.Chtimes(old, long, long); err != nil {
 		t.Fatal(err)
 	}
-	s.tidyTemp(time.Now())
+	now := time.Now()
+	s.tidyTemp(now)
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("a clock that was put right removed files in use: there is %v, %v", left, err)
+	}
+	s.tidyTemp(now.Add(leftTemp))
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "kinora-2" {
 		t.Errorf("after tidying there is %v, %v", left, err)
 	}

@@ -1,10 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -16,14 +16,15 @@ import (
 // Every text of a request is checked here, before anything is done with it:
 // path, parameters and headers for all requests at once (checkRequest), forms
 // where they are read (parseForm, nextPart), JSON where it is decoded
-// (checkJSON). A text is UTF-8 without NUL. Postgres keeps no other, SQLite
-// would, and encoding/json puts U+FFFD for what is none without a word.
+// (checkJSON). A text is UTF-8 without NUL. Postgres stores no other; SQLite
+// would, and encoding/json silently replaces invalid bytes with U+FFFD.
 
-// textHeaders are the headers whose values are kept or compared. Others may be
-// what they like.
+// textHeaders are the headers whose values are stored or compared. Other headers
+// may hold anything.
 var textHeaders = []string{"Idempotency-Key", "Last-Event-Id"}
 
-// checkText refuses what is no text. what names it for its reader.
+// checkText refuses a string that is not UTF-8 or holds NUL. what names the string
+// in the message.
 func checkText(param, what, s string) error {
 	switch {
 	case !utf8.ValidString(s):
@@ -40,9 +41,9 @@ func checkRequest(r *http.Request) error {
 	if err := checkText("", "the path", r.URL.Path); err != nil {
 		return err
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parametersOf(r)
 	if err != nil {
-		return &job.Error{Code: job.Invalid, Message: "the query of the URL cannot be read: parameters are joined by &, and % is followed by two hex digits", Err: err}
+		return err
 	}
 	for name, values := range query {
 		if err := checkText("", "the name of a parameter", name); err != nil {
@@ -68,8 +69,8 @@ func checkRequest(r *http.Request) error {
 // that are no text, and more than maxValues values, and writes whole numbers as
 // whole numbers. What is no JSON is left to the decoder.
 func checkJSON(body []byte) ([]byte, error) {
-	if err := checkText("", "the body", string(body)); err != nil {
-		return nil, err
+	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // a string of all bodies would be a copy of each
+		return nil, checkText("", "the body", string(body))
 	}
 	n := 0
 	for i := 0; i < len(body); i++ {

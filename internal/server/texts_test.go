@@ -55,6 +55,7 @@ var refusals = map[string]struct {
 // TestTextsAreChecked: no database and no reader gets a text that is none: each
 // API refuses it in its own form, wherever in a request it stands.
 func TestTextsAreChecked(t *testing.T) {
+	tooLong, formLong := partsOf(t, [2]string{`form-data; name="purpose"`, strings.Repeat("é", maxPurpose)}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
 	long, form := partsOf(t, [2]string{`form-data; name="purpose"`, "a\x00b"}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
 	named, formName := partsOf(t, [2]string{"form-data; name=\"file\"; filename=\"a\xff.png\"", "x"}, [2]string{`form-data; name="purpose"`, "vision"})
 	prompted, formPrompt := partsOf(t, [2]string{`form-data; name="prompt"`, "a \xff ball"})
@@ -103,6 +104,9 @@ func TestTextsAreChecked(t *testing.T) {
 			if resp.StatusCode != want.status || !strings.Contains(body, want.part) || strings.ContainsAny(body, "\x00\ufffd") {
 				t.Errorf("%s %s %.80q: %d %s", tt.method, tt.target, tt.body, resp.StatusCode, body)
 			}
+		}
+		if _, body := call(t, s, "POST", "/v1/uploads", keys.API, formLong, "Content-Type", tooLong); !strings.Contains(body, "1 to 64 bytes") {
+			t.Errorf("a purpose that ends within a character once it is cut: %s", body)
 		}
 		for _, path := range []string{"/v1/jobs", "/v1/videos"} {
 			resp, body := call(t, s, "POST", path, keys.API, `{"prompt":"a ball"}`, "Idempotency-Key", "a\xffb")
