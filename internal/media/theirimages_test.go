@@ -141,7 +141,8 @@ func TestImageAnimated(t *testing.T) {
 		{ // whose size is the one that is held against the limits
 			"a WebP with a header after its picture",
 			webpFile(stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 8, 8))), extended(0, 64, 64), stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 64, 64)))),
-			8, 8, false, 0, 0, [3]byte{255, 255, 255},
+			8, 8, false, 0, 0,
+			[3]byte{255, 255, 255},
 		},
 		{"a WebP that announces no transparency but may", webpFile(extended(1<<4, 8, 8), stillChunk(t, image.NewNRGBA(image.Rect(0, 0, 8, 8)))), 8, 8, false, 0, 0, [3]byte{255, 255, 255}},
 		{"a WebP that announces transparency and has none", lossyStill(t, lossy), 16, 16, false, 8, 8, [3]byte{0, 0, 255}},

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-
 	"syscall"
 	"time"
 
