@@ -73,7 +73,7 @@ func fuzzedServers(f *testing.F) (list []*fuzzed) {
 // name makes the things that requests name.
 func (s *fuzzed) name(f *testing.F) {
 	f.Helper()
-	make := func(path, key, body string) string {
+	create := func(path, key, body string) string {
 		r := httptest.NewRequest("POST", path, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+key)
 		r.Header.Set("Content-Type", jsonType)
@@ -85,11 +85,11 @@ func (s *fuzzed) name(f *testing.F) {
 		}
 		return got.ID
 	}
-	j := make("/v1/jobs", s.keys.API, `{"prompt":"a ball"}`)
+	j := create("/v1/jobs", s.keys.API, `{"prompt":"a ball"}`)
 	digits := strings.TrimPrefix(j, "job_")
-	project := make("/v1/admin/projects", s.keys.Admin, `{"name":"fuzzed"}`)
-	key := make("/v1/admin/projects/"+project+"/keys", s.keys.Admin, `{"name":"fuzzed"}`)
-	hook := make("/v1/webhooks", s.keys.API, `{"url":"https://example.com/hook","events":["job.failed"]}`)
+	project := create("/v1/admin/projects", s.keys.Admin, `{"name":"fuzzed"}`)
+	key := create("/v1/admin/projects/"+project+"/keys", s.keys.Admin, `{"name":"fuzzed"}`)
+	hook := create("/v1/webhooks", s.keys.API, `{"url":"https://example.com/hook","events":["job.failed"]}`)
 	for path, ids := range map[string]string{
 		"/v1/jobs/": j, "/v1/videos/": videoPrefix + digits, "/v2/": digits, "/v1/webhooks/": hook, "/v1/admin/projects/": project + " " + key,
 	} {
@@ -199,8 +199,8 @@ func FuzzDoorJSON(f *testing.F) {
 		return method != "GET" && (method != "DELETE" || path == "/v1/files") && !slices.Contains([]string{"/v1/files/upload", "/v1/uploads"}, path)
 	})
 	for i := range patterns {
-		for _, body := range bodies {
-			f.Add(uint8(i), []byte(body))
+		for n := i % 4; n < len(bodies); n += 4 { // some of them: each is asked of two databases
+			f.Add(uint8(i), []byte(bodies[n]))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
@@ -243,8 +243,11 @@ func FuzzDoorAddress(f *testing.F) {
 	patterns := fuzzPaths(all[0], func(string, string) bool { return true })
 	patterns = append(patterns, "GET "+mediaPath+"{key}", "GET "+sponsorPath+"{sponsor}/{job}", "PUT /{x}", "OPTIONS /v1/{x}", "GET /docs")
 	for i := range patterns {
-		f.Add(uint8(i), "1234567890123456", "after=job_1&limit=2&state=queued&wait=1&purpose=a&file_id=1&task_id=2&page_num=1&filter.task_ids=1,2", "k")
 		f.Add(uint8(i), "a\x00\xff", "purpose=%00&since=2026-01-01T00%3A00%3A00Z&variant=thumbnail&model=%ff&format=csv", "\xff")
+		if i%4 != 0 {
+			continue
+		}
+		f.Add(uint8(i), "1234567890123456", "after=job_1&limit=2&state=queued&wait=1&purpose=a&file_id=1&task_id=2&page_num=1&filter.task_ids=1,2", "k")
 		f.Add(uint8(i), "../..//", "a;b&%zz", "198.51.100.9:1, [2001:db8::1]:2")
 	}
 	f.Fuzz(func(t *testing.T, which uint8, value, query, header string) {
