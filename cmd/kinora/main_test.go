@@ -6,9 +6,11 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +24,11 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"kinora": mai
 // TestScripts runs the program itself: each file of testdata/script is a
 // session at a shell.
 func TestScripts(t *testing.T) {
+	// Tests may be run under nohup. What ignores SIGHUP hands that down to what it
+	// starts; what waits for it does not.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangup) })
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
