@@ -20,7 +20,12 @@ func TestHangupsCutNothingShort(t *testing.T) {
 		t.Skip("SIGHUP is ignored here")
 	}
 	ctx, stop := untilSignal(t.Context())
-	defer stop()
+	defer func() {
+		// The system may deliver a signal to another thread, and late. One that
+		// comes after stop would end the tests to come.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGTERM)
+		stop()
+	}()
 	send := func(s syscall.Signal) {
 		if err := syscall.Kill(syscall.Getpid(), s); err != nil {
 			t.Fatal(err)
