@@ -212,11 +212,7 @@ func (l *local) syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil // some network file systems cannot, and need not
-	}
-	return err
+	return disk.SyncDir(d)
 }
 
 // remove deletes a file, if it is there.

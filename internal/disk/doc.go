@@ -1,6 +1,6 @@
-// Package disk asks the system about the disk behind a folder: how much room it
-// has, and whether an error means that it takes no more. It reads and writes no
-// files.
+// Package disk knows the disk behind a folder: how much room it has, whether an
+// error means that it takes no more, and how a new name is made to last. It reads
+// and writes no files.
 package disk
 
 // Space is the room of a disk, in bytes.

@@ -1,0 +1,21 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// SyncDir brings the names in an open folder to the disk, so that a new one
+// lasts through a crash. Where the system or the file system cannot do that, and
+// need not, it does nothing.
+func SyncDir(dir *os.File) error {
+	if !CanSyncDirs {
+		return nil
+	}
+	err := dir.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
