@@ -80,7 +80,7 @@ type TrainTextVideoCmd struct {
 	Stills     float64 `default:"0" placeholder:"F" help:"Share of steps that see single frames instead, which teach what things look like in less time still."`
 	Fresh      int     `default:"3" placeholder:"N" help:"Windows a step that are new; the others are seen again."`
 	Keep       int     `default:"2000" placeholder:"N" help:"Windows that may be seen again. Going on with a run makes them anew first."`
-	Fine       int     `default:"0" placeholder:"N" help:"Give the model layers of this width at the latents' own resolution, which draw outlines. Default: those it has."`
+	Fine       int     `default:"0" placeholder:"N" help:"Give a model that has none layers of this width at the latents' own resolution, which draw outlines. New models have them."`
 	FineBlocks int     `default:"2" placeholder:"N" help:"Such layers on each side of the transformer, with --fine."`
 }
 
@@ -154,7 +154,7 @@ func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.Fine > 0 {
+	if c.Fine != 0 {
 		if m, err = m.Refine(c.Fine, c.FineBlocks, c.Seed); err != nil {
 			return err
 		}

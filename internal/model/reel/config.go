@@ -76,7 +76,7 @@ func Default() Config {
 		Width: 256, Height: 160, FPS: 24,
 		Codec: CodecConfig{Latent: 32, EncWidth: 96, EncBlocks: 2, DecWidth: 256, DecBlocks: 3, DeepWidth: 192, EncDeep: 4, DecDeep: 6, Head: 1024},
 		Text:  TextConfig{Vocab: 2048, Width: 256, Blocks: 3, Heads: 8, Max: 64},
-		Flow:  FlowConfig{Width: 256, Blocks: 8, Heads: 8, Hidden: 512, Softmax: 2, Experts: 8, TopK: 2, Groups: 6},
+		Flow:  FlowConfig{Width: 256, Blocks: 8, Heads: 8, Hidden: 512, Softmax: 2, Experts: 8, TopK: 2, Groups: 6, Fine: 128, FineBlocks: 2},
 	}
 }
 

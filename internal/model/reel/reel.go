@@ -52,12 +52,18 @@ func build(c Config, bpe *token.BPE, codec, flow *nn.Params) (*Model, error) {
 }
 
 // Refine returns m with layers at the latents' own resolution, of the given
-// width and blocks on each side. They add nothing until they are trained. A
-// model that has just these is returned as it is.
+// width and with so many blocks on each side. They add nothing until they are
+// trained. A model that has just these is returned as it is; to one that has
+// others they would be lost, which is an error.
 func (m *Model) Refine(width, blocks int, seed uint64) (*Model, error) {
 	c := m.Config
-	if c.Flow.Fine == width && c.Flow.FineBlocks == blocks {
+	switch {
+	case width < 1 || blocks < 1:
+		return nil, fmt.Errorf("layers at the latents' resolution: width %d and %d blocks on each side, must be at least 1", width, blocks)
+	case c.Flow.Fine == width && c.Flow.FineBlocks == blocks:
 		return m, nil
+	case c.Flow.Fine != 0:
+		return nil, fmt.Errorf("the model has layers at the latents' resolution already, of width %d with %d blocks on each side: what they learned would be lost", c.Flow.Fine, c.Flow.FineBlocks)
 	}
 	c.Flow.Fine, c.Flow.FineBlocks = width, blocks
 	out, err := New(c, m.BPE, seed)

@@ -104,7 +104,14 @@ func TestRefine(t *testing.T) {
 	if bytes.Equal(before, run(refined)) {
 		t.Error("the layers are not there")
 	}
-	if _, err := plain.Refine(-1, 1, 1); err == nil {
-		t.Error("a negative width passes")
+	for _, bad := range [][2]int{{-1, 1}, {0, 1}, {8, 0}, {1 << 20, 1}} {
+		if _, err := plain.Refine(bad[0], bad[1], 1); err == nil {
+			t.Errorf("width %d with %d blocks passes", bad[0], bad[1])
+		}
+	}
+	for _, other := range [][2]int{{20, 2}, {16, 3}} {
+		if _, err := refined.Refine(other[0], other[1], 1); err == nil || !strings.Contains(err.Error(), "would be lost") {
+			t.Errorf("trained layers give way to width %d with %d blocks: %v", other[0], other[1], err)
+		}
 	}
 }
