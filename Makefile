@@ -26,10 +26,10 @@ film: ## Make a film of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
 build: ## Build ./kinora, one static binary
-	CGO_ENABLED=0 go build -trimpath -o kinora ./cmd/kinora
+	@scripts/build
 
-install: ## Install kinora into Go's bin folder
-	CGO_ENABLED=0 go install -trimpath ./cmd/kinora
+install: ## Install kinora into Go's bin folder, as build builds it
+	CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" ./cmd/kinora
 
 test: ## Run all tests, with all their set-up
 	@scripts/test
