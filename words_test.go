@@ -17,7 +17,7 @@ func TestPromptNotes(t *testing.T) {
 		t.Errorf("known words: %q", got)
 	}
 	for prompt, want := range map[string]string{
-		"🐶🚀": "reel was never taught 🐶, 🚀: ", "a red ball 🚀 🚀": "reel was never taught 🚀: ", "👨‍👩‍👧 jogs": "reel was never taught 👨‍👩‍👧, jogs: ",
+		"🐶🚀": "reel was never taught 🐶, 🚀: ", "a red ball 🚀 🚀": "reel was never taught 🚀: ", "👨‍👩‍👧 juggles": "reel was never taught 👨‍👩‍👧, juggles: ",
 		"☀️": "reel was never taught ☀: ", "?!…": "reel reads words, and there is none in this prompt", "-": "reel reads words",
 	} {
 		if got := reel.PromptNotes(prompt); len(got) != 2 || !strings.HasPrefix(got[0], want) || !strings.Contains(got[1], "cat, dog") {
