@@ -202,6 +202,7 @@ func TestUnknownWords(t *testing.T) {
 		"":                                        nil,
 		"!!! … ° ™ 🎈":                             {"🎈"},
 		"medium-sized":                            nil,
+		"[Truck left] a truck [Pedestal":          {"truck", "Pedestal"},
 		string([]byte{0xff, 0xfe, 'c', 'a', 't'}): nil,
 		"cat\x00unicorn":                          {"unicorn"},
 	} {

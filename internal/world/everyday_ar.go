@@ -94,6 +94,8 @@ var (
 		ZoomIn: {"الكاميرا تقترب", "تكبير الصورة ببطء"}, ZoomOut: {"الكاميرا تبتعد", "تصغير الصورة ببطء"},
 	}
 
+	nearAr = []string{"بجانب", "قرب"}
+
 	goingAr = [numManners + 1][]string{
 		walks: {"~مشي", "~مشي", "~ركض", "~جري", "~تجول", "~سير"}, flies: {"~طير", "~حلق"}, swims: {"~سبح", "~عوم"}, drives: {"~سير", "~سرع", "~نطلق"},
 		sails: {"~بحر", "~سير"}, rolls: {"~تدحرج"}, floats: {"~طفو", "~حوم"}, numManners: {"~تحرك", "~تقدم"},
@@ -221,7 +223,7 @@ func everydayGroupAr(f *facts, r *rng) (text, it string) {
 	b, other := everydayActorAr(f, 1, true, r)
 	rel := pick(r, relationsAr[f.Relation])
 	if (f.Relation == LeftOf || f.Relation == RightOf) && r.chance(0.4) {
-		rel = pick(r, []string{"بجانب", "قرب"})
+		rel = pick(r, nearAr)
 	}
 	text = a + " " + rel + " " + b
 	if f.Actors[0].Count == 1 && f.Actors[1].Count == 1 {

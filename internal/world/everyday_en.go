@@ -46,7 +46,7 @@ var (
 		Yellow: {"yellow", "yellow", "golden", "bright yellow", "gold"}, Green: {"green", "green", "bright green", "emerald", "dark green"},
 		Blue: {"blue", "blue", "dark blue", "bright blue", "deep blue"}, Purple: {"purple", "purple", "violet", "dark purple"},
 		Pink: {"pink", "pink", "rosy", "bright pink"}, White: {"white", "white", "snow-white", "pure white"},
-		Black: {"black", "black", "jet-black", "deep black"}, Grey: {"grey", "grey", "gray", "gray", "silver"},
+		Black: {"black", "black", "pitch-black", "deep black"}, Grey: {"grey", "grey", "gray", "gray", "silver"},
 		Brown: {"brown", "brown", "dark brown", "chestnut", "chocolate brown"},
 	}
 	everydaySizesEn = [NumSizes][]string{
@@ -70,7 +70,7 @@ var (
 		Space:      {"in space", "in outer space", "among the stars", "between the stars", "in the universe"},
 	}
 	pathsEn = [NumPlaces][]string{
-		Meadow: {"across a meadow", "through the grass", "over the grass", "across a field", "through the fields", "through the park", "past the trees"},
+		Meadow: {"across a meadow", "through the grass", "over the grass", "across a field", "through the fields", "through the park", "past the trees", "past the flowers"},
 		Beach:  {"along the beach", "along the beach", "across the sand", "along the shore", "along the coast", "past the sea", "over the beach"},
 		Ocean:  {"across the ocean", "over the waves", "across the sea", "over the sea", "over the water", "through the waves"},
 		City:   {"through the city", "down the street", "along the street", "past the houses", "past tall buildings", "through town", "over the road"},
@@ -96,7 +96,7 @@ var (
 	}
 	// skiesEn tell the hour and the weather in one.
 	skiesEn = map[sky][]string{
-		{Day, Clear}: {"on a sunny day", "on a sunny day", "in the sunshine", "on a bright sunny day", "under a blue sky", "on a cloudy day"},
+		{Day, Clear}: {"on a sunny day", "on a sunny day", "in the sunshine", "on a bright sunny day", "while the sun shines", "when the sun is shining", "under a blue sky", "on a cloudy day"},
 		{Day, Rain}:  {"on a rainy day", "on a rainy morning", "on a wet day"}, {Day, Snow}: {"on a snowy day", "on a winter day", "on a snowy morning"},
 		{Sunset, Clear}: {"on a clear evening", "on a fine evening", "on a cloudy evening"}, {Sunset, Rain}: {"on a rainy evening"}, {Sunset, Snow}: {"on a snowy evening", "on a winter evening"},
 		{Night, Clear}: {"on a clear night", "under a starry sky", "under the moon"}, {Night, Rain}: {"on a rainy night"}, {Night, Snow}: {"on a snowy night", "on a winter night"},
@@ -110,7 +110,8 @@ var (
 		ZoomIn:   {"the camera zooms in", "the camera moves in", "the camera comes closer", "the camera gets closer", "the shot zooms in", "slow zoom in"},
 		ZoomOut:  {"the camera zooms out", "the camera pulls back", "the camera moves back", "the camera moves away", "the shot zooms out", "slow zoom out"},
 	}
-	nearEn = []string{"next to", "beside", "near"}
+	skyPathsEn = []string{"across the sky", "through the sky", "through the air", "in the sky"}
+	nearEn     = []string{"next to", "beside", "near"}
 )
 
 // goingEn are verbs of getting along; of some subjects there are more.
@@ -214,6 +215,9 @@ func bendVerb(verb string, as form) string {
 	return verb + "ing"
 }
 
+// womenEn wear dresses, too.
+var womenEn = map[string]bool{"woman": true, "girl": true, "lady": true}
+
 // everydayActorEn is "a little brown dog", and "dog".
 func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
 	a := f.Actors[i]
@@ -246,6 +250,9 @@ func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
 		clothes := []string{"in " + color, "dressed in " + color, "wearing " + color, "in " + color + " clothes"}
 		if a.Count == 1 {
 			clothes = append(clothes, "in a "+color+" coat", "with a "+color+" coat")
+			if womenEn[noun] {
+				clothes = append(clothes, "in a "+color+" dress", "in a "+color+" dress")
+			}
 		}
 		words = append(words, pick(r, clothes))
 	} else {
@@ -285,8 +292,11 @@ func everydayVerbEn(f *facts, m Motion, r *rng) string {
 	if more := moreGoingEn[f.Actors[0].Subject]; more != nil && way == manners[f.Actors[0].Subject] && len(f.Actors) == 1 && r.chance(0.25) {
 		verb = pick(r, more)
 	}
-	if f.direction {
+	switch {
+	case f.direction:
 		return verb + " " + pick(r, sidesEn[m])
+	case (way == flies || way == floats) && f.Place != Underwater && f.Place != Space && r.chance(0.35):
+		return verb + " " + pick(r, skyPathsEn)
 	}
 	return verb
 }

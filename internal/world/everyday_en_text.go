@@ -101,7 +101,7 @@ func everydayEn(f *facts, r *rng) string {
 	case kind == 1: // what to make
 		group, several := everydayGroupEn(f, ing, r)
 		many = several
-		text = pick(r, []string{"a video of ", "show ", "show me ", "a scene of ", "make a video of ", "a picture book scene with "}) + join(" ", append([]string{group, place}, hours...)...)
+		text = pick(r, []string{"a video of ", "show ", "show me ", "a scene of ", "make a video of ", "a storybook scene with "}) + join(" ", append([]string{group, place}, hours...)...)
 	case kind == 2 && len(f.Actors) == 1: // two sentences
 		a, _ := everydayActorEn(f, 0, r)
 		many = f.Actors[0].Count > 1

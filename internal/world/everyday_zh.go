@@ -45,7 +45,7 @@ var (
 		Underwater: {"穿过深海", "沿着海底", "经过珊瑚"}, Space: {"穿过太空", "穿过星空", "经过星球"},
 	}
 	everydayTimesZh = [NumDaytimes][]string{
-		Day: {"白天", "早上", "上午", "中午", "下午"}, Sunset: {"傍晚", "黄昏", "日落", "日落时分", "太阳下山时", "清晨", "黎明", "日出时", "夕阳下"},
+		Day: {"白天", "早上", "上午", "中午", "下午"}, Sunset: {"傍晚", "黄昏", "日落", "日落时分", "太阳下山时", "太阳下山", "清晨", "黎明", "日出时", "夕阳下"},
 		Night: {"夜晚", "晚上", "半夜", "月光下", "深夜", "夜里"},
 	}
 	everydayWeathersZh = [NumWeathers][]string{
@@ -61,6 +61,8 @@ var (
 		TiltUp: {"镜头往上摇", "镜头向上移", "镜头抬起"}, TiltDown: {"镜头往下摇", "镜头向下移", "镜头压低"},
 		ZoomIn: {"镜头推近", "镜头慢慢推近", "镜头靠近", "镜头放大"}, ZoomOut: {"镜头拉远", "镜头慢慢拉远", "镜头后退", "镜头缩小"},
 	}
+
+	nearZh = []string{"旁边", "的旁边"}
 
 	goingZh = [numManners + 1][]string{ // without a direction
 		walks: {"散步", "奔跑", "走路", "跑步", "慢慢走", "飞奔"}, flies: {"飞翔", "飞行", "飞"}, swims: {"游泳", "游动", "游"}, drives: {"行驶", "飞驰", "前行"},
@@ -139,7 +141,7 @@ func everydayGroupZh(f *facts, r *rng) string {
 	if len(f.Actors) == 2 {
 		rel := pick(r, relationsZh[f.Relation])
 		if (f.Relation == LeftOf || f.Relation == RightOf) && r.chance(0.4) {
-			rel = pick(r, []string{"旁边", "的旁边"})
+			rel = pick(r, nearZh)
 		}
 		a += "在" + everydayActorZh(f, 1, r) + rel + "，一起"
 	}
