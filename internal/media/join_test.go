@@ -155,7 +155,7 @@ func TestJoinRedraws(t *testing.T) {
 				t.Fatalf("%d frames, want %d: %+v", len(got), len(c.frames), p.info)
 			}
 			for i, n := range c.frames {
-				if n >= 0 && psnr(got[i], scene(96, 64, n)) < 30 {
+				if n >= 0 && psnr(got[i], scene(96, 64, n)) < sameFrame {
 					t.Errorf("frame %d is not number %d of the scene: %.1f dB", i, n, psnr(got[i], scene(96, 64, n)))
 				}
 			}

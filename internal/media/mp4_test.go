@@ -57,7 +57,7 @@ func TestMP4RoundTrip(t *testing.T) {
 		t.Fatalf("%d frames came back of %d", len(got), frames)
 	}
 	for i, f := range got {
-		if d := psnr(scene(w, h, i), f); d < 33 {
+		if d := psnr(scene(w, h, i), f); d < sameFrame {
 			t.Errorf("frame %d came back at %.1f dB", i, d)
 		}
 	}

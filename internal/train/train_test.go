@@ -362,7 +362,7 @@ func TestLatentNoise(t *testing.T) {
 		}
 		least, most = min(least, math.Sqrt(sum/n)), max(most, math.Sqrt(sum/n))
 	}
-	if least > 0.05 || most < 0.3 || most > 0.55 {
+	if least > 0.05 || most < 0.3 || most > 0.6 {
 		t.Errorf("deviations from %.3f to %.3f, want almost 0 to almost a quarter of 2", least, most)
 	}
 }
