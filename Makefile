@@ -74,6 +74,7 @@ fmt: $(TOOLS) ## Format all Go code
 
 lint: $(TOOLS) ## Lint all Go code, its form included
 	go vet ./...
+	go -C tests/clients vet ./...
 	$(BIN)/golangci-lint run
 
 vuln: $(TOOLS) ## Look for known vulnerabilities in dependencies (asks the network)
