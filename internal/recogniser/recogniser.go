@@ -7,7 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// The films that a Recogniser sees: a quarter of a second from frame to frame.
+// The films that a Network sees: a quarter of a second from frame to frame.
 const (
 	viewWidth  = 128
 	viewHeight = 80
@@ -19,7 +19,7 @@ const (
 	maxFrames = 24
 )
 
-// Recogniser reads the attributes of films. Two columns look at a film: one
+// A Network reads the attributes of films. Two columns look at a film: one
 // at a few frames for what things look like, one at all of them in pairs, half
 // the size, for how things move. Learned queries, two an attribute, gather what
 // they need from the places of both (attention pooling, Lee 2019).
