@@ -26,8 +26,8 @@ func Vocabulary() []Kind {
 	all := []Kind{
 		kindOf("subjects", subjectNames, subjectWords), kindOf("colors", colorNames, colorWords), kindOf("sizes", sizeNames, sizeWords),
 		{Name: "counts"},
-		kindOf("places", placeNames, placeWords), kindOf("motions", motionNames, motionWords), kindOf("times", daytimeNames, timeWords),
-		kindOf("weather", weatherNames, weatherWords), kindOf("camera", cameraNames, cameraWords),
+		kindOf("places", placeNames, placeWords), kindOf("times", daytimeNames, timeWords), kindOf("weather", weatherNames, weatherWords),
+		kindOf("motions", motionNames, motionWords), kindOf("camera", cameraNames, cameraWords),
 		kindOf("relations", relationNames, relationWords),
 	}
 	last := &all[len(all)-1]
