@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -337,5 +338,38 @@ func TestForwardShape(t *testing.T) {
 		if !slices.Equal(got.Shape, []int{3, values}) {
 			t.Errorf("%d frames: %v", n, got.Shape)
 		}
+	}
+}
+
+// TestClassesOfAFile: a recogniser says as many values as its file has, the first
+// ones, and none that the storybook does not have.
+func TestClassesOfAFile(t *testing.T) {
+	open := func(colors int) (*Network, error) {
+		t.Helper()
+		classes := novice().classes
+		classes[Color] = colors
+		path := filepath.Join(t.TempDir(), "r.safetensors")
+		if err := newOf(1, classes).WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Open(data)
+	}
+	film := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, minFrames)
+	for _, colors := range []int{1, world.MeasuredColors, world.NumColors} {
+		r, err := open(colors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Read(film)
+		if err != nil || int(got.Labels[Color]) >= colors || got.Labels[Time] >= world.NumDaytimes {
+			t.Errorf("of %d colours it reads %v, %v", colors, got.Labels, err)
+		}
+	}
+	if _, err := open(world.NumColors + 1); err == nil || !strings.Contains(err.Error(), "head.colour.weight") {
+		t.Errorf("a colour that the storybook does not have: %v", err)
 	}
 }
