@@ -373,3 +373,26 @@ func TestClassesOfAFile(t *testing.T) {
 		t.Errorf("a colour that the storybook does not have: %v", err)
 	}
 }
+
+// TestReadsTheLaterColours: the recogniser inside the program knows the colours
+// that films to measure by do not have.
+func TestReadsTheLaterColours(t *testing.T) {
+	right, all := 0, 0
+	for i := uint64(0); all < 36; i++ {
+		s := world.Sample(i+1<<50, world.SampleOptions{Simple: true, Everyday: true})
+		if int(s.Actors[0].Color) < world.MeasuredColors {
+			continue
+		}
+		got, err := trained(t).Read(Draw(s, 0, maxFrames))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all++; got.Labels[Color] == uint8(s.Actors[0].Color) {
+			right++
+		}
+	}
+	t.Logf("right in %d of %d", right, all)
+	if right < all*8/10 {
+		t.Errorf("the colour is right in %d of %d films", right, all)
+	}
+}
