@@ -60,26 +60,24 @@ func nearest(words []string) string {
 	return strings.Join(list, ", ")
 }
 
-// known lists what the storybook shows, a kind of thing after the other.
-func known() []string {
-	return []string{
-		list[world.Subject]("", world.NumSubjects),
-		list[world.Color]("", world.NumColors),
-		list[world.Place]("places: ", world.NumPlaces),
-		list[world.Daytime]("times: ", world.NumDaytimes),
-		list[world.Weather]("weather: ", world.NumWeathers),
-		list[world.Motion]("moving: ", world.NumMotions),
-		list[world.Camera]("camera: ", world.NumCameras),
-	}
+// titles are what stands before a kind of thing, of those that are listed.
+var titles = map[string]string{
+	"subjects": "", "colors": "", "places": "places: ", "times": "times: ", "weather": "weather: ", "motions": "moving: ", "camera": "camera: ",
 }
 
-func list[T interface {
-	~uint8
-	fmt.Stringer
-}](title string, n int) string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = T(i).String()
+// known lists what the storybook shows, a kind of thing after the other.
+func known() []string {
+	var all []string
+	for _, kind := range world.Vocabulary() {
+		title, listed := titles[kind.Name]
+		if !listed {
+			continue
+		}
+		var names []string
+		for _, v := range kind.Values {
+			names = append(names, v.Name)
+		}
+		all = append(all, title+strings.Join(names, ", "))
 	}
-	return title + strings.Join(names, ", ")
+	return all
 }
