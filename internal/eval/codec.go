@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/world"
@@ -76,7 +76,8 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 		r.Frame(film[i*size:(i+1)*size], float64(i)/float64(c.FPS))
 	}
 	l := &reel.Latents{H: c.Height / 16, W: c.Width / 16, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
-	cpu, encoder := tensor.NewCPU(gemm.BF16), m.Codec.NewEncoder()
+	b := backend.New()
+	encoder := m.Codec.NewEncoder(b)
 	for at := 0; at < frames; {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -85,10 +86,10 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 		if at == 0 {
 			n = 1
 		}
-		x := tensor.Zeros(1, n, c.Height, c.Width, 3)
-		toFloats(x.Data(), film[at*size:(at+n)*size])
-		cpu.Arena.Reset()
-		l.Data = append(l.Data, encoder.Next(cpu, x).Data()...)
+		x := make([]float32, n*size)
+		toFloats(x, film[at*size:(at+n)*size])
+		b.Reset()
+		l.Data = append(l.Data, tensor.Values(b, encoder.Next(b.Upload(x, 1, n, c.Height, c.Width, 3)))...)
 		l.Groups++
 		at += n
 	}

@@ -3,7 +3,7 @@ package eval
 import (
 	"context"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -32,7 +32,8 @@ func (r *Recogniser) Read(v View) (Reading, error) {
 		toFloats(frame, v.frame(j))
 		x.put(0, j, frame, keys)
 	}
-	logits := r.forward(tensor.NewCPU(gemm.BF16), x).Data()
+	b := backend.New()
+	logits := tensor.Values(b, r.forward(b, x))
 	var out Reading
 	at := 0
 	for a := range NumAttributes {

@@ -28,7 +28,7 @@ func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
 		if len(t.Shape) > 1 && t.Len() >= 4096 {
 			dtype = safetensors.BF16
 		}
-		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Values(), t.Shape...))
 	}
 	return safetensors.WriteFile(path, ts, meta)
 }
@@ -67,7 +67,7 @@ func (r *learning) save() error {
 	}
 	var ts []safetensors.Tensor
 	err := r.visit(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, tensor.Values(r.opt.Backend(), t), t.Shape...))
 		return nil
 	})
 	if err != nil {
@@ -107,7 +107,7 @@ func (r *learning) resume() error {
 		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
 			return fmt.Errorf("%s: %s has the shape %v, the recogniser wants %v", r.o.Checkpoint, name, shape, t.Shape)
 		}
-		copy(t.Data(), v)
+		r.opt.Backend().Store(t, v)
 		return nil
 	})
 }

@@ -2,8 +2,6 @@ package tensor
 
 import (
 	"testing"
-
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
 // TestArenaReuses sees that what was put back is handed out again, never what
@@ -37,10 +35,10 @@ func TestArenaResetAndRecycle(t *testing.T) {
 	for range 3 {
 		x, y := a.Tensor(10, 20), a.Tensor(5)
 		a.Recycle(x)
-		if x.Data() != nil {
+		if x.st.data != nil {
 			t.Error("a recycled tensor kept its data")
 		}
-		y.Data()[4] = 1
+		y.st.data[4] = 1
 		a.Reset()
 	}
 	if a.Bytes() > 4*(256+64) {
@@ -66,7 +64,7 @@ func TestViews(t *testing.T) {
 // TestWrongShapesPanic sees that operations refuse shapes that do not fit,
 // rather than read what is beside the data.
 func TestWrongShapesPanic(t *testing.T) {
-	c := NewCPU(gemm.F32)
+	c := NewCPU(F32)
 	for name, f := range map[string]func(){
 		"Linear":    func() { c.Linear(Zeros(2, 3), Zeros(4, 5), nil, None) },
 		"Add":       func() { c.Add(Zeros(2), Zeros(3)) },

@@ -18,7 +18,7 @@ const (
 	StoredF32 Format = iota
 	StoredBF16
 	StoredF16
-	// StoredI8 is an int8 that its row's scale multiplies.
+	// StoredI8 is an int8 that a scale multiplies.
 	StoredI8
 )
 
@@ -38,28 +38,36 @@ func (f Format) Size() int {
 type Stored struct {
 	Format Format
 	Bytes  []byte
-	Scale  []float32 // [rows] of StoredI8, else nil
+	// Scale of StoredI8 has a factor for each run of equally many numbers: the
+	// rows, or parts of them. Else it is nil.
+	Scale []float32
 }
 
 // Check panics unless w holds rows×cols numbers.
 func (w Stored) Check(rows, cols int) {
-	if len(w.Bytes) != rows*cols*w.Format.Size() || w.Format == StoredI8 && len(w.Scale) != rows {
+	if n := rows * cols; len(w.Bytes) != n*w.Format.Size() || w.Format == StoredI8 && (len(w.Scale) == 0 || n%len(w.Scale) != 0) {
 		panic(fmt.Sprintf("gemm: %d bytes and %d scales stored for %d×%d numbers of %d bytes", len(w.Bytes), len(w.Scale), rows, cols, w.Format.Size()))
 	}
 }
 
-// Rows returns the rows [lo,hi) of w, which has cols columns.
-func (w Stored) Rows(lo, hi, cols int) Stored {
-	size := cols * w.Format.Size()
-	w.Bytes = w.Bytes[lo*size : hi*size]
+// run returns how many numbers share a scale.
+func (w Stored) run() int { return len(w.Bytes) / len(w.Scale) }
+
+// Part returns the numbers [lo,hi), which must be whole runs.
+func (w Stored) Part(lo, hi int) Stored {
 	if w.Scale != nil {
-		w.Scale = w.Scale[lo:hi]
+		run := w.run()
+		if lo%run != 0 || hi%run != 0 {
+			panic(fmt.Sprintf("gemm: numbers %d to %d are no whole runs of %d that share a scale", lo, hi, run))
+		}
+		w.Scale = w.Scale[lo/run : hi/run]
 	}
+	w.Bytes = w.Bytes[lo*w.Format.Size() : hi*w.Format.Size()]
 	return w
 }
 
-// Widen writes the len(dst) numbers from the one at on, all of one row, as f32.
-func (w Stored) Widen(dst []float32, at, row int) {
+// Widen writes the len(dst) numbers from the one at on as f32.
+func (w Stored) Widen(dst []float32, at int) {
 	b := w.Bytes[at*w.Format.Size():][:len(dst)*w.Format.Size()]
 	switch w.Format {
 	case StoredF32:
@@ -80,8 +88,12 @@ func (w Stored) Widen(dst []float32, at, row int) {
 			widen(dst[at:at+len(p)], p)
 		}
 	case StoredI8:
-		for i := range dst {
-			dst[i] = w.Scale[row] * float32(int8(b[i]))
+		run := w.run()
+		for i := 0; i < len(dst); {
+			scale, end := w.Scale[(at+i)/run], min(len(dst), i+run-(at+i)%run)
+			for ; i < end; i++ {
+				dst[i] = scale * float32(int8(b[i]))
+			}
 		}
 	}
 }
@@ -109,8 +121,7 @@ func (pl *plan) packStored(dst []float32, w Stored, task int) {
 	wide := getCells(cols * depth)
 	defer putCells(wide)
 	for j := range cols {
-		row := j0*nr + j
-		w.Widen(wide.cells[j*depth:][:depth], row*pl.k+first, row)
+		w.Widen(wide.cells[j*depth:][:depth], (j0*nr+j)*pl.k+first)
 	}
 	from, to := pl.panelAt(0, kb, j0), pl.panelAt(0, kb, j1)
 	pl.path.packB(dst[from:to], Matrix{Data: wide.cells, Stride: depth, Trans: true}, 0, depth, 0, cols)

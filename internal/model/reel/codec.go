@@ -212,22 +212,22 @@ func (b spatial) freeze() {
 // Standardise maps latents to mean 0 and deviation 1 a channel, in place;
 // Restore maps them back.
 func (m *Codec) Standardise(z []float32) {
-	c := m.cfg.Latent
+	c, mean, std := m.cfg.Latent, m.mean.Values(), m.std.Values()
 	for i := range z {
-		z[i] = (z[i] - m.mean.Data()[i%c]) / m.std.Data()[i%c]
+		z[i] = (z[i] - mean[i%c]) / std[i%c]
 	}
 }
 
 // Restore is the inverse of Standardise.
 func (m *Codec) Restore(z []float32) {
-	c := m.cfg.Latent
+	c, mean, std := m.cfg.Latent, m.mean.Values(), m.std.Values()
 	for i := range z {
-		z[i] = z[i]*m.std.Data()[i%c] + m.mean.Data()[i%c]
+		z[i] = z[i]*std[i%c] + mean[i%c]
 	}
 }
 
 // SetStatistics stores the mean and the deviation of each latent channel.
 func (m *Codec) SetStatistics(mean, std []float32) {
-	copy(m.mean.Data(), mean)
-	copy(m.std.Data(), std)
+	m.mean.Set(mean)
+	m.std.Set(std)
 }

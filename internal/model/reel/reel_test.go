@@ -44,7 +44,7 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 				if p == nil {
 					p = m.FlowParams.Get(name)
 				}
-				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, p.Data(), p.Shape...))
+				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, values(p), p.Shape...))
 			}
 			path := filepath.Join(t.TempDir(), "hostile.safetensors")
 			if err := safetensors.WriteFile(path, ts, meta); err != nil {
