@@ -5,6 +5,7 @@ import (
 	"image/draw"
 
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // scaler brings RGB frames of one size to another: it cuts the largest centred
@@ -69,9 +70,7 @@ func firstFrame(img image.Image, w, h int) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, 3*w*h)
-	for i, v := range fitted.Pix {
-		out[i] = float32(v)/127.5 - 1
-	}
+	tensor.FromPixels(out, fitted.Pix)
 	return out, nil
 }
 

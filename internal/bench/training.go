@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -92,6 +92,9 @@ func (c *counter) LinearAttention(q, k, qr, kr, v *tensor.Tensor, segs []tensor.
 	return c.Tape.LinearAttention(q, k, qr, kr, v, segs)
 }
 
+// lanes run side by side, as in package train.
+const lanes = 2
+
 // rehearsal is a training step of the transformer without films: of windows of
 // noise, with the sizes, the lanes and the optimizer of package train.
 type rehearsal struct {
@@ -102,7 +105,7 @@ type rehearsal struct {
 	z      [][]float32  // these
 	shape  []int        // of those of one window, [1, G, H, W, Latent]
 	texts  [][]int32
-	tapes  [laneCount]*counter
+	tapes  [lanes]*counter
 }
 
 func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
@@ -111,7 +114,8 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 	r.opt = nn.NewAdamW(r.params, backend.Training())
 	r.opt.Muon = true
 	groups := 1 + cfg.Flow.Groups*o.Chunks
-	r.shape = []int{1, groups, cfg.Height / 16, cfg.Width / 16, cfg.Codec.Latent}
+	h, w := cfg.LatentSize()
+	r.shape = []int{1, groups, h, w, cfg.Codec.Latent}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for at := 0; at < o.Batch; at += o.Micro {
 		n := min(o.Micro, o.Batch-at)
@@ -146,9 +150,9 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 
 // step is forward, backward and the optimizer.
 func (r *rehearsal) step() {
-	simd.Apart(laneCount, func(lane int) {
+	simd.Apart(lanes, func(lane int) {
 		o := r.tapes[lane]
-		for i := lane; i < len(r.parts); i += laneCount {
+		for i := lane; i < len(r.parts); i += lanes {
 			b, shape := r.parts[i], slices.Clone(r.shape)
 			shape[0] = len(b.Seconds)
 			b.Z = o.Upload(r.z[i], shape...)
@@ -178,7 +182,7 @@ func (r *rehearsal) flops() float64 {
 
 // MeasureTraining times steps of training the transformer of cfg and sets them
 // beside the peak, which must be known. The best of them counts.
-func (b *Bench) MeasureTraining(ctx context.Context, w Stopwatch, cfg reel.Config, steps int, progress func(done, total int)) error {
+func (b *Report) MeasureTraining(ctx context.Context, w Stopwatch, cfg reel.Config, steps int, progress func(done, total int)) error {
 	if b.Peak <= 0 {
 		return fmt.Errorf("the peak is not measured yet")
 	}

@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -177,14 +177,14 @@ func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 	c := m.Config
 	groups := 1 + c.Flow.Groups
 	e := &exam{}
-	src := train.Storybook{Seed: o.Seed ^ unseen, Split: world.Test}
+	src := train.Storybook{Seed: o.Seed ^ world.Unseen, Split: world.Test}
 	for i := range o.Windows {
 		w, err := src.Window(ctx, uint64(i), reel.Frames(groups), c.Width, c.Height, c.FPS)
 		if err != nil {
 			return nil, err
 		}
 		x, be := make([]float32, len(w.Frames)), backend.New()
-		toFloats(x, w.Frames)
+		tensor.FromPixels(x, w.Frames)
 		z := m.Codec.Encode(be, be.Upload(x, 1, w.T, w.H, w.W, 3), true, nil)
 		target, noisy := tensor.Values(be, z), make([]float32, z.Len())
 		m.Codec.Standardise(target)
