@@ -77,6 +77,7 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 	l := &reel.Latents{H: h, W: w, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
 	b := backend.New()
 	encoder := m.Codec.NewEncoder(b)
+	defer encoder.Close()
 	for at := 0; at < frames; {
 		if err := ctx.Err(); err != nil {
 			return 0, err

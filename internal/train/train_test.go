@@ -177,9 +177,9 @@ func TestStills(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		frames, groups := 0, batches[0].in.Z.Dim(1)
+		frames, groups := 0, batches[0].shape[1]
 		for _, b := range batches {
-			frames += b.in.Z.Dim(0) * b.in.Z.Dim(1)
+			frames += b.shape[0] * b.shape[1]
 			if given := b.in.T[0] == 1; given != (groups > 1) {
 				t.Errorf("step %d: windows of %d groups, the first given: %v", step, groups, given)
 			}

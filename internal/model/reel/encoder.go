@@ -22,6 +22,13 @@ func (m *Codec) NewEncoder(b tensor.Backend) *Encoder {
 	return &Encoder{codec: m, b: b, film: NewStream(b), read: NewStream(b), drawn: NewStream(b)}
 }
 
+// Close gives back what the encoder remembers.
+func (e *Encoder) Close() {
+	for _, s := range []*Stream{e.film, e.read, e.drawn} {
+		s.Close()
+	}
+}
+
 // Next encodes the film's next frames x [B, T, H, W, 3] in [-1, 1] into
 // latents [B, G, H/16, W/16, Latent]. T is 1+8(G-1) the first time, then 8G.
 func (e *Encoder) Next(x *tensor.Tensor) *tensor.Tensor {

@@ -152,7 +152,9 @@ func (m *Model) newSampling(r Request) *sampling {
 	s.text = Text{Tokens: b.Keep(text.Tokens), Pooled: b.Keep(text.Pooled), Lens: text.Lens}
 	if r.Image != nil {
 		x := b.Upload(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
-		s.first = tensor.Values(b, m.Codec.NewEncoder(b).Next(x))
+		e := m.Codec.NewEncoder(b)
+		defer e.Close()
+		s.first = tensor.Values(b, e.Next(x))
 		m.Codec.Standardise(s.first)
 	}
 	return s
