@@ -2,10 +2,10 @@ package tensor
 
 import "math/bits"
 
-// An Arena hands out activations of the CPU and takes them back. Buffers are
+// An arena hands out activations of the CPU and takes them back. Buffers are
 // kept in free lists by size class, so that what was used last, and is still in
 // the cache, is used next. It is not safe for concurrent use.
-type Arena struct {
+type arena struct {
 	free  [48][][]float32
 	inUse []*storage // nil where a buffer was taken back
 	held  int
@@ -23,7 +23,7 @@ func class(n int) (list, size int) {
 }
 
 // Get returns n elements of undefined content.
-func (a *Arena) Get(n int) []float32 {
+func (a *arena) Get(n int) []float32 {
 	list, size := class(n)
 	fl := a.free[list]
 	for i := len(fl) - 1; i >= 0; i-- {
@@ -38,7 +38,7 @@ func (a *Arena) Get(n int) []float32 {
 }
 
 // Put takes back a buffer that Get returned.
-func (a *Arena) Put(b []float32) {
+func (a *arena) Put(b []float32) {
 	if cap(b) == 0 {
 		return
 	}
@@ -47,7 +47,7 @@ func (a *Arena) Put(b []float32) {
 }
 
 // Tensor returns a tensor of undefined content which Reset takes back.
-func (a *Arena) Tensor(shape ...int) *Tensor {
+func (a *arena) Tensor(shape ...int) *Tensor {
 	n := Elems(shape)
 	st := &storage{n: n, place: Held, data: a.Get(n), slot: len(a.inUse)}
 	a.inUse = append(a.inUse, st)
@@ -56,7 +56,7 @@ func (a *Arena) Tensor(shape ...int) *Tensor {
 
 // Recycle takes back the data of t before the next Reset. The caller
 // guarantees that nothing reads t or a view of it any more.
-func (a *Arena) Recycle(t *Tensor) {
+func (a *arena) Recycle(t *Tensor) {
 	st := t.st
 	if st.lasts || st.data == nil || st.slot >= len(a.inUse) || a.inUse[st.slot] != st {
 		return
@@ -65,13 +65,13 @@ func (a *Arena) Recycle(t *Tensor) {
 	a.take(st)
 }
 
-func (a *Arena) take(st *storage) {
+func (a *arena) take(st *storage) {
 	a.Put(st.data)
 	st.data = nil
 }
 
 // since takes back what was handed out from mark on, except the storage of t.
-func (a *Arena) since(mark int, t *Tensor) {
+func (a *arena) since(mark int, t *Tensor) {
 	at := mark
 	for _, st := range a.inUse[mark:] {
 		switch {
@@ -89,7 +89,7 @@ func (a *Arena) since(mark int, t *Tensor) {
 
 // Reset takes back every tensor of the arena. Tensors made before it must not
 // be used again.
-func (a *Arena) Reset() {
+func (a *arena) Reset() {
 	for _, st := range a.inUse {
 		if st != nil {
 			a.take(st)
@@ -100,4 +100,4 @@ func (a *Arena) Reset() {
 }
 
 // Bytes is the memory the arena holds, used or free.
-func (a *Arena) Bytes() int { return 4 * a.held }
+func (a *arena) Bytes() int { return 4 * a.held }

@@ -10,7 +10,7 @@ import (
 // CPU runs the operations on the processor. It is used by one goroutine at a
 // time; it spreads each operation over the worker pool by itself.
 type CPU struct {
-	arena     Arena
+	arena     arena
 	precision DType
 }
 

@@ -20,14 +20,14 @@ func (c *CPU) Linear(x, w, b *Tensor, act Act) *Tensor {
 	return y
 }
 
-// CPURoutes are routes in the CPU's memory: pair i of a row and an expert is
+// cpuRoutes are routes in the CPU's memory: pair i of a row and an expert is
 // Rows[i] and Cols[i], and expert e has Offsets[e] <= i < Offsets[e+1].
-type CPURoutes struct {
+type cpuRoutes struct {
 	Rows, Cols []int32
 	Offsets    []int
 }
 
-func routes(r *Routes) *CPURoutes { return r.Mem.(*CPURoutes) }
+func routes(r *Routes) *cpuRoutes { return r.Mem.(*cpuRoutes) }
 
 // Route implements Ops.
 func (c *CPU) Route(scores, bias *Tensor, k int) *Routes {
@@ -53,7 +53,7 @@ func (c *CPU) Route(scores, bias *Tensor, k int) *Routes {
 			picked[best] = append(picked[best], int32(r))
 		}
 	}
-	out := &CPURoutes{Rows: make([]int32, 0, n*k), Cols: make([]int32, 0, n*k), Offsets: make([]int, experts+1)}
+	out := &cpuRoutes{Rows: make([]int32, 0, n*k), Cols: make([]int32, 0, n*k), Offsets: make([]int, experts+1)}
 	for e, list := range picked {
 		out.Rows = append(out.Rows, list...)
 		for range list {

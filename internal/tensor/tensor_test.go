@@ -7,7 +7,7 @@ import (
 // TestArenaReuses sees that what was put back is handed out again, never what
 // is in use.
 func TestArenaReuses(t *testing.T) {
-	var a Arena
+	var a arena
 	x := a.Get(1000)
 	y := a.Get(1000)
 	if &x[0] == &y[0] {
@@ -31,7 +31,7 @@ func TestArenaReuses(t *testing.T) {
 }
 
 func TestArenaResetAndRecycle(t *testing.T) {
-	var a Arena
+	var a arena
 	for range 3 {
 		x, y := a.Tensor(10, 20), a.Tensor(5)
 		a.Recycle(x)
