@@ -148,7 +148,8 @@ type Backend interface {
 	Free(t *Tensor)
 	// Reset takes back all results. They must not be used again.
 	Reset()
-	// Ready makes the forms of fixed parameters that operations will want.
+	// Ready makes the forms of fixed parameters that operations will want. It may
+	// be called beside an operation, for what comes after it.
 	Ready(params ...*Tensor)
 }
 

@@ -139,11 +139,11 @@ func (m *Codec) Encode(o tensor.Ops, x *tensor.Tensor, first bool, s *Stream) *t
 		h = o.Concat(1, parts...)
 	}
 	for _, b := range m.encBlocks {
-		h = b.apply(o, h)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h) })
 	}
 	h = m.down.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
 	for _, b := range m.encDeep {
-		h = b.apply(o, h, s)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h, s) })
 	}
 	return m.toLatent.Apply(o, o.RMSNorm(h, m.encGain), tensor.None)
 }
@@ -153,11 +153,11 @@ func (m *Codec) Encode(o tensor.Ops, x *tensor.Tensor, first bool, s *Stream) *t
 func (m *Codec) Decode(o tensor.Ops, z *tensor.Tensor, first bool, s *Stream) *tensor.Tensor {
 	h := m.fromLatent.Apply(o, z, tensor.None)
 	for _, b := range m.decDeep {
-		h = b.apply(o, h, s)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h, s) })
 	}
 	h = o.Shuffle(m.up.Apply(o, h, tensor.None), 1, 2, 2)
 	for _, b := range m.decBlocks {
-		h = b.apply(o, h)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h) })
 	}
 	h = o.RMSNorm(h, m.decGain)
 	g := h.Dim(1)

@@ -106,7 +106,7 @@ func TestSampleOnMemoryThatNobodySees(t *testing.T) {
 		"text":  {Prompt: "a red ball", Frames: 30, Seed: 7, Steps: 3},
 		"image": {Prompt: "a red ball", Frames: 17, Seed: 7, Steps: 2, Image: image, Guidance: 1},
 	} {
-		make := func() (latents []float32, frames []byte) {
+		run := func() (latents []float32, frames []byte) {
 			l, err := m.Sample(t.Context(), r, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -120,14 +120,14 @@ func TestSampleOnMemoryThatNobodySees(t *testing.T) {
 			return l.Data, frames
 		}
 		m.NewBackend = backend.New
-		wantLatents, wantFrames := make()
+		wantLatents, wantFrames := run()
 		uploads := 0
 		var made []*tensortest.Opaque
 		m.NewBackend = func() tensor.Backend {
 			made = append(made, tensortest.NewOpaque(backend.New()))
 			return made[len(made)-1]
 		}
-		latents, frames := make()
+		latents, frames := run()
 		for _, o := range made {
 			uploads += o.Uploads
 		}

@@ -114,3 +114,29 @@ func TestShrunkFile(t *testing.T) {
 		}
 	}
 }
+
+// TestShards finds tensors in whichever file has them.
+func TestShards(t *testing.T) {
+	_, a := mapped(t, FromFloat32("x", F32, []float32{1}, 1), FromFloat32("y", F32, []float32{2}, 1))
+	_, b := mapped(t, FromFloat32("z", BF16, []float32{3}, 1))
+	s, err := OpenShards(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for name, want := range map[string]float32{"x": 1, "y": 2, "z": 3} {
+		st, shape, err := s.Stored(name)
+		if err != nil || tensor.InPlace(st, shape...).Values()[0] != want {
+			t.Errorf("%s: %v, want %g", name, err, want)
+		}
+	}
+	if _, _, err := s.Stored("w"); !errors.Is(err, tensor.ErrNotStored) {
+		t.Errorf("a tensor that no file has: %v", err)
+	}
+	if _, err := OpenShards(a, b, a); err == nil || !strings.Contains(err.Error(), `both hold tensor "x"`) {
+		t.Errorf("a tensor twice: %v", err)
+	}
+	if _, err := OpenShards(a, filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
