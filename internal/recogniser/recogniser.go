@@ -55,8 +55,10 @@ const (
 )
 
 // New returns an untrained one.
-func New(seed uint64) *Network {
-	p := nn.NewParams(seed)
+func New(seed uint64) *Network { return build(nn.NewParams(seed)) }
+
+// build makes a network of the parameters of p, an empty set.
+func build(p *nn.Params) *Network {
 	r := &Network{
 		Params:    p,
 		in32:      nn.NewLinear(p, "look.in32", 4*4*3, 32, 1),

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
@@ -28,12 +29,12 @@ func (r *Network) WriteFile(path string, notes map[string]string) error {
 		if len(t.Shape) > 1 && t.Len() >= 4096 {
 			dtype = safetensors.BF16
 		}
-		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Values(), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, dtype, t.Values, t.Shape...))
 	}
 	return safetensors.WriteFile(path, ts, meta)
 }
 
-// Open reads a recogniser from the bytes of a file of weights.
+// Open makes a recogniser of the bytes of a file of weights, which stay in data.
 func Open(data []byte) (*Network, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
@@ -42,8 +43,11 @@ func Open(data []byte) (*Network, error) {
 	if got := f.Metadata()["format"]; got != format {
 		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, format)
 	}
-	r := New(0)
-	if err := r.Params.Load(f.Float32); err != nil {
+	r := build(nn.InPlace(f))
+	if err := r.Params.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.Params.Check(); err != nil {
 		return nil, err
 	}
 	r.Params.Freeze()
@@ -67,7 +71,7 @@ func (r *learning) save() error {
 	}
 	var ts []safetensors.Tensor
 	err := r.visit(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, tensor.Values(r.opt.Backend(), t), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func() []float32 { return tensor.Values(r.opt.Backend(), t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {

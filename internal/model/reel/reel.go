@@ -9,7 +9,6 @@
 package reel
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,7 +173,10 @@ func describe(f *safetensors.File) (*Model, error) {
 		return nil, err
 	}
 	for _, p := range []*nn.Params{codec, flow} {
-		if err := cmp.Or(p.Err(), p.Check()); err != nil {
+		if err := p.Err(); err != nil {
+			return nil, err
+		}
+		if err := p.Check(); err != nil {
 			return nil, err
 		}
 	}

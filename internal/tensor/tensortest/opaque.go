@@ -127,7 +127,7 @@ func (o *Opaque) Reset() {
 	o.b.Reset()
 }
 
-// Ready implements tensor.Backend.
+// Ready implements tensor.Backend, but not beside an operation.
 func (o *Opaque) Ready(params ...*tensor.Tensor) {
 	for _, p := range params {
 		o.in(p)

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -138,5 +139,29 @@ func TestShards(t *testing.T) {
 	}
 	if _, err := OpenShards(a, filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestFromValues writes what is asked for late as it writes what is given at
+// once, and one tensor at a time.
+func TestFromValues(t *testing.T) {
+	x, asked := []float32{1, -2, 0.5}, 0
+	late := func() []float32 {
+		asked++
+		return x
+	}
+	var now, then bytes.Buffer
+	if err := Write(&now, []Tensor{FromFloat32("a", BF16, x, 3), FromFloat32("b", F32, x, 3)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ts := []Tensor{FromValues("a", BF16, late, 3), FromValues("b", F32, late, 3)}
+	if asked != 0 {
+		t.Error("values are asked for before they are written")
+	}
+	if err := Write(&then, ts, nil); err != nil || !bytes.Equal(now.Bytes(), then.Bytes()) || asked != 2 {
+		t.Errorf("written late: error %v, the same bytes %v, asked %d times", err, bytes.Equal(now.Bytes(), then.Bytes()), asked)
+	}
+	if err := Write(&then, []Tensor{FromValues("a", F32, late, 4)}, nil); err == nil {
+		t.Error("three values fill a shape of four")
 	}
 }
