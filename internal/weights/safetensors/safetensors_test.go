@@ -295,7 +295,7 @@ func FuzzParse(f *testing.F) {
 			}
 			total += len(b)
 			_, _, _ = w.Float32(name)
-			tensors = append(tensors, Tensor{name, info.DType, info.Shape, b})
+			tensors = append(tensors, Tensor{Name: name, DType: info.DType, Shape: info.Shape, Data: b})
 		}
 		if total > len(data) {
 			t.Fatalf("%d bytes of tensors in a file of %d", total, len(data))
