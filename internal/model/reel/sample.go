@@ -98,6 +98,8 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 		H: c.Height / latentPix, W: c.Width / latentPix, C: c.Codec.Latent, Groups: groups,
 		Frames: r.Frames, FPS: c.FPS, Prompt: r.Prompt, Seed: r.Seed,
 	}
+	// The last chunk may have more groups than the video.
+	l.Data = make([]float32, 0, (groups+c.Flow.Groups)*l.H*l.W*l.C)
 	s := m.newSampling(r)
 	defer s.close()
 	start := 0
