@@ -139,24 +139,32 @@ func TestEMAFollows(t *testing.T) {
 	}
 }
 
-func TestLoadChangesAllOrNothing(t *testing.T) {
+// TestCopyChangesAllOrNothing: a set that lacks a parameter, has it in another
+// shape, or not finite, changes nothing.
+func TestCopyChangesAllOrNothing(t *testing.T) {
 	p := NewParams(1)
 	a, b := p.New("a", 1, 2), p.New("b", 1, 3)
 	before := append(slices.Clone(a.Data()), b.Data()...)
-	for name, bad := range map[string]func(string) ([]float32, []int, error){
-		"shape": func(n string) ([]float32, []int, error) { return []float32{1, 2}, []int{2}, nil },
-		"NaN": func(n string) ([]float32, []int, error) {
-			v := make([]float32, p.Get(n).Len())
-			v[1] = float32(math.NaN())
-			return v, p.Get(n).Shape, nil
-		},
+	for name, bad := range map[string]func(q *Params){
+		"missing": func(q *Params) {},
+		"shape":   func(q *Params) { q.New("b", 1, 2) },
+		"NaN":     func(q *Params) { q.New("b", 1, 3).Data()[1] = float32(math.NaN()) },
 	} {
-		if err := p.Load(bad); err == nil || !strings.Contains(err.Error(), `"`) {
+		q := NewParams(2)
+		q.New("a", 1, 2)
+		bad(q)
+		if err := p.Copy(q); err == nil || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%s: error %v does not name the parameter", name, err)
 		}
 		if !slices.Equal(before, append(slices.Clone(a.Data()), b.Data()...)) {
 			t.Errorf("%s: something was changed", name)
 		}
+	}
+	q := NewParams(2)
+	q.New("a", 1, 2)
+	q.New("b", 1, 3)
+	if err := p.Copy(q); err != nil || !slices.Equal(b.Data(), q.Get("b").Data()) || slices.Equal(before[2:], b.Data()) {
+		t.Errorf("a set that fits: error %v, %v", err, b.Data())
 	}
 }
 

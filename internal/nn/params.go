@@ -188,14 +188,23 @@ func (p *Params) Ones(name string, shape ...int) *tensor.Tensor {
 }
 
 // Copy sets the values from another set with the same names and shapes.
+// Nothing is changed unless all of them fit and are finite.
 func (p *Params) Copy(from *Params) error {
-	return p.Load(func(name string) ([]float32, []int, error) {
+	for _, name := range p.names {
 		t := from.Get(name)
 		if t == nil {
-			return nil, nil, fmt.Errorf("there is no parameter %q", name)
+			return fmt.Errorf("there is no parameter %q", name)
 		}
-		return t.Values(), t.Shape, nil
-	})
+		values := t.Values
+		if t.Place() == tensor.Host {
+			values = t.Data
+		}
+		if err := fits(name, p.byName[name].Shape, t.Shape, values()); err != nil {
+			return err
+		}
+	}
+	p.Adopt(from)
+	return nil
 }
 
 // Adopt sets the values of those parameters that another set has under the
@@ -207,7 +216,8 @@ func (p *Params) Adopt(from *Params) (left []string) {
 			left = append(left, name)
 			continue
 		}
-		p.byName[name].Set(t.Values())
+		t.CopyTo(p.byName[name].Data())
+		p.byName[name].Drop()
 	}
 	return left
 }
@@ -225,28 +235,15 @@ func (p *Params) Subset(prefix string) *Params {
 	return out
 }
 
-// Load sets every parameter from read, which gives values and shape by name.
-// Nothing is changed unless all of them fit.
-func (p *Params) Load(read func(name string) ([]float32, []int, error)) error {
-	values := make([][]float32, len(p.names))
-	for i, name := range p.names {
-		v, shape, err := read(name)
-		if err != nil {
-			return err
-		}
-		t := p.byName[name]
-		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
-			return fmt.Errorf("parameter %q has shape %v in the weights, the model wants %v", name, shape, t.Shape)
-		}
-		for _, x := range v {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("parameter %q holds a value that is not finite", name)
-			}
-		}
-		values[i] = v
+// fits says why a parameter cannot have these values, or nil.
+func fits(name string, want, shape []int, values []float32) error {
+	if !slices.Equal(shape, want) {
+		return fmt.Errorf("parameter %q has shape %v in the weights, the model wants %v", name, shape, want)
 	}
-	for i, name := range p.names {
-		p.byName[name].Set(values[i])
+	for _, x := range values {
+		if x-x != 0 {
+			return fmt.Errorf("parameter %q holds a value that is not finite", name)
+		}
 	}
 	return nil
 }

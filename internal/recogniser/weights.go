@@ -29,7 +29,7 @@ func (r *Network) WriteFile(path string, notes map[string]string) error {
 		if len(t.Shape) > 1 && t.Len() >= 4096 {
 			dtype = safetensors.BF16
 		}
-		ts = append(ts, safetensors.FromValues(name, dtype, t.Values, t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, dtype, t.CopyTo, t.Shape...))
 	}
 	return safetensors.WriteFile(path, ts, meta)
 }
@@ -92,7 +92,7 @@ func (r *learning) save() error {
 	}
 	var ts []safetensors.Tensor
 	err := r.visit(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func() []float32 { return tensor.Values(r.opt.Backend(), t) }, t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { r.opt.Backend().Download(dst, t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {

@@ -127,15 +127,13 @@ func (s *Stored) kernel() gemm.Stored {
 	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}
 }
 
-// widen is a copy in f32.
-func (s *Stored) widen() []float32 {
-	out := make([]float32, len(s.Bytes)/s.DType.Size())
+// widen copies all elements to out, in f32.
+func (s *Stored) widen(out []float32) {
 	k := s.kernel()
 	simd.For(len(out), 1<<16, func(lo, hi int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		k.Widen(out[lo:hi], lo)
 	})
-	return out
 }
 
 // Finite says whether every element is a number that is not infinite.

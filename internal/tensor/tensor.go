@@ -9,7 +9,7 @@ package tensor
 
 import (
 	"fmt"
-	"slices"
+	"runtime"
 	"sync"
 )
 
@@ -148,10 +148,23 @@ func (t *Tensor) Data() []float32 {
 
 // Values is a copy of the elements of a tensor on the host or in store.
 func (t *Tensor) Values() []float32 {
-	if t.st.place == InStore {
-		return t.st.lies.widen()
+	v := make([]float32, t.Len())
+	t.CopyTo(v)
+	return v
+}
+
+// CopyTo writes the elements of a tensor on the host or in store to dst, which
+// is as long.
+func (t *Tensor) CopyTo(dst []float32) {
+	if len(dst) != t.Len() {
+		panic(fmt.Sprintf("tensor: %d values of %v", len(dst), t))
 	}
-	return slices.Clone(t.Data())
+	if t.st.place == InStore {
+		t.st.lies.widen(dst)
+		runtime.KeepAlive(t)
+		return
+	}
+	copy(dst, t.Data())
 }
 
 // Set gives a tensor on the host other elements. No pass may be going on that

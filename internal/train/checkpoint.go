@@ -103,7 +103,7 @@ func (c *checkpoint) save() error {
 	}
 	var ts []safetensors.Tensor
 	err = c.state(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func() []float32 { return tensor.Values(c.opt.Backend(), t) }, t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { c.opt.Backend().Download(dst, t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {

@@ -146,9 +146,9 @@ func TestShards(t *testing.T) {
 // once, and one tensor at a time.
 func TestFromValues(t *testing.T) {
 	x, asked := []float32{1, -2, 0.5}, 0
-	late := func() []float32 {
+	late := func(dst []float32) {
 		asked++
-		return x
+		copy(dst, x)
 	}
 	var now, then bytes.Buffer
 	if err := Write(&now, []Tensor{FromFloat32("a", BF16, x, 3), FromFloat32("b", F32, x, 3)}, nil); err != nil {
@@ -160,8 +160,5 @@ func TestFromValues(t *testing.T) {
 	}
 	if err := Write(&then, ts, nil); err != nil || !bytes.Equal(now.Bytes(), then.Bytes()) || asked != 2 {
 		t.Errorf("written late: error %v, the same bytes %v, asked %d times", err, bytes.Equal(now.Bytes(), then.Bytes()), asked)
-	}
-	if err := Write(&then, []Tensor{FromValues("a", F32, late, 4)}, nil); err == nil {
-		t.Error("three values fill a shape of four")
 	}
 }

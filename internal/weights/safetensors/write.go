@@ -23,19 +23,19 @@ type Tensor struct {
 	DType DType
 	Shape []int
 	Data  []byte
-	// values, if not nil, gives the elements when it is their turn to be written; Data is nil then.
-	values func() []float32
+	// fill, if not nil, gives the elements when it is their turn to be written; Data is nil then.
+	fill func(dst []float32)
 }
 
-// FromValues is FromFloat32 of elements that are asked for when it is their turn to be written, so that those of one
-// tensor at a time are in memory.
-func FromValues(name string, d DType, values func() []float32, shape ...int) Tensor {
-	return Tensor{Name: name, DType: d, Shape: shape, values: values}
+// FromValues is FromFloat32 of elements that fill gives when it is their turn to be written, so that those of one tensor
+// at a time are in memory.
+func FromValues(name string, d DType, fill func(dst []float32), shape ...int) Tensor {
+	return Tensor{Name: name, DType: d, Shape: shape, fill: fill}
 }
 
 // bytes returns the length of the tensor's data.
 func (t Tensor) bytes() int {
-	if t.values == nil {
+	if t.fill == nil {
 		return len(t.Data)
 	}
 	n, _ := size(t.DType, t.Shape)
@@ -102,12 +102,13 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("safetensors: writing the header: %w", err)
 	}
+	var values []float32
 	for _, t := range order {
-		if t.values != nil {
-			want := t.bytes()
-			if t.Data = FromFloat32(t.Name, t.DType, t.values()).Data; len(t.Data) != want {
-				return fmt.Errorf("safetensors: writing tensor %q: its values are %d bytes, its shape has %d", t.Name, len(t.Data), want)
-			}
+		if t.fill != nil {
+			n := t.bytes() / t.DType.Size()
+			values = slices.Grow(values[:0], n)[:n]
+			t.fill(values)
+			t.Data = FromFloat32(t.Name, t.DType, values).Data
 		}
 		if _, err := w.Write(t.Data); err != nil {
 			return fmt.Errorf("safetensors: writing tensor %q: %w", t.Name, err)
