@@ -10,8 +10,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/scratch"
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // testCard draws a test pattern: colour bars turned by prompt and seed, a ramp
@@ -60,7 +60,7 @@ func (c testCard) sample(ctx context.Context, j job, progress func(done, total i
 	l := &cardLatents{Format: cardFormat, Prompt: j.prompt, Seed: j.seed, Count: j.frames}
 	if j.image != nil {
 		l.Image = make([]byte, len(j.image))
-		elem.ToBytes(l.Image, j.image)
+		tensor.ToPixels(l.Image, j.image)
 	}
 	for i := range steps {
 		if err := ctx.Err(); err != nil {

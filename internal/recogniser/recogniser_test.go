@@ -12,8 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
-	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -140,17 +139,17 @@ func TestRoughMirrors(t *testing.T) {
 		y, x := at[0], at[1]
 		for c := range 3 {
 			want := float32(src[(y*viewWidth+viewWidth-1-x)*3+c])/127.5 - 1
-			if got := s.full.Data()[(y*viewWidth+x)*3+c]; got != want {
+			if got := s.full[(y*viewWidth+x)*3+c]; got != want {
 				t.Errorf("pixel %v: %g, want %g", at, got, want)
 			}
 		}
 	}
-	half := s.half.Data()[viewPixels/4:]
+	half := s.half[viewPixels/4:]
 	var sum, all float64
 	for _, v := range half {
 		sum += float64(v)
 	}
-	for _, v := range s.full.Data() {
+	for _, v := range s.full {
 		all += float64(v) / 4
 	}
 	if math.Abs(sum-all) > 1e-2 {
@@ -341,7 +340,7 @@ func TestForwardShape(t *testing.T) {
 		values += len(a.Values())
 	}
 	for _, n := range []int{8, 14} {
-		got := novice().forward(tensor.NewCPU(gemm.F32), newSight(3, n, 4))
+		got := novice().forward(backend.Exact(), newSight(3, n, 4))
 		if !slices.Equal(got.Shape, []int{3, values}) {
 			t.Errorf("%d frames: %v", n, got.Shape)
 		}
