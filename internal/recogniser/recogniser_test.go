@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -355,7 +356,7 @@ func TestClassesOfAFile(t *testing.T) {
 		classes := novice().classes
 		classes[Color] = colors
 		path := filepath.Join(t.TempDir(), "r.safetensors")
-		if err := newOf(1, classes).WriteFile(path, nil); err != nil {
+		if err := build(nn.NewParams(1), classes).WriteFile(path, nil); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(path)
