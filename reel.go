@@ -42,10 +42,11 @@ func openReel(_ context.Context, weights string) (engine, error) {
 func (e *reelEngine) info() Info {
 	c := e.model.Config
 	h, w := c.LatentSize()
+	steps, guidance := c.Sampling()
 	return Info{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Width: c.Width, Height: c.Height, FPS: c.FPS,
-		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
+		Steps: steps, Guidance: guidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
 		latentsOfFrame: 4 * c.Codec.Latent * h * w / reel.GroupFrames,
 	}
 }

@@ -28,6 +28,7 @@ type TrainCmd struct {
 	Text      TrainTextCmd      `cmd:"" help:"Teach the text encoder the storybook's words before it sees films: minutes that save hours."`
 	Frames    TrainFramesCmd    `cmd:"" help:"Write films to standard output for the trainer in tools/reference, which runs on a GPU."`
 	TextVideo TrainTextVideoCmd `cmd:"" name:"text-video" help:"Train the transformer and its text encoder on the codec's latents."`
+	FewSteps  TrainFewStepsCmd  `cmd:"" name:"few-steps" help:"Teach a trained model to take few steps, and no second pass for guidance: comes last."`
 	// Beside the model itself:
 	Compare    TrainCompareCmd    `cmd:"" help:"Train the transformer and a dense twin for the same time, and set them side by side."`
 	Recogniser TrainRecogniserCmd `cmd:"" help:"Train the network that kinora eval reads films with."`

@@ -20,6 +20,7 @@ type Flow struct {
 	in     nn.Linear
 	first  *tensor.Tensor // added to the condition of the single first frame
 	t1, t2 nn.Linear      // noise level → condition
+	stride *nn.Linear     // how far the sampler's step goes → condition; nil in a model that was not distilled
 	clock  nn.Linear      // place in the film and its length → condition
 	pooled nn.Linear      // prompt → condition
 	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
@@ -62,6 +63,11 @@ func NewFlow(p *nn.Params, c Config) *Flow {
 		m.blocks = append(m.blocks, newBlock(p, i, c))
 	}
 	m.fine = newFine(p, c)
+	if f.Steps > 0 {
+		// It adds nothing until it is trained.
+		stride := nn.NewLinear(p, "flow.stride", timeWaves, w, 0)
+		m.stride = &stride
+	}
 	return m
 }
 
@@ -70,6 +76,10 @@ type Batch struct {
 	Z *tensor.Tensor // [B, G, H, W, Latent], standardised, noisy
 	// T is the noise level of each group [B·G]: 0 is noise, 1 is clean.
 	T []float32
+	// Stride is how far up the noise levels the sampler's step goes from T
+	// [B·G], 0 for no step. nil is no step in any group. Only a model that was
+	// distilled to few steps looks at it.
+	Stride []float32
 	// Place is where in its film each group begins, 0 to 1, [B·G]; Seconds is
 	// how long the films are [B].
 	Place, Seconds []float32
@@ -182,9 +192,25 @@ func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
 		}
 	}
 	cond := m.t2.Apply(o, m.t1.Apply(o, o.Upload(tw, rows, timeWaves), tensor.SiLU), tensor.None)
+	if m.stride != nil {
+		cond = o.Add(cond, m.stride.Apply(o, o.Upload(strideCodes(x.Stride, rows), rows, timeWaves), tensor.None))
+	}
 	cond = o.Add(cond, m.clock.Apply(o, o.Upload(cw, rows, 2*clockWaves), tensor.None))
 	cond = o.AddRows(cond, m.pooled.Apply(o, l.text.Pooled, tensor.None))
 	// first as a product with an indicator: [rows, 1]·[1, width].
 	cond = o.Add(cond, o.Linear(o.Upload(isFirst, rows, 1), m.first.Reshape(m.cfg.Width, 1), nil, tensor.None))
 	return o.Activate(cond, tensor.SiLU)
+}
+
+// strideCodes are the codes of how far each group's step goes [rows, timeWaves].
+func strideCodes(strides []float32, rows int) []float32 {
+	out := make([]float32, rows*timeWaves)
+	for r := range rows {
+		var stride float64
+		if strides != nil {
+			stride = float64(strides[r])
+		}
+		waves(out[r*timeWaves:(r+1)*timeWaves], 0.5+stride, timeTop)
+	}
+	return out
 }

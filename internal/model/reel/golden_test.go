@@ -236,7 +236,7 @@ func (g *golden) prompts(t *testing.T, m *Model) [][]int32 {
 func (g *golden) batch(t *testing.T) (full, late Batch) {
 	z, o := g.in(t, "z"), f32()
 	level, place, seconds := g.in(t, "levels"), g.in(t, "place"), values(g.in(t, "seconds"))
-	full = Batch{Z: z, T: values(level), Place: values(place), Seconds: seconds, Chunks: []int{3, 2}}
+	full = Batch{Z: z, T: values(level), Stride: values(g.in(t, "strides")), Place: values(place), Seconds: seconds, Chunks: []int{3, 2}}
 	late = Batch{
 		Z: o.Narrow(z, 1, 0, 2), T: values(o.Narrow(level, 1, 0, 2)), Place: values(o.Narrow(place, 1, 0, 2)),
 		Seconds: seconds, Start: 7, Chunks: []int{2},

@@ -101,11 +101,22 @@ func TestOnMemoryThatNobodySees(t *testing.T) {
 // image, with previews, and draws them.
 func TestSampleOnMemoryThatNobodySees(t *testing.T) {
 	m := opened(t)
+	c := m.Config
+	c.Flow.Steps, c.Flow.Guidance = 0, 0
+	teacher, err := m.reshaped(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	image := gaussian(5, m.Config.Height, m.Config.Width, 3).Data()
 	for name, r := range map[string]Request{
-		"text":  {Prompt: "a red ball", Frames: 30, Seed: 7, Steps: 3},
-		"image": {Prompt: "a red ball", Frames: 17, Seed: 7, Steps: 2, Image: image, Guidance: 1},
+		"few steps": {Prompt: "a red ball", Frames: 17, Seed: 7},
+		"text":      {Prompt: "a red ball", Frames: 30, Seed: 7, Steps: 3},
+		"image":     {Prompt: "a red ball", Frames: 17, Seed: 7, Steps: 2, Image: image, Guidance: 1},
 	} {
+		m := teacher
+		if name == "few steps" {
+			m = opened(t)
+		}
 		run := func() (latents []float32, frames []byte) {
 			l, err := m.Sample(t.Context(), r, nil)
 			if err != nil {

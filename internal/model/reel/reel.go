@@ -67,6 +67,30 @@ func (m *Model) Refine(width, blocks int, seed uint64) (*Model, error) {
 		return nil, fmt.Errorf("the model has layers at the latents' resolution already, of width %d with %d blocks on each side: what they learned would be lost", c.Flow.Fine, c.Flow.FineBlocks)
 	}
 	c.Flow.Fine, c.Flow.FineBlocks = width, blocks
+	return m.reshaped(c, seed)
+}
+
+// FewSteps returns m made ready to be distilled: it is told how far a step of
+// the sampler goes, takes so many steps, and has guidance of that scale in its
+// weights once it is trained. Until then it predicts what m does, without
+// guidance. A model that is distilled already is an error: its teacher was a
+// better one.
+func (m *Model) FewSteps(steps int, guidance float32, seed uint64) (*Model, error) {
+	c := m.Config
+	switch {
+	case c.Flow.Steps != 0:
+		return nil, fmt.Errorf("the model was distilled to %d steps already: distil the one that taught it", c.Flow.Steps)
+	case steps < 1 || steps > MaxSteps:
+		return nil, fmt.Errorf("a video takes 1 to %d steps, not %d", MaxSteps, steps)
+	case !(guidance > 0 && guidance <= MaxGuidance):
+		return nil, fmt.Errorf("guidance to be learned is above 0 and at most %d, not %g", MaxGuidance, guidance)
+	}
+	c.Flow.Steps, c.Flow.Guidance = steps, guidance
+	return m.reshaped(c, seed)
+}
+
+// reshaped is a model of configuration c with the parameters of m that it has too.
+func (m *Model) reshaped(c Config, seed uint64) (*Model, error) {
 	out, err := New(c, m.BPE, seed)
 	if err != nil {
 		return nil, err

@@ -207,3 +207,57 @@ func TestShrunkWeights(t *testing.T) {
 		t.Errorf("sampling: error %v", err)
 	}
 }
+
+// TestFewSteps sees that a model made ready for few steps predicts what it did,
+// whatever it is told of the step, until the layer that hears it is trained; and
+// that its guidance, which is in its weights, cannot be chosen.
+func TestFewSteps(t *testing.T) {
+	c := tiny(t).Config
+	c.Flow.Steps, c.Flow.Guidance = 0, 0
+	plain, err := New(c, tiny(t).BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := plain.FewSteps(4, 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(m *Model, stride ...float32) []byte {
+		o := f32()
+		batch := Batch{
+			Z: gaussian(1, 1, 2, 4, 6, 8), T: []float32{0, 0.5}, Stride: stride, Place: make([]float32, 2),
+			Seconds: []float32{6}, Chunks: []int{2},
+		}
+		return raw(m.Flow.Forward(o, batch, m.Flow.Encode(o, [][]int32{{1, 2}}), nil, nil))
+	}
+	want := run(plain)
+	if !bytes.Equal(run(few), want) || !bytes.Equal(run(few, 0.25, 0.5), want) {
+		t.Error("a layer that was not trained changes what the model says")
+	}
+	weight := few.FlowParams.Get("flow.stride.weight")
+	weight.Set(gaussian(3, weight.Shape...).Data())
+	if bytes.Equal(run(few, 0.25, 0.5), run(few, 0.25, 0.25)) {
+		t.Error("the model does not hear how far a step goes")
+	}
+
+	if _, err := few.FewSteps(4, 3, 2); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("a model was distilled twice: %v", err)
+	}
+	for _, bad := range []struct {
+		steps    int
+		guidance float32
+	}{{0, 3}, {MaxSteps + 1, 3}, {4, 0}, {4, -1}, {4, float32(math.NaN())}, {4, MaxGuidance + 1}} {
+		if _, err := plain.FewSteps(bad.steps, bad.guidance, 1); err == nil {
+			t.Errorf("%d steps with guidance %g pass", bad.steps, bad.guidance)
+		}
+	}
+	r := Request{Prompt: "a red ball", Frames: 1, Guidance: 2}
+	if _, err := few.Sample(t.Context(), r, nil); err == nil || !strings.Contains(err.Error(), "part of these weights") {
+		t.Errorf("another guidance: %v", err)
+	}
+	calls := 0
+	r.Guidance = 3
+	if _, err := few.Sample(t.Context(), r, func(_, total int) { calls = total }); err != nil || calls != 4 {
+		t.Errorf("%d steps, want the model's own 4: %v", calls, err)
+	}
+}

@@ -1,6 +1,7 @@
 package reel
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,20 +18,34 @@ type Request struct {
 	// size, or nil.
 	Image    []float32
 	Seed     uint64
-	Steps    int     // 0 for DefaultSteps
-	Guidance float32 // 0 for DefaultGuidance; 1 for none
-	Solver   string  // "" for the default
+	Steps    int     // 0 for the model's own (Config.Sampling)
+	Guidance float32 // 0 for the model's own; 1 for none. A distilled model has its own alone
+	Solver   string  // "" for the model's own
 	// Preview, if not nil, is given a picture now and then, from the sampling
 	// goroutine: the first frame of the chunk that is being sampled, as it is
 	// predicted so far, in RGB of the native size. The slice is the callee's.
 	Preview func(rgb []byte)
 }
 
-// What a request gets that does not say.
+// What a request to a model that was not distilled gets if it does not say.
 const (
 	DefaultSteps    = 16
 	DefaultGuidance = 3
 )
+
+// The most that a request may ask for.
+const (
+	MaxSteps    = 1000
+	MaxGuidance = 100
+)
+
+// Sampling is what a request gets that does not say: steps and guidance.
+func (c Config) Sampling() (steps int, guidance float32) {
+	if c.Flow.Steps > 0 {
+		return c.Flow.Steps, c.Flow.Guidance
+	}
+	return DefaultSteps, DefaultGuidance
+}
 
 // MaxFrames is the longest video: an hour at 24 frames a second. The memory
 // does not depend on the length, the file of latents does.
@@ -38,19 +53,20 @@ const MaxFrames = 24 * 3600
 
 // check fills in the defaults and refuses what cannot be run.
 func (r *Request) check(c Config) (sampler.Solver, error) {
-	if r.Steps == 0 {
-		r.Steps = DefaultSteps
-	}
-	if r.Guidance == 0 {
-		r.Guidance = DefaultGuidance
+	steps, guidance := c.Sampling()
+	r.Steps, r.Guidance = cmp.Or(r.Steps, steps), cmp.Or(r.Guidance, guidance)
+	if c.Flow.Steps > 0 && r.Solver == "" {
+		r.Solver = sampler.Euler.String() // what it was distilled for
 	}
 	switch {
 	case r.Frames < 1 || r.Frames > MaxFrames:
 		return 0, fmt.Errorf("a video has 1 to %d frames, not %d", MaxFrames, r.Frames)
-	case r.Steps < 1 || r.Steps > 1000:
-		return 0, fmt.Errorf("a video takes 1 to 1000 steps, not %d", r.Steps)
-	case !(r.Guidance >= 0 && r.Guidance <= 100):
-		return 0, fmt.Errorf("guidance is 0 to 100, not %g", r.Guidance)
+	case r.Steps < 1 || r.Steps > MaxSteps:
+		return 0, fmt.Errorf("a video takes 1 to %d steps, not %d", MaxSteps, r.Steps)
+	case !(r.Guidance >= 0 && r.Guidance <= MaxGuidance):
+		return 0, fmt.Errorf("guidance is 0 to %d, not %g", MaxGuidance, r.Guidance)
+	case c.Flow.Steps > 0 && r.Guidance != guidance:
+		return 0, fmt.Errorf("guidance of %g is part of these weights: leave it out, not %g", guidance, r.Guidance)
 	case r.Image != nil && len(r.Image) != c.Width*c.Height*3:
 		return 0, fmt.Errorf("the first frame has %d values, must be %d×%d×3", len(r.Image), c.Height, c.Width)
 	}
@@ -133,7 +149,7 @@ type sampling struct {
 	b       tensor.Backend
 	stream  *Stream
 	text    Text
-	copies  int       // 2 with guidance, 1 without
+	copies  int       // 2 with guidance, 1 without or where the weights hold it
 	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
 	out     []float32 // what forward predicted last
@@ -147,7 +163,7 @@ func (m *Model) newSampling(r Request) *sampling {
 		seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS)), preview: newPreviewer(m, r.Preview),
 	}
 	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
-	if r.Guidance == 1 {
+	if r.Guidance == 1 || m.Config.Flow.Steps > 0 {
 		s.copies, prompts = 1, prompts[:1]
 	}
 	text := m.Flow.Encode(b, prompts)
@@ -180,11 +196,12 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 		given = copy(z, s.first)
 	}
 	guide := sampler.Guidance{Scale: s.r.Guidance}
+	grid := sampler.Schedule(s.r.Steps, 1)
 	denoise := func(ctx context.Context, z []float32, t float64) ([]float32, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		x := s.forward(z, start, n, given > 0, float32(t))
+		x := s.forward(z, start, n, given > 0, float32(t), stride(grid, t))
 		if s.copies == 2 {
 			guide.Combine(x[:len(z)], x[:len(z)], x[len(z):])
 			x = x[:len(z)]
@@ -193,21 +210,30 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 		s.preview.offer(x, start == 0)
 		return x, nil
 	}
-	grid := sampler.Schedule(s.r.Steps, 1)
 	if err := sampler.Sample(ctx, solver, grid, z, denoise, progress); err != nil {
 		return nil, err
 	}
 	copy(z[:given], s.first)
 	s.stream.Record()
-	s.forward(z, start, n, given > 0, 1)
+	s.forward(z, start, n, given > 0, 1, 0)
 	s.stream.Advance()
 	s.preview.finished(z)
 	return z, nil
 }
 
-// forward predicts the clean latents of a chunk at noise level t, [copies·n]
-// groups, until it is called again; a given first frame is clean.
-func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []float32 {
+// stride is how far a step goes that begins at time t of a grid.
+func stride(grid []float64, t float64) float32 {
+	i, _ := slices.BinarySearch(grid, t)
+	if i+1 >= len(grid) {
+		return 0
+	}
+	return float32(grid[i+1] - grid[i])
+}
+
+// forward predicts the clean latents of a chunk at noise level t, from which the
+// sampler goes as far as stride, [copies·n] groups, until it is called again; a
+// given first frame is clean.
+func (s *sampling) forward(z []float32, start, n int, given bool, t, stride float32) []float32 {
 	c := s.m.Config
 	h, w := c.Height/latentPix, c.Width/latentPix
 	s.b.Reset()
@@ -216,11 +242,11 @@ func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []f
 	for range s.copies {
 		b.Seconds = append(b.Seconds, float32(min(s.seconds, longest)))
 		for g := range n {
-			level := t
+			level, step := t, stride
 			if given && g == 0 {
-				level = 1
+				level, step = 1, 0
 			}
-			b.T = append(b.T, level)
+			b.T, b.Stride = append(b.T, level), append(b.Stride, step)
 			b.Place = append(b.Place, PlaceOf(start+g, 0, s.seconds, c.FPS))
 		}
 	}
