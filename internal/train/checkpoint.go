@@ -24,6 +24,9 @@ type checkpoint struct {
 	meta   map[string]string
 }
 
+// metaModel is the key of a checkpoint's metadata that says what model it is of.
+const metaModel = "model"
+
 // openCheckpoint loads the run's state from dir when there is one.
 func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string) (*checkpoint, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
@@ -59,7 +62,9 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if meta["kind"] != c.kind {
 		return fmt.Errorf("%s holds a run of %q, not of %q", c.path, meta["kind"], c.kind)
 	}
-	if meta["config"] != c.meta["config"] {
+	// Checkpoints of before this key have none: their tensors' shapes are
+	// compared below, as everybody's are.
+	if was := meta[metaModel]; was != "" && was != c.meta[metaModel] {
 		return fmt.Errorf("%s is of a model of another shape; move it away or choose another folder", c.path)
 	}
 	err := c.state(func(name string, t *tensor.Tensor) error {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -66,7 +67,15 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	return ctx.Err()
 }
 
-func shapeOf(cfg any) map[string]string { return map[string]string{"config": fmt.Sprintf("%+v", cfg)} }
+// shapeOf is what a checkpoint says of its model: the configuration as weights
+// files have it, which leaves out what a model has not.
+func shapeOf(cfg any) map[string]string {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		panic(err) // numbers and names always have a JSON form
+	}
+	return map[string]string{metaModel: string(text)}
+}
 
 func (c CodecOptions) check(cfg reel.Config) error {
 	switch {
