@@ -50,10 +50,12 @@ var floors = map[string]int{
 	"internal/moderation": 6,
 	"internal/worker":     7,
 	"internal/webhook":    7,
+	"internal/web":        7,
 	"internal/server":     8,
 	"internal/studio":     8,
 	"cmd/kinora":          9,
 	"internal/archtest":   9,
+	"internal/e2e":        9,
 }
 
 // The platform's floors. It knows the engine through the root package alone.
@@ -66,7 +68,7 @@ var both = []string{"internal/text", "internal/disk"}
 var doors = map[string][]string{
 	"os/exec":      {"internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
-	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/server", "internal/studio", "cmd/kinora"},
+	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/web", "internal/server", "internal/studio", "cmd/kinora"},
 }
 
 type pkg struct {

@@ -121,11 +121,15 @@ type Config struct {
 
 // base is what links begin with that are made outside any request.
 func (c *Config) base() string {
-	if c.PublicURL != "" {
-		return strings.TrimSuffix(c.PublicURL, "/")
+	if public := c.public(); public != "" {
+		return public
 	}
 	return (&url.URL{Scheme: "http", Host: c.Listen}).String()
 }
+
+// public is the address that customers use, as links begin with it; "" where
+// the configuration names none.
+func (c *Config) public() string { return strings.TrimSuffix(c.PublicURL, "/") }
 
 // ModelName is a public name of a local model.
 type ModelName struct {

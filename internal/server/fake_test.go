@@ -22,6 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Keys that a fake server knows.
@@ -98,29 +99,29 @@ func newFake() *fake {
 }
 
 // serve starts a server of APIs on the loopback interface.
-func (f *fake) serve(t testing.TB, apis ...api) *httptest.Server {
+func (f *fake) serve(t testing.TB, apis ...web.API) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	for _, a := range apis {
-		for _, rt := range a.routes() {
-			mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-				info := &requestInfo{id: "req_test", base: "http://" + r.Host}
-				r = r.WithContext(context.WithValue(r.Context(), infoKey{}, info))
-				w.Header().Set("X-Request-Id", info.id)
+		for _, rt := range a.Routes() {
+			mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) {
+				info := &web.Info{ID: "req_test", Base: "http://" + r.Host}
+				r = r.WithContext(web.WithInfo(r.Context(), info))
+				w.Header().Set("X-Request-Id", info.ID)
 				r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 				who, ok := fakeKeys[cmp.Or(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), r.Header.Get("X-Api-Key"))]
 				switch {
 				case !ok:
-					a.fail(w, r, job.Errorf(job.Unauthorized, "", "the API key is not valid"))
-				case rt.scope != "" && !who.Can(rt.scope):
-					a.fail(w, r, job.Errorf(job.Forbidden, "", "this key may not do that: it lacks the scope %q", rt.scope))
+					a.Fail(w, r, job.Errorf(job.Unauthorized, "", "the API key is not valid"))
+				case rt.Scope != "" && !who.Can(rt.Scope):
+					a.Fail(w, r, job.Errorf(job.Forbidden, "", "this key may not do that: it lacks the scope %q", rt.Scope))
 				default:
-					rt.handle(w, r, who)
+					rt.Handle(w, r, who)
 				}
 			})
 		}
 	}
-	s := httptest.NewServer(newDoor(mux, apis))
+	s := httptest.NewServer(web.NewRouter(mux, apis))
 	t.Cleanup(s.Close)
 	return s
 }

@@ -172,9 +172,9 @@ func askFor(ctx context.Context, method, path, query, kind string, body []byte) 
 // fuzzPaths are the paths of all routes that pass, without their methods.
 func fuzzPaths(s *fuzzed, pass func(method, path string) bool) (patterns []string) {
 	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			if method, path, _ := strings.Cut(rt.pattern, " "); pass(method, path) {
-				patterns = append(patterns, rt.pattern)
+		for _, rt := range a.Routes() {
+			if method, path, _ := strings.Cut(rt.Pattern, " "); pass(method, path) {
+				patterns = append(patterns, rt.Pattern)
 			}
 		}
 	}

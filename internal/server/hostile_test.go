@@ -8,7 +8,6 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,53 +97,6 @@ func linkKeyOfOne(t *testing.T) {
 	}
 }
 
-// deadlines notes how long writes may take.
-type deadlines struct {
-	*httptest.ResponseRecorder
-	until time.Time
-}
-
-func (d *deadlines) SetWriteDeadline(t time.Time) error { d.until = t; return nil }
-
-var errGone = errors.New("the reader has gone")
-
-func (*deadlines) FlushError() error { return errGone }
-
-// TestStalledReaders: a reader who takes nothing does not hold an answer for
-// ever; a handler may have a limit of its own.
-func TestStalledReaders(t *testing.T) {
-	s, _ := realServer(t, nil)
-	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	own := time.Now().Add(time.Second)
-	h := s.outer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if !d.until.IsZero() {
-			t.Error("there is a limit of the request before")
-		}
-		io.WriteString(w, "a film")
-		if left := time.Until(d.until); left <= 0 || left > stallTime {
-			t.Errorf("a piece may take %v", left)
-		}
-		if err := http.NewResponseController(w).SetWriteDeadline(own); err != nil {
-			t.Error(err)
-		}
-		io.WriteString(w, "an event")
-		if err := http.NewResponseController(w).Flush(); !errors.Is(err, errGone) {
-			t.Errorf("the handler is told %v", err)
-		}
-		if !d.until.Equal(own) {
-			t.Errorf("the handler's limit became %v", d.until)
-		}
-		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
-			t.Error(err)
-		}
-	}))
-	d.until = own
-	h.ServeHTTP(d, httptest.NewRequest("GET", "/media/x", nil))
-	if left := time.Until(d.until); left <= 0 || left > stallTime {
-		t.Errorf("what is left to send may take %v", left)
-	}
-}
-
 // countedBlobs counts the readers that are open.
 type countedBlobs struct {
 	Backend
@@ -182,20 +134,6 @@ func TestPreviewsInline(t *testing.T) {
 	}
 	if b.open != 0 {
 		t.Errorf("%d readers stay open", b.open)
-	}
-}
-
-// TestPreviewsAreNotCached: a link to a preview shows the latest frame.
-func TestPreviewsAreNotCached(t *testing.T) {
-	b := &countedBlobs{data: []byte("a frame")}
-	for key, cached := range map[string]bool{"preview/1.jpg": false, "image/1.jpg": true} {
-		w := httptest.NewRecorder()
-		if err := serveBlob(w, httptest.NewRequest("GET", "/media/x", nil), b, key, ""); err != nil {
-			t.Fatal(err)
-		}
-		if h := w.Result().Header; (h.Get("ETag") != "") != cached || strings.Contains(h.Get("Cache-Control"), "immutable") != cached {
-			t.Errorf("%s: %v", key, h)
-		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // MiniMax's HTTP APIs: V1, with flat fields and errors in base_resp; V2, with
@@ -34,41 +35,41 @@ const (
 
 // newMiniMax makes the three APIs, and the path that MiniMax's clients share
 // with OpenAI's.
-func newMiniMax(b Backend) []api {
-	return []api{&minimaxV1{b: b, imageWait: imageWait}, &minimaxV2{b}, &minimaxChat{b}, newSharedFiles(b)}
+func newMiniMax(b Backend) []web.API {
+	return []web.API{&minimaxV1{b: b, imageWait: imageWait}, &minimaxV2{b}, &minimaxChat{b}, newSharedFiles(b)}
 }
 
-func (a *minimaxV1) routes() []route {
-	return []route{
-		{"POST /v1/video_generation", scopeJobsWrite, a.generate},
-		{"GET /v1/query/video_generation", scopeJobsRead, a.query},
-		{"POST /v1/image_generation", scopeJobsWrite, a.images},
-		{"POST /v1/t2a_v2", scopeJobsWrite, a.speech},
-		{"POST /v1/get_voice", scopeJobsWrite, a.voices},
-		{"POST /v1/text/chatcompletion_v2", scopeJobsWrite, a.chat},
-		{"GET /v1/token_plan/remains", scopeUsage, a.remains},
+func (a *minimaxV1) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /v1/video_generation", Scope: web.ScopeJobsWrite, Handle: a.generate, Summary: "Submit a video (V1)"},
+		{Pattern: "GET /v1/query/video_generation", Scope: web.ScopeJobsRead, Handle: a.query, Summary: "Look at a video task (V1)"},
+		{Pattern: "POST /v1/image_generation", Scope: web.ScopeJobsWrite, Handle: a.images, Summary: "Make images, and wait for them"},
+		{Pattern: "POST /v1/t2a_v2", Scope: web.ScopeJobsWrite, Handle: a.speech, Summary: "Speak a text"},
+		{Pattern: "POST /v1/get_voice", Scope: web.ScopeJobsWrite, Handle: a.voices, Summary: "List the voices"},
+		{Pattern: "POST /v1/text/chatcompletion_v2", Scope: web.ScopeJobsWrite, Handle: a.chat, Summary: "Chat, by the upstream that is configured"},
+		{Pattern: "GET /v1/token_plan/remains", Scope: web.ScopeUsage, Handle: a.remains, Summary: "See what is left of the plan"},
 
-		{"POST /v1/files/upload", scopeFiles, a.upload},
-		{"GET /v1/files/list", scopeFiles, a.list},
-		{"GET /v1/files/retrieve", scopeFiles, a.retrieve},
-		{"GET /v1/files/retrieve_content", scopeFiles, a.content},
-		{"POST /v1/files/delete", scopeFiles, a.remove},
+		{Pattern: "POST /v1/files/upload", Scope: web.ScopeFiles, Handle: a.upload, Summary: "Upload a file"},
+		{Pattern: "GET /v1/files/list", Scope: web.ScopeFiles, Handle: a.list, Summary: "List files"},
+		{Pattern: "GET /v1/files/retrieve", Scope: web.ScopeFiles, Handle: a.retrieve, Summary: "Look at a file, and get a link to it"},
+		{Pattern: "GET /v1/files/retrieve_content", Scope: web.ScopeFiles, Handle: a.content, Summary: "Download a file"},
+		{Pattern: "POST /v1/files/delete", Scope: web.ScopeFiles, Handle: a.remove, Summary: "Delete a file"},
 	}
 }
 
-func (a *minimaxV2) routes() []route {
-	return []route{
-		{"POST /v2/video_generation", scopeJobsWrite, a.generate},
-		{"GET /v2/query/video_generation", scopeJobsRead, a.list},
-		{"GET /v2/query/video_generation/{task_id}", scopeJobsRead, a.query},
-		{"DELETE /v2/video_generation/{task_id}", scopeJobsWrite, a.remove},
-		{"POST /v2/h3_context_ir", scopeJobsWrite, a.contextIR},
-		{"POST /v2/video_regeneration", scopeJobsWrite, a.regenerate},
+func (a *minimaxV2) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /v2/video_generation", Scope: web.ScopeJobsWrite, Handle: a.generate, Summary: "Submit a video (V2)"},
+		{Pattern: "GET /v2/query/video_generation", Scope: web.ScopeJobsRead, Handle: a.list, Summary: "List video tasks (V2)"},
+		{Pattern: "GET /v2/query/video_generation/{task_id}", Scope: web.ScopeJobsRead, Handle: a.query, Summary: "Look at a video task (V2)"},
+		{Pattern: "DELETE /v2/video_generation/{task_id}", Scope: web.ScopeJobsWrite, Handle: a.remove, Summary: "Cancel a task that waits, or delete one that is over (V2)"},
+		{Pattern: "POST /v2/h3_context_ir", Scope: web.ScopeJobsWrite, Handle: a.contextIR, Summary: "Have a prompt worked out (V2)"},
+		{Pattern: "POST /v2/video_regeneration", Scope: web.ScopeJobsWrite, Handle: a.regenerate, Summary: "Make a video again, enlarged to 2K (V2)"},
 	}
 }
 
-func (a *minimaxChat) routes() []route {
-	return []route{{"POST /v1/chat/completions", scopeJobsWrite, a.complete}}
+func (a *minimaxChat) Routes() []web.Route {
+	return []web.Route{{Pattern: "POST /v1/chat/completions", Scope: web.ScopeJobsWrite, Handle: a.complete, Summary: "Chat, in OpenAI's form"}}
 }
 
 // minimaxBody is what a callback is posted, and what a query answers, for a job
@@ -91,5 +92,15 @@ func linkFor(r *http.Request, link string) string {
 	return link
 }
 
-// idempotencyKey makes a repeated request the same job.
-func idempotencyKey(r *http.Request) string { return r.Header.Get("Idempotency-Key") }
+// Missing are the paths of MiniMax's V1 that are not here.
+func (a *minimaxV1) Missing() []string {
+	return []string{
+		"/v1/delete_voice", "/v1/get_voice", "/v1/lyrics_generation", "/v1/music_generation", "/v1/query", "/v1/t2a_async_v2",
+		"/v1/video_template_generation", "/v1/voice_clone", "/v1/voice_design",
+	}
+}
+
+// Missing is the beginning of all of V2's paths.
+func (a *minimaxV2) Missing() []string { return []string{"/v2"} }
+
+func (a *minimaxChat) Missing() []string { return nil }

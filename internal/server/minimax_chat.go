@@ -22,17 +22,17 @@ const (
 	maxUpstreamError = 300
 )
 
-// fail answers in OpenAI's form, with base_resp beside it.
-func (a *minimaxChat) fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
+// Fail answers in OpenAI's form, with base_resp beside it.
+func (a *minimaxChat) Fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
 // complete passes a request on, and the answer back.
 func (a *minimaxChat) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.b, a.fail)
+	forwardChat(w, r, who, a.b, a.Fail)
 }
 
 // chat does the same in V1's form.
 func (a *minimaxV1) chat(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.b, a.fail)
+	forwardChat(w, r, who, a.b, a.Fail)
 }
 
 func forwardChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b Backend, fail func(http.ResponseWriter, *http.Request, error)) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // mmCode is how MiniMax's APIs show a kind of error: V1 by a number in
@@ -71,7 +72,7 @@ func codeFor(r *http.Request, e *job.Error) mmCode {
 	if !ok {
 		c = mmCodes[job.Internal]
 	}
-	if e.Code == job.Unauthorized && presentedKey(r) == "" {
+	if e.Code == job.Unauthorized && web.PresentedKey(r) == "" {
 		c.number = mmNoKey
 	}
 	return c
@@ -122,12 +123,12 @@ func mmWrite(w http.ResponseWriter, status int, v any) {
 	_ = enc.Encode(v)        // who asked has gone
 }
 
-// fail answers as V1 does: HTTP 200, and the error in base_resp. What no endpoint
+// Fail answers as V1 does: HTTP 200, and the error in base_resp. What no endpoint
 // answers is no answer of V1, so its status says so too.
-func (a *minimaxV1) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := told(r, err)
+func (a *minimaxV1) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := web.Report(r, err)
 	traced(w, r)
-	setRetryAfter(w.Header(), e.RetryAfter)
+	web.SetRetryAfter(w.Header(), e.RetryAfter)
 	c, status := codeFor(r, e), http.StatusOK
 	if e.Code == job.NoEndpoint || e.Code == job.NoMethod {
 		status = c.status
@@ -148,19 +149,19 @@ type mmFailure struct {
 	RequestID string `json:"request_id"`
 }
 
-// fail answers as V2 does.
-func (a *minimaxV2) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := told(r, err)
+// Fail answers as V2 does.
+func (a *minimaxV2) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := web.Report(r, err)
 	c := codeFor(r, e)
-	f := mmFailure{Type: "error", RequestID: requestID(r.Context())}
+	f := mmFailure{Type: "error", RequestID: web.RequestID(r.Context())}
 	f.Error.Type, f.Error.Status = c.kind, strconv.Itoa(c.status)
 	f.Error.Message = fmt.Sprintf("%s (%d)", mmMessage(e), c.number)
 	traced(w, r)
-	setRetryAfter(w.Header(), e.RetryAfter)
+	web.SetRetryAfter(w.Header(), e.RetryAfter)
 	mmWrite(w, c.status, f)
 }
 
 // traced puts the request's id where MiniMax's clients look for it.
 func traced(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Trace-Id", requestID(r.Context()))
+	w.Header().Set("Trace-Id", web.RequestID(r.Context()))
 }

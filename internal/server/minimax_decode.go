@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // mmKind is the type of a field of MiniMax's requests.
@@ -119,7 +120,7 @@ func mmBody(r *http.Request) ([]byte, error) {
 func mmBodyError(err error) error {
 	var large *http.MaxBytesError
 	switch {
-	case err == nil, isTold(err):
+	case err == nil, web.IsReported(err):
 		return err
 	case errors.As(err, &large):
 		return job.Errorf(job.TooLarge, "", "the request's body is larger than %d bytes: give files as URLs, or upload them first", large.Limit)
@@ -129,7 +130,7 @@ func mmBodyError(err error) error {
 
 // read checks a JSON body against the table.
 func (f mmForm) read(body []byte) (mmValues, error) {
-	body, err := checkJSON(body)
+	body, err := web.CheckJSON(body)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func jsonTrouble(err error) string {
 
 // readURL checks the parameters of a request's URL against the table.
 func (f mmForm) readURL(r *http.Request) (mmValues, error) {
-	q, err := parametersOf(r)
+	q, err := web.Parameters(r)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func (f mmForm) readURL(r *http.Request) (mmValues, error) {
 func (f mmForm) readQuery(q url.Values) (mmValues, error) {
 	for name := range q {
 		if strings.HasPrefix(name, "filter.") && !slices.ContainsFunc(f, func(field mmField) bool { return field.name == name }) {
-			return nil, job.Errorf(job.Invalid, oaName(name), "%s is no filter here: a list that ignored it would be another one", oaName(name))
+			return nil, job.Errorf(job.Invalid, web.FieldName(name), "%s is no filter here: a list that ignored it would be another one", web.FieldName(name))
 		}
 	}
 	given, err := f.given(q)
@@ -193,7 +194,7 @@ func (f mmForm) given(q map[string][]string) (map[string]any, error) {
 				out[field.name] = values
 			}
 		case len(list) > 1:
-			return nil, repeated(field.name, len(list))
+			return nil, web.Repeated(field.name, len(list))
 		case len(list) == 1 && list[0] != "":
 			out[field.name] = list[0]
 			if _, err := strconv.ParseInt(list[0], 10, 64); err == nil && field.kind == mmWhole {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // mmPage is MiniMax's half of docs/api-compatibility.md: the rows of its
@@ -167,13 +168,13 @@ func TestPageNamesEachEndpoint(t *testing.T) {
 	page := mmPage(t)
 	routes := map[string]bool{}
 	for _, a := range newMiniMax(newFake()) {
-		for _, rt := range a.routes() {
-			routes[rt.pattern] = true
-			if _, path, _ := strings.Cut(rt.pattern, " "); path != "/v1/files" && !strings.HasPrefix(path, "/v1/files/{file_id}") && mmForms[rt.pattern] == nil {
-				t.Errorf("%s has no form", rt.pattern)
+		for _, rt := range a.Routes() {
+			routes[rt.Pattern] = true
+			if _, path, _ := strings.Cut(rt.Pattern, " "); path != "/v1/files" && !strings.HasPrefix(path, "/v1/files/{file_id}") && mmForms[rt.Pattern] == nil {
+				t.Errorf("%s has no form", rt.Pattern)
 			}
-			if rt.scope == scopeAny || rt.handle == nil {
-				t.Errorf("%s has no scope or handler", rt.pattern)
+			if rt.Scope == web.ScopeAny || rt.Handle == nil {
+				t.Errorf("%s has no scope or handler", rt.Pattern)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 const (
@@ -56,7 +57,7 @@ type fileGoneAnswer struct {
 func (a *minimaxV1) answer(w http.ResponseWriter, r *http.Request, f func() (any, error)) {
 	v, err := f()
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	traced(w, r)
@@ -91,7 +92,7 @@ func (u *upload) Close() error { return errors.Join(u.File.Close(), u.form.Remov
 // readUpload reads a multipart form with a file, in any order: the official CLI
 // sends the file before its purpose.
 func (f mmForm) readUpload(r *http.Request) (_ mmValues, _ *upload, err error) {
-	form, err := parseForm(r, uploadMemory)
+	form, err := web.ParseForm(r, uploadMemory)
 	if err != nil {
 		return nil, nil, mmBodyError(err)
 	}
@@ -155,7 +156,7 @@ func (a *minimaxV1) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 // fileAsked is the file that a request names in its path, its parameters or,
 // for those that delete, its body.
 func (a *minimaxV1) fileAsked(r *http.Request, who auth.Principal) (store.File, error) {
-	q, err := parametersOf(r)
+	q, err := web.Parameters(r)
 	if err != nil {
 		return store.File{}, err
 	}
@@ -196,10 +197,10 @@ func (a *minimaxV1) content(w http.ResponseWriter, r *http.Request, who auth.Pri
 	f, err := a.fileAsked(r, who)
 	if err == nil {
 		traced(w, r)
-		err = serveBlob(w, r, a.b, f.Key, f.Name)
+		err = web.ServeBlob(w, r, a.b, f.Key, f.Name)
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // imageSizes are the sizes of image-01, by aspect ratio.
@@ -64,11 +65,11 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		defer leave()
-		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body})
+		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err
 		}
-		keepBody(r, 0) // it is not looked at again, and the images may take minutes
+		web.KeepBody(r, 0) // it is not looked at again, and the images may take minutes
 		if j, err = a.await(r.Context(), who, j); err != nil {
 			return nil, err
 		}

@@ -308,8 +308,8 @@ func TestRemains(t *testing.T) {
 func handlerOf(f *fake) http.Handler {
 	mux := http.NewServeMux()
 	for _, a := range newMiniMax(f) {
-		for _, rt := range a.routes() {
-			mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { rt.handle(w, r, fakeKeys[keyOne]) })
+		for _, rt := range a.Routes() {
+			mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) { rt.Handle(w, r, fakeKeys[keyOne]) })
 		}
 	}
 	return mux

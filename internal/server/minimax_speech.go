@@ -10,6 +10,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Defaults of POST /v1/t2a_v2.
@@ -54,7 +55,7 @@ type speechExtra struct {
 func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	body, err := mmBody(r)
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	v, err := speechForm.read(body)
@@ -66,10 +67,10 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 		said, err = a.b.Speak(r.Context(), who, speechOf(v))
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
-	out := speechAnswer{Data: speechData{Status: soundLast}, Extra: extraOf(v.text("text"), &said), TraceID: requestID(r.Context()), Notes: append(said.Notes, speechNotes(v)...), Base: mmOK}
+	out := speechAnswer{Data: speechData{Status: soundLast}, Extra: extraOf(v.text("text"), &said), TraceID: web.RequestID(r.Context()), Notes: append(said.Notes, speechNotes(v)...), Base: mmOK}
 	traced(w, r)
 	switch {
 	case v.yes("stream", false):

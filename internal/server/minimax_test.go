@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // mmServe starts MiniMax's APIs on a fake.
@@ -142,7 +143,7 @@ func finishAll(f *fake, id job.ID) {
 // both versions and in chat.
 func TestMiniMaxCodes(t *testing.T) {
 	types := map[int]string{400: mmBadRequest, 404: mmBadRequest, 405: mmBadRequest, 401: mmUnauthorized, 402: mmNoBalance, 422: mmUnprocessable, 429: mmRateLimited, 500: mmServerError, 529: mmOverloaded}
-	for code := range oaCodes {
+	for code := range web.OpenAICodes {
 		if _, ok := mmCodes[code]; !ok {
 			t.Errorf("%s has no number", code)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // V1's rules for first frames.
@@ -23,7 +24,7 @@ type generateAnswer struct {
 func (a *minimaxV1) generate(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	j, err := a.submit(r, who)
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	traced(w, r)
@@ -44,7 +45,7 @@ func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error)
 		return job.Job{}, err
 	}
 	return a.b.Submit(r.Context(), who, Submission{
-		API: job.MiniMaxV1, Spec: spec, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body,
+		API: job.MiniMaxV1, Spec: spec, Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 	})
 }
 
@@ -141,7 +142,7 @@ func queryOf(j *job.Job) queryAnswer {
 func (a *minimaxV1) query(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	j, err := a.task(r, who)
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	traced(w, r)

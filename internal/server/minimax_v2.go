@@ -10,6 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 const (
@@ -63,7 +64,7 @@ type taskMade struct {
 func (a *minimaxV2) answer(w http.ResponseWriter, r *http.Request, f func() (any, error)) {
 	v, err := f()
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	traced(w, r)
@@ -86,7 +87,7 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		j, err := a.b.Submit(r.Context(), who, Submission{
-			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body,
+			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 		})
 		if err != nil {
 			return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // nativeParts is what the native API stands on.
@@ -64,11 +65,11 @@ func (n *native) whileUp(ctx context.Context) (context.Context, context.CancelFu
 	return ctx, cancel
 }
 
-func (n *native) routes() []route { return n.served.routes }
+func (n *native) Routes() []web.Route { return n.served.routes }
 
 // collector is huma's way to a router: it makes routes, whose keys and scopes
 // are checked before huma sees the request.
-type collector struct{ routes []route }
+type collector struct{ routes []web.Route }
 
 type principalKey struct{}
 
@@ -84,7 +85,7 @@ const scopeExtension = "x-kinora-scope"
 // Handle adds a route.
 func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
 	scope, _ := op.Extensions[scopeExtension].(string)
-	c.routes = append(c.routes, route{op.Method + " " + op.Path, scope, func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
+	c.routes = append(c.routes, web.Route{Pattern: op.Method + " " + op.Path, Scope: scope, Handle: func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
 		if err := oneOfEach(r, op.Parameters); err != nil {
 			failNative(w, r, err)
@@ -102,7 +103,7 @@ func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
 // commas, which is the form that huma reads. Another parameter may be there once:
 // huma would take the first and say nothing.
 func oneOfEach(r *http.Request, params []*huma.Param) error {
-	q, err := parametersOf(r)
+	q, err := web.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func oneOfEach(r *http.Request, params []*huma.Param) error {
 		case p.In != "query" || len(list) < 2:
 			continue
 		case p.Schema.Type != huma.TypeArray:
-			return repeated(p.Name, len(list))
+			return web.Repeated(p.Name, len(list))
 		}
 		q.Set(p.Name, strings.Join(list, ","))
 	}
@@ -239,21 +240,21 @@ func problemOf(ctx context.Context, err error) *problem {
 	if p := (*problem)(nil); errors.As(err, &p) {
 		return p
 	}
-	e := toldIn(ctx, err)
+	e := web.ReportIn(ctx, err)
 	kind, ok := problems[e.Code]
 	if !ok {
 		kind = problems[job.Internal]
 	}
 	p := &problem{
-		Type: docsPath + "#error-" + string(e.Code), Title: kind.title, Status: kind.status, Detail: e.Message,
-		Code: e.Code, Param: e.Param, Hint: kind.hint, RequestID: requestID(ctx), retry: http.Header{},
+		Type: web.DocsPath + "#error-" + string(e.Code), Title: kind.title, Status: kind.status, Detail: e.Message,
+		Code: e.Code, Param: e.Param, Hint: kind.hint, RequestID: web.RequestID(ctx), retry: http.Header{},
 	}
-	setRetryAfter(p.retry, e.RetryAfter)
+	web.SetRetryAfter(p.retry, e.RetryAfter)
 	return p
 }
 
-// fail answers with a problem.
-func (n *native) fail(w http.ResponseWriter, r *http.Request, err error) { failNative(w, r, err) }
+// Fail answers with a problem.
+func (n *native) Fail(w http.ResponseWriter, r *http.Request, err error) { failNative(w, r, err) }
 
 func failNative(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Context(), err)
@@ -335,3 +336,5 @@ func invalidRequest(ctx context.Context, status int, msg string, errs []error) *
 	}
 	return p
 }
+
+func (n *native) Missing() []string { return nil }

@@ -9,6 +9,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Tenants keeps projects and keys.
@@ -280,7 +281,7 @@ type rotateIn struct {
 
 func (n *native) addAdmin() {
 	op := func(id, method, path, summary, more string, status int, errs ...job.Code) operation {
-		return operation{id: id, method: method, path: "/v1/admin/projects" + path, scope: scopeAdmin, tag: "admin", summary: summary, more: more, status: status, errors: errs}
+		return operation{id: id, method: method, path: "/v1/admin/projects" + path, scope: web.ScopeAdmin, tag: "admin", summary: summary, more: more, status: status, errors: errs}
 	}
 	register(n, op("list-projects", http.MethodGet, "", "List projects", "", 0), func(ctx context.Context, _ *struct{}) (*projectsOut, error) {
 		list, err := n.Tenants.Projects(ctx)

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // eventSchema is JSON Schema's keyword for what the JSON in a string is, which is
@@ -23,7 +24,7 @@ type eventsIn struct {
 
 func (n *native) addEvents() {
 	op := operation{
-		id: "follow-job", method: http.MethodGet, path: "/v1/jobs/{id}/events", scope: scopeJobsRead, tag: "jobs",
+		id: "follow-job", method: http.MethodGet, path: "/v1/jobs/{id}/events", scope: web.ScopeJobsRead, tag: "jobs",
 		summary: "Follow a job",
 		more: "Server-sent events: \"state\" at first and for each change of state, \"progress\" for what else changes (per cent, phase, time left, place in the queue, preview), \"sponsor\" where the plan has one, and \"error\" when the stream, but not the job, has to end. " +
 			"Each event says all of how the job stands, so a slow reader misses steps and no facts. The id of an event is the job's revision. The stream ends with a final state; a reader that has seen that gets 204. A comment comes every 15 seconds. A project may have a limited number of streams open, ?wait= of GET /v1/jobs/{id} counted with them.",
@@ -52,14 +53,14 @@ func (n *native) addEvents() {
 		"204": {Description: "The job is final, and Last-Event-ID says that this was read."},
 	}
 	huma.Register(n.huma, op, func(ctx context.Context, in *eventsIn) (*huma.StreamResponse, error) {
-		last, err := lastEventID(in.LastEventID)
+		last, err := web.LastEventID(in.LastEventID)
 		if err != nil {
 			return nil, problemOf(ctx, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			r, w := humago.Unwrap(hc)
 			if err := n.follow(w, r, principal(ctx), in.ID, last, in.Preview == "inline"); err != nil {
-				n.fail(w, r, err)
+				n.Fail(w, r, err)
 			}
 		}}, nil
 	})

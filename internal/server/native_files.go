@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // purposeDefault is the purpose of a file that says none.
@@ -77,7 +78,7 @@ func (in *uploadIn) Resolve(ctx huma.Context) []error {
 
 func (n *native) addFiles() {
 	upload := operation{
-		id: "upload-file", method: http.MethodPost, path: "/v1/uploads", scope: scopeFiles, tag: "files", status: http.StatusCreated,
+		id: "upload-file", method: http.MethodPost, path: "/v1/uploads", scope: web.ScopeFiles, tag: "files", status: http.StatusCreated,
 		summary: "Upload a file", more: "A form with the part file, which is the last, and before it the optional field purpose. Its type is told by its bytes.",
 		errors: []job.Code{job.Invalid, job.TooLarge},
 	}.of()
@@ -97,11 +98,11 @@ func (n *native) addFiles() {
 		},
 	}}}}
 	register(n, operation{
-		id: "list-files", method: http.MethodGet, path: "/v1/uploads", scope: scopeFiles, tag: "files",
+		id: "list-files", method: http.MethodGet, path: "/v1/uploads", scope: web.ScopeFiles, tag: "files",
 		summary: "List files", more: "Newest first.", errors: []job.Code{job.Invalid},
 	}, n.files)
 	register(n, operation{
-		id: "get-file", method: http.MethodGet, path: "/v1/uploads/{id}", scope: scopeFiles, tag: "files",
+		id: "get-file", method: http.MethodGet, path: "/v1/uploads/{id}", scope: web.ScopeFiles, tag: "files",
 		summary: "Look at a file, and get a link to it", errors: []job.Code{job.NotFound},
 	}, func(ctx context.Context, in *FilePath) (*fileOut, error) {
 		id, err := parseNumber(in.ID, filePrefix, "file")
@@ -115,7 +116,7 @@ func (n *native) addFiles() {
 		return &fileOut{n.fileOf(ctx, f)}, nil
 	})
 	register(n, operation{
-		id: "delete-file", method: http.MethodDelete, path: "/v1/uploads/{id}", scope: scopeFiles, tag: "files", status: http.StatusNoContent,
+		id: "delete-file", method: http.MethodDelete, path: "/v1/uploads/{id}", scope: web.ScopeFiles, tag: "files", status: http.StatusNoContent,
 		summary: "Delete a file", errors: []job.Code{job.NotFound},
 	}, func(ctx context.Context, in *FilePath) (*struct{}, error) {
 		id, err := parseNumber(in.ID, filePrefix, "file")
@@ -130,14 +131,14 @@ func ptr[T any](v T) *T { return &v }
 
 // upload reads a form up to its file, which goes straight into the store.
 func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error) {
-	keepBody(r, 0) // it is a stream
+	web.KeepBody(r, 0) // it is a stream
 	form, err := r.MultipartReader()
 	if err != nil {
 		return store.File{}, job.Errorf(job.Invalid, "", "the body must be multipart/form-data with a part named file")
 	}
 	purpose := purposeDefault
 	for {
-		part, err := nextPart(form)
+		part, err := web.NextPart(form)
 		switch {
 		case err != nil:
 			return store.File{}, err
@@ -156,11 +157,11 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			case err == nil:
 				return f, n.afterFile(ctx, form, f)
 			case body.err != nil: // the sender's, and not the store's
-				err = formError(body.err)
+				err = web.FormError(body.err)
 			}
 			return f, err
 		default:
-			return store.File{}, job.Errorf(job.Invalid, oaName(part.FormName()), "the form has a part that is neither purpose nor file")
+			return store.File{}, job.Errorf(job.Invalid, web.FieldName(part.FormName()), "the form has a part that is neither purpose nor file")
 		}
 	}
 }
@@ -169,12 +170,12 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 // back: a purpose that came too late would be lost without a word, and a form
 // without its end may be half of one.
 func (n *native) afterFile(ctx context.Context, form *multipart.Reader, f store.File) error {
-	part, err := nextPart(form)
+	part, err := web.NextPart(form)
 	if part == nil && err == nil {
 		return nil
 	}
 	if err == nil {
-		name := oaName(part.FormName())
+		name := web.FieldName(part.FormName())
 		err = job.Errorf(job.Invalid, name, "the form has the part %q after the part file, which has to be the last", name)
 	}
 	return errors.Join(err, n.Backend.DeleteFile(context.WithoutCancel(ctx), principal(ctx), f.ID))
@@ -197,13 +198,13 @@ func (r *readErrors) Read(p []byte) (int, error) {
 func readPurpose(part *multipart.Part) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(part, maxPurpose+1))
 	if err != nil {
-		return "", formError(err)
+		return "", web.FormError(err)
 	}
 	wrongLength := job.Errorf(job.Invalid, "purpose", "purpose must have 1 to %d bytes", maxPurpose)
 	if len(raw) > maxPurpose { // its end may be half a character
 		return "", wrongLength
 	}
-	text, err := formText("purpose", string(raw))
+	text, err := web.FormText("purpose", string(raw))
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 	"github.com/kinora-video/kinora/internal/webhook"
 )
 
@@ -164,7 +165,7 @@ type deliveryOut struct {
 
 func (n *native) addHooks() {
 	op := func(id, method, path, summary, more string, status int, errs ...job.Code) operation {
-		return operation{id: id, method: method, path: path, scope: scopeJobsWrite, tag: "webhooks", summary: summary, more: more, status: status, errors: errs}
+		return operation{id: id, method: method, path: path, scope: web.ScopeJobsWrite, tag: "webhooks", summary: summary, more: more, status: status, errors: errs}
 	}
 	register(n, op("create-webhook", http.MethodPost, "/v1/webhooks", "Have events posted to a URL",
 		"Events are signed as Standard Webhooks has it, and tried again for three days until the URL answers 2xx. The answer shows the secret, once.",

@@ -12,6 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of the native API, which its description says too.
@@ -125,25 +126,25 @@ type jobListOut struct {
 
 func (n *native) addJobs() {
 	register(n, operation{
-		id: "create-job", method: http.MethodPost, path: jobsPath, scope: scopeJobsWrite, tag: "jobs", status: http.StatusAccepted,
+		id: "create-job", method: http.MethodPost, path: jobsPath, scope: web.ScopeJobsWrite, tag: "jobs", status: http.StatusAccepted,
 		summary: "Submit a job", more: "An accepted job is never lost. It waits for its turn: projects take turns, and within a project the higher priority goes first.",
 		errors: []job.Code{job.Invalid, job.NotFound, job.Conflict, job.TooLarge, job.Balance, job.PromptUnsafe},
 	}, n.create)
 	register(n, operation{
-		id: "list-jobs", method: http.MethodGet, path: jobsPath, scope: scopeJobsRead, tag: "jobs",
+		id: "list-jobs", method: http.MethodGet, path: jobsPath, scope: web.ScopeJobsRead, tag: "jobs",
 		summary: "List jobs", more: "All jobs of the project, whichever API they came through.", errors: []job.Code{job.Invalid},
 	}, n.list)
 	register(n, operation{
-		id: "get-job", method: http.MethodGet, path: jobsPath + "/{id}", scope: scopeJobsRead, tag: "jobs",
+		id: "get-job", method: http.MethodGet, path: jobsPath + "/{id}", scope: web.ScopeJobsRead, tag: "jobs",
 		summary: "Look at a job", errors: []job.Code{job.Invalid, job.NotFound},
 	}, n.get)
 	register(n, operation{
-		id: "cancel-job", method: http.MethodPost, path: jobsPath + "/{id}/cancel", scope: scopeJobsWrite, tag: "jobs",
+		id: "cancel-job", method: http.MethodPost, path: jobsPath + "/{id}/cancel", scope: web.ScopeJobsWrite, tag: "jobs",
 		summary: "Cancel a job", more: "A queued job is cancelled at once. A running one stops within seconds; until then the answer has cancel_asked. It costs nothing.",
 		errors: []job.Code{job.NotFound, job.Conflict},
 	}, n.cancel)
 	register(n, operation{
-		id: "delete-job", method: http.MethodDelete, path: jobsPath + "/{id}", scope: scopeJobsWrite, tag: "jobs", status: http.StatusNoContent,
+		id: "delete-job", method: http.MethodDelete, path: jobsPath + "/{id}", scope: web.ScopeJobsWrite, tag: "jobs", status: http.StatusNoContent,
 		summary: "Delete a finished job and its files", errors: []job.Code{job.NotFound, job.Conflict},
 	}, n.remove)
 }

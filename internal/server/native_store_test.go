@@ -19,6 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/store/storetest"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Webhooks, usage and administration are tested on a real database.
@@ -365,14 +366,14 @@ func TestNativeFiles(t *testing.T) {
 // us is ours.
 func TestFormError(t *testing.T) {
 	for _, theirs := range []error{io.ErrUnexpectedEOF, textproto.ProtocolError("malformed MIME header line: x"), errors.New("quotedprintable: invalid unescaped byte"), os.ErrDeadlineExceeded} {
-		if err := formError(theirs); job.CodeOf(err) != job.Invalid || !errors.Is(err, theirs) {
+		if err := web.FormError(theirs); job.CodeOf(err) != job.Invalid || !errors.Is(err, theirs) {
 			t.Errorf("%v", err)
 		}
 	}
-	if err := formError(fmt.Errorf("put aside: %w", &fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("I/O error")})); job.CodeOf(err) != job.CodeOf(storageError(errors.New("x"))) || job.CodeOf(err) == job.Invalid {
+	if err := web.FormError(fmt.Errorf("put aside: %w", &fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("I/O error")})); job.CodeOf(err) != job.CodeOf(storageError(errors.New("x"))) || job.CodeOf(err) == job.Invalid {
 		t.Errorf("%v", err)
 	}
-	if err := formError(job.Errorf(job.Unavailable, "", "full")); job.CodeOf(err) != job.Unavailable {
+	if err := web.FormError(job.Errorf(job.Unavailable, "", "full")); job.CodeOf(err) != job.Unavailable {
 		t.Errorf("%v", err)
 	}
 }

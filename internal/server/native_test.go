@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // testNative is the native API on a fake, without what needs a database.
@@ -311,23 +312,23 @@ func TestNativeScopes(t *testing.T) {
 	f := newFake()
 	n := testNative(f)
 	s := f.serve(t, n)
-	for _, rt := range n.routes() {
-		if !slices.Contains(auth.Scopes(), rt.scope) {
-			t.Errorf("%s asks for the scope %q", rt.pattern, rt.scope)
+	for _, rt := range n.Routes() {
+		if !slices.Contains(auth.Scopes(), rt.Scope) {
+			t.Errorf("%s asks for the scope %q", rt.Pattern, rt.Scope)
 		}
-		method, path, _ := strings.Cut(rt.pattern, " ")
+		method, path, _ := strings.Cut(rt.Pattern, " ")
 		path = strings.NewReplacer("{id}", "x", "{key}", "y").Replace(path)
-		if rt.scope != scopeJobsRead {
+		if rt.Scope != web.ScopeJobsRead {
 			if resp, got, raw := ask(t, s, keyRead, method, path, "", ""); resp.StatusCode != 403 || got["code"] != "forbidden" {
-				t.Errorf("%s: %d %s", rt.pattern, resp.StatusCode, raw)
+				t.Errorf("%s: %d %s", rt.Pattern, resp.StatusCode, raw)
 			}
 		}
 		resp, got, raw := ask(t, s, "kn-none", method, path, "", "")
 		if resp.StatusCode != 401 || got["code"] != "unauthorized" || resp.Header.Get("Www-Authenticate") == "" {
-			t.Errorf("%s: %d %s", rt.pattern, resp.StatusCode, raw)
+			t.Errorf("%s: %d %s", rt.Pattern, resp.StatusCode, raw)
 		}
-		if strings.HasPrefix(path, "/v1/admin/") != (rt.scope == scopeAdmin) {
-			t.Errorf("%s has the scope %s", rt.pattern, rt.scope)
+		if strings.HasPrefix(path, "/v1/admin/") != (rt.Scope == web.ScopeAdmin) {
+			t.Errorf("%s has the scope %s", rt.Pattern, rt.Scope)
 		}
 	}
 }
@@ -416,9 +417,9 @@ func FuzzNativeJob(f *testing.F) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/v1/jobs", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", jsonType)
-		for _, rt := range n.routes() {
-			if rt.pattern == "POST /v1/jobs" {
-				rt.handle(w, r, fakeKeys[keyOne])
+		for _, rt := range n.Routes() {
+			if rt.Pattern == "POST /v1/jobs" {
+				rt.Handle(w, r, fakeKeys[keyOne])
 			}
 		}
 		if w.Code != http.StatusAccepted {

@@ -13,6 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Reports says what was used: *meter.Meter and *store.DB have it between them.
@@ -93,7 +94,7 @@ type totalsOut struct {
 
 func (n *native) addUsage() {
 	register(n, operation{
-		id: "get-account", method: http.MethodGet, path: "/v1/account", scope: scopeUsage, tag: "usage", summary: "See what the project may still spend",
+		id: "get-account", method: http.MethodGet, path: "/v1/account", scope: web.ScopeUsage, tag: "usage", summary: "See what the project may still spend",
 	}, func(ctx context.Context, _ *struct{}) (*accountOut, error) {
 		who := principal(ctx)
 		u, err := n.Backend.Usage(ctx, who)
@@ -108,7 +109,7 @@ func (n *native) addUsage() {
 		return out, err
 	})
 	export := operation{
-		id: "export-usage", method: http.MethodGet, path: "/v1/usage", scope: scopeUsage, tag: "usage", errors: []job.Code{job.Invalid},
+		id: "export-usage", method: http.MethodGet, path: "/v1/usage", scope: web.ScopeUsage, tag: "usage", errors: []job.Code{job.Invalid},
 		summary: "Export usage, a line for each job", more: "Amounts are dollars, exact to the millionth. Jobs that failed, were refused or cancelled are there and were charged nothing.",
 	}.of()
 	export.Responses = map[string]*huma.Response{"200": {
@@ -126,7 +127,7 @@ func (n *native) addUsage() {
 		}}, nil
 	})
 	register(n, operation{
-		id: "sum-usage", method: http.MethodGet, path: "/v1/usage/totals", scope: scopeUsage, tag: "usage", errors: []job.Code{job.Invalid},
+		id: "sum-usage", method: http.MethodGet, path: "/v1/usage/totals", scope: web.ScopeUsage, tag: "usage", errors: []job.Code{job.Invalid},
 		summary: "Sum up usage by model and outcome",
 	}, func(ctx context.Context, in *totalsIn) (*totalsOut, error) {
 		list, err := n.Reports.UsageTotals(ctx, in.filter(principal(ctx).Project.ID))
@@ -152,13 +153,13 @@ func (n *native) export(w http.ResponseWriter, r *http.Request, format meter.For
 	err := n.Reports.Export(r.Context(), out, format, f)
 	switch {
 	case err != nil && sent.n == 0:
-		n.fail(w, r, err)
+		n.Fail(w, r, err)
 		return
 	case err == nil:
 		err = out.Flush()
 	}
 	if err != nil {
-		_ = toldIn(r.Context(), err) // for the log
+		_ = web.ReportIn(r.Context(), err) // for the log
 		panic(http.ErrAbortHandler)
 	}
 }

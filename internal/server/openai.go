@@ -12,6 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // openAI is OpenAI's Videos API, as its SDKs speak it (openai-go v3,
@@ -20,7 +21,7 @@ import (
 type openAI struct{ b Backend }
 
 // newOpenAI is the API on a backend.
-func newOpenAI(b Backend) api { return &openAI{b} }
+func newOpenAI(b Backend) web.API { return &openAI{b} }
 
 // Bounds of GET /v1/videos.
 const (
@@ -43,21 +44,21 @@ func isVideoPart(path string) bool {
 	return strings.HasSuffix(path, "/content") || strings.HasPrefix(path, "/v1/videos/characters/")
 }
 
-func (a *openAI) routes() []route {
-	return []route{
-		{"POST /v1/videos", scopeJobsWrite, a.answer(a.create)},
-		{"GET /v1/videos", scopeJobsRead, a.answer(a.list, "after", "limit", "order")},
-		{"GET /v1/videos/{id}", scopeJobsRead, a.answer(a.get)},
-		{"DELETE /v1/videos/{id}", scopeJobsWrite, a.answer(a.remove)},
-		{videoPart, scopeJobsRead, a.part},
-		{"POST /v1/videos/{id}/remix", scopeJobsWrite, a.answer(a.remix)},
-		{"POST /v1/videos/extensions", scopeJobsWrite, a.answer(a.extend)},
-		{"POST /v1/videos/edits", scopeJobsWrite, a.answer(a.edit)},
-		{"POST /v1/videos/characters", scopeJobsWrite, a.answer(a.newCharacter)},
+func (a *openAI) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /v1/videos", Scope: web.ScopeJobsWrite, Handle: a.answer(a.create), Summary: "Submit a video"},
+		{Pattern: "GET /v1/videos", Scope: web.ScopeJobsRead, Handle: a.answer(a.list, "after", "limit", "order"), Summary: "List videos"},
+		{Pattern: "GET /v1/videos/{id}", Scope: web.ScopeJobsRead, Handle: a.answer(a.get), Summary: "Look at a video"},
+		{Pattern: "DELETE /v1/videos/{id}", Scope: web.ScopeJobsWrite, Handle: a.answer(a.remove), Summary: "Cancel a video if it is not finished, and delete it"},
+		{Pattern: videoPart, Scope: web.ScopeJobsRead, Handle: a.part, Summary: "Download a video: part is content", Only: isVideoPart},
+		{Pattern: "POST /v1/videos/{id}/remix", Scope: web.ScopeJobsWrite, Handle: a.answer(a.remix), Summary: "Make a video again from another prompt"},
+		{Pattern: "POST /v1/videos/extensions", Scope: web.ScopeJobsWrite, Handle: a.answer(a.extend), Summary: "Go on from the end of a video"},
+		{Pattern: "POST /v1/videos/edits", Scope: web.ScopeJobsWrite, Handle: a.answer(a.edit), Summary: "Refused: no model here edits videos"},
+		{Pattern: "POST /v1/videos/characters", Scope: web.ScopeJobsWrite, Handle: a.answer(a.newCharacter), Summary: "Refused: no model here knows characters"},
 		// Any parameters: clients of all kinds look at models to see whether there
 		// is a server, and no parameter would make the list another one.
-		{"GET /v1/models", scopeAny, a.answer(a.models, anyParameter)},
-		{"GET /v1/models/{model...}", scopeAny, a.answer(a.model, anyParameter)},
+		{Pattern: "GET /v1/models", Scope: web.ScopeAny, Handle: a.answer(a.models, anyParameter), Summary: "List the models"},
+		{Pattern: "GET /v1/models/{model...}", Scope: web.ScopeAny, Handle: a.answer(a.model, anyParameter), Summary: "Look at a model"},
 	}
 }
 
@@ -67,7 +68,7 @@ const anyParameter = "*"
 // onlyParameters refuses parameters of a URL that are not known, and those that
 // are there twice: what they ask for would be dropped in silence.
 func onlyParameters(r *http.Request, known ...string) error {
-	q, err := parametersOf(r)
+	q, err := web.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -75,9 +76,9 @@ func onlyParameters(r *http.Request, known ...string) error {
 		switch {
 		case slices.Contains(known, anyParameter):
 		case !slices.Contains(known, name):
-			return unknownField(name)
+			return web.UnknownField(name)
 		case len(list) > 1:
-			return repeated(name, len(list))
+			return web.Repeated(name, len(list))
 		}
 	}
 	return nil
@@ -93,7 +94,7 @@ func (a *openAI) answer(f func(http.ResponseWriter, *http.Request, auth.Principa
 			v, err = f(w, r, who)
 		}
 		if err != nil {
-			a.fail(w, r, err)
+			a.Fail(w, r, err)
 			return
 		}
 		oaWrite(w, http.StatusOK, v)
@@ -164,7 +165,7 @@ func videoOf(j *job.Job) video {
 		v.RemixedFrom = &id
 	}
 	if e := whyNot(j); e != nil {
-		v.Error = &videoError{Code: oaCodeOf(e).code, Message: e.Message}
+		v.Error = &videoError{Code: web.OpenAICodeOf(e).Code, Message: e.Message}
 	}
 	return v
 }
@@ -421,4 +422,18 @@ func (a *openAI) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal)
 		return nil, err
 	}
 	return modelOf(o), nil
+}
+
+// Fail answers in OpenAI's form, with the headers that its SDKs obey.
+func (a *openAI) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, body := web.OpenAIFailed(w, web.Report(r, err), err)
+	oaWrite(w, status, body)
+}
+
+// Missing are the paths of OpenAI's API that are not here.
+func (a *openAI) Missing() []string {
+	return []string{
+		"/v1/assistants", "/v1/audio", "/v1/batches", "/v1/completions", "/v1/containers", "/v1/conversations", "/v1/embeddings", "/v1/evals",
+		"/v1/fine_tuning", "/v1/images", "/v1/moderations", "/v1/realtime", "/v1/responses", "/v1/threads", "/v1/vector_stores",
+	}
 }

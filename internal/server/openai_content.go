@@ -7,6 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // oaVariants are the files of a video that can be downloaded.
@@ -16,11 +17,11 @@ var oaVariants = map[string]job.Role{"": job.RoleVideo, "video": job.RoleVideo, 
 func (a *openAI) part(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	id, part := r.PathValue("id"), r.PathValue("part")
 	if id == "characters" {
-		a.fail(w, r, job.Errorf(job.NotFound, "", "there is no character %.60q: this server's models know none", part))
+		a.Fail(w, r, job.Errorf(job.NotFound, "", "there is no character %.60q: this server's models know none", part))
 		return
 	}
 	if err := a.content(w, r, who, id); err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 	}
 }
 
@@ -41,7 +42,7 @@ func (a *openAI) content(w http.ResponseWriter, r *http.Request, who auth.Princi
 	}
 	switch {
 	case !j.State.Final():
-		return &oaError{job.Errorf(job.Conflict, "", "the video is not ready yet: it is %s, and %d per cent done", statuses[j.State], videoOf(&j).Progress), "video_not_ready"}
+		return web.NewOpenAIError("video_not_ready", job.Errorf(job.Conflict, "", "the video is not ready yet: it is %s, and %d per cent done", statuses[j.State], videoOf(&j).Progress))
 	case j.State != job.Succeeded:
 		return job.Errorf(job.NotFound, "", "there is no video to download: %s", whyNot(&j).Message)
 	}

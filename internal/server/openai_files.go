@@ -11,6 +11,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // sharedFiles is /v1/files, the one path that OpenAI's clients and some of
@@ -19,16 +20,16 @@ import (
 // either sees what happened.
 type sharedFiles struct{ v1 minimaxV1 }
 
-func newSharedFiles(b Backend) api { return &sharedFiles{minimaxV1{b: b}} }
+func newSharedFiles(b Backend) web.API { return &sharedFiles{minimaxV1{b: b}} }
 
-func (a *sharedFiles) routes() []route {
-	return []route{
-		{"POST /v1/files", scopeFiles, a.answer(a.upload)},
-		{"GET /v1/files", scopeFiles, a.answer(a.list)},
-		{"GET /v1/files/{file_id}", scopeFiles, a.answer(a.retrieve)},
-		{"GET /v1/files/{file_id}/content", scopeFiles, a.content},
-		{"DELETE /v1/files/{file_id}", scopeFiles, a.answer(a.remove)},
-		{"DELETE /v1/files", scopeFiles, a.answer(a.remove)}, // MiniMax's clients: the id is a parameter, or in the body
+func (a *sharedFiles) Routes() []web.Route {
+	return []web.Route{
+		{Pattern: "POST /v1/files", Scope: web.ScopeFiles, Handle: a.answer(a.upload), Summary: "Upload a file"},
+		{Pattern: "GET /v1/files", Scope: web.ScopeFiles, Handle: a.answer(a.list), Summary: "List files"},
+		{Pattern: "GET /v1/files/{file_id}", Scope: web.ScopeFiles, Handle: a.answer(a.retrieve), Summary: "Look at a file, and get a link to it"},
+		{Pattern: "GET /v1/files/{file_id}/content", Scope: web.ScopeFiles, Handle: a.content, Summary: "Download a file"},
+		{Pattern: "DELETE /v1/files/{file_id}", Scope: web.ScopeFiles, Handle: a.answer(a.remove), Summary: "Delete a file"},
+		{Pattern: "DELETE /v1/files", Scope: web.ScopeFiles, Handle: a.answer(a.remove), Summary: "Delete a file"}, // MiniMax's clients: the id is a parameter, or in the body
 	}
 }
 
@@ -107,7 +108,7 @@ func (a *sharedFiles) answer(f func(*http.Request, auth.Principal) (any, error))
 	return func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		v, err := f(r, who)
 		if err != nil {
-			a.fail(w, r, err)
+			a.Fail(w, r, err)
 			return
 		}
 		traced(w, r)
@@ -115,7 +116,7 @@ func (a *sharedFiles) answer(f func(*http.Request, auth.Principal) (any, error))
 	}
 }
 
-func (a *sharedFiles) fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
+func (a *sharedFiles) Fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
 func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
 	v, file, err := sharedUploadForm.readUpload(r)
@@ -181,10 +182,10 @@ func (a *sharedFiles) retrieve(r *http.Request, who auth.Principal) (any, error)
 func (a *sharedFiles) content(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	f, err := a.asked(r, who)
 	if err == nil {
-		err = serveBlob(w, r, a.v1.b, f.Key, f.Name)
+		err = web.ServeBlob(w, r, a.v1.b, f.Key, f.Name)
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 	}
 }
 
@@ -214,8 +215,25 @@ func parseFileID(s string) (int64, bool) {
 func (f mmForm) onlyKnown(q url.Values) error {
 	for name := range q {
 		if name != "GroupId" && !slices.ContainsFunc(f, func(field mmField) bool { return field.name == name }) {
-			return unknownField(name)
+			return web.UnknownField(name)
 		}
 	}
 	return nil
 }
+
+// bothFailure is an error in OpenAI's form with MiniMax's beside it.
+type bothFailure struct {
+	web.OpenAIFailure
+	Base baseResp `json:"base_resp"`
+}
+
+// failBoth answers clients of either API: with OpenAI's HTTP status, headers and
+// error, and with MiniMax's base_resp.
+func failBoth(w http.ResponseWriter, r *http.Request, err error) {
+	e := web.Report(r, err)
+	status, body := web.OpenAIFailed(w, e, err)
+	traced(w, r)
+	mmWrite(w, status, bothFailure{body, baseResp{codeFor(r, e).number, mmMessage(e)}})
+}
+
+func (a *sharedFiles) Missing() []string { return nil }

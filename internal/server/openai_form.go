@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of a form. What is larger in a multipart body is kept in a temporary
@@ -125,7 +126,7 @@ func readForm(r *http.Request, fields []oaField) (*oaForm, error) {
 }
 
 func readMultipart(r *http.Request) (*oaForm, error) {
-	form, err := parseForm(r, oaFormMemory)
+	form, err := web.ParseForm(r, oaFormMemory)
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +134,14 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 	for name, list := range form.Value {
 		if len(list) != 1 {
 			f.close()
-			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there %d times", len(list))
+			return nil, job.Errorf(job.Invalid, web.FieldName(name), "the field is there %d times", len(list))
 		}
 		f.values[name] = list[0]
 	}
 	for name, list := range form.File {
 		if _, twice := f.values[name]; len(list) != 1 || twice {
 			f.close()
-			return nil, job.Errorf(job.Invalid, oaName(name), "the field is there more than once")
+			return nil, job.Errorf(job.Invalid, web.FieldName(name), "the field is there more than once")
 		}
 		f.files[name] = list[0]
 	}
@@ -152,12 +153,12 @@ func readMultipart(r *http.Request) (*oaForm, error) {
 func readJSON(body io.Reader) (*oaForm, error) {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || isTold(err) {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || web.IsReported(err) {
 			return nil, err
 		}
 		return nil, &job.Error{Code: job.Invalid, Message: "the body ended early", Err: err}
 	}
-	if data, err = checkJSON(data); err != nil {
+	if data, err = web.CheckJSON(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -185,7 +186,7 @@ func readJSON(body io.Reader) (*oaForm, error) {
 			}
 			s, ok := oaText(v)
 			if !ok {
-				return nil, job.Errorf(job.Invalid, oaName(full), "the field must be a string, a number or an object of them")
+				return nil, job.Errorf(job.Invalid, web.FieldName(full), "the field must be a string, a number or an object of them")
 			}
 			if v == nil {
 				f.empty[full] = true
@@ -212,13 +213,6 @@ func oaText(v any) (string, bool) {
 	return "", false
 }
 
-// oaName is a field's name for a message: dots for brackets, and not longer
-// than is sensible.
-func oaName(name string) string {
-	name = strings.ReplaceAll(strings.ReplaceAll(name, "[", "."), "]", "")
-	return fmt.Sprintf("%.60s", strings.ToValidUTF8(name, "?"))
-}
-
 // check holds a form to the fields of its endpoint.
 func (f *oaForm) check(fields []oaField) error {
 	if n := len(f.values) + len(f.files); n > oaMaxFields {
@@ -235,30 +229,25 @@ func (f *oaForm) check(fields []oaField) error {
 			f.values[name+"[id]"] = f.values[name] // "video": "video_…", as some clients write it
 			delete(f.values, name)
 		case !ok:
-			return unknownField(name)
+			return web.UnknownField(name)
 		case field.refuse != "":
-			return job.Errorf(job.Unsupported, oaName(name), "%s: %s", oaName(name), field.refuse)
+			return job.Errorf(job.Unsupported, web.FieldName(name), "%s: %s", web.FieldName(name), field.refuse)
 		case field.file && f.values[name] != "":
-			return job.Errorf(job.Invalid, oaName(name), "%s must be a file part or an object", oaName(name))
+			return job.Errorf(job.Invalid, web.FieldName(name), "%s must be a file part or an object", web.FieldName(name))
 		}
 	}
 	for name := range f.files {
 		field, ok := known[name]
 		switch {
 		case !ok:
-			return unknownField(name)
+			return web.UnknownField(name)
 		case !field.file:
-			return job.Errorf(job.Invalid, oaName(name), "%s must be text, not a file", oaName(name))
+			return job.Errorf(job.Invalid, web.FieldName(name), "%s must be text, not a file", web.FieldName(name))
 		case field.refuse != "":
-			return job.Errorf(job.Unsupported, oaName(name), "%s: %s", oaName(name), field.refuse)
+			return job.Errorf(job.Unsupported, web.FieldName(name), "%s: %s", web.FieldName(name), field.refuse)
 		}
 	}
 	return nil
-}
-
-func unknownField(name string) error {
-	name = oaName(name)
-	return &oaError{job.Errorf(job.Invalid, name, "there is no parameter %q here", name), "unknown_parameter"}
 }
 
 // sum is the request in a form that does not change when it is sent again: a

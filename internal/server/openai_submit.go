@@ -11,6 +11,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Defaults of OpenAI's API.
@@ -65,7 +66,7 @@ func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if err != nil {
 		return nil, err
 	}
-	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: idempotencyKey(r), Path: r.URL.Path, Body: body})
+	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (f *oaForm) prompt() (string, error) {
 }
 
 func missing(name, hint string) error {
-	return &oaError{job.Errorf(job.Invalid, name, "the parameter %q is missing: %s", name, hint), "missing_required_parameter"}
+	return web.NewOpenAIError("missing_required_parameter", job.Errorf(job.Invalid, name, "the parameter %q is missing: %s", name, hint))
 }
 
 var secondsForm = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3})?$`)
@@ -159,7 +160,7 @@ func (f *oaForm) extras(spec *job.Spec) error {
 		if s == "" {
 			continue
 		}
-		if whole, ok := wholeNumber([]byte(s)); ok {
+		if whole, ok := web.WholeNumber([]byte(s)); ok {
 			s = whole // a form's 1.0; that of JSON was made whole before
 		}
 		n, err := strconv.ParseUint(s, 10, 64)
@@ -337,5 +338,5 @@ func refused(r *http.Request, fields []oaField, param, why string) (any, error) 
 		return nil, err
 	}
 	f.close()
-	return nil, &oaError{job.Errorf(job.Unsupported, param, "%s", why), "unsupported_operation"}
+	return nil, web.NewOpenAIError("unsupported_operation", job.Errorf(job.Unsupported, param, "%s", why))
 }

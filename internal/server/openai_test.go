@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // ask sends a request and decodes the answer.
@@ -306,27 +307,27 @@ func TestPollAfter(t *testing.T) {
 // line does.
 func TestOpenAICodes(t *testing.T) {
 	for _, code := range allCodes(t) {
-		c, ok := oaCodes[code]
-		if !ok || c.status < 400 || c.kind == "" || c.code == "" {
+		c, ok := web.OpenAICodes[code]
+		if !ok || c.Status < 400 || c.Kind == "" || c.Code == "" {
 			t.Errorf("%s has no line: %+v", code, c)
 			continue
 		}
 		w := httptest.NewRecorder()
-		(&openAI{}).fail(w, httptest.NewRequest("GET", "/", nil), &job.Error{Code: code, Message: "m", Param: "p", RetryAfter: 1500 * time.Millisecond})
-		var got oaFailure
+		(&openAI{}).Fail(w, httptest.NewRequest("GET", "/", nil), &job.Error{Code: code, Message: "m", Param: "p", RetryAfter: 1500 * time.Millisecond})
+		var got web.OpenAIFailure
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}
-		if w.Code != c.status || got.Error.Type != c.kind || got.Error.Code != c.code || *got.Error.Param != "p" || got.Error.Message != "m" {
+		if w.Code != c.Status || got.Error.Type != c.Kind || got.Error.Code != c.Code || *got.Error.Param != "p" || got.Error.Message != "m" {
 			t.Errorf("%s: %d %s", code, w.Code, w.Body)
 		}
-		again := c.again || code == job.Conflict // which says when only where it helps
+		again := c.Retry || code == job.Conflict // which says when only where it helps
 		if h := w.Header(); (h.Get("Retry-After") == "2") != again || (h.Get("Retry-After-Ms") == "1500") != again || (h.Get("X-Should-Retry") == "true") != again {
 			t.Errorf("%s: headers %v", code, h)
 		}
 	}
 	w := httptest.NewRecorder()
-	(&openAI{}).fail(w, httptest.NewRequest("GET", "/", nil), io.ErrUnexpectedEOF)
+	(&openAI{}).Fail(w, httptest.NewRequest("GET", "/", nil), io.ErrUnexpectedEOF)
 	if w.Code != 500 || strings.Contains(w.Body.String(), "EOF") {
 		t.Errorf("a defect of ours: %d %s", w.Code, w.Body)
 	}
@@ -436,9 +437,9 @@ func TestOpenAIContractPage(t *testing.T) {
 			t.Errorf("the page tells of %q, which the code has not", key)
 		}
 	}
-	for code, c := range oaCodes {
-		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(string(code)) + ` \| (\d+) \| ` + "`" + c.kind + "` \\| `" + c.code + "` \\| (yes|no) \\|$").FindStringSubmatch(section)
-		if row == nil || row[1] != itoa(c.status) || (row[2] == "yes") != c.again {
+	for code, c := range web.OpenAICodes {
+		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(string(code)) + ` \| (\d+) \| ` + "`" + c.Kind + "` \\| `" + c.Code + "` \\| (yes|no) \\|$").FindStringSubmatch(section)
+		if row == nil || row[1] != itoa(c.Status) || (row[2] == "yes") != c.Retry {
 			t.Errorf("the page has no right row of the error %s: %+v, %v", code, c, row)
 		}
 	}

@@ -10,15 +10,14 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 //go:generate go test -run TestOpenAPIIsCommitted -update .
 
-// Paths of the description.
-const (
-	openAPIPath = "/openapi"
-	docsPath    = "/docs"
-)
+// openAPIPath begins the paths of the description.
+const openAPIPath = "/openapi"
 
 // compatibilityPage is where the APIs of others are described field by field.
 const compatibilityPage = "docs/api-compatibility.md"
@@ -29,12 +28,12 @@ func describe() huma.Config {
 		return strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "Native")
 	})
 	json := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(body []byte, v any) error {
-		body, err := checkJSON(body)
+		body, err := web.CheckJSON(body)
 		if err != nil {
 			return err
 		}
 		if err := huma.DefaultJSONFormat.Unmarshal(body, v); err != nil {
-			return plainJSON(err)
+			return web.PlainJSON(err)
 		}
 		return nil
 	}}
@@ -70,60 +69,18 @@ func describe() huma.Config {
 	}
 }
 
-// summaries say what the endpoints of the other APIs do.
-var summaries = map[string]string{
-	"POST /v1/videos":            "Submit a video",
-	"GET /v1/videos":             "List videos",
-	"GET /v1/videos/{id}":        "Look at a video",
-	"DELETE /v1/videos/{id}":     "Cancel a video if it is not finished, and delete it",
-	"GET /v1/videos/{id}/{part}": "Download a video: part is content",
-	"POST /v1/videos/{id}/remix": "Make a video again from another prompt",
-	"POST /v1/videos/extensions": "Go on from the end of a video",
-	"POST /v1/videos/edits":      "Refused: no model here edits videos",
-	"POST /v1/videos/characters": "Refused: no model here knows characters",
-	"GET /v1/models":             "List the models",
-	"GET /v1/models/{model...}":  "Look at a model",
-
-	"POST /v1/video_generation":                "Submit a video (V1)",
-	"GET /v1/query/video_generation":           "Look at a video task (V1)",
-	"POST /v2/video_generation":                "Submit a video (V2)",
-	"GET /v2/query/video_generation":           "List video tasks (V2)",
-	"GET /v2/query/video_generation/{task_id}": "Look at a video task (V2)",
-	"DELETE /v2/video_generation/{task_id}":    "Cancel a task that waits, or delete one that is over (V2)",
-	"POST /v2/h3_context_ir":                   "Have a prompt worked out (V2)",
-	"POST /v2/video_regeneration":              "Make a video again, enlarged to 2K (V2)",
-	"POST /v1/image_generation":                "Make images, and wait for them",
-	"POST /v1/t2a_v2":                          "Speak a text",
-	"POST /v1/get_voice":                       "List the voices",
-	"POST /v1/text/chatcompletion_v2":          "Chat, by the upstream that is configured",
-	"POST /v1/chat/completions":                "Chat, in OpenAI's form",
-	"GET /v1/token_plan/remains":               "See what is left of the plan",
-	"POST /v1/files/upload":                    "Upload a file",
-	"GET /v1/files/list":                       "List files",
-	"GET /v1/files/retrieve":                   "Look at a file, and get a link to it",
-	"GET /v1/files/retrieve_content":           "Download a file",
-	"POST /v1/files/delete":                    "Delete a file",
-	"POST /v1/files":                           "Upload a file",
-	"GET /v1/files":                            "List files",
-	"GET /v1/files/{file_id}":                  "Look at a file, and get a link to it",
-	"GET /v1/files/{file_id}/content":          "Download a file",
-	"DELETE /v1/files":                         "Delete a file",
-	"DELETE /v1/files/{file_id}":               "Delete a file",
-}
-
 // describeOthers adds the endpoints of the other APIs in short: their fields
 // are theirs, and docs/api-compatibility.md has them.
 func describeOthers(o *huma.OpenAPI) {
-	add := func(tag string, a api) {
-		for _, rt := range a.routes() {
-			method, path, _ := strings.Cut(rt.pattern, " ")
-			summary := summaries[rt.pattern]
+	add := func(tag string, a web.API) {
+		for _, rt := range a.Routes() {
+			method, path, _ := strings.Cut(rt.Pattern, " ")
 			path = strings.ReplaceAll(path, "...}", "}")
 			op := &huma.Operation{
 				OperationID: tag + strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-").Replace(path) + "-" + strings.ToLower(method),
-				Method:      method, Path: path, Tags: []string{tag}, Summary: summary,
+				Method:      method, Path: path, Tags: []string{tag}, Summary: rt.Summary,
 				Security:    []map[string][]string{{"bearer": {}}, {"key": {}}},
-				Extensions:  map[string]any{scopeExtension: rt.scope},
+				Extensions:  map[string]any{scopeExtension: rt.Scope},
 				Description: "Its fields and errors are those of the API that it stands in for: see " + compatibilityPage + ".",
 				Responses:   map[string]*huma.Response{"200": {Description: "As that API answers."}, "default": {Description: "An error in that API's form."}},
 			}
@@ -182,7 +139,7 @@ func (n *native) pages() ([]page, error) {
 	return []page{
 		{"GET " + openAPIPath + ".json", constant("application/json", text, "")},
 		{"GET " + openAPIPath + ".yaml", constant("application/yaml", yaml, "")},
-		{"GET " + docsPath, constant("text/html; charset=utf-8", html, policy)},
+		{"GET " + web.DocsPath, constant("text/html; charset=utf-8", html, policy)},
 	}, nil
 }
 

@@ -71,11 +71,11 @@ func TestOpenAPIDescribesAll(t *testing.T) {
 			ids[op.OperationID] = true
 		}
 	}
-	for _, rt := range n.routes() {
-		method, path, _ := strings.Cut(rt.pattern, " ")
+	for _, rt := range n.Routes() {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
 		op, ok := d.Paths[path][strings.ToLower(method)]
-		if !ok || op.Scope != rt.scope || op.Responses["401"].Content["application/problem+json"] == nil {
-			t.Errorf("%s: %+v", rt.pattern, op)
+		if !ok || op.Scope != rt.Scope || op.Responses["401"].Content["application/problem+json"] == nil {
+			t.Errorf("%s: %+v", rt.Pattern, op)
 		}
 	}
 	for _, m := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
@@ -105,10 +105,10 @@ func TestDocsPage(t *testing.T) {
 		got[p.pattern] = w
 	}
 	html := got["GET /docs"].Body.String()
-	for _, rt := range n.routes() {
-		method, path, _ := strings.Cut(rt.pattern, " ")
+	for _, rt := range n.Routes() {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
 		if !strings.Contains(html, fmt.Sprintf(`<span class="method %s">%s</span><code>%s</code>`, method, method, path)) {
-			t.Errorf("%s is not on the page", rt.pattern)
+			t.Errorf("%s is not on the page", rt.Pattern)
 		}
 	}
 	for code := range problems {

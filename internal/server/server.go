@@ -24,6 +24,7 @@ import (
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/web"
 	"github.com/kinora-video/kinora/internal/webhook"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -59,10 +60,11 @@ type Server struct {
 	strangers strangers
 	looks     *rate.Limiter       // at keys of strangers
 	bodies    *semaphore.Weighted // bytes of bodies in memory
-	apis      []api
+	apis      []web.API
 	native    *native
 	sponsors  *sponsors
-	door      *door
+	door      *web.Router
+	front     *web.Front
 	handler   http.Handler
 	runner    *worker.Runner
 	sender    *webhook.Sender
@@ -129,7 +131,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.door, err = s.routes(); err != nil {
 		return nil, err
 	}
-	s.handler = s.outer(s.otherOrigins(s.door))
+	s.front = &web.Front{
+		Proxies: web.Proxies{Trusted: s.cfg.TrustedProxies, Base: s.cfg.public()}, MaxBody: s.cfg.Limits.Body, Log: s.log, Count: s.metrics.answered,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { s.door.APIFor(r.URL.Path).Fail(w, r, err) },
+	}
+	s.handler = s.front.Wrap(web.AllowOrigins(s.cfg.CORSOrigins, s.door))
 	return s, nil
 }
 
@@ -243,19 +249,19 @@ func wordsOf(path string) (words []string, err error) {
 
 // routes is the table of all paths. A process that only runs jobs has those by
 // which it is watched, and no other.
-func (s *Server) routes() (*door, error) {
+func (s *Server) routes() (*web.Router, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	if s.cfg.Role == RoleWorker {
-		d := newDoor(mux, s.apis)
-		d.only = "this process runs jobs, and requests are answered by one of role api or all"
+		d := web.NewRouter(mux, s.apis)
+		d.Purpose = "this process runs jobs, and requests are answered by one of role api or all"
 		return d, nil
 	}
 	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			mux.Handle(rt.pattern, s.guard(a, rt))
+		for _, rt := range a.Routes() {
+			mux.Handle(rt.Pattern, s.guard(a, rt))
 		}
 	}
 	pages, err := s.native.pages()
@@ -267,8 +273,8 @@ func (s *Server) routes() (*door, error) {
 	}
 	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
-	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
-	return newDoor(mux, s.apis), nil
+	mux.Handle("GET /{$}", http.RedirectHandler(web.DocsPath, http.StatusFound))
+	return web.NewRouter(mux, s.apis), nil
 }
 
 // readyTime is the most that /readyz takes.

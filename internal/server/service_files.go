@@ -19,6 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of what customers send.
@@ -268,7 +269,7 @@ func (s *service) link(ctx context.Context, key, name string, good time.Duration
 		s.log.Error("signing a link", "key", key, "error", err)
 		return ""
 	}
-	base := infoOf(ctx).base
+	base := web.InfoOf(ctx).Base
 	if base == "" { // a webhook is rendered outside any request
 		base = s.cfg.base()
 	}

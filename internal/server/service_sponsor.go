@@ -10,6 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // sponsorPath begins the links that count clicks.
@@ -45,7 +46,7 @@ func (s *sponsors) Show(ctx context.Context, _ auth.Principal, j job.Job) (Spons
 	if sp.Link != "" {
 		path := sponsorPath + url.PathEscape(sp.ID) + "/" + j.ID.String()
 		if l, err := s.signer.Link(http.MethodGet, path, "", time.Now().Add(sponsorLinkTime)); err == nil {
-			line.Link = infoOf(ctx).base + l
+			line.Link = web.InfoOf(ctx).Base + l
 		}
 	}
 	return line, true

@@ -20,6 +20,7 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of what upstreams answer.
@@ -63,7 +64,7 @@ func (s *service) ask(ctx context.Context, u *egress.Upstream, path string, body
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Request-Id", requestID(ctx))
+	req.Header.Set("X-Request-Id", web.RequestID(ctx))
 	resp, err := u.Do(ctx, req)
 	switch {
 	case errors.Is(err, egress.ErrTimeout):
@@ -114,7 +115,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 	words := ""
 	if err == nil && len(answer.Choices) > 0 {
 		words = strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
-		err = checkText("", "the chat model's answer", words)
+		err = web.CheckText("", "the chat model's answer", words)
 	}
 	if err != nil || words == "" {
 		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}

@@ -4,83 +4,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/web"
 )
 
-// Times of event streams (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// How often a stream of a job looks for what is no change of the job.
 const (
 	sseHeartbeat = 15 * time.Second // between comments, so that proxies keep an idle stream open
 	sseQueue     = 2 * time.Second  // between looks at the place in the queue
-	sseWrite     = 10 * time.Second // that a reader has to take an event
-	sseRetry     = 2 * time.Second  // after which a reader that lost the stream comes back
 )
 
 // maxPreview is the largest preview frame that is sent within an event, bytes.
 const maxPreview = 1 << 20
-
-// eventWriter writes server-sent events. It is for one goroutine.
-type eventWriter struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
-	// begun says that an event was sent, and with it when to come back.
-	begun bool
-}
-
-// startEvents begins a stream.
-func startEvents(w http.ResponseWriter) *eventWriter {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	w.WriteHeader(http.StatusOK)
-	rc := http.NewResponseController(w)
-	// The request was read: the server's limit on that would end the stream.
-	_ = rc.SetReadDeadline(time.Time{}) // what cannot be set was not set before
-	return &eventWriter{w: w, rc: rc}
-}
-
-// write sends a block of lines, and fails when the reader does not take it in
-// time.
-func (e *eventWriter) write(block []byte) error {
-	if err := e.rc.SetWriteDeadline(time.Now().Add(sseWrite)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	if _, err := e.w.Write(block); err != nil {
-		return err
-	}
-	return e.rc.Flush()
-}
-
-// send sends an event. JSON has no line ends, so data is one line. The first
-// event also says when to come back: in a block of its own that would be an
-// event without data to some readers, httpx-sse for one.
-func (e *eventWriter) send(name string, id int64, data any) error {
-	text, err := json.Marshal(data)
-	if err != nil {
-		return err
-	}
-	block := fmt.Appendf(nil, "event: %s\nid: %d\n", name, id)
-	if !e.begun {
-		block = fmt.Appendf(block, "retry: %d\n", sseRetry.Milliseconds())
-	}
-	e.begun = true
-	return e.write(fmt.Appendf(block, "data: %s\n\n", text))
-}
-
-// end lets the connection be used for further requests.
-func (e *eventWriter) end() {
-	_ = e.rc.SetWriteDeadline(time.Time{}) // what cannot be set was not set before
-}
 
 // Names of events.
 const (
@@ -138,7 +79,7 @@ func (l *latest) take() *job.Job {
 type stream struct {
 	n      *native
 	who    auth.Principal
-	out    *eventWriter
+	out    *web.Events
 	inline bool      // previews are sent within events
 	seen   int64     // the revision that the reader has
 	state  job.State // that it was told last
@@ -187,15 +128,15 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 			break
 		}
 		if ctx.Err() != nil && r.Context().Err() == nil {
-			return &job.Error{Code: job.Unavailable, Message: "the server is about to stop: follow the job again in a moment", RetryAfter: sseRetry}
+			return &job.Error{Code: job.Unavailable, Message: "the server is about to stop: follow the job again in a moment", RetryAfter: web.RetryTime}
 		}
 		return err
 	}
-	s := &stream{n: n, who: who, out: startEvents(w), inline: inline, seen: last, ahead: -1}
+	s := &stream{n: n, who: who, out: web.StartEvents(w), inline: inline, seen: last, ahead: -1}
 	if j.Revision <= last {
 		s.state = j.State // it may have changed since
 	}
-	defer s.out.end()
+	defer s.out.End()
 	if s.begin(ctx, &j) != nil || s.news(ctx, box.take()) != nil {
 		return nil // the reader has gone
 	}
@@ -206,14 +147,14 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 // begin lets the reader see that there is a stream, and says who sponsors the
 // wait.
 func (s *stream) begin(ctx context.Context, j *job.Job) error {
-	if err := s.out.rc.Flush(); err != nil {
+	if err := s.out.Flush(); err != nil {
 		return err
 	}
 	line := s.n.sponsor(ctx, s.who, j)
 	if line == nil {
 		return nil
 	}
-	return s.out.send(eventSponsor, s.seen, line)
+	return s.out.Send(eventSponsor, s.seen, line)
 }
 
 // run sends what comes until the job is final, the reader has gone or the job
@@ -232,13 +173,13 @@ func (s *stream) run(ctx context.Context, box *latest, ended <-chan error) (over
 		case <-queue.C:
 			err = s.moved(ctx)
 		case <-beat.C:
-			err = s.out.write([]byte(": still here\n\n"))
+			err = s.out.Write([]byte(": still here\n\n"))
 		case why := <-ended:
 			if err := s.news(ctx, box.take()); err != nil || why == nil || ctx.Err() != nil {
 				return true
 			}
-			e := toldIn(ctx, why)
-			_ = s.out.send(eventError, s.seen, nativeJobError{Code: e.Code, Message: e.Message}) // it ends either way
+			e := web.ReportIn(ctx, why)
+			_ = s.out.Send(eventError, s.seen, nativeJobError{Code: e.Code, Message: e.Message}) // it ends either way
 			return true
 		}
 		if err != nil {
@@ -300,7 +241,7 @@ func (s *stream) tell(ctx context.Context) error {
 		name = eventState
 	}
 	s.seen, s.state = j.Revision, j.State
-	return s.out.send(name, j.Revision, ev)
+	return s.out.Send(name, j.Revision, ev)
 }
 
 // preview is a frame as a data: URI, once; "" for none.
@@ -323,16 +264,4 @@ func (s *stream) preview(ctx context.Context, key string) string {
 	}
 	s.shot = shot
 	return shot
-}
-
-// lastEventID reads the header of a reader that comes back; 0 for none.
-func lastEventID(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
-		return 0, job.Errorf(job.Invalid, "Last-Event-ID", "Last-Event-ID is %.30q: it must be the id of an event", s)
-	}
-	return n, nil
 }

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"cmp"
@@ -9,18 +9,18 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// oaCode is how OpenAI's API says what kind of error it is.
-type oaCode struct {
-	status int
-	kind   string // error.type
-	code   string // error.code
+// OpenAICode is how OpenAI's API says what kind of error it is.
+type OpenAICode struct {
+	Status int
+	Kind   string // error.type
+	Code   string // error.code
 	// again says whether the SDKs should repeat the request, which they do on
 	// 408, 409, 429 and 5xx unless they are told.
-	again bool
+	Retry bool
 }
 
-// oaCodes has a line for each kind of error.
-var oaCodes = map[job.Code]oaCode{
+// OpenAICodes has a line for each kind of error.
+var OpenAICodes = map[job.Code]OpenAICode{
 	job.Invalid:      {http.StatusBadRequest, "invalid_request_error", "invalid_value", false},
 	job.Unsupported:  {http.StatusBadRequest, "invalid_request_error", "unsupported_value", false},
 	job.NotFound:     {http.StatusNotFound, "invalid_request_error", "not_found", false},
@@ -46,32 +46,35 @@ var oaCodes = map[job.Code]oaCode{
 	job.PastAttempts: {http.StatusInternalServerError, "server_error", "generation_failed", false},
 }
 
-// oaCodeOf is the line of an error, that of job.Internal for an unknown code.
-func oaCodeOf(e *job.Error) oaCode {
-	c, ok := oaCodes[e.Code]
+// OpenAICodeOf is the line of an error, that of job.Internal for an unknown code.
+func OpenAICodeOf(e *job.Error) OpenAICode {
+	c, ok := OpenAICodes[e.Code]
 	if !ok {
-		return oaCodes[job.Internal]
+		return OpenAICodes[job.Internal]
 	}
 	if e.Code == job.NotFound && e.Param == "model" {
-		c.code = "model_not_found"
+		c.Code = "model_not_found"
 	}
 	return c
 }
 
-// oaError is an error for which OpenAI has a code of its own.
-type oaError struct {
+// OpenAIError is an error for which OpenAI has a code of its own.
+type OpenAIError struct {
 	of   *job.Error
 	code string
 }
 
+// NewOpenAIError is an error with a code of OpenAI's own.
+func NewOpenAIError(code string, of *job.Error) error { return &OpenAIError{of, code} }
+
 // Error is the message.
-func (e *oaError) Error() string { return e.of.Message }
+func (e *OpenAIError) Error() string { return e.of.Message }
 
 // Unwrap lets errors.As find the *job.Error.
-func (e *oaError) Unwrap() error { return e.of }
+func (e *OpenAIError) Unwrap() error { return e.of }
 
-// oaFailure is the body of an error.
-type oaFailure struct {
+// OpenAIFailure is the body of an error.
+type OpenAIFailure struct {
 	Error struct {
 		Message string  `json:"message"`
 		Type    string  `json:"type"`
@@ -80,42 +83,26 @@ type oaFailure struct {
 	} `json:"error"`
 }
 
-// fail answers in OpenAI's form, with the headers that its SDKs obey.
-func (a *openAI) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, body := oaFailed(w, told(r, err), err)
-	oaWrite(w, status, body)
-}
-
-// bothFailure is an error in OpenAI's form with MiniMax's beside it.
-type bothFailure struct {
-	oaFailure
-	Base baseResp `json:"base_resp"`
-}
-
-// failBoth answers clients of either API: with OpenAI's HTTP status, headers and
-// error, and with MiniMax's base_resp.
-func failBoth(w http.ResponseWriter, r *http.Request, err error) {
-	e := told(r, err)
-	status, body := oaFailed(w, e, err)
-	traced(w, r)
-	mmWrite(w, status, bothFailure{body, baseResp{codeFor(r, e).number, mmMessage(e)}})
-}
-
-// oaFailed is an error in OpenAI's form. It sets the headers of the answer.
-func oaFailed(w http.ResponseWriter, e *job.Error, err error) (status int, body oaFailure) {
-	c := oaCodeOf(e)
-	body.Error.Message, body.Error.Type, body.Error.Code = e.Message, c.kind, c.code
-	if own := (*oaError)(nil); errors.As(err, &own) {
+// OpenAIFailed is an error in OpenAI's form. It sets the headers of the answer.
+func OpenAIFailed(w http.ResponseWriter, e *job.Error, err error) (status int, body OpenAIFailure) {
+	c := OpenAICodeOf(e)
+	body.Error.Message, body.Error.Type, body.Error.Code = e.Message, c.Kind, c.Code
+	if own := (*OpenAIError)(nil); errors.As(err, &own) {
 		body.Error.Code = own.code
 	}
 	if e.Param != "" {
 		body.Error.Param = &e.Param
 	}
-	again := c.again || e.Code == job.Conflict && e.RetryAfter > 0
+	again := c.Retry || e.Code == job.Conflict && e.RetryAfter > 0
 	if again && e.RetryAfter > 0 {
-		setRetryAfter(w.Header(), e.RetryAfter)
+		SetRetryAfter(w.Header(), e.RetryAfter)
 		w.Header().Set("retry-after-ms", strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 	}
 	w.Header().Set("x-should-retry", strconv.FormatBool(again))
-	return cmp.Or(c.status, http.StatusInternalServerError), body
+	return cmp.Or(c.Status, http.StatusInternalServerError), body
+}
+
+func UnknownField(name string) error {
+	name = FieldName(name)
+	return NewOpenAIError("unknown_parameter", job.Errorf(job.Invalid, name, "there is no parameter %q here", name))
 }

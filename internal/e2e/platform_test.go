@@ -1,6 +1,6 @@
 //go:build unix
 
-package server_test
+package e2e_test
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// The tests of e2e_*_test.go run servers as processes of their own: this test
+// The tests of this package run servers as processes of their own: this test
 // binary once more, told by a variable to be one. What they do to those, such
 // as kill -9, is what a machine would do.
 

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"maps"
@@ -10,54 +10,37 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// door stands before the router. It refuses requests whose texts are no text, and
+// Router stands before the router. It refuses requests whose texts are no text, and
 // answers requests that no endpoint answers in the form of the API they belong to.
-type door struct {
+type Router struct {
 	mux *http.ServeMux
 	// apis has the API of each pattern of mux, and roots that of the paths which
 	// begin alike, such as /v1/videos. Other paths are ours.
-	apis, roots map[string]api
+	apis, roots map[string]API
 	// plain are the paths of patterns without wildcards.
 	plain map[string]bool
-	ours  api
-	// only says what this process is for when it answers no API.
-	only string
+	// only are the conditions of patterns that match too much.
+	only map[string]func(path string) bool
+	ours API
+	// purpose says what this process is for when it answers no API.
+	Purpose string
 }
 
-// newDoor is a door before a router with routes of these APIs, ours the last.
-func newDoor(mux *http.ServeMux, apis []api) *door {
-	d := &door{mux: mux, apis: map[string]api{}, roots: map[string]api{}, plain: map[string]bool{}, ours: apis[len(apis)-1]}
+// NewRouter is a door before a router with routes of these APIs, ours the last.
+func NewRouter(mux *http.ServeMux, apis []API) *Router {
+	d := &Router{mux: mux, apis: map[string]API{}, roots: map[string]API{}, plain: map[string]bool{}, only: map[string]func(string) bool{}, ours: apis[len(apis)-1]}
 	for _, a := range apis {
-		for _, rt := range a.routes() {
-			_, path, _ := strings.Cut(rt.pattern, " ")
-			d.apis[rt.pattern], d.roots[rootOf(path)] = a, a
+		for _, rt := range a.Routes() {
+			_, path, _ := strings.Cut(rt.Pattern, " ")
+			d.apis[rt.Pattern], d.roots[rootOf(path)] = a, a
 			d.plain[path] = !strings.Contains(path, "{")
+			d.only[rt.Pattern] = rt.Only
 		}
-		for _, root := range elsewhere(a) {
+		for _, root := range a.Missing() {
 			d.roots[root] = a
 		}
 	}
 	return d
-}
-
-// elsewhere are the beginnings of paths that the original of an API has and this
-// server lacks. Errors at such paths take that API's form.
-func elsewhere(a api) []string {
-	switch a.(type) {
-	case *openAI:
-		return []string{
-			"/v1/assistants", "/v1/audio", "/v1/batches", "/v1/completions", "/v1/containers", "/v1/conversations", "/v1/embeddings", "/v1/evals",
-			"/v1/fine_tuning", "/v1/images", "/v1/moderations", "/v1/realtime", "/v1/responses", "/v1/threads", "/v1/vector_stores",
-		}
-	case *minimaxV1:
-		return []string{
-			"/v1/delete_voice", "/v1/get_voice", "/v1/lyrics_generation", "/v1/music_generation", "/v1/query", "/v1/t2a_async_v2",
-			"/v1/video_template_generation", "/v1/voice_clone", "/v1/voice_design",
-		}
-	case *minimaxV2:
-		return []string{"/v2"}
-	}
-	return nil
 }
 
 // rootOf is the first two parts of a path.
@@ -67,9 +50,9 @@ func rootOf(path string) string {
 }
 
 // ServeHTTP answers a request.
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := checkRequest(r); err != nil {
-		d.apiOf(r.URL.Path).fail(w, r, err)
+		d.APIFor(r.URL.Path).Fail(w, r, err)
 		return
 	}
 	if _, found := d.pattern(r); !found {
@@ -80,19 +63,19 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // nowhere answers a request that no endpoint does.
-func (d *door) nowhere(w http.ResponseWriter, r *http.Request) {
+func (d *Router) nowhere(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if methods := slices.Sorted(maps.Keys(d.methods(path))); len(methods) > 0 {
 		allow := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allow)
-		d.apiOf(path).fail(w, r, job.Errorf(job.NoMethod, "", "%.20s is no method of %.80s, which has %s", r.Method, path, allow))
+		d.APIFor(path).Fail(w, r, job.Errorf(job.NoMethod, "", "%.20s is no method of %.80s, which has %s", r.Method, path, allow))
 		return
 	}
-	hint, meant := "GET "+docsPath+" shows all endpoints", d.meant(path)
+	hint, meant := "GET "+DocsPath+" shows all endpoints", d.meant(path)
 	trimmed := strings.TrimRight(path, "/")
 	switch {
-	case d.only != "":
-		hint = d.only
+	case d.Purpose != "":
+		hint = d.Purpose
 	case meant == "":
 	case meant == trimmed:
 		hint = "did you mean " + meant + ", without the slash at the end?"
@@ -101,11 +84,11 @@ func (d *door) nowhere(w http.ResponseWriter, r *http.Request) {
 	default:
 		hint = "did you mean " + meant + "? Then the base URL should end before it"
 	}
-	d.apiOf(path).fail(w, r, job.Errorf(job.NoEndpoint, "", "there is no endpoint %.20s %.80s: %.200s", r.Method, path, hint))
+	d.APIFor(path).Fail(w, r, job.Errorf(job.NoEndpoint, "", "there is no endpoint %.20s %.80s: %.200s", r.Method, path, hint))
 }
 
 // methods are those that a path has, and the patterns of each.
-func (d *door) methods(path string) map[string]string {
+func (d *Router) methods(path string) map[string]string {
 	found := map[string]string{}
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
 		r := &http.Request{Method: m, URL: &url.URL{Path: path}}
@@ -119,10 +102,10 @@ func (d *door) methods(path string) map[string]string {
 // pattern is the pattern of the endpoint that answers a request. Where a path has
 // an endpoint of its own, such as /v1/files/upload, a wildcard that matches it too
 // does not count: nobody means a file with the id "upload".
-func (d *door) pattern(r *http.Request) (string, bool) {
+func (d *Router) pattern(r *http.Request) (string, bool) {
 	_, pattern := d.mux.Handler(r)
 	switch {
-	case pattern == "", pattern == videoPart && !isVideoPart(r.URL.Path):
+	case pattern == "", d.only[pattern] != nil && !d.only[pattern](r.URL.Path):
 		return "", false
 	case d.plain[r.URL.Path]:
 		return pattern, strings.HasSuffix(pattern, " "+r.URL.Path)
@@ -130,8 +113,8 @@ func (d *door) pattern(r *http.Request) (string, bool) {
 	return pattern, true
 }
 
-// apiOf is the API whose form the errors at a path take.
-func (d *door) apiOf(path string) api {
+// APIFor is the API whose form the errors at a path take.
+func (d *Router) APIFor(path string) API {
 	for _, p := range []string{path, d.meant(path)} {
 		for _, pattern := range d.methods(p) {
 			if a := d.apis[pattern]; a != nil {
@@ -160,7 +143,7 @@ const (
 // meant guesses which endpoint's path was meant by a path that has none: it takes
 // off a slash at the end or needless parts at the beginning, and adds the /v1 or
 // /v2 that a base URL lacked. "" is no guess.
-func (d *door) meant(path string) string {
+func (d *Router) meant(path string) string {
 	rest := strings.TrimRight(path, "/")
 	if len(path) > mostMeant {
 		return ""

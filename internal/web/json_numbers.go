@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// maxWhole is the bound of whole numbers that every JSON parser keeps.
-const maxWhole = 1 << 53
+// MaxWhole is the bound of whole numbers that every JSON parser keeps.
+const MaxWhole = 1 << 53
 
 // wholeNumbers writes 1.0 and 1e3 as 1 and 1000. To JSON they are the same
 // numbers, and some programs write each number with a fraction, while Go's
@@ -37,7 +37,7 @@ func wholeNumbers(body []byte) []byte {
 				return body
 			}
 			valid = true
-			if whole, ok := wholeNumber(number); ok {
+			if whole, ok := WholeNumber(number); ok {
 				out = append(append(out, body[done:at]...), whole...)
 				for k := len(whole); k < len(number); k++ {
 					out = append(out, ' ')
@@ -56,22 +56,22 @@ func wholeNumbers(body []byte) []byte {
 // Longer ones are left to the decoder.
 const maxNumber = 400
 
-// wholeNumber writes a JSON number with a fraction or an exponent whose value is
+// WholeNumber writes a JSON number with a fraction or an exponent whose value is
 // whole, such as 1.0 or 1e3, as digits alone. It returns false for any other text.
-func wholeNumber(text []byte) (string, bool) {
+func WholeNumber(text []byte) (string, bool) {
 	if len(text) > maxNumber || !bytes.ContainsAny(text, ".eE") || !json.Valid(text) {
 		return "", false
 	}
 	n, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || n != math.Trunc(n) || math.Abs(n) >= maxWhole {
+	if err != nil || n != math.Trunc(n) || math.Abs(n) >= MaxWhole {
 		return "", false
 	}
 	return strconv.FormatInt(int64(n), 10), true
 }
 
-// plainJSON puts an error of the JSON decoder into words that name no Go types.
+// PlainJSON puts an error of the JSON decoder into words that name no Go types.
 // It does not repeat the values that were sent.
-func plainJSON(err error) error {
+func PlainJSON(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// maxValues is how many values the JSON of a request may have. A value of two
+// MaxValues is how many values the JSON of a request may have. A value of two
 // bytes takes some fifty once it is decoded, so without a bound a body would
 // take twenty times its size.
-const maxValues = 100_000
+const MaxValues = 100_000
 
 // busyTime is when to send a request again that found no room for its body.
 const busyTime = 2 * time.Second
@@ -44,9 +44,9 @@ type textBody struct {
 	text io.Reader
 }
 
-// readText has a request's body read as text. A form is left alone, as its parts
+// ReadText has a request's body read as text. A form is left alone, as its parts
 // may be files; who reads it decodes its fields.
-func readText(r *http.Request) {
+func ReadText(r *http.Request) {
 	if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
 		r.Body = &textBody{r.Body, text.NewReader(r.Body)}
 	}
@@ -60,8 +60,8 @@ func (b *textBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// holdBody has a request's body counted until release is called.
-func holdBody(r *http.Request, room *semaphore.Weighted) *heldBody {
+// HoldBody has a request's body counted until release is called.
+func HoldBody(r *http.Request, room *semaphore.Weighted) *heldBody {
 	h := &heldBody{ReadCloser: r.Body, room: room}
 	r.Body = h
 	return h
@@ -93,11 +93,11 @@ func (h *heldBody) keep(n int64) {
 	}
 }
 
-// release gives back everything.
-func (h *heldBody) release() { h.keep(0) }
+// Release gives back everything.
+func (h *heldBody) Release() { h.keep(0) }
 
-// keepBody says how much of a request's body its handler still has in memory.
-func keepBody(r *http.Request, n int64) {
+// KeepBody says how much of a request's body its handler still has in memory.
+func KeepBody(r *http.Request, n int64) {
 	if h, ok := r.Body.(*heldBody); ok {
 		h.keep(n)
 	}

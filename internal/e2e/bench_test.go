@@ -1,6 +1,6 @@
 //go:build unix
 
-package server_test
+package e2e_test
 
 import (
 	"net/http"
@@ -19,7 +19,7 @@ const benchClients = 32
 // BenchmarkSubmit is how fast jobs are accepted over HTTP, on SQLite, while one
 // worker runs them on the fake engine:
 //
-//	go test -run '^$' -bench Submit -benchtime 5000x ./internal/server
+//	go test -run '^$' -bench Submit -benchtime 5000x ./internal/e2e
 //
 // accepted/s is over all clients; p50-ms and p99-ms are of single requests. With
 // KINORA_TEST_PROFILE=file the server writes a profile of itself.

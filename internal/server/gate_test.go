@@ -1,7 +1,9 @@
 package server
 
 import (
+	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"golang.org/x/time/rate"
@@ -59,4 +61,25 @@ func TestFloodOfKeys(t *testing.T) {
 	}
 	get(other, stranger(), 503)
 	get(flood, keys.API, 503)
+}
+
+// TestAddressesBehindProxies: who sends another address each time is one
+// customer, as a trusted proxy tells.
+func TestAddressesBehindProxies(t *testing.T) {
+	s, _ := realServer(t, func(c *Config) {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		c.Limits.AnonymousRPM = 6
+	})
+	var last *httptest.ResponseRecorder
+	for i := range 7 {
+		r := httptest.NewRequest("GET", "/v1/jobs", nil)
+		r.RemoteAddr = "10.1.1.1:5"
+		r.Header["X-Forwarded-For"] = []string{"203.0.113." + itoa(i), "198.51.100.9:" + itoa(5000+i)}
+		r.Header.Set("Authorization", "Bearer kn-wrong")
+		last = httptest.NewRecorder()
+		s.Handler().ServeHTTP(last, r)
+	}
+	if last.Code != http.StatusTooManyRequests {
+		t.Errorf("the seventh wrong key of a minute: %d", last.Code)
+	}
 }

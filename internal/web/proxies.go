@@ -1,22 +1,27 @@
-package server
+package web
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 )
 
+// Proxies say what stands between this server and those who ask.
+type Proxies struct {
+	Trusted []netip.Prefix // addresses of proxies whose headers are believed
+	Base    string         // what links begin with; "" for the address that was asked
+}
+
 // clientOf is the address that a request comes from: the connection's other end
 // or, where that is a trusted proxy, what the proxies say. Each proxy adds the
 // address before it at the end of X-Forwarded-For, as another item or as another
 // line. So the items are read from the end: the first that is no trusted proxy
 // is the client, and what stands before it is only what the client claims.
-func (s *Server) clientOf(r *http.Request) netip.Addr {
+func (p Proxies) clientOf(r *http.Request) netip.Addr {
 	peer := addrOf(r.RemoteAddr)
 	hops := headerItems(r.Header, "X-Forwarded-For")
-	for s.trusts(peer) && len(hops) > 0 {
+	for p.trusts(peer) && len(hops) > 0 {
 		before := addrOf(hops[len(hops)-1])
 		if !before.IsValid() {
 			break
@@ -54,19 +59,9 @@ func addrOf(text string) netip.Addr {
 	return a.WithZone("").Unmap()
 }
 
-// checkProxies refuses ranges that no address is in: all addresses of IPv4 are
-// held against the ranges as such, also those that came written as IPv6.
-func (c *Config) checkProxies(no func(key, format string, args ...any)) {
-	for i, p := range c.TrustedProxies {
-		if p.Addr().Is4In6() {
-			no(fmt.Sprintf("trusted_proxies[%d]", i), "%s: write a range of IPv4 as such, such as 10.0.0.0/8", p)
-		}
-	}
-}
-
-func (s *Server) trusts(a netip.Addr) bool {
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(a) {
+func (p Proxies) trusts(a netip.Addr) bool {
+	for _, ours := range p.Trusted {
+		if ours.Contains(a) {
 			return true
 		}
 	}
@@ -75,15 +70,15 @@ func (s *Server) trusts(a netip.Addr) bool {
 
 // baseOf is the scheme and host that links begin with. Of several proxies the
 // first one saw the customer's own scheme.
-func (s *Server) baseOf(r *http.Request) string {
-	if s.cfg.PublicURL != "" {
-		return s.cfg.base()
+func (p Proxies) baseOf(r *http.Request) string {
+	if p.Base != "" {
+		return p.Base
 	}
 	scheme := "http"
 	switch protos := headerItems(r.Header, "X-Forwarded-Proto"); {
 	case r.TLS != nil:
 		scheme = "https"
-	case s.trusts(addrOf(r.RemoteAddr)) && len(protos) > 0 && strings.EqualFold(protos[0], "https"):
+	case p.trusts(addrOf(r.RemoteAddr)) && len(protos) > 0 && strings.EqualFold(protos[0], "https"):
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host

@@ -1,9 +1,10 @@
-package server
+package web
 
 import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 	"unicode/utf16"
@@ -23,9 +24,9 @@ import (
 // may hold anything.
 var textHeaders = []string{"Idempotency-Key", "Last-Event-Id"}
 
-// checkText refuses a string that is not UTF-8 or holds NUL. what names the string
+// CheckText refuses a string that is not UTF-8 or holds NUL. what names the string
 // in the message.
-func checkText(param, what, s string) error {
+func CheckText(param, what, s string) error {
 	switch {
 	case !utf8.ValidString(s):
 		_, err := text.Decode([]byte(s)) // which names what it seems to be
@@ -38,26 +39,26 @@ func checkText(param, what, s string) error {
 
 // checkRequest checks a request's path, parameters and headers.
 func checkRequest(r *http.Request) error {
-	if err := checkText("", "the path", r.URL.Path); err != nil {
+	if err := CheckText("", "the path", r.URL.Path); err != nil {
 		return err
 	}
-	query, err := parametersOf(r)
+	query, err := Parameters(r)
 	if err != nil {
 		return err
 	}
 	for name, values := range query {
-		if err := checkText("", "the name of a parameter", name); err != nil {
+		if err := CheckText("", "the name of a parameter", name); err != nil {
 			return err
 		}
 		for _, v := range values {
-			if err := checkText(oaName(name), "the parameter "+oaName(name), v); err != nil {
+			if err := CheckText(FieldName(name), "the parameter "+FieldName(name), v); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range textHeaders {
 		for _, v := range r.Header.Values(name) {
-			if err := checkText(name, "the header "+name, v); err != nil {
+			if err := CheckText(name, "the header "+name, v); err != nil {
 				return err
 			}
 		}
@@ -65,19 +66,19 @@ func checkRequest(r *http.Request) error {
 	return nil
 }
 
-// checkJSON readies the JSON of a request for a decoder: it refuses strings
+// CheckJSON readies the JSON of a request for a decoder: it refuses strings
 // that are no text, and more than maxValues values, and writes whole numbers as
 // whole numbers. What is no JSON is left to the decoder.
-func checkJSON(body []byte) ([]byte, error) {
+func CheckJSON(body []byte) ([]byte, error) {
 	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // a string of all bodies would be a copy of each
-		return nil, checkText("", "the body", string(body))
+		return nil, CheckText("", "the body", string(body))
 	}
 	n := 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '[', '{', ',':
-			if n++; n > maxValues {
-				return nil, job.Errorf(job.TooLarge, "", "the body's JSON has more than %d values", maxValues)
+			if n++; n > MaxValues {
+				return nil, job.Errorf(job.TooLarge, "", "the body's JSON has more than %d values", MaxValues)
 			}
 		case '"':
 			end := i + 1 + stringEnd(body[i+1:])
@@ -125,4 +126,11 @@ func escapedUnit(s []byte) (rune, bool) {
 		return 0, false
 	}
 	return rune(binary.BigEndian.Uint16(unit[:])), true
+}
+
+// FieldName is a field's name for a message: dots for brackets, and not longer
+// than is sensible.
+func FieldName(name string) string {
+	name = strings.ReplaceAll(strings.ReplaceAll(name, "[", "."), "]", "")
+	return fmt.Sprintf("%.60s", strings.ToValidUTF8(name, "?"))
 }
