@@ -18,7 +18,7 @@ func TestNoBalanceWithoutALimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := s.service.meter.Hold(t.Context(), meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: "speech-2.8-hd", API: job.MiniMaxV1, Characters: 1000})
+	h, err := s.meter.Hold(t.Context(), meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: "speech-2.8-hd", API: job.MiniMaxV1, Characters: 1000})
 	if err == nil {
 		err = h.Settle(t.Context())
 	}

@@ -131,13 +131,6 @@ func (c *Config) base() string {
 // the configuration names none.
 func (c *Config) public() string { return strings.TrimSuffix(c.PublicURL, "/") }
 
-// ModelName is a public name of a local model.
-type ModelName struct {
-	Name   string  `yaml:"name"`
-	Engine string  `yaml:"engine"`
-	API    job.API `yaml:"api"`
-}
-
 // DefaultConfig is what config.yaml says.
 func DefaultConfig() Config {
 	var c Config

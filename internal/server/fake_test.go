@@ -71,8 +71,8 @@ type fake struct {
 	maxFollow int
 	offers    []Offer
 	hasChat   bool
-	chat      func(body []byte) (*Upstream, error)
-	speak     func(Speech) (Spoken, error)
+	chat      func(body []byte) (*ChatAnswer, error)
+	speak     func(SpeechRequest) (SpeechResult, error)
 	allowance Allowance
 }
 
@@ -373,7 +373,7 @@ func (f *fake) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job
 	return j, err
 }
 
-func (f *fake) Seat(who auth.Principal) (leave func(), err error) {
+func (f *fake) StartWaiting(who auth.Principal) (done func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.follow[who.Project.ID] >= f.maxFollow {

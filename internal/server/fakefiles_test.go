@@ -140,11 +140,11 @@ func (f *fake) CopyPicture(ctx context.Context, key string) (string, error) {
 	return again, nil
 }
 
-func (f *fake) FileURL(_ context.Context, file store.File, _ time.Duration) string {
+func (f *fake) FileURL(_ string, file store.File, _ time.Duration) string {
 	return "https://kinora.test/media/" + file.Key + "?sig=s"
 }
 
-func (f *fake) BlobURL(_ context.Context, file job.File, _ time.Duration) string {
+func (f *fake) BlobURL(_ string, file job.File, _ time.Duration) string {
 	return "https://kinora.test/media/" + file.Key + "?sig=s"
 }
 
@@ -159,20 +159,22 @@ func (f *fake) Offer(name string) (Offer, error) {
 	return Offer{}, job.Errorf(job.NotFound, "model", "there is no model %.60q", name)
 }
 
-func (f *fake) Chat(_ context.Context, _ auth.Principal, body []byte) (*Upstream, error) {
+func (f *fake) Chat(_ context.Context, _ auth.Principal, r ChatRequest) (*ChatAnswer, error) {
 	if !f.HasChat() || f.chat == nil {
 		return nil, job.Errorf(job.Unsupported, "", "this server has no chat model")
 	}
-	return f.chat(body)
+	up, err := f.chat(r.Body)
+	if err == nil && up.Status >= http.StatusBadRequest {
+		return nil, chatRefusal(up)
+	}
+	return up, err
 }
-
-func (f *fake) Moderate(context.Context, auth.Principal, string) error { return f.asks("Moderate") }
 
 func (f *fake) HasChat() bool { return f.hasChat }
 
-func (f *fake) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
+func (f *fake) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
 	if f.speak == nil {
-		return Spoken{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
+		return SpeechResult{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
 	}
 	out, err := f.speak(r)
 	if err == nil && r.Keep {
@@ -181,7 +183,7 @@ func (f *fake) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken,
 	return out, err
 }
 
-func (f *fake) Voices(context.Context) (Voices, error) {
+func (f *fake) Voices(context.Context, string) (Voices, error) {
 	return Voices{System: []SpeechVoice{{ID: "en-us", Name: "English (America)", About: []string{"espeak-ng, en-us"}}}, Cloned: []SpeechVoice{{ID: "mine"}}}, f.asks("Voices")
 }
 

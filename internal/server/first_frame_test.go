@@ -22,9 +22,9 @@ func TestFramesOfTheirOwn(t *testing.T) {
 		t.Run(first, func(t *testing.T) {
 			s, keys := realServer(t, nil)
 			who := ownerOf(t, s, keys.API)
-			info := s.service.engines["reel"]
+			info := s.engines["reel"]
 			info.Image = true
-			s.service.engines["reel"] = info
+			s.engines["reel"] = info
 
 			picture := dataURI(320, 320)
 			resp, body := call(t, s, "POST", "/v2/video_generation", keys.API,
@@ -38,7 +38,7 @@ func TestFramesOfTheirOwn(t *testing.T) {
 				if err != nil || !ok || !strings.Contains(body, j.ID.String()) {
 					t.Fatalf("claimed %+v, %v, of %s", j, err, body)
 				}
-				done, err := s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 320, Height: 320, Seconds: 5}}, s.service.meter.Settle)
+				done, err := s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 320, Height: 320, Seconds: 5}}, s.meter.Settle)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,9 +98,9 @@ func TestFramesOfTheirOwn(t *testing.T) {
 // answer says so.
 func TestAnimatedFirstFrame(t *testing.T) {
 	s, keys := realServer(t, nil)
-	info := s.service.engines["reel"]
+	info := s.engines["reel"]
 	info.Image = true
-	s.service.engines["reel"] = info
+	s.engines["reel"] = info
 	red, blue := color.Palette{color.RGBA{255, 0, 0, 255}}, color.Palette{color.RGBA{0, 0, 255, 255}}
 	all := image.Rect(0, 0, 320, 320)
 	var b bytes.Buffer

@@ -43,44 +43,44 @@ func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 
 // check says who a request comes from. Where an address had its requests without
 // a valid key, a key that is not known is only looked up in the database while
-// looks lasts, which is for all such addresses together.
+// lookups lasts, which is for all such addresses together.
 func (s *Server) check(r *http.Request, client netip.Addr) (auth.Principal, error) {
 	tooMany := &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
 	key := web.PresentedKey(r)
-	if s.strangers.spent(client) && s.auth.Stranger(key) && !s.looks.Allow() {
+	if s.keyless.spent(client) && s.auth.Stranger(key) && !s.lookups.Allow() {
 		return auth.Principal{}, tooMany
 	}
 	who, err := s.auth.Check(r.Context(), key)
-	if err != nil && job.CodeOf(err) == job.Unauthorized && !s.strangers.allow(client) {
+	if err != nil && job.CodeOf(err) == job.Unauthorized && !s.keyless.allow(client) {
 		return auth.Principal{}, tooMany
 	}
 	return who, err
 }
 
-// strangers counts requests without a valid key, by address (IPv6: by /64).
-type strangers struct {
+// keyless counts requests without a valid key, by address (IPv6: by /64).
+type keyless struct {
 	mu  sync.Mutex
 	rpm int
 	m   map[netip.Prefix]*rate.Limiter
 }
 
-// What keys of nobody may cost the database: looks a second, and at once, for
+// What keys of nobody may cost the database: look-ups a second, and at once, for
 // all addresses that had their requests without a valid key.
 const (
-	strangerLooks = 10
-	strangerBurst = 100
+	lookupRate  = 10
+	lookupBurst = 100
 )
 
-// maxStrangers bounds the map: when it is full it starts afresh.
-const maxStrangers = 10_000
+// maxAddresses bounds the map: when it is full it starts afresh.
+const maxAddresses = 10_000
 
 // allow counts a request of an address, and says whether it was one too many.
-func (s *strangers) allow(a netip.Addr) bool { return s.of(a).Allow() }
+func (s *keyless) allow(a netip.Addr) bool { return s.of(a).Allow() }
 
 // spent says whether the next one would be.
-func (s *strangers) spent(a netip.Addr) bool { return s.of(a).Tokens() < 1 }
+func (s *keyless) spent(a netip.Addr) bool { return s.of(a).Tokens() < 1 }
 
-func (s *strangers) of(a netip.Addr) *rate.Limiter {
+func (s *keyless) of(a netip.Addr) *rate.Limiter {
 	bits := 32
 	if a.Is6() {
 		bits = 64
@@ -90,7 +90,7 @@ func (s *strangers) of(a netip.Addr) *rate.Limiter {
 	defer s.mu.Unlock()
 	l := s.m[p]
 	if l == nil {
-		if s.m == nil || len(s.m) >= maxStrangers {
+		if s.m == nil || len(s.m) >= maxAddresses {
 			s.m = map[netip.Prefix]*rate.Limiter{}
 		}
 		l = rate.NewLimiter(rate.Limit(float64(s.rpm)/60), s.rpm)

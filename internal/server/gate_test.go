@@ -48,7 +48,7 @@ func TestFloodOfKeys(t *testing.T) {
 		get(flood, stranger(), 401)
 	}
 	get(flood, keys.API, 200)
-	s.looks = rate.NewLimiter(0, 1)
+	s.lookups = rate.NewLimiter(0, 1)
 	get(flood, stranger(), 429) // the last look
 	get(flood, keys.Admin, 429) // it was never used here: it may be anybody's
 	get(other, keys.Admin, 200)

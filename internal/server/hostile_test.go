@@ -164,9 +164,9 @@ func blobsOf(t *testing.T, s *Server, kind string) (n int) {
 func TestRefusedJobsLeaveNothing(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Moderation.Words = map[string][]string{"en": {"gore"}} })
 	who := ownerOf(t, s, keys.API)
-	info := s.service.engines["reel"]
+	info := s.engines["reel"]
 	info.Image = true
-	s.service.engines["reel"] = info
+	s.engines["reel"] = info
 	submit := func(prompt, frame, key string) (job.Job, error) {
 		spec := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: prompt, Seconds: 2, FirstFrame: frame}
 		return s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: spec, IdempotencyKey: key, Body: []byte("{}")})
@@ -235,7 +235,7 @@ func TestNamesHaveLinks(t *testing.T) {
 		strings.Repeat("é", MaxFileName), "red ball.mp4", "Übung 1.png", "\u2028", "..",
 	} {
 		clean := cleanName(name)
-		if link := s.service.FileURL(t.Context(), store.File{Key: "file/abc", Name: clean}, time.Hour); !strings.Contains(link, "/media/file/abc?") {
+		if link := s.service.FileURL("", store.File{Key: "file/abc", Name: clean}, time.Hour); !strings.Contains(link, "/media/file/abc?") {
 			t.Errorf("%q, cleaned %q, has the link %q", name, clean, link)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // serveMedia answers signed links: no key is needed, and none helps.
 func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
-	err := s.service.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now())
+	err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now())
 	switch {
 	case errors.Is(err, blob.ErrExpired):
 		http.Error(w, err.Error(), http.StatusGone)
@@ -22,7 +22,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	key := strings.TrimPrefix(r.URL.Path, mediaPath)
+	key := strings.TrimPrefix(r.URL.Path, MediaPath)
 	if err := web.ServeBlob(w, r, s.service, key, r.URL.Query().Get(blob.ParamFilename)); err != nil {
 		e := job.AsError(err)
 		web.InfoOf(r.Context()).Err = e.Err
@@ -32,4 +32,24 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Error(w, e.Message, status)
 	}
+}
+
+// sponsorClick counts a click and leads on to the sponsor. Links are signed, so
+// nobody counts clicks up or uses the server to lead elsewhere.
+func (s *Server) sponsorClick(w http.ResponseWriter, r *http.Request) {
+	if err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now()); err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	id, err := job.ParseID(r.PathValue("job"), "")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	link := s.sponsors.Click(r.Context(), r.PathValue("sponsor"), id, r.Method == http.MethodGet)
+	if link == "" {
+		http.Error(w, "this sponsor is no longer there", http.StatusNotFound)
+		return
+	}
+	http.Redirect(w, r, link, http.StatusFound)
 }

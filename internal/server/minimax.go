@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -74,9 +73,9 @@ func (a *minimaxChat) Routes() []web.Route {
 
 // minimaxBody is what a callback is posted, and what a query answers, for a job
 // of either version.
-func minimaxBody(ctx context.Context, b Backend, j *job.Job) any {
+func minimaxBody(b Backend, j *job.Job) any {
 	if j.API == job.MiniMaxV2 {
-		return taskAnswer{taskOf(ctx, b, j)}
+		return taskAnswer{taskOf(b, "", j)}
 	}
 	return queryOf(j)
 }

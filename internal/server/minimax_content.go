@@ -136,7 +136,7 @@ func (c *mmContent) settle() error {
 // unable refuses what no local model does.
 func (c *mmContent) unable() error {
 	for _, no := range []struct{ role, why string }{
-		{roleLast, noLastFrame}, {roleImage, noReference}, {roleVideo, noReference}, {roleAudio, noReference}, {roleBase, noBaseVideo},
+		{roleLast, NoLastFrame}, {roleImage, NoReference}, {roleVideo, NoReference}, {roleAudio, NoReference}, {roleBase, NoBaseVideo},
 	} {
 		if at := c.at[no.role]; len(at) > 0 {
 			return job.Errorf(job.Unsupported, at[0], "%s: %s", at[0], no.why)

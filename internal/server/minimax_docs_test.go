@@ -238,25 +238,25 @@ func TestPageNamesEachModelAndCommand(t *testing.T) {
 		}
 	}
 	yes := map[bool]string{true: "yes", false: "refused"}
-	for name, m := range mmModelsV1 {
+	for name, m := range RulesV1 {
 		var sizes []string
-		for _, s := range m.sizes {
-			seconds := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(s.seconds), "[]")), ", ")
-			if s.firstOnly {
+		for _, s := range m.Sizes {
+			seconds := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(s.Seconds), "[]")), ", ")
+			if s.FirstOnly {
 				seconds += "; first frame only"
 			}
-			sizes = append(sizes, fmt.Sprintf("%s (%s)", s.name, seconds))
+			sizes = append(sizes, fmt.Sprintf("%s (%s)", s.Name, seconds))
 		}
 		want := strings.Join(sizes, ", ")
-		if m.why != "" {
+		if m.Why != "" {
 			want = "none: "
 		}
-		if want = yes[m.text] + " " + yes[m.first] + " " + want; !strings.HasPrefix(models[name], want) {
+		if want = yes[m.Text] + " " + yes[m.First] + " " + want; !strings.HasPrefix(models[name], want) {
 			t.Errorf("%s: the page says %q, want %q", name, models[name], want)
 		}
 	}
-	if len(models) != len(mmModelsV1) {
-		t.Errorf("the page has %d models, want %d", len(models), len(mmModelsV1))
+	if len(models) != len(RulesV1) {
+		t.Errorf("the page has %d models, want %d", len(models), len(RulesV1))
 	}
 	commands := map[string]string{}
 	for _, r := range page["Camera commands"] {

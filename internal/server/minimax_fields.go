@@ -8,20 +8,13 @@ const (
 	maxImagePrompt = 1500 // characters
 	maxContent     = 64   // items of a V2 request, texts included
 	maxURL         = 2048 // characters of a callback URL
-	maxSeed        = 1<<53 - 1
-	maxPage        = 100 // records
+	maxPage        = 100  // records
 	maxPages       = 1_000_000
 	maxWanted      = 100 // values of one filter
 )
 
-// Why something that MiniMax's models do is refused: no local model does it.
-const (
-	noLastFrame = "the local models start from a first frame; they cannot be held to a last one: leave it out"
-	noSubject   = "the local models cannot keep a subject's looks from a picture: leave it out, or use it as the first frame"
-	noReference = "the local models take no references: leave them out, or give one picture as the first frame"
-	noBaseVideo = "a film that is given cannot be made again: give the source_task_id of a task of this server"
-	noVoiceMix  = "the local voices cannot be mixed or bent: choose one with voice_setting.voice_id"
-)
+// noVoiceMix is why voices that are made of others are refused.
+const noVoiceMix = "the local voices cannot be mixed or bent: choose one with voice_setting.voice_id"
 
 var callbackField = mmField{name: "callback_url", kind: mmText, most: maxURL}
 
@@ -37,10 +30,10 @@ var videoV1Form = mmForm{
 	{name: "prompt_optimizer", kind: mmBool},
 	{name: "fast_pretreatment", kind: mmBool},
 	{name: "duration", kind: mmWhole, from: 1, to: job.MaxSeconds},
-	{name: "resolution", kind: mmText, oneOf: []string{"512P", "720P", "768P", "1080P"}},
+	{name: "resolution", kind: mmText, oneOf: ResolutionsV1},
 	{name: "first_frame_image", kind: mmText, full: true},
-	{name: "last_frame_image", kind: mmText, refuse: noLastFrame},
-	{name: "subject_reference", kind: mmList, each: mmObject, fields: subjectFields, refuse: noSubject},
+	{name: "last_frame_image", kind: mmText, refuse: NoLastFrame},
+	{name: "subject_reference", kind: mmList, each: mmObject, fields: subjectFields, refuse: NoSubject},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
 }
@@ -51,8 +44,8 @@ var contentField = mmField{name: "content", kind: mmList, each: mmObject, most: 
 	{name: "type", kind: mmText, need: true, oneOf: []string{"text", "image_url", "video_url", "audio_url"}},
 	{name: "text", kind: mmText, most: job.MaxPromptChars},
 	{name: "image_url", kind: mmObject, fields: urlFields},
-	{name: "video_url", kind: mmObject, fields: urlFields, refuse: noReference, late: true},
-	{name: "audio_url", kind: mmObject, fields: urlFields, refuse: noReference, late: true},
+	{name: "video_url", kind: mmObject, fields: urlFields, refuse: NoReference, late: true},
+	{name: "audio_url", kind: mmObject, fields: urlFields, refuse: NoReference, late: true},
 	{name: "role", kind: mmText, oneOf: []string{
 		roleFirst, roleLast, roleImage, roleVideo, roleAudio, roleBase,
 	}},
@@ -61,13 +54,13 @@ var contentField = mmField{name: "content", kind: mmList, each: mmObject, most: 
 var videoV2Form = mmForm{
 	{name: "model", kind: mmText, need: true, most: 100},
 	needed(contentField),
-	{name: "resolution", kind: mmText, oneOf: []string{"480P", "768P", "2K"}},
-	{name: "duration", kind: mmWhole, from: 4, to: 15},
-	{name: "ratio", kind: mmText, oneOf: []string{adaptive, "21:9", "16:9", "4:3", "1:1", "3:4", "9:16"}},
+	{name: "resolution", kind: mmText, oneOf: ResolutionsV2},
+	{name: "duration", kind: mmWhole, from: SecondsLeastV2, to: SecondsMostV2},
+	{name: "ratio", kind: mmText, oneOf: append([]string{adaptive}, RatiosV2...)},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
 	{name: "extra", kind: mmObject, fields: []mmField{
-		{name: "prompt_expansion_mode", kind: mmText, oneOf: []string{"disabled", expandBalanced, expandQuality}},
+		{name: "prompt_expansion_mode", kind: mmText, oneOf: []string{"disabled", string(ExpandBalanced), string(ExpandQuality)}},
 	}},
 }
 
@@ -80,7 +73,7 @@ var contextForm = mmForm{
 var regenerationForm = mmForm{
 	{name: "model", kind: mmText, most: 100},
 	{name: "source_task_id", kind: mmID},
-	refusing(contentField, noBaseVideo),
+	refusing(contentField, NoBaseVideo),
 	{name: "resolution", kind: mmText, oneOf: []string{"2K"}},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
@@ -89,15 +82,15 @@ var regenerationForm = mmForm{
 var imageForm = mmForm{
 	{name: "model", kind: mmText, need: true, most: 100},
 	{name: "prompt", kind: mmText, need: true, most: maxImagePrompt},
-	{name: "aspect_ratio", kind: mmText, oneOf: []string{"1:1", "16:9", "4:3", "3:2", "2:3", "3:4", "9:16", "21:9"}},
-	{name: "width", kind: mmWhole, from: 512, to: 2048},
-	{name: "height", kind: mmWhole, from: 512, to: 2048},
+	{name: "aspect_ratio", kind: mmText, oneOf: ImageRatios},
+	{name: "width", kind: mmWhole, from: ImageSideLeast, to: ImageSideMost},
+	{name: "height", kind: mmWhole, from: ImageSideLeast, to: ImageSideMost},
 	{name: "response_format", kind: mmText, oneOf: []string{"url", "base64"}},
-	{name: "seed", kind: mmWhole, from: 0, to: maxSeed},
+	{name: "seed", kind: mmWhole, from: 0, to: MaxSeed},
 	{name: "n", kind: mmWhole, from: 1, to: job.MaxImages},
 	{name: "prompt_optimizer", kind: mmBool},
 	{name: "aigc_watermark", kind: mmBool},
-	{name: "subject_reference", kind: mmList, each: mmObject, refuse: noSubject},
+	{name: "subject_reference", kind: mmList, each: mmObject, refuse: NoSubject},
 }
 
 var speechForm = mmForm{

@@ -187,7 +187,7 @@ func (a *minimaxV1) retrieve(w http.ResponseWriter, r *http.Request, who auth.Pr
 			return nil, err
 		}
 		out := oneFileAnswer{fileOf(f), mmOK}
-		out.File.DownloadURL = linkFor(r, a.b.FileURL(r.Context(), f, linkTime))
+		out.File.DownloadURL = linkFor(r, a.b.FileURL(web.BaseOf(r.Context()), f, linkTime))
 		return out, nil
 	})
 }

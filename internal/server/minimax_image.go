@@ -12,15 +12,6 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// imageSizes are the sizes of image-01, by aspect ratio.
-var imageSizes = map[string][2]int{
-	"1:1": {1024, 1024}, "16:9": {1280, 720}, "4:3": {1152, 864}, "3:2": {1248, 832},
-	"2:3": {832, 1248}, "3:4": {864, 1152}, "9:16": {720, 1280}, "21:9": {1344, 576},
-}
-
-// imageStep is what the sides of an image are multiples of.
-const imageStep = 8
-
 // maxBase64Image is how much of an image is put into an answer, in bytes.
 const maxBase64Image = 32 << 20
 
@@ -56,16 +47,20 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
-		spec, err := a.imageSpec(r.Context(), who, v)
+		spec, err := a.imageSpec(v)
 		if err != nil {
 			return nil, err
 		}
-		leave, err := a.b.Seat(who) // first: nobody could wait for a job that was accepted
+		done, err := a.b.StartWaiting(who) // first: nobody could wait for a job that was accepted
 		if err != nil {
 			return nil, err
 		}
-		defer leave()
-		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
+		defer done()
+		how := ExpandNone
+		if v.yes("prompt_optimizer", false) {
+			how = ExpandBalanced
+		}
+		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, Expand: how, RequestID: web.RequestID(r.Context()), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err
 		}
@@ -77,16 +72,16 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 	})
 }
 
-func (a *minimaxV1) imageSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
+func (a *minimaxV1) imageSpec(v mmValues) (job.Spec, error) {
 	s := job.Spec{
-		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(newSeed()))), Count: int(v.whole("n", 1)),
-		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("aspect_ratio"),
+		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(NewSeed()))), Count: int(v.whole("n", 1)),
+		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("aspect_ratio"), ImageType: "image/jpeg",
 	}
-	offer, err := offerFor(a.b, s.Model, job.MiniMaxV1)
+	offer, err := OfferFor(a.b, s.Model, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
-	if m, known := mmModelsV1[s.Model]; known && (m.text || m.first || s.Model == "S2V-01") {
+	if m, known := RulesV1[s.Model]; known && (m.Text || m.First || s.Model == "S2V-01") {
 		return s, job.Errorf(job.Unsupported, "model", "model: %s makes films: use POST /v1/video_generation", s.Model)
 	}
 	s.Engine = offer.Engine
@@ -98,20 +93,16 @@ func (a *minimaxV1) imageSpec(ctx context.Context, who auth.Principal, v mmValue
 		return s, job.Errorf(job.Invalid, "width", "width and height go together: one of them is missing")
 	case v.has("width"):
 		s.Width, s.Height, s.Ratio = int(v.whole("width", 0)), int(v.whole("height", 0)), ""
-		if s.Width%imageStep != 0 || s.Height%imageStep != 0 {
-			return s, job.Errorf(job.Invalid, "width", "width and height are %d and %d: they must be multiples of %d", s.Width, s.Height, imageStep)
+		if s.Width%ImageStep != 0 || s.Height%ImageStep != 0 {
+			return s, job.Errorf(job.Invalid, "width", "width and height are %d and %d: they must be multiples of %d", s.Width, s.Height, ImageStep)
 		}
 	default:
 		if s.Ratio == "" {
 			s.Ratio = "1:1"
 		}
-		s.Width, s.Height = imageSizes[s.Ratio][0], imageSizes[s.Ratio][1]
+		s.Width, s.Height = ImageSizes[s.Ratio][0], ImageSizes[s.Ratio][1]
 	}
-	mode := expandNone
-	if v.yes("prompt_optimizer", false) {
-		mode = expandBalanced
-	}
-	return s, setPrompt(ctx, a.b, who, &s, v.text("prompt"), mode)
+	return s, setPrompt(&s, v.text("prompt"))
 }
 
 // await waits for a job that a request is about. One that takes too long, or
@@ -148,7 +139,7 @@ func (a *minimaxV1) imagesOf(r *http.Request, j *job.Job, inline bool) (any, err
 			}
 			out.Metadata.Success++
 			if !inline {
-				out.Data.URLs = append(out.Data.URLs, linkFor(r, a.b.BlobURL(r.Context(), f, imageTime)))
+				out.Data.URLs = append(out.Data.URLs, linkFor(r, a.b.BlobURL(web.BaseOf(r.Context()), f, imageTime)))
 				continue
 			}
 			data, err := a.bytesOf(r.Context(), f.Key)

@@ -42,7 +42,7 @@ func TestImages(t *testing.T) {
 	if list, _ := at(a, "data", "image_base64").([]any); len(list) != 1 || list[0] != base64Of([]byte("image of "+a["id"].(string))) || at(a, "data", "image_urls") != nil {
 		t.Errorf("got %v", a)
 	}
-	for ratio, size := range imageSizes {
+	for ratio, size := range ImageSizes {
 		post(fmt.Sprintf(`{"model":"image-01","prompt":"a cat","aspect_ratio":%q}`, ratio))
 		if s := f.last(t).Spec; s.Width != size[0] || s.Height != size[1] || s.Ratio != ratio {
 			t.Errorf("%s: %+v", ratio, s)
@@ -115,10 +115,10 @@ func TestImagesThatFail(t *testing.T) {
 func TestSpeech(t *testing.T) {
 	f := newFake()
 	sound := strings.Repeat("sound", 20_000)
-	var got Speech
-	f.speak = func(s Speech) (Spoken, error) {
+	var got SpeechRequest
+	f.speak = func(s SpeechRequest) (SpeechResult, error) {
 		got = s
-		return Spoken{Data: []byte(sound), Format: s.Format, Duration: 1500 * time.Millisecond, SampleRate: s.SampleRate, Channels: s.Channels, BitRate: s.BitRate, Characters: 9}, nil
+		return SpeechResult{Data: []byte(sound), Format: s.Format, Duration: 1500 * time.Millisecond, SampleRate: s.SampleRate, Channels: s.Channels, BitRate: s.BitRate, Characters: 9}, nil
 	}
 	c := mmServe(t, f)
 	post := func(body string) map[string]any { _, a := c.json("POST", "/v1/t2a_v2", body); return a }
@@ -135,11 +135,11 @@ func TestSpeech(t *testing.T) {
 			t.Errorf("%s is %v, want %v", path, v, want)
 		}
 	}
-	if want := (Speech{Model: "speech-2.8-hd", Text: "good day!", Speed: 1, Volume: 1, Format: "mp3", SampleRate: 32000, BitRate: 128000, Channels: 1}); got != want {
+	if want := (SpeechRequest{Model: "speech-2.8-hd", Text: "good day!", Speed: 1, Volume: 1, Format: "mp3", SampleRate: 32000, BitRate: 128000, Channels: 1, RequestID: "req_test"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	a = post(`{"model":"speech-02","text":"x","output_format":"url","language_boost":"Arabic","voice_setting":{"voice_id":"female-shaonv","speed":0.5,"vol":10,"pitch":-12,"emotion":"happy","text_normalization":true},"audio_setting":{"sample_rate":8000,"bitrate":32000,"format":"wav","channel":2}}`)
-	if want := (Speech{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2, Keep: true}); got != want {
+	if want := (SpeechRequest{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2, Keep: true, RequestID: "req_test"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	if !strings.HasPrefix(at(a, "data", "audio").(string), "https://kinora.test/media/") || !strings.Contains(fmt.Sprint(a["notes"]), "emotion") {
@@ -186,7 +186,9 @@ func TestSpeech(t *testing.T) {
 func TestSpeechStream(t *testing.T) {
 	f := newFake()
 	sound := strings.Repeat("sound", 20_000)
-	f.speak = func(s Speech) (Spoken, error) { return Spoken{Data: []byte(sound), Format: s.Format}, nil }
+	f.speak = func(s SpeechRequest) (SpeechResult, error) {
+		return SpeechResult{Data: []byte(sound), Format: s.Format}, nil
+	}
 	c := mmServe(t, f)
 	for _, whole := range []bool{false, true} {
 		body := `{"model":"s","text":"x","stream":true}`
@@ -231,8 +233,8 @@ func TestChat(t *testing.T) {
 	}
 	f.hasChat = true
 	var asked string
-	var answer *Upstream
-	f.chat = func(body []byte) (*Upstream, error) { asked = string(body); return answer, nil }
+	var answer *ChatAnswer
+	f.chat = func(body []byte) (*ChatAnswer, error) { asked = string(body); return answer, nil }
 	for _, path := range paths {
 		answer = answered(200, "application/json; charset=utf-8", `{"id":"c1","big":12345678901234567890,"choices":[{"message":{"content":"<hi>"}}]}`)
 		status, _, data := c.ask("POST", path, "application/json", []byte(body))
@@ -359,8 +361,10 @@ func FuzzMiniMaxBodies(f *testing.F) {
 		fk := newFake()
 		fk.auto = finishAll
 		fk.hasChat = true
-		fk.chat = func([]byte) (*Upstream, error) { return answered(200, "application/json", `{"choices":[]}`), nil }
-		fk.speak = func(s Speech) (Spoken, error) { return Spoken{Data: []byte("x"), Format: s.Format}, nil }
+		fk.chat = func([]byte) (*ChatAnswer, error) { return answered(200, "application/json", `{"choices":[]}`), nil }
+		fk.speak = func(s SpeechRequest) (SpeechResult, error) {
+			return SpeechResult{Data: []byte("x"), Format: s.Format}, nil
+		}
 		return handlerOf(fk)
 	}
 	f.Fuzz(func(t *testing.T, which uint8, body string) {

@@ -62,9 +62,9 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 	if err == nil && v.yes("stream", false) && v.text("output_format") == "url" {
 		err = job.Errorf(job.Invalid, "output_format", "output_format: a stream is hex; a url is for answers that come at once")
 	}
-	var said Spoken
+	var said SpeechResult
 	if err == nil {
-		said, err = a.b.Speak(r.Context(), who, speechOf(v))
+		said, err = a.b.Speak(r.Context(), who, speechOf(v, web.RequestID(r.Context())))
 	}
 	if err != nil {
 		a.Fail(w, r, err)
@@ -78,25 +78,25 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 		streamSpeech(w, out, said.Data, whole)
 		return
 	case v.text("output_format") == "url":
-		out.Data.Audio = linkFor(r, a.b.FileURL(r.Context(), said.File, imageTime))
+		out.Data.Audio = linkFor(r, a.b.FileURL(web.BaseOf(r.Context()), said.File, imageTime))
 	default:
 		out.Data.Audio = hex.EncodeToString(said.Data)
 	}
 	mmWrite(w, http.StatusOK, out)
 }
 
-func speechOf(v mmValues) Speech {
+func speechOf(v mmValues, requestID string) SpeechRequest {
 	voice, sound := v.object("voice_setting"), v.object("audio_setting")
 	format := sound.text("format")
 	if format == "" {
 		format = defaultSound
 	}
-	return Speech{
+	return SpeechRequest{
 		Model: v.text("model"), Text: v.text("text"), Voice: voice.text("voice_id"),
 		Speed: voice.number("speed", 1), Volume: voice.number("vol", 1), Pitch: int(voice.whole("pitch", 0)),
 		Language: v.text("language_boost"), Format: format, SampleRate: int(sound.whole("sample_rate", defaultRate)),
 		BitRate: int(sound.whole("bitrate", defaultBitRate)), Channels: int(sound.whole("channel", 1)),
-		Keep: v.text("output_format") == "url",
+		Keep: v.text("output_format") == "url", RequestID: requestID,
 	}
 }
 
@@ -109,7 +109,7 @@ func speechNotes(v mmValues) []string {
 	return nil
 }
 
-func extraOf(text string, s *Spoken) *speechExtra {
+func extraOf(text string, s *SpeechResult) *speechExtra {
 	return &speechExtra{
 		Length: s.Duration.Milliseconds(), SampleRate: s.SampleRate, Size: len(s.Data), BitRate: s.BitRate,
 		Format: s.Format, Channels: s.Channels, Characters: s.Characters, Words: len(strings.Fields(text)),

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"strconv"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -56,8 +55,8 @@ type tasksAnswer struct {
 }
 
 // taskOf is a job in V2's form. What was used is counted once there is a result:
-// before that, and without one, nothing is.
-func taskOf(ctx context.Context, b Backend, j *job.Job) task {
+// before that, and without one, nothing is. base is what links begin with.
+func taskOf(b Backend, base string, j *job.Job) task {
 	t := task{
 		ID: j.ID.String(), Model: j.Spec.Model, Status: string(j.State), CreatedAt: j.CreatedAt.Unix(), UpdatedAt: j.UpdatedAt.Unix(),
 		Resolution: j.Spec.Resolution, Duration: int(j.Spec.Seconds), Ratio: j.Spec.Ratio,
@@ -74,7 +73,7 @@ func taskOf(ctx context.Context, b Backend, j *job.Job) task {
 	}
 	t.Content.Prompt = j.Result.Text
 	if f, ok := j.Result.File(job.RoleVideo); ok {
-		t.Content.URL = b.BlobURL(ctx, f, linkTime)
+		t.Content.URL = b.BlobURL(base, f, linkTime)
 	}
 	if j.Spec.Kind == job.Video {
 		in := int(j.Spec.InputSeconds)

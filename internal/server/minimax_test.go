@@ -210,8 +210,8 @@ func TestUnexpectedErrorsSayNothing(t *testing.T) {
 }
 
 // answered makes an upstream's answer.
-func answered(status int, kind, body string) *Upstream {
-	return &Upstream{Status: status, ContentType: kind, Body: io.NopCloser(strings.NewReader(body))}
+func answered(status int, kind, body string) *ChatAnswer {
+	return &ChatAnswer{Status: status, ContentType: kind, Body: io.NopCloser(strings.NewReader(body))}
 }
 
 func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

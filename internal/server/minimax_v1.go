@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 
@@ -10,9 +9,6 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/web"
 )
-
-// V1's rules for first frames.
-var firstFrameV1 = PictureRules{MaxBytes: 20 << 20, MinSide: 301, MinAspect: 2.0 / 5, MaxAspect: 5.0 / 2}
 
 // generateAnswer is the answer to POST /v1/video_generation.
 type generateAnswer struct {
@@ -45,52 +41,52 @@ func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error)
 		return job.Job{}, err
 	}
 	return a.b.Submit(r.Context(), who, Submission{
-		API: job.MiniMaxV1, Spec: spec, Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
+		API: job.MiniMaxV1, Spec: spec, Expand: expansionV1(v), RequestID: web.RequestID(r.Context()), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 	})
 }
 
 // spec is what a checked request asks for.
 func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
 	name, prompt := v.text("model"), v.text("prompt")
-	s := job.Spec{Kind: job.Video, Model: name, Seconds: float64(v.whole("duration", defaultSeconds)), Seed: newSeed(), Watermark: v.yes("aigc_watermark", false)}
-	offer, err := offerFor(a.b, name, job.MiniMaxV1)
+	s := job.Spec{Kind: job.Video, Model: name, Seconds: float64(v.whole("duration", SecondsDefaultV1)), Seed: NewSeed(), Watermark: v.yes("aigc_watermark", false)}
+	offer, err := OfferFor(a.b, name, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
 	s.Engine, s.Resolution = offer.Engine, v.text("resolution")
-	if rules, known := mmModelsV1[name]; known {
-		s.FPS = rules.fps
-		resolution, seconds, err := rules.pick(name, v)
-		if err != nil {
+	if rules, known := RulesV1[name]; known {
+		s.FPS = rules.FPS
+		if s.Resolution, err = rules.Pick(name, s.Resolution, int(s.Seconds), v.has("first_frame_image")); err != nil {
 			return s, err
 		}
-		s.Resolution, s.Seconds = resolution, float64(seconds)
 	}
 	if s.Resolution != "" {
-		s.Width, s.Height = sizeOf(shortSides[s.Resolution], 16, 9)
+		s.Width, s.Height = SizeOf(ShortSides[s.Resolution], 16, 9)
 	}
 	if ref := v.text("first_frame_image"); ref != "" {
 		const param = "first_frame_image"
-		if _, err := firstFrame(&s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, firstFrameV1) }); err != nil {
+		if _, err := FirstFrame(&s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, FirstFrameV1) }); err != nil {
 			return s, err
 		}
 	} else if strings.TrimSpace(prompt) == "" {
 		return s, job.Errorf(job.Invalid, "prompt", "prompt is missing: say what should happen in the clip")
 	}
-	mode := expandNone
-	if v.yes("prompt_optimizer", true) {
-		mode = expandBalanced
-		if v.yes("fast_pretreatment", false) {
-			mode = expandQuick
-		}
-	} else if v.yes("fast_pretreatment", false) {
+	if v.yes("fast_pretreatment", false) && !v.yes("prompt_optimizer", true) {
 		s.PromptNotes = append(s.PromptNotes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
 	}
-	return s, setPrompt(ctx, a.b, who, &s, prompt, mode)
+	return s, setPrompt(&s, prompt)
 }
 
-// newSeed is a seed that every JSON parser keeps.
-func newSeed() uint64 { return rand.Uint64N(maxSeed + 1) }
+// expansionV1 is how a request wants its prompt expanded.
+func expansionV1(v mmValues) Expansion {
+	switch {
+	case !v.yes("prompt_optimizer", true):
+		return ExpandNone
+	case v.yes("fast_pretreatment", false):
+		return ExpandQuick
+	}
+	return ExpandBalanced
+}
 
 // queryAnswer is the answer to GET /v1/query/video_generation, and what
 // callbacks are posted.

@@ -185,50 +185,13 @@ func TestVideoV1Spec(t *testing.T) {
 		t.Errorf("got %+v", sub)
 	}
 	notes := fmt.Sprint(a["notes"])
-	for _, want := range []string{"[Shake] was left out", "no chat model to expand prompts", "enlarged", "cut off"} {
+	for _, want := range []string{"[Shake] was left out", "enlarged", "cut off"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes %s lack %q", notes, want)
 		}
 	}
 	if _, q := c.json("GET", queryV1+id.String(), ""); fmt.Sprint(q["notes"]) != notes {
 		t.Errorf("the query has other notes: %v", q)
-	}
-}
-
-// TestPromptOptimizer: with a chat upstream prompts are expanded, camera
-// commands survive, and its troubles are notes.
-func TestPromptOptimizer(t *testing.T) {
-	f := newFake()
-	f.hasChat = true
-	var asked string
-	answer := answered(200, "application/json", `{"choices":[{"message":{"content":" A grey cat [Push in] in a meadow. "}}]}`)
-	f.chat = func(body []byte) (*Upstream, error) { asked = string(body); return answer, nil }
-	c := mmServe(t, f)
-	c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat [Truck left]"}`)
-	if s := f.last(t).Spec; s.Prompt != "A grey cat [Zoom in] in a meadow. [Pan left]" || s.Asked != "a cat [Truck left]" || !strings.Contains(asked, "a cat [Pan left]") {
-		t.Errorf("got %+v of %s", s, asked)
-	}
-	for _, bad := range []*Upstream{
-		answered(500, "text/plain", "oops"), answered(200, "application/json", `{}`), answered(200, "application/json", `{"choices":[{"message":{"content":" "}}]}`),
-		answered(200, "application/json", `{"choices":[{"message":{"content":"`+strings.Repeat("x", job.MaxPromptChars+1)+`"}}]}`),
-	} {
-		answer = bad
-		_, a := c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"}`)
-		if s := f.last(t).Spec; s.Prompt != "a cat" || s.Asked != "" || !strings.Contains(fmt.Sprint(a["notes"]), "the prompt was taken as it is") {
-			t.Errorf("got %+v, %v", s, a)
-		}
-	}
-	f.chat = func([]byte) (*Upstream, error) { t.Error("asked though it is off"); return nil, io.EOF }
-	c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat","prompt_optimizer":false}`)
-	// What moderation refuses does not leave the server.
-	f.fail = func(method string) error {
-		if method == "Moderate" {
-			return job.Errorf(job.PromptUnsafe, "prompt", "refused")
-		}
-		return nil
-	}
-	if _, a := c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"}`); fmt.Sprint(a["base_resp"]) != "map[status_code:1026 status_msg:prompt: refused]" {
-		t.Errorf("a refused prompt: %v", a)
 	}
 }
 
@@ -300,5 +263,26 @@ func TestIdempotentV1(t *testing.T) {
 	}
 	if a, b := ask(), ask(); a != b || f.count() != 1 {
 		t.Errorf("%d jobs: %s and %s", f.count(), a, b)
+	}
+}
+
+// TestHowPromptsAreExpanded: what each way to ask for an expanded prompt means.
+func TestHowPromptsAreExpanded(t *testing.T) {
+	f := newFake()
+	c := mmServe(t, f)
+	for body, want := range map[string]Expansion{
+		``: ExpandBalanced, `,"prompt_optimizer":true`: ExpandBalanced, `,"fast_pretreatment":true`: ExpandQuick,
+		`,"prompt_optimizer":false`: ExpandNone, `,"prompt_optimizer":false,"fast_pretreatment":true`: ExpandNone,
+	} {
+		c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"`+body+`}`)
+		if got := f.last(t).Expand; got != want {
+			t.Errorf("V1 %s: %q, want %q", body, got, want)
+		}
+	}
+	for mode, want := range map[string]Expansion{"": ExpandNone, "disabled": ExpandNone, "balanced": ExpandBalanced, "quality": ExpandQuality} {
+		c.json("POST", "/v2/video_generation", bodyV2(`{"type":"text","text":"a cat"}`, "16:9", `,"extra":{"prompt_expansion_mode":"`+mode+`"}`))
+		if got := f.last(t).Expand; mode != "" && got != want {
+			t.Errorf("V2 %q: %q, want %q", mode, got, want)
+		}
 	}
 }

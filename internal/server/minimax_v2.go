@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
@@ -14,9 +13,7 @@ import (
 )
 
 const (
-	adaptive          = "adaptive" // a ratio: that of the first frame
-	defaultSecondsV2  = 5
-	defaultResolution = "768P"
+	adaptive = "adaptive" // a ratio: that of the first frame
 	// recordTime is how long V2 shows a task.
 	recordTime = 7 * 24 * time.Hour
 	// pageSize is how many tasks a page of the list has.
@@ -43,16 +40,6 @@ func taskTypeOf(j *job.Job) string {
 	}
 	return j.Spec.TaskType
 }
-
-// mmResolutionsV2 are the resolutions of MiniMax's V2 models. A name of our own
-// has all of them, and the engine's own size.
-var mmResolutionsV2 = map[string][]string{
-	"MiniMax-H3":     {"768P", "2K"},
-	"MiniMax-H3-Max": {"480P", "768P"},
-}
-
-// frameV2 are V2's rules for images.
-var frameV2 = PictureRules{MaxBytes: 30 << 20, MinSide: 256, MinAspect: 0.4, MaxAspect: 2.5}
 
 // taskMade is the answer to the endpoints that make a task.
 type taskMade struct {
@@ -87,7 +74,8 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		j, err := a.b.Submit(r.Context(), who, Submission{
-			API: job.MiniMaxV2, Spec: s, Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
+			API: job.MiniMaxV2, Spec: s, Expand: expansionV2(v), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
+			RequestID: web.RequestID(r.Context()),
 		})
 		if err != nil {
 			return nil, err
@@ -102,15 +90,15 @@ func (a *minimaxV2) generate(w http.ResponseWriter, r *http.Request, who auth.Pr
 
 func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
 	s := job.Spec{
-		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", defaultSecondsV2)), Seed: newSeed(),
+		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", SecondsDefaultV2)), Seed: NewSeed(),
 		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskGeneration,
 	}
-	offer, err := offerFor(a.b, s.Model, job.MiniMaxV2)
+	offer, err := OfferFor(a.b, s.Model, job.MiniMaxV2)
 	if err != nil {
 		return s, err
 	}
 	s.Engine = offer.Engine
-	if s.Resolution, err = resolutionV2(s.Model, v.text("resolution")); err != nil {
+	if s.Resolution, err = PickV2(s.Model, v.text("resolution")); err != nil {
 		return s, err
 	}
 	c, err := contentOf(v.objects("content"))
@@ -124,16 +112,21 @@ func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValue
 	if err != nil {
 		return s, err
 	}
-	short := shortSides[s.Resolution]
+	short := ShortSides[s.Resolution]
 	if short == 0 {
 		short = min(offer.Width, offer.Height)
 	}
-	s.Width, s.Height = sizeOf(short, shape[0], shape[1])
+	s.Width, s.Height = SizeOf(short, shape[0], shape[1])
+	return s, setPrompt(&s, c.prompt)
+}
+
+// expansionV2 is how a request wants its prompt expanded.
+func expansionV2(v mmValues) Expansion {
 	mode := v.object("extra").text("prompt_expansion_mode")
 	if mode == "disabled" {
-		mode = expandNone
+		return ExpandNone
 	}
-	return s, setPrompt(ctx, a.b, who, &s, c.prompt, mode)
+	return Expansion(mode)
 }
 
 // shape is the clip's width to height: that of the first frame, or the ratio.
@@ -141,36 +134,21 @@ func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, 
 	if len(c.urls[roleFirst]) > 0 {
 		s.Ratio = adaptive
 		param, ref := c.at[roleFirst][0], c.urls[roleFirst][0]
-		p, err := firstFrame(s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, frameV2) })
+		p, err := FirstFrame(s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, FirstFrameV2) })
 		return [2]int{p.Width, p.Height}, err
 	}
 	if s.Ratio == "" || s.Ratio == adaptive {
 		return [2]int{}, job.Errorf(job.Invalid, "ratio", "ratio must be given, and not adaptive, where there is no frame to take it from: such as 16:9")
 	}
-	w, h := ratioOf(s.Ratio)
+	w, h := RatioOf(s.Ratio)
 	return [2]int{w, h}, nil
-}
-
-// resolutionV2 is the resolution that a model gives.
-func resolutionV2(model, asked string) (string, error) {
-	has, known := mmResolutionsV2[model]
-	if !known {
-		return asked, nil
-	}
-	if asked == "" {
-		return defaultResolution, nil
-	}
-	if slices.Contains(has, asked) {
-		return asked, nil
-	}
-	return "", job.Errorf(job.Invalid, "resolution", "resolution is %s: %s has %s", asked, model, strings.Join(has, " and "))
 }
 
 // contextIR turns a free prompt into a structured one.
 func (a *minimaxV2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.submit(w, r, who, contextForm, func(_ context.Context, _ auth.Principal, v mmValues) (job.Spec, error) {
 		s := job.Spec{Kind: job.Context, Model: v.text("model"), TaskType: taskContext}
-		offer, err := offerFor(a.b, s.Model, job.MiniMaxV2)
+		offer, err := OfferFor(a.b, s.Model, job.MiniMaxV2)
 		if err != nil {
 			return s, err
 		}
@@ -200,7 +178,7 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	case v.has("content") && v.has("source_task_id"):
 		return job.Spec{}, job.Errorf(job.Invalid, "content", "content and source_task_id exclude each other")
 	case v.has("content"):
-		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", noBaseVideo)
+		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", NoBaseVideo)
 	case !v.has("source_task_id"):
 		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id is missing: name the task whose film is to be made again")
 	}
@@ -215,18 +193,18 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	if name := v.text("model"); name != "" && name != s.Model {
 		return s, job.Errorf(job.Invalid, "model", "model is %s: the task was made by %s, and only that makes it again", name, s.Model)
 	}
-	if _, err := offerFor(a.b, s.Model, job.MiniMaxV2); err != nil {
+	if _, err := OfferFor(a.b, s.Model, job.MiniMaxV2); err != nil {
 		return s, err
 	}
-	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, "2K", v.yes("aigc_watermark", s.Watermark)
-	w, h := ratioOf(s.Ratio)
+	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, ResolutionMostV2, v.yes("aigc_watermark", s.Watermark)
+	w, h := RatioOf(s.Ratio)
 	if w == 0 || h == 0 { // adaptive, or the engine's own
 		w, h = src.Result.Width, src.Result.Height
 	}
-	s.Width, s.Height = sizeOf(shortSides["2K"], w, h)
+	s.Width, s.Height = SizeOf(ShortSides[ResolutionMostV2], w, h)
 	s.InputSeconds = src.Result.Seconds
 	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
-	err = ownFrame(ctx, a.b, &s)
+	err = OwnFrame(ctx, a.b, &s)
 	return s, err
 }
 
@@ -254,7 +232,7 @@ func (a *minimaxV2) query(w http.ResponseWriter, r *http.Request, who auth.Princ
 		if err != nil {
 			return nil, err
 		}
-		t := taskOf(r.Context(), a.b, &j)
+		t := taskOf(a.b, web.BaseOf(r.Context()), &j)
 		t.Content.URL = linkFor(r, t.Content.URL)
 		return taskAnswer{t}, nil
 	})
@@ -272,7 +250,7 @@ func (a *minimaxV2) list(w http.ResponseWriter, r *http.Request, who auth.Princi
 		}
 		out := tasksAnswer{Items: make([]task, len(jobs)), Total: total}
 		for i := range jobs {
-			out.Items[i] = taskOf(r.Context(), a.b, &jobs[i])
+			out.Items[i] = taskOf(a.b, web.BaseOf(r.Context()), &jobs[i])
 			out.Items[i].Content.URL = linkFor(r, out.Items[i].Content.URL)
 		}
 		return out, nil

@@ -35,7 +35,7 @@ func TestLocalVoice(t *testing.T) {
 		{"moss_audio_ab12", "", "x", "", "en", true},
 		{"", "Nynorsk", "x", "", "nb", false}, // espeak-ng has no other Norwegian
 	} {
-		voice, lang, notes, err := localVoice(Speech{Voice: tt.voice, Language: tt.language, Text: tt.text})
+		voice, lang, notes, err := localVoice(SpeechRequest{Voice: tt.voice, Language: tt.language, Text: tt.text})
 		if err != nil || voice != tt.wantVoice || lang != tt.wantLang || (len(notes) == 1) != tt.noted {
 			t.Errorf("%+v: %q, %q, %q", tt, voice, lang, notes)
 		}
@@ -46,7 +46,7 @@ func TestLocalVoice(t *testing.T) {
 // another voice would speak.
 func TestUnknownVoices(t *testing.T) {
 	for _, id := range []string{"alloy", "no_such_voice", "Klingon_Wise_Woman", "English_", "_Lady", "wise_woman", "moss_audio_", "English", "female-shaonv-x"} {
-		_, _, _, err := localVoice(Speech{Voice: id, Text: "good day"})
+		_, _, _, err := localVoice(SpeechRequest{Voice: id, Text: "good day"})
 		if e := job.AsError(err); err == nil || e.Code != job.Invalid || e.Param != "voice_setting.voice_id" || !strings.Contains(e.Message, "/v1/get_voice") {
 			t.Errorf("%q: %v", id, err)
 		}
@@ -59,7 +59,7 @@ func TestVoicesListed(t *testing.T) {
 	found := map[string]string{}
 	for _, v := range miniMaxVoices(local) {
 		found[v.ID] = v.Name
-		if _, _, _, err := localVoice(Speech{Voice: v.ID, Text: "x"}); err != nil || v.Name == "" && v.ID != "cmn-latn-pinyin" || len(v.About) != 1 {
+		if _, _, _, err := localVoice(SpeechRequest{Voice: v.ID, Text: "x"}); err != nil || v.Name == "" && v.ID != "cmn-latn-pinyin" || len(v.About) != 1 {
 			t.Errorf("%+v: %v", v, err)
 		}
 	}

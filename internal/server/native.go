@@ -22,7 +22,7 @@ type nativeParts struct {
 	Hooks    Hooks
 	Tenants  Tenants
 	Reports  Reports
-	Sponsors Sponsors // nil for none
+	Sponsors SponsorShow // nil for none
 	// Stopping is closed when the server is about to stop: those who wait for a
 	// job are let go then. nil is never.
 	Stopping <-chan struct{}

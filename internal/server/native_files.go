@@ -38,7 +38,7 @@ type nativeFile struct {
 func (n *native) fileOf(ctx context.Context, f store.File) nativeFile {
 	return nativeFile{
 		ID: fileName(f.ID), Purpose: f.Purpose, Name: f.Name, ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256,
-		URL: n.Backend.FileURL(ctx, f, 0), CreatedAt: f.CreatedAt.UTC(), ExpiresAt: timeOf(f.ExpiresAt),
+		URL: n.Backend.FileURL(web.BaseOf(ctx), f, 0), CreatedAt: f.CreatedAt.UTC(), ExpiresAt: timeOf(f.ExpiresAt),
 	}
 }
 

@@ -163,13 +163,13 @@ func (n *native) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, err := n.shown(ctx, who, &j)
+	shown, err := n.shown(ctx, &j)
 	return &createOut{Location: jobsPath + "/" + shown.ID, Body: shown}, err
 }
 
 // shown is a job with its place in the queue and its sponsor.
-func (n *native) shown(ctx context.Context, who auth.Principal, j *job.Job) (nativeJob, error) {
-	out := jobOf(ctx, n.Backend, j)
+func (n *native) shown(ctx context.Context, j *job.Job) (nativeJob, error) {
+	out := jobOf(n.Backend, web.BaseOf(ctx), j)
 	if j.State == job.Queued {
 		ahead, err := n.Backend.Position(ctx, j.ID)
 		switch {
@@ -179,19 +179,20 @@ func (n *native) shown(ctx context.Context, who auth.Principal, j *job.Job) (nat
 			return out, err
 		}
 	}
-	out.Sponsor = n.sponsor(ctx, who, j)
+	out.Sponsor = n.sponsor(ctx, j)
 	return out, nil
 }
 
 // sponsor is what a job shows while it waits; nil for nothing.
-func (n *native) sponsor(ctx context.Context, who auth.Principal, j *job.Job) *SponsorLine {
+func (n *native) sponsor(ctx context.Context, j *job.Job) *SponsorLine {
 	if n.Sponsors == nil || !j.Sponsor || j.State.Final() {
 		return nil
 	}
-	line, ok := n.Sponsors.Show(ctx, who, *j)
+	text, ok := n.Sponsors.Show(ctx, web.BaseOf(ctx), j)
 	if !ok {
 		return nil
 	}
+	line := SponsorLine(text)
 	return &line
 }
 
@@ -218,17 +219,17 @@ func (n *native) get(ctx context.Context, in *waitIn) (*jobOut, error) {
 			return nil, err
 		}
 	}
-	shown, err := n.shown(ctx, who, &j)
+	shown, err := n.shown(ctx, &j)
 	return &jobOut{shown}, err
 }
 
 // wait gives a job so much time to end.
 func (n *native) wait(ctx context.Context, who auth.Principal, j job.Job, most time.Duration) (job.Job, error) {
-	leave, err := n.Backend.Seat(who)
+	done, err := n.Backend.StartWaiting(who)
 	if err != nil {
 		return job.Job{}, err
 	}
-	defer leave()
+	defer done()
 	ctx, cancel := n.whileUp(ctx)
 	defer cancel()
 	ctx, end := context.WithTimeout(ctx, most)
@@ -258,7 +259,7 @@ func (n *native) list(ctx context.Context, in *listIn) (*jobListOut, error) {
 	}
 	out := &jobListOut{jobList{Data: []nativeJob{}, HasMore: len(jobs) > in.Limit}}
 	for _, j := range jobs[:min(in.Limit, len(jobs))] {
-		out.Body.Data = append(out.Body.Data, jobOf(ctx, n.Backend, &j))
+		out.Body.Data = append(out.Body.Data, jobOf(n.Backend, web.BaseOf(ctx), &j))
 	}
 	if k := len(out.Body.Data); k > 0 && out.Body.HasMore {
 		out.Body.Next = out.Body.Data[k-1].ID
@@ -275,7 +276,7 @@ func (n *native) cancel(ctx context.Context, in *JobPath) (*jobOut, error) {
 	if j, err = n.Backend.Cancel(ctx, who, j.ID); err != nil {
 		return nil, err
 	}
-	return &jobOut{jobOf(ctx, n.Backend, &j)}, nil
+	return &jobOut{jobOf(n.Backend, web.BaseOf(ctx), &j)}, nil
 }
 
 func (n *native) remove(ctx context.Context, in *JobPath) (*struct{}, error) {
@@ -333,10 +334,6 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// secondsDefault is the length of a video that says none, as kinora.Request has
-// it.
-const secondsDefault = 6
-
 // spec makes what is asked for definite.
 func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec, error) {
 	offer, err := n.offer(b.Model)
@@ -344,7 +341,7 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 		return job.Spec{}, err
 	}
 	s := job.Spec{
-		Kind: b.Kind, Model: offer.Name, Engine: offer.Engine, Prompt: b.Prompt, FPS: b.FPS, Seed: newSeed(),
+		Kind: b.Kind, Model: offer.Name, Engine: offer.Engine, Prompt: b.Prompt, FPS: b.FPS, Seed: NewSeed(),
 		Steps: b.Steps, Guidance: b.Guidance, Watermark: b.Watermark, Metadata: b.Metadata,
 	}
 	if b.Seed != nil {
@@ -358,11 +355,11 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 		return s, nil
 	}
 	if s.Seconds = b.Seconds; s.Seconds == 0 {
-		s.Seconds = secondsDefault
+		s.Seconds = SecondsDefault
 	}
 	switch {
 	case b.Image != nil:
-		_, err := firstFrame(&s, offer, "image", func() (Picture, error) { return n.picture(ctx, who, b.Image) })
+		_, err := FirstFrame(&s, offer, "image", func() (Picture, error) { return n.picture(ctx, who, b.Image) })
 		return s, err
 	case b.After != "":
 		return n.goOn(ctx, who, b, s, offer)
@@ -390,7 +387,7 @@ func (n *native) offer(name string) (Offer, error) {
 // size is the size in pixels; where one side is left out, in the native shape.
 func (b *newJob) size(o Offer) (w, h int, err error) {
 	if b.Size != "" {
-		return parseSize(b.Size)
+		return ParseSize(b.Size)
 	}
 	w, h = b.Width, b.Height
 	switch {
@@ -402,8 +399,8 @@ func (b *newJob) size(o Offer) (w, h int, err error) {
 		h = evenSide(w * o.Height / o.Width)
 	}
 	for name, side := range map[string]int{"width": w, "height": h} {
-		if side < minSide || side > kinora.MaxSide || side%2 != 0 {
-			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, minSide, kinora.MaxSide)
+		if side < MinSide || side > kinora.MaxSide || side%2 != 0 {
+			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, MinSide, kinora.MaxSide)
 		}
 	}
 	return w, h, nil
@@ -439,7 +436,7 @@ func (n *native) goOn(ctx context.Context, who auth.Principal, b *newJob, s job.
 	case src.State != job.Succeeded || src.Spec.Kind != job.Video:
 		return s, job.Errorf(job.Conflict, "after", "after: the job %s is a %s job and %s: only a video that succeeded will do", b.After, src.Spec.Kind, src.State)
 	}
-	ext, err := extension(&src, offer, s.Seconds, "after")
+	ext, err := Extension(&src, offer, s.Seconds, "after")
 	if err != nil {
 		return s, err
 	}

@@ -25,8 +25,8 @@ func testNative(f *fake) *native {
 // fakeSponsors show a line, and count in the fake's files.
 type fakeSponsors struct{ f *fake }
 
-func (s fakeSponsors) Show(_ context.Context, _ auth.Principal, j job.Job) (SponsorLine, bool) {
-	return SponsorLine{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
+func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (SponsorText, bool) {
+	return SponsorText{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
 }
 
 // TestNativeFields: what each field of POST /v1/jobs does.
@@ -430,7 +430,7 @@ func FuzzNativeJob(f *testing.F) {
 			return
 		}
 		s := b.last(t).Spec
-		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < minSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > maxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
+		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < MinSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > MaxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
 			t.Fatalf("it took %+v", s)
 		}
 	})

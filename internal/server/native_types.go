@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
 )
@@ -93,16 +92,16 @@ type SponsorLine struct {
 	Link  string `json:"url,omitempty" doc:"Where it leads. It passes by this server, which counts it."`
 }
 
-// Sponsors chooses what jobs may show while they wait.
-type Sponsors interface {
+// SponsorShow chooses what jobs may show while they wait.
+type SponsorShow interface {
 	// Show is what a job may show, if anything, and counts that as shown, once
-	// for each job.
-	Show(ctx context.Context, who auth.Principal, j job.Job) (SponsorLine, bool)
+	// for each job. base is what links begin with.
+	Show(ctx context.Context, base string, j *job.Job) (SponsorText, bool)
 }
 
 // jobOf is a job in the native form. How it stands in the queue and who
-// sponsors it is added by shown.
-func jobOf(ctx context.Context, b Backend, j *job.Job) nativeJob {
+// sponsors it is added by shown. base is what links begin with.
+func jobOf(b Backend, base string, j *job.Job) nativeJob {
 	s := &j.Spec
 	out := nativeJob{
 		ID: jobPrefix + j.ID.String(), API: j.API, Kind: s.Kind, Model: s.Model, Engine: s.Engine, State: j.State,
@@ -114,7 +113,7 @@ func jobOf(ctx context.Context, b Backend, j *job.Job) nativeJob {
 	}
 	if j.State == job.Running {
 		out.Phase, out.SecondsLeft = j.Phase, j.Left.Round(100*time.Millisecond).Seconds()
-		out.PreviewURL = previewURL(ctx, b, j)
+		out.PreviewURL = previewURL(b, base, j)
 	}
 	if r := j.Result; r != nil && j.State == job.Succeeded {
 		out.Result = &nativeResult{
@@ -122,7 +121,7 @@ func jobOf(ctx context.Context, b Backend, j *job.Job) nativeJob {
 		}
 		for _, f := range r.Files {
 			out.Result.Files = append(out.Result.Files, resultFile{
-				Role: f.Role, URL: b.BlobURL(ctx, f, 0), ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256, Width: f.Width, Height: f.Height,
+				Role: f.Role, URL: b.BlobURL(base, f, 0), ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256, Width: f.Width, Height: f.Height,
 			})
 		}
 	}
@@ -133,11 +132,11 @@ func jobOf(ctx context.Context, b Backend, j *job.Job) nativeJob {
 }
 
 // previewURL links to the latest frame of a running job; "" for none.
-func previewURL(ctx context.Context, b Backend, j *job.Job) string {
+func previewURL(b Backend, base string, j *job.Job) string {
 	if j.Preview == "" {
 		return ""
 	}
-	return b.BlobURL(ctx, job.File{ID: int64(j.ID), Role: rolePreview, Key: j.Preview}, 0)
+	return b.BlobURL(base, job.File{ID: int64(j.ID), Role: rolePreview, Key: j.Preview}, 0)
 }
 
 // rolePreview names the preview in links; it is no file of a result.

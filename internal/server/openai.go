@@ -170,21 +170,6 @@ func videoOf(j *job.Job) video {
 	return v
 }
 
-// whyNot is the error of a job that ended without a result, nil for others.
-func whyNot(j *job.Job) *job.Error {
-	switch {
-	case !j.State.Final() || j.State == job.Succeeded:
-		return nil
-	case j.State == job.Cancelled:
-		return job.Errorf(job.IsCancelled, "", "it was cancelled by its owner")
-	case j.State == job.Expired:
-		return job.Errorf(job.IsExpired, "", "it waited in the queue for longer than it may: ask for it again")
-	case j.Error != nil:
-		return j.Error
-	}
-	return job.AsError(nil)
-}
-
 func unix(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
@@ -366,11 +351,11 @@ func (a *openAI) remove(_ http.ResponseWriter, r *http.Request, who auth.Princip
 
 // stopped waits until a video that is being cancelled has stopped.
 func (a *openAI) stopped(ctx context.Context, who auth.Principal, j job.Job) error {
-	leave, err := a.b.Seat(who)
+	done, err := a.b.StartWaiting(who)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, oaStopTime)
 	defer cancel()
 	j, err = a.b.Wait(ctx, who, j)

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
@@ -174,7 +172,7 @@ func (a *sharedFiles) retrieve(r *http.Request, who auth.Principal) (any, error)
 		return nil, err
 	}
 	out := sharedFile{fileObjectOf(f), fileOf(f), mmOK}
-	out.File.DownloadURL = linkFor(r, a.v1.b.FileURL(r.Context(), f, linkTime))
+	out.File.DownloadURL = linkFor(r, a.v1.b.FileURL(web.BaseOf(r.Context()), f, linkTime))
 	return out, nil
 }
 
@@ -195,19 +193,6 @@ func (a *sharedFiles) remove(r *http.Request, who auth.Principal) (any, error) {
 		return nil, err
 	}
 	return sharedGone{ID: fileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: mmOK}, a.v1.b.DeleteFile(r.Context(), who, f.ID)
-}
-
-// filePrefix begins the ids of files.
-const filePrefix = "file_"
-
-// fileName is a file's id as all APIs but MiniMax's write it.
-func fileName(id int64) string { return filePrefix + strconv.FormatInt(id, 10) }
-
-// parseFileID reads a file's id as any of the APIs writes it: "file_" and
-// digits, or the digits alone.
-func parseFileID(s string) (int64, bool) {
-	n, err := strconv.ParseInt(strings.TrimPrefix(s, filePrefix), 10, 64)
-	return n, err == nil && n > 0
 }
 
 // onlyKnown refuses parameters of a URL that the table has not, but for the

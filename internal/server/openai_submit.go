@@ -14,23 +14,6 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// Defaults of OpenAI's API.
-const (
-	oaModelDefault   = "sora-2"
-	oaSecondsDefault = 4
-	oaWidthDefault   = 720
-	oaHeightDefault  = 1280
-)
-
-// maxStitched is how long a film may become by extensions, in seconds.
-const maxStitched = 120
-
-// minSide is the least of a side in pixels, as kinora.Request has it.
-const minSide = 16
-
-// maxGuidance is the most of kinora.Request.Guidance.
-const maxGuidance = 100
-
 func (a *openAI) create(w http.ResponseWriter, r *http.Request, who auth.Principal) (any, error) {
 	f, err := readForm(r, oaCreateFields)
 	if err != nil {
@@ -45,7 +28,7 @@ func (a *openAI) create(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if spec.Prompt, err = f.prompt(); err != nil {
 		return nil, err
 	}
-	if spec.Seconds, err = f.seconds(oaSecondsDefault); err != nil {
+	if spec.Seconds, err = f.seconds(OpenAISeconds); err != nil {
 		return nil, err
 	}
 	if err := f.size(&spec, offer); err != nil {
@@ -76,9 +59,9 @@ func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Princip
 // offer finds a model that this API serves: one of OpenAI's names or of our own.
 func (a *openAI) offer(name string) (Offer, error) {
 	if name != "" {
-		return offerFor(a.b, name, job.OpenAI)
+		return OfferFor(a.b, name, job.OpenAI)
 	}
-	if o, err := a.b.Offer(oaModelDefault); err == nil {
+	if o, err := a.b.Offer(OpenAIModel); err == nil {
 		return o, nil
 	}
 	for _, o := range a.b.Offers() {
@@ -116,29 +99,14 @@ func (f *oaForm) seconds(otherwise float64) (float64, error) {
 	return n, nil
 }
 
-var sizeForm = regexp.MustCompile(`^([0-9]{1,5})x([0-9]{1,5})$`)
-
-// parseSize reads "1280x720".
-func parseSize(s string) (w, h int, err error) {
-	m := sizeForm.FindStringSubmatch(s)
-	if m != nil {
-		w, _ = strconv.Atoi(m[1]) // five digits at most
-		h, _ = strconv.Atoi(m[2])
-	}
-	if m == nil || min(w, h) < minSide || max(w, h) > kinora.MaxSide || w%2 != 0 || h%2 != 0 {
-		return 0, 0, job.Errorf(job.Invalid, "size", "size is %.20q: it must be width x height, such as 1280x720, both even and %d to %d", s, minSide, kinora.MaxSide)
-	}
-	return w, h, nil
-}
-
 // size sets the size: what is asked for, OpenAI's default for its own models,
 // or the native size for ours.
 func (f *oaForm) size(spec *job.Spec, offer Offer) (err error) {
 	switch s := f.values["size"]; {
 	case s != "":
-		spec.Width, spec.Height, err = parseSize(s)
+		spec.Width, spec.Height, err = ParseSize(s)
 	case offer.API == job.OpenAI:
-		spec.Width, spec.Height = oaWidthDefault, oaHeightDefault
+		spec.Width, spec.Height = OpenAIWidth, OpenAIHeight
 	default:
 		spec.Width, spec.Height = offer.Width, offer.Height
 	}
@@ -147,12 +115,12 @@ func (f *oaForm) size(spec *job.Spec, offer Offer) (err error) {
 
 // extras reads the fields that are our own.
 func (f *oaForm) extras(spec *job.Spec) error {
-	spec.Seed = newSeed()
+	spec.Seed = NewSeed()
 	for name, to := range map[string]struct {
 		most uint64
 		set  func(uint64)
 	}{
-		"seed":                {maxSeed, func(n uint64) { spec.Seed = n }},
+		"seed":                {MaxSeed, func(n uint64) { spec.Seed = n }},
 		"fps":                 {kinora.MaxFPS, func(n uint64) { spec.FPS = int(n) }},
 		"num_inference_steps": {kinora.MaxSteps, func(n uint64) { spec.Steps = int(n) }},
 	} {
@@ -171,8 +139,8 @@ func (f *oaForm) extras(spec *job.Spec) error {
 	}
 	if s := f.values["guidance_scale"]; s != "" {
 		n, err := strconv.ParseFloat(s, 32)
-		if err != nil || !(n >= 0 && n <= maxGuidance) {
-			return job.Errorf(job.Invalid, "guidance_scale", "guidance_scale is %.30q: it must be a number, 0 to %d", s, maxGuidance)
+		if err != nil || !(n >= 0 && n <= MaxGuidance) {
+			return job.Errorf(job.Invalid, "guidance_scale", "guidance_scale is %.30q: it must be a number, 0 to %d", s, MaxGuidance)
 		}
 		spec.Guidance = float32(n)
 	}
@@ -193,7 +161,7 @@ func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, s
 	case given == 0:
 		return nil
 	case given == 1:
-		_, err := firstFrame(spec, offer, oaReference, func() (Picture, error) { return a.picture(ctx, who, f) })
+		_, err := FirstFrame(spec, offer, oaReference, func() (Picture, error) { return a.picture(ctx, who, f) })
 		return err
 	}
 	return job.Errorf(job.Invalid, oaReference, "%s: give one of a file, image_url and file_id", oaReference)
@@ -257,7 +225,7 @@ func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principa
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
 	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
-	if err := ownFrame(r.Context(), a.b, &spec); err != nil {
+	if err := OwnFrame(r.Context(), a.b, &spec); err != nil {
 		return nil, err
 	}
 	return a.submit(w, r, who, f, spec)
@@ -292,30 +260,12 @@ func (a *openAI) extend(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if err != nil {
 		return nil, err
 	}
-	spec, err := extension(&src, offer, seconds, "video")
+	spec, err := Extension(&src, offer, seconds, "video")
 	if err != nil {
 		return nil, err
 	}
 	spec.Prompt = prompt
 	return a.submit(w, r, who, f, spec)
-}
-
-// extension is what asks for the next seconds of a finished video, joined on.
-// param is the field that names the video.
-func extension(src *job.Job, offer Offer, seconds float64, param string) (job.Spec, error) {
-	s, res := src.Spec, src.Result
-	switch {
-	case !offer.TakesImage:
-		return s, job.Errorf(job.Unsupported, param, "%s: the model %s cannot go on from a film", param, offer.Name)
-	case res == nil || res.Seconds <= 0:
-		return s, job.Errorf(job.Conflict, param, "%s: there is no film to go on from", param)
-	case res.Seconds+seconds > maxStitched:
-		return s, job.Errorf(job.Invalid, "seconds", "the film would have %g seconds: at most %d", res.Seconds+seconds, maxStitched)
-	}
-	return job.Spec{
-		Kind: job.Video, Model: offer.Name, Engine: offer.Engine, Seconds: seconds, Width: res.Width, Height: res.Height, FPS: res.FPS,
-		Seed: newSeed(), Steps: s.Steps, Guidance: s.Guidance, After: src.ID, Join: true, InputSeconds: res.Seconds, Watermark: s.Watermark,
-	}, nil
 }
 
 // edit is refused: no local model changes what a film shows.

@@ -507,7 +507,7 @@ func fuzzForm(t *testing.T, r *http.Request) {
 	if err := got.size(&spec, Offer{API: job.OpenAI}); err == nil && (spec.Width < 16 || spec.Width > 4096 || spec.Width%2 != 0) {
 		t.Fatalf("it took the size %dx%d", spec.Width, spec.Height)
 	}
-	if err := got.extras(&spec); err == nil && (spec.Seed > maxSeed || spec.FPS > 120 || spec.Steps > 1000 || !(spec.Guidance >= 0)) {
+	if err := got.extras(&spec); err == nil && (spec.Seed > MaxSeed || spec.FPS > 120 || spec.Steps > 1000 || !(spec.Guidance >= 0)) {
 		t.Fatalf("it took %+v", spec)
 	}
 	if _, err := got.sum(); err != nil {

@@ -33,15 +33,15 @@ type nativeEvent struct {
 
 // Render writes the body of a delivery: the job as it was when the event
 // happened, with links made anew.
-func (r renderer) Render(ctx context.Context, d store.Delivery) ([]byte, error) {
+func (r renderer) Render(_ context.Context, d store.Delivery) ([]byte, error) {
 	j := d.Snapshot
 	switch {
 	case d.Form == store.FormMiniMax:
-		return json.Marshal(minimaxBody(ctx, r.backend, &j))
+		return json.Marshal(minimaxBody(r.backend, &j))
 	case strings.HasPrefix(d.Event, "video."):
 		e := openAIEvent{ID: d.EventID, Object: "event", CreatedAt: d.CreatedAt.Unix(), Type: d.Event}
 		e.Data.ID = videoPrefix + j.ID.String()
 		return json.Marshal(e)
 	}
-	return json.Marshal(nativeEvent{ID: d.EventID, Type: d.Event, Timestamp: d.CreatedAt.UTC(), Data: jobOf(ctx, r.backend, &j)})
+	return json.Marshal(nativeEvent{ID: d.EventID, Type: d.Event, Timestamp: d.CreatedAt.UTC(), Data: jobOf(r.backend, "", &j)})
 }

@@ -250,8 +250,8 @@ func TestMediaLinks(t *testing.T) {
 	if err != nil || f.ContentType != "image/png" || f.Bytes != int64(len(data)) || f.Name != "a cat.png" {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	link := s.service.FileURL(t.Context(), f, time.Minute)
-	path := link[strings.Index(link, mediaPath):]
+	link := s.service.FileURL("", f, time.Minute)
+	path := link[strings.Index(link, MediaPath):]
 	resp, body := call(t, s, "GET", path, "", "")
 	if resp.StatusCode != 200 || body != string(data) || resp.Header.Get("Content-Type") != "image/png" ||
 		!strings.Contains(resp.Header.Get("Content-Security-Policy"), "sandbox") || !strings.Contains(resp.Header.Get("Content-Disposition"), "a cat.png") {
@@ -265,15 +265,15 @@ func TestMediaLinks(t *testing.T) {
 		"no signature":      path[:strings.Index(path, "?")],
 		"a longer life":     strings.Replace(path, "expires=", "expires=9", 1),
 		"another file name": strings.Replace(path, "filename=a", "filename=b", 1),
-		"out of the store":  mediaPath + "../../link.key?" + path[strings.Index(path, "?")+1:],
+		"out of the store":  MediaPath + "../../link.key?" + path[strings.Index(path, "?")+1:],
 	} {
 		if resp, body := call(t, s, "GET", wrong, keys.Admin, ""); resp.StatusCode < 300 || resp.StatusCode > 404 || strings.Contains(body, string(data)) {
 			t.Errorf("%s: %d", name, resp.StatusCode)
 		}
 	}
-	old := s.service.FileURL(t.Context(), f, -time.Hour)
+	old := s.service.FileURL("", f, -time.Hour)
 	_ = old // a link that is not good for a time has the configured one
-	expired, err := s.service.signer.Link("GET", mediaPath+f.Key, "", time.Now().Add(-time.Second))
+	expired, err := s.signer.Link("GET", MediaPath+f.Key, "", time.Now().Add(-time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,26 +394,26 @@ func TestSponsors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var line SponsorLine
+	var line SponsorText
 	for range 3 {
 		var ok bool
-		if line, ok = s.sponsors.Show(t.Context(), who, j); !ok || line.Text != "Brought to you by Acme" {
+		if line, ok = s.sponsors.Show(t.Context(), "", &j); !ok || line.Text != "Brought to you by Acme" {
 			t.Fatalf("%+v, %v", line, ok)
 		}
 	}
-	path := line.Link[strings.Index(line.Link, sponsorPath):]
+	path := line.Link[strings.Index(line.Link, SponsorPath):]
 	if resp, _ := call(t, s, "GET", path, "", ""); resp.StatusCode != 302 || resp.Header.Get("Location") != "https://example.com/acme" {
 		t.Errorf("a click: %d, %v", resp.StatusCode, resp.Header)
 	}
 	if resp, _ := call(t, s, "GET", strings.Replace(path, "acme", "evil", 1), "", ""); resp.StatusCode != 403 {
 		t.Errorf("a changed link: %d", resp.StatusCode)
 	}
-	report, err := s.service.meter.SponsorReport(t.Context(), time.Time{}, time.Time{})
+	report, err := s.meter.SponsorReport(t.Context(), time.Time{}, time.Time{})
 	if err != nil || len(report) != 1 || report[0].Impressions != 1 || report[0].Clicks != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	who.Project.Sponsored = false
-	if _, ok := s.sponsors.Show(t.Context(), who, job.Job{ID: job.MinID}); ok {
+	if _, ok := s.sponsors.Show(t.Context(), "", &job.Job{ID: job.MinID}); ok {
 		t.Error("a job that is not sponsored shows one")
 	}
 }

@@ -31,28 +31,62 @@ type Challenger interface {
 	Challenge(ctx context.Context, url string) error
 }
 
-// service is the Backend on the real store. It holds no state of its own
-// beside what it was made of.
+// ServiceOptions are what a service is made of.
+type ServiceOptions struct {
+	DB        *store.DB
+	Blobs     *blob.Store
+	Signer    *blob.Signer // of links
+	Fetch     *egress.Client
+	Filter    *moderation.Filter
+	Meter     *meter.Meter
+	Callbacks Challenger
+	Chatter   *egress.Upstream // the chat model; nil for none
+	ChatModel string           // its name, for requests that name none
+	Speech    *egress.Upstream // nil for espeak-ng
+	Engines   map[string]kinora.Info
+	Log       *slog.Logger
+
+	Models   []ModelName // the public ones
+	Sponsors []meter.Sponsor
+	Address  string // what links begin with that are made outside any request
+
+	Queue     int           // jobs that may wait
+	Attempts  int           // that a job gets
+	Patience  time.Duration // that a job waits in the queue before it expires
+	Seconds   int           // of the longest video
+	Waiters   int           // requests of a project that may wait for jobs at a time
+	FreeSpace int64         // bytes that the disk must have left
+	FileBytes int64         // of the largest upload
+	KeepFiles time.Duration
+	KeepLinks time.Duration // that a link is good which says nothing else
+}
+
+// ModelName is a public name of a local model.
+type ModelName struct {
+	Name   string  `yaml:"name"`
+	Engine string  `yaml:"engine"`
+	API    job.API `yaml:"api"`
+}
+
+// service is the use cases of the platform. It holds no state of its own beside
+// what it was made of.
 type service struct {
-	cfg     Config
-	db      *store.DB
-	blobs   *blob.Store
-	signer  *blob.Signer
-	fetch   *egress.Client
-	filter  *moderation.Filter
-	meter   *meter.Meter
-	calls   Challenger
-	chat    *egress.Upstream // nil for none
-	speech  *egress.Upstream // nil for espeak-ng
-	engines map[string]kinora.Info
-	log     *slog.Logger
+	ServiceOptions
 
 	pictures *semaphore.Weighted // of picturesAtOnce
 	maxPNG   int                 // bytes of a picture as it is kept: what a worker reads; tests take less
 	speeches *semaphore.Weighted // of speechesAtOnce
 
-	seatsMu sync.Mutex
-	seats   map[int64]int // requests that wait for jobs, by project
+	waitingMu sync.Mutex
+	waiting   map[int64]int // requests that wait for jobs, by project
+}
+
+// newService makes a service of its parts.
+func newService(o ServiceOptions) *service {
+	return &service{
+		ServiceOptions: o, waiting: map[int64]int{},
+		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
+	}
 }
 
 // followEvery is how often a job is looked at whose changes another process
@@ -72,47 +106,38 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 	if err := s.check(&sub); err != nil {
 		return job.Job{}, err
 	}
-	for _, words := range []string{sub.Spec.Prompt, sub.Spec.Asked} {
-		if words == "" {
-			continue
-		}
-		if err := s.Moderate(ctx, who, words); err != nil {
-			return job.Job{}, err
-		}
+	if err := s.words(ctx, who, &sub); err != nil {
+		return job.Job{}, err
 	}
-	if err := s.room(); err != nil {
+	s.note(&sub.Spec)
+	if err := s.CheckRoom(); err != nil {
 		return job.Job{}, err
 	}
 	if sub.Callback != "" {
-		if err := s.calls.Challenge(ctx, sub.Callback); err != nil {
+		if err := s.Callbacks.Challenge(ctx, sub.Callback); err != nil {
 			return job.Job{}, err
 		}
 	}
-	price, err := s.meter.Quote(sub.Spec)
+	price, err := s.Meter.Quote(sub.Spec)
 	if err != nil {
 		return job.Job{}, err
 	}
-	now := s.db.Now()
+	now := s.DB.Now()
 	j := job.Job{
 		ID: job.ID(store.NewID()), Project: who.Project.ID, Key: who.Key.ID, API: sub.API, Spec: sub.Spec, State: job.Queued,
-		Priority: job.DefaultPriority, MaxAttempts: s.cfg.Jobs.Attempts, Callback: sub.Callback, Price: price,
-		Sponsor: who.Project.Sponsored && len(s.cfg.Sponsors) > 0, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(s.cfg.Jobs.Wait),
+		Priority: job.DefaultPriority, MaxAttempts: s.Attempts, Callback: sub.Callback, Price: price,
+		Sponsor: who.Project.Sponsored && len(s.Sponsors) > 0, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(s.Patience),
 	}
 	if sub.Priority != nil {
 		j.Priority = *sub.Priority
 	}
 	hash := sha256.Sum256(slices.Concat([]byte(sub.Path), []byte{0}, sub.Body)) // no path holds a 0
-	made, _, err := s.db.Submit(ctx, store.Submission{
+	made, _, err := s.DB.Submit(ctx, store.Submission{
 		Job: j, IdempotencyKey: sub.IdempotencyKey, RequestHash: hex.EncodeToString(hash[:]),
-		MaxQueued: s.cfg.Jobs.Queue, MaxInFlight: who.Project.MaxInFlight, MaxKeyInFlight: who.Key.MaxInFlight,
+		MaxQueued: s.Queue, MaxInFlight: who.Project.MaxInFlight, MaxKeyInFlight: who.Key.MaxInFlight,
 		Weight: who.Project.Weight, MaxRunning: who.Project.MaxRunning,
-	}, s.meter.Reserve)
+	}, s.Meter.Reserve)
 	return made, err
-}
-
-// Moderate holds a text against word lists and the operator's service.
-func (s *service) Moderate(ctx context.Context, who auth.Principal, text string) error {
-	return s.filter.Prompt(ctx, who.Project.ID, text)
 }
 
 // MaxIdempotencyKey is the length of an idempotency key in bytes.
@@ -125,7 +150,7 @@ func (s *service) check(sub *Submission) error {
 	if sp.Kind == job.Context {
 		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
 	}
-	info, ok := s.engines[sp.Engine]
+	info, ok := s.Engines[sp.Engine]
 	switch {
 	case !ok && sp.Kind != job.Context:
 		return job.Errorf(job.Internal, "", "the model %s has no engine here", sp.Model)
@@ -137,8 +162,8 @@ func (s *service) check(sub *Submission) error {
 		return job.Errorf(job.Invalid, "prompt", "the prompt is empty: say what should happen")
 	case sp.FirstFrame != "" && !info.Image:
 		return job.Errorf(job.Unsupported, "", "the model %s takes no first frame", sp.Model)
-	case sp.Kind == job.Video && (sp.Seconds <= 0 || sp.Seconds > float64(s.cfg.Jobs.Seconds)):
-		return job.Errorf(job.Invalid, "seconds", "%v seconds is out of range: more than 0, at most %d", sp.Seconds, s.cfg.Jobs.Seconds)
+	case sp.Kind == job.Video && (sp.Seconds <= 0 || sp.Seconds > float64(s.Seconds)):
+		return job.Errorf(job.Invalid, "seconds", "%v seconds is out of range: more than 0, at most %d", sp.Seconds, s.Seconds)
 	case sp.Kind == job.Image && (sp.Count < 1 || sp.Count > job.MaxImages):
 		return job.Errorf(job.Invalid, "n", "%d images is out of range: 1 to %d", sp.Count, job.MaxImages)
 	case sp.Width < 0 || sp.Height < 0 || sp.Width > kinora.MaxSide || sp.Height > kinora.MaxSide || sp.Width%2 != 0 || sp.Height%2 != 0:
@@ -152,16 +177,17 @@ func (s *service) check(sub *Submission) error {
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
 	}
-	if sp.Kind != job.Context {
-		s.note(sp, info)
-	}
 	return nil
 }
 
 // note says in a spec where the model will make something else than is asked
 // for. What the spec says already, as that of a video made again does, is not
 // said twice.
-func (s *service) note(sp *job.Spec, info kinora.Info) {
+func (s *service) note(sp *job.Spec) {
+	if sp.Kind == job.Context {
+		return
+	}
+	info := s.Engines[sp.Engine]
 	for _, note := range info.PromptNotes(sp.Prompt) {
 		if !slices.Contains(sp.PromptNotes, note) {
 			sp.PromptNotes = append(sp.PromptNotes, note)
@@ -189,9 +215,9 @@ func fitted(sp *job.Spec, in kinora.Info) string {
 	return ""
 }
 
-// room refuses work that the disk could not hold the result of.
-func (s *service) room() error {
-	err := s.blobs.Room(uint64(s.cfg.Limits.FreeSpace))
+// CheckRoom refuses work that the disk could not hold the result of.
+func (s *service) CheckRoom() error {
+	err := s.Blobs.Room(uint64(s.FreeSpace))
 	if err == nil {
 		return nil
 	}
@@ -204,36 +230,36 @@ func (s *service) room() error {
 
 // Job returns one of the project's jobs.
 func (s *service) Job(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
-	return s.db.Job(ctx, who.Project.ID, id)
+	return s.DB.Job(ctx, who.Project.ID, id)
 }
 
 // Jobs lists the project's jobs.
 func (s *service) Jobs(ctx context.Context, who auth.Principal, f store.JobFilter) ([]job.Job, int, error) {
 	f.Project = who.Project.ID
-	return s.db.Jobs(ctx, f)
+	return s.DB.Jobs(ctx, f)
 }
 
 // Cancel stops a job.
 func (s *service) Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
-	return s.db.Cancel(ctx, who.Project.ID, id, s.meter.Refund)
+	return s.DB.Cancel(ctx, who.Project.ID, id, s.Meter.Refund)
 }
 
 // Delete removes a finished job with its files.
 func (s *service) Delete(ctx context.Context, who auth.Principal, id job.ID) error {
-	keys, err := s.db.Delete(ctx, who.Project.ID, id)
+	keys, err := s.DB.Delete(ctx, who.Project.ID, id)
 	if err != nil {
 		return err
 	}
-	s.dropBlobs(ctx, keys)
+	s.DropBlobs(ctx, keys)
 	return nil
 }
 
-// dropBlobs deletes bytes that no row knows any more. What cannot be deleted
+// DropBlobs deletes bytes that no row knows any more. What cannot be deleted
 // now is the janitor's.
-func (s *service) dropBlobs(ctx context.Context, keys []string) {
+func (s *service) DropBlobs(ctx context.Context, keys []string) {
 	for _, key := range keys {
-		if err := s.blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
-			s.log.Warn("deleting media", "key", key, "error", err)
+		if err := s.Blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
+			s.Log.Warn("deleting media", "key", key, "error", err)
 		}
 	}
 }
@@ -241,18 +267,19 @@ func (s *service) dropBlobs(ctx context.Context, keys []string) {
 // dropUnknown deletes a blob that was stored for a job that did not come to be.
 // What a row knows is another job's; what cannot be asked is the janitor's.
 func (s *service) dropUnknown(ctx context.Context, key string) {
-	if known, err := s.db.KnownKey(context.WithoutCancel(ctx), key); err == nil && !known {
-		s.dropBlobs(ctx, []string{key})
+	if known, err := s.DB.KnownKey(context.WithoutCancel(ctx), key); err == nil && !known {
+		s.DropBlobs(ctx, []string{key})
 	}
 }
 
 // Position is how many jobs will start before a queued one, at most
 // store.MaxPosition.
 func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
-	return s.db.Position(ctx, id)
+	return s.DB.Position(ctx, id)
 }
 
-// Wait returns the job when it is final, or as it was seen last when ctx ends.
+// Wait blocks until the job is final or ctx ends, and returns its latest known
+// state.
 func (s *service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
 	looked := false
 	err := s.Follow(ctx, who, j.ID, func(now job.Job) bool { j, looked = now, true; return true })
@@ -262,36 +289,36 @@ func (s *service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.
 	return j, err
 }
 
-// Seat takes one of the project's places for requests that wait for jobs.
-func (s *service) Seat(who auth.Principal) (leave func(), err error) {
-	s.seatsMu.Lock()
-	defer s.seatsMu.Unlock()
+// StartWaiting counts one more of the project's requests that wait for jobs.
+func (s *service) StartWaiting(who auth.Principal) (done func(), err error) {
+	s.waitingMu.Lock()
+	defer s.waitingMu.Unlock()
 	project := who.Project.ID
-	if s.seats[project] >= s.cfg.Limits.Followers {
+	if s.waiting[project] >= s.Waiters {
 		return nil, &job.Error{
 			Code: job.RateLimited, RetryAfter: 5 * time.Second,
-			Message: fmt.Sprintf("the project has %d requests that wait for jobs, such as event streams: end some, or ask again now and then instead", s.cfg.Limits.Followers),
+			Message: fmt.Sprintf("the project has %d requests that wait for jobs, such as event streams: end some, or ask again now and then instead", s.Waiters),
 		}
 	}
-	s.seats[project]++
+	s.waiting[project]++
 	return sync.OnceFunc(func() {
-		s.seatsMu.Lock()
-		defer s.seatsMu.Unlock()
-		if s.seats[project]--; s.seats[project] == 0 {
-			delete(s.seats, project)
+		s.waitingMu.Lock()
+		defer s.waitingMu.Unlock()
+		if s.waiting[project]--; s.waiting[project] == 0 {
+			delete(s.waiting, project)
 		}
 	}), nil
 }
 
 // Follow hands over the job at each change until it is final.
 func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
-	changed, stop := s.db.Follow(id)
+	changed, stop := s.DB.Follow(id)
 	defer stop()
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	seen := int64(-1)
 	for {
-		j, err := s.db.Job(ctx, who.Project.ID, id)
+		j, err := s.DB.Job(ctx, who.Project.ID, id)
 		if err != nil {
 			return err
 		}
@@ -315,9 +342,9 @@ func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yie
 
 // Offers are the public models.
 func (s *service) Offers() []Offer {
-	out := make([]Offer, 0, len(s.cfg.Models))
-	for _, m := range s.cfg.Models {
-		in := s.engines[m.Engine]
+	out := make([]Offer, 0, len(s.Models))
+	for _, m := range s.Models {
+		in := s.Engines[m.Engine]
 		out = append(out, Offer{
 			Name: m.Name, Engine: m.Engine, API: m.API,
 			Width: in.Width, Height: in.Height, FPS: in.FPS, TakesImage: in.Image, Created: offersSince,
@@ -345,11 +372,11 @@ func (s *service) Offer(name string) (Offer, error) {
 
 // Usage is what the project may still spend.
 func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, error) {
-	b, err := s.meter.Allowance(ctx, who.Project)
+	b, err := s.Meter.Allowance(ctx, who.Project)
 	if err != nil {
 		return Allowance{}, err
 	}
-	_, running, err := s.db.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
+	_, running, err := s.DB.Jobs(ctx, store.JobFilter{Project: who.Project.ID, States: []job.State{job.Queued, job.Running}, Limit: 1})
 	return Allowance{
 		Plan: who.Project.Plan, Postpaid: who.Project.Postpaid, Balance: b.Balance, HasBalance: b.HasBalance, Used: b.Used, Held: b.Held,
 		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,

@@ -2,12 +2,17 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"image/png"
 	"io"
+	"mime"
+	"net/http"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -19,7 +24,6 @@ import (
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
-	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of what customers send.
@@ -33,8 +37,8 @@ const (
 	picturesAtOnce = 2
 )
 
-// mediaPath begins the path of every signed link.
-const mediaPath = "/media/"
+// MediaPath begins the path of every signed link.
+const MediaPath = "/media/"
 
 // Picture fetches an image that a request names.
 func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
@@ -47,7 +51,7 @@ func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref st
 		if !ok {
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file: give the id of one that was uploaded", param, id)
 		}
-		f, err := s.db.File(ctx, who.Project.ID, n)
+		f, err := s.DB.File(ctx, who.Project.ID, n)
 		switch {
 		case err != nil && job.CodeOf(err) == job.NotFound:
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %d: upload it first", param, n)
@@ -61,7 +65,7 @@ func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref st
 		defer r.Close()
 		return s.PictureFrom(ctx, who, param, r, rules)
 	}
-	got, err := s.fetch.FetchURL(ctx, ref, egress.Limits{MaxBytes: maxBytes(rules), Accept: []string{"image/"}})
+	got, err := s.Fetch.FetchURL(ctx, ref, egress.Limits{MaxBytes: maxBytes(rules), Accept: []string{"image/"}})
 	if err != nil {
 		return Picture{}, fetchError(param, err)
 	}
@@ -86,7 +90,7 @@ func fetchError(param string, err error) error {
 // PictureFrom checks an image and keeps it as a PNG: what the engine and ffmpeg
 // see later is our own encoding, never the customer's bytes.
 func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
-	if err := s.room(); err != nil {
+	if err := s.CheckRoom(); err != nil {
 		return Picture{}, err
 	}
 	var out bytes.Buffer
@@ -101,7 +105,7 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	if err != nil {
 		return Picture{}, err
 	}
-	if _, err := s.blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
+	if _, err := s.Blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
 		return Picture{}, storageError(err)
 	}
 	return Picture{Key: key, Width: info.Width, Height: info.Height, Animated: info.Animated}, nil
@@ -109,7 +113,7 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 
 // CopyPicture keeps a picture once more.
 func (s *service) CopyPicture(ctx context.Context, key string) (string, error) {
-	if err := s.room(); err != nil {
+	if err := s.CheckRoom(); err != nil {
 		return "", err
 	}
 	r, _, err := s.OpenBlob(ctx, key)
@@ -117,14 +121,14 @@ func (s *service) CopyPicture(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	again, err := blob.NewKey(blob.KindImage, "image/png")
+	made, err := blob.NewKey(blob.KindImage, "image/png")
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.blobs.Put(ctx, again, r, blob.Meta{ContentType: "image/png"}); err != nil {
+	if _, err := s.Blobs.Put(ctx, made, r, blob.Meta{ContentType: "image/png"}); err != nil {
 		return "", storageError(err)
 	}
-	return again, nil
+	return made, nil
 }
 
 // reencode checks an image and writes it as a PNG, when it is its turn.
@@ -160,7 +164,7 @@ func storageError(err error) error {
 
 // AddFile keeps a file that a customer sends.
 func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
-	if err := s.room(); err != nil {
+	if err := s.CheckRoom(); err != nil {
 		return store.File{}, err
 	}
 	head := make([]byte, 512)
@@ -176,11 +180,11 @@ func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r 
 	if err != nil {
 		return store.File{}, err
 	}
-	info, err := s.blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:read]), r), blob.Meta{ContentType: kind, MaxBytes: s.cfg.Limits.Body})
+	info, err := s.Blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:read]), r), blob.Meta{ContentType: kind, MaxBytes: s.FileBytes})
 	if err != nil {
 		return store.File{}, storageError(err)
 	}
-	now, keep := s.db.Now(), s.cfg.Keep.Files
+	now, keep := s.DB.Now(), s.KeepFiles
 	if n.Keep > 0 {
 		keep = min(keep, n.Keep)
 	}
@@ -188,9 +192,9 @@ func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r 
 		ID: store.NewID(), Project: who.Project.ID, Purpose: n.Purpose, Name: cleanName(n.Name), ContentType: kind, Key: key,
 		SHA256: info.SHA256, Bytes: info.Size, CreatedAt: now, ExpiresAt: now.Add(keep),
 	}
-	kept, err := s.db.AddFile(ctx, f)
+	kept, err := s.DB.AddFile(ctx, f)
 	if err != nil {
-		s.dropBlobs(ctx, []string{key})
+		s.DropBlobs(ctx, []string{key})
 	}
 	return kept, err
 }
@@ -219,28 +223,28 @@ func cleanName(name string) string {
 
 // File returns one of the project's files.
 func (s *service) File(ctx context.Context, who auth.Principal, id int64) (store.File, error) {
-	return s.db.File(ctx, who.Project.ID, id)
+	return s.DB.File(ctx, who.Project.ID, id)
 }
 
 // Files lists the project's files.
 func (s *service) Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error) {
 	f.Project = who.Project.ID
-	return s.db.Files(ctx, f)
+	return s.DB.Files(ctx, f)
 }
 
 // DeleteFile removes a file.
 func (s *service) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
-	key, err := s.db.DeleteFile(ctx, who.Project.ID, id)
+	key, err := s.DB.DeleteFile(ctx, who.Project.ID, id)
 	if err != nil {
 		return err
 	}
-	s.dropBlobs(ctx, []string{key})
+	s.DropBlobs(ctx, []string{key})
 	return nil
 }
 
 // OpenBlob opens stored bytes.
 func (s *service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error) {
-	r, info, err := s.blobs.Open(ctx, key)
+	r, info, err := s.Blobs.Open(ctx, key)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, 0, &job.Error{Code: job.NotFound, Message: "the file is gone: files are kept for a limited time", Err: err}
 	}
@@ -250,28 +254,61 @@ func (s *service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, 
 	return r, info.Size, nil
 }
 
-// FileURL is a signed link to a file.
-func (s *service) FileURL(ctx context.Context, f store.File, good time.Duration) string {
-	return s.link(ctx, f.Key, f.Name, good)
+// FileURL is a signed link to a file. It begins with base, or, where that is "",
+// with the address that the configuration names.
+func (s *service) FileURL(base string, f store.File, good time.Duration) string {
+	return s.link(base, f.Key, f.Name, good)
 }
 
 // BlobURL is a signed link to a file of a result.
-func (s *service) BlobURL(ctx context.Context, f job.File, good time.Duration) string {
-	return s.link(ctx, f.Key, fmt.Sprintf("%s-%d%s", f.Role, f.ID, path.Ext(f.Key)), good)
+func (s *service) BlobURL(base string, f job.File, good time.Duration) string {
+	return s.link(base, f.Key, fmt.Sprintf("%s-%d%s", f.Role, f.ID, path.Ext(f.Key)), good)
 }
 
-func (s *service) link(ctx context.Context, key, name string, good time.Duration) string {
+func (s *service) link(base, key, name string, good time.Duration) string {
 	if good <= 0 {
-		good = s.cfg.Keep.Links
+		good = s.KeepLinks
 	}
-	l, err := s.signer.Link("GET", mediaPath+key, name, time.Now().Add(good))
+	l, err := s.Signer.Link("GET", MediaPath+key, name, time.Now().Add(good))
 	if err != nil {
-		s.log.Error("signing a link", "key", key, "error", err)
+		s.Log.Error("signing a link", "key", key, "error", err)
 		return ""
 	}
-	base := web.InfoOf(ctx).Base
-	if base == "" { // a webhook is rendered outside any request
-		base = s.cfg.base()
+	return cmp.Or(base, s.Address) + l
+}
+
+// filePrefix begins the ids of files.
+const filePrefix = "file_"
+
+// fileName is a file's id as all APIs but MiniMax's write it.
+func fileName(id int64) string { return filePrefix + strconv.FormatInt(id, 10) }
+
+// parseFileID reads a file's id as any of the APIs writes it: "file_" and
+// digits, or the digits alone.
+func parseFileID(s string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(s, filePrefix), 10, 64)
+	return n, err == nil && n > 0
+}
+
+// hasScheme says whether a URL has one of some schemes and more behind it.
+// Schemes are the same in either case (RFC 3986, section 3.1).
+func hasScheme(link string, schemes ...string) bool {
+	before, rest, ok := strings.Cut(link, ":")
+	if !ok {
+		return false
 	}
-	return base + l
+	scheme := strings.ToLower(before)
+	if scheme != "data" {
+		rest, ok = strings.CutPrefix(rest, "//")
+	}
+	return ok && rest != "" && slices.Contains(schemes, scheme)
+}
+
+// mediaType is what a file's first bytes show it to be, without parameters.
+func mediaType(head []byte) string {
+	t, _, err := mime.ParseMediaType(http.DetectContentType(head))
+	if err != nil {
+		return "application/octet-stream"
+	}
+	return t
 }

@@ -1,58 +1,67 @@
 package server
 
 import (
+	"cmp"
 	"context"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
-	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
-	"github.com/kinora-video/kinora/internal/web"
 )
 
-// sponsorPath begins the links that count clicks.
-const sponsorPath = "/sponsor/"
+// SponsorPath begins the links that count clicks.
+const SponsorPath = "/sponsor/"
 
 // sponsorLinkTime is how long such a link counts.
 const sponsorLinkTime = 24 * time.Hour
 
-// sponsors chooses who is shown, and counts it.
-type sponsors struct {
-	*service
+// SponsorText is what a job on a sponsored plan may show while it waits.
+type SponsorText struct {
+	Text  string // a line to show
+	Image string // the URL of a picture to show beside it; "" for none
+	Link  string // where it leads, by this server, which counts it; "" for nowhere
+}
+
+// Sponsors chooses who is shown, and counts it.
+type Sponsors struct {
+	service *service
 
 	mu    sync.Mutex
 	shown map[job.ID]struct{}
 }
 
+// newSponsors are the sponsors of a service.
+func newSponsors(s *service) *Sponsors { return &Sponsors{service: s} }
+
 // maxShown bounds what is remembered of who was shown what: beyond it the
 // memory starts afresh, and an impression may be counted twice.
 const maxShown = 10_000
 
-// Show is the sponsor of a job that waits or runs.
-func (s *sponsors) Show(ctx context.Context, _ auth.Principal, j job.Job) (SponsorLine, bool) {
-	sp, ok := meter.SponsorOf(s.cfg.Sponsors, &j)
+// Show is the sponsor of a job that waits or runs, and counts that as shown, once
+// for each job. Its link begins with base, or with the configured address.
+func (s *Sponsors) Show(ctx context.Context, base string, j *job.Job) (SponsorText, bool) {
+	sp, ok := meter.SponsorOf(s.service.Sponsors, j)
 	if !ok {
-		return SponsorLine{}, false
+		return SponsorText{}, false
 	}
 	if s.first(j.ID) {
-		if err := s.meter.CountImpression(context.WithoutCancel(ctx), sp.ID, j.Project); err != nil {
-			s.log.Warn("counting an impression", "sponsor", sp.ID, "error", err)
+		if err := s.service.Meter.CountImpression(context.WithoutCancel(ctx), sp.ID, j.Project); err != nil {
+			s.service.Log.Warn("counting an impression", "sponsor", sp.ID, "error", err)
 		}
 	}
-	line := SponsorLine{Text: sp.Line, Image: sp.Image}
+	line := SponsorText{Text: sp.Line, Image: sp.Image}
 	if sp.Link != "" {
-		path := sponsorPath + url.PathEscape(sp.ID) + "/" + j.ID.String()
-		if l, err := s.signer.Link(http.MethodGet, path, "", time.Now().Add(sponsorLinkTime)); err == nil {
-			line.Link = web.InfoOf(ctx).Base + l
+		path := SponsorPath + url.PathEscape(sp.ID) + "/" + j.ID.String()
+		if l, err := s.service.Signer.Link("GET", path, "", time.Now().Add(sponsorLinkTime)); err == nil {
+			line.Link = cmp.Or(base, s.service.Address) + l
 		}
 	}
 	return line, true
 }
 
-func (s *sponsors) first(id job.ID) bool {
+func (s *Sponsors) first(id job.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, seen := s.shown[id]; seen {
@@ -65,29 +74,19 @@ func (s *sponsors) first(id job.ID) bool {
 	return true
 }
 
-// click counts a click and leads on to the sponsor. Links are signed, so nobody
-// counts clicks up or uses the server to lead elsewhere.
-func (s *sponsors) click(w http.ResponseWriter, r *http.Request) {
-	if err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now()); err != nil {
-		http.Error(w, err.Error(), http.StatusForbidden)
-		return
-	}
-	id, err := job.ParseID(r.PathValue("job"), "")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
-		return
-	}
-	for _, sp := range s.cfg.Sponsors {
-		if sp.ID != r.PathValue("sponsor") {
+// Click is where a click on a sponsor leads, "" where the sponsor is no longer
+// there. With count the click is counted.
+func (s *Sponsors) Click(ctx context.Context, sponsor string, id job.ID, count bool) string {
+	for _, sp := range s.service.Sponsors {
+		if sp.ID != sponsor {
 			continue
 		}
-		if project, err := s.db.ProjectOf(r.Context(), id); err == nil && r.Method == http.MethodGet {
-			if err := s.meter.CountClick(r.Context(), sp.ID, project); err != nil {
-				s.log.Warn("counting a click", "sponsor", sp.ID, "error", err)
+		if project, err := s.service.DB.ProjectOf(ctx, id); err == nil && count {
+			if err := s.service.Meter.CountClick(ctx, sp.ID, project); err != nil {
+				s.service.Log.Warn("counting a click", "sponsor", sp.ID, "error", err)
 			}
 		}
-		http.Redirect(w, r, sp.Link, http.StatusFound)
-		return
+		return sp.Link
 	}
-	http.Error(w, "this sponsor is no longer there", http.StatusNotFound)
+	return ""
 }

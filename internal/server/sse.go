@@ -100,11 +100,11 @@ func (n *native) follow(w http.ResponseWriter, r *http.Request, who auth.Princip
 		w.WriteHeader(http.StatusNoContent) // a reader does not come back after this
 		return nil
 	}
-	leave, err := n.Backend.Seat(who)
+	done, err := n.Backend.StartWaiting(who)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer done()
 	ctx, stop := n.whileUp(r.Context())
 	box := latest{new: make(chan struct{}, 1)}
 	ended := make(chan error, 1)
@@ -150,7 +150,7 @@ func (s *stream) begin(ctx context.Context, j *job.Job) error {
 	if err := s.out.Flush(); err != nil {
 		return err
 	}
-	line := s.n.sponsor(ctx, s.who, j)
+	line := s.n.sponsor(ctx, j)
 	if line == nil {
 		return nil
 	}
@@ -226,14 +226,14 @@ func (s *stream) tell(ctx context.Context) error {
 	case j.State == job.Running:
 		ev.Phase, ev.SecondsLeft = j.Phase, j.Left.Round(100*time.Millisecond).Seconds()
 		if ev.Preview = s.preview(ctx, j.Preview); ev.Preview == "" {
-			ev.PreviewURL = previewURL(ctx, s.n.Backend, j)
+			ev.PreviewURL = previewURL(s.n.Backend, web.BaseOf(ctx), j)
 		}
 	case j.State == job.Queued:
 		if ahead, err := s.n.Backend.Position(ctx, j.ID); err == nil {
 			s.ahead, ev.QueuePosition = ahead, &ahead
 		}
 	case j.State.Final():
-		whole := jobOf(ctx, s.n.Backend, j)
+		whole := jobOf(s.n.Backend, web.BaseOf(ctx), j)
 		ev.Job = &whole
 	}
 	name := eventProgress

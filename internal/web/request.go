@@ -33,6 +33,10 @@ func InfoOf(ctx context.Context) *Info {
 	return &Info{}
 }
 
+// BaseOf is the scheme and host that the customer of a request used; "" outside
+// a request.
+func BaseOf(ctx context.Context) string { return InfoOf(ctx).Base }
+
 // RequestID is the id that every answer and log line of a request carries.
 func RequestID(ctx context.Context) string { return InfoOf(ctx).ID }
 

@@ -3,9 +3,11 @@ package server
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -31,7 +33,7 @@ const highVoice = "+f3"
 // voices are not here: the usual one of the language that is asked for, that the
 // voice's name begins with, or whose script the text is in. A voice that is
 // neither espeak-ng's nor MiniMax's is job.Invalid.
-func localVoice(r Speech) (voice, language string, notes []string, err error) {
+func localVoice(r SpeechRequest) (voice, language string, notes []string, err error) {
 	language = r.Language
 	if tag, ok := speechLanguages[strings.ToLower(language)]; ok {
 		language = tag
@@ -84,4 +86,49 @@ func scriptLanguage(text string) string {
 		return "cmn"
 	}
 	return "en"
+}
+
+// miniMaxVoices are espeak-ng's voices, and before them the names of MiniMax's
+// that they stand in for: those of the languages that espeak-ng has here.
+func miniMaxVoices(local []kinora.Voice) []SpeechVoice {
+	has := func(tag string) bool {
+		return slices.ContainsFunc(local, func(v kinora.Voice) bool {
+			return slices.ContainsFunc(v.Languages, func(l string) bool {
+				return strings.EqualFold(l, tag) || strings.HasPrefix(strings.ToLower(l), tag+"-")
+			})
+		})
+	}
+	var out []SpeechVoice
+	add := func(id, tag string) {
+		if has(tag) {
+			out = append(out, SpeechVoice{ID: id, Name: voiceTitle(id), About: []string{"spoken here by the usual voice for " + tag}})
+		}
+	}
+	for _, language := range []string{"Chinese", "English"} { // no map decides an order
+		for _, id := range plainVoices[language] {
+			add(id, speechLanguages[strings.ToLower(language)])
+		}
+	}
+	for _, id := range languageVoices {
+		if id = strings.TrimSpace(id); id != "" {
+			add(id, languageOfVoice(id))
+		}
+	}
+	for _, v := range local {
+		about := "espeak-ng, " + strings.Join(v.Languages, ", ")
+		if v.Gender != "" {
+			about += ", " + v.Gender
+		}
+		out = append(out, SpeechVoice{ID: v.ID, Name: v.Name, About: []string{about}})
+	}
+	return out
+}
+
+// voiceTitle is the words of an id, as a name for people.
+func voiceTitle(id string) string {
+	words := voiceWords(id)
+	for i, w := range words {
+		words[i] = fmt.Sprintf("%s%s", strings.ToUpper(w[:1]), w[1:])
+	}
+	return strings.Join(words, " ")
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
-	"github.com/kinora-video/kinora/internal/web"
 )
 
 // Limits of what upstreams answer.
@@ -29,42 +28,19 @@ const (
 	maxSpeechBytes = 64 << 20 // of an upstream's answer
 	// speechesAtOnce are made at the same time, each in memory; others wait.
 	speechesAtOnce = 8
-	maxChatBytes   = 8 << 20 // of an answer that is read here
 )
 
-var errNoChat = &job.Error{Code: job.Unsupported, Message: "this server has no chat model: its operator can set upstreams.chat in the configuration"}
-
-// HasChat says whether there is a chat upstream.
-func (s *service) HasChat() bool { return s.chat != nil }
-
-// Chat forwards a request body to the chat upstream.
-func (s *service) Chat(ctx context.Context, _ auth.Principal, body []byte) (*Upstream, error) {
-	if s.chat == nil {
-		return nil, errNoChat
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
-		return nil, job.Errorf(job.Invalid, "", "the body is no JSON object")
-	}
-	if m := s.cfg.Upstreams.Chat.Model; m != "" && (fields["model"] == nil || string(fields["model"]) == `""`) {
-		fields["model"], _ = json.Marshal(m)
-		body, _ = json.Marshal(fields)
-	}
-	resp, err := s.ask(ctx, s.chat, "chat/completions", body)
-	if err != nil {
-		return nil, err
-	}
-	return &Upstream{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: resp.Body}, nil
-}
-
-// ask posts JSON to an upstream.
-func (s *service) ask(ctx context.Context, u *egress.Upstream, path string, body []byte) (*http.Response, error) {
+// ask posts JSON to an upstream. requestID is the id of the request that it is
+// for, or "".
+func (s *service) ask(ctx context.Context, u *egress.Upstream, requestID, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "/"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Request-Id", web.RequestID(ctx))
+	if requestID != "" {
+		req.Header.Set("X-Request-Id", requestID)
+	}
 	resp, err := u.Do(ctx, req)
 	switch {
 	case errors.Is(err, egress.ErrTimeout):
@@ -77,69 +53,23 @@ func (s *service) ask(ctx context.Context, u *egress.Upstream, path string, body
 	return resp, nil
 }
 
-// contextInstruction asks a chat model for the structured context that video
-// models are prompted with.
-const contextInstruction = `You prepare prompts for a video model. Rewrite the user's request as one structured description, in the user's language, with three parts headed "Description:" (one paragraph: subjects, appearance, actions in order, place, light, camera), "Soundscape:" (one sentence) and "Music:" (one sentence, or "none"). Add nothing that contradicts the request. Answer with these three parts only.`
-
-// Expand turns a prompt into a structured context by the chat upstream.
-func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
-	if s.chat == nil {
-		return "", errNoChat
-	}
-	type message struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
-	}
-	body, err := json.Marshal(map[string]any{
-		"model":    s.cfg.Upstreams.Chat.Model,
-		"messages": []message{{"system", contextInstruction}, {"user", prompt}},
-	})
-	if err != nil {
-		return "", err
-	}
-	resp, err := s.ask(ctx, s.chat, "chat/completions", body)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	data, err := egress.ReadAll(resp.Body, maxChatBytes)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", &job.Error{Code: job.Unavailable, Message: "the chat model did not answer: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(fmt.Errorf("the chat upstream answered %d", resp.StatusCode), err)}
-	}
-	var answer struct {
-		Choices []struct {
-			Message message `json:"message"`
-		} `json:"choices"`
-	}
-	err = text.JSON(data, &answer)
-	words := ""
-	if err == nil && len(answer.Choices) > 0 {
-		words = strings.TrimSpace(text.Unmarked(answer.Choices[0].Message.Content))
-		err = web.CheckText("", "the chat model's answer", words)
-	}
-	if err != nil || words == "" {
-		return "", &job.Error{Code: job.Unavailable, Message: "the chat model's answer holds no text: try again later", RetryAfter: 10 * time.Second, Err: err}
-	}
-	return words, nil
-}
-
 // Speak makes speech by the configured upstream, or by espeak-ng here.
-func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spoken, error) {
+func (s *service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
 	r.Text = text.Unmarked(r.Text)
 	n := utf8.RuneCountInString(r.Text)
 	if strings.TrimSpace(r.Text) == "" || n > MaxSpeechText {
-		return Spoken{}, job.Errorf(job.Invalid, "text", "the text has %d characters: 1 to %d", n, MaxSpeechText)
+		return SpeechResult{}, job.Errorf(job.Invalid, "text", "the text has %d characters: 1 to %d", n, MaxSpeechText)
 	}
-	if err := s.filter.Prompt(ctx, who.Project.ID, r.Text); err != nil {
-		return Spoken{}, err
+	if err := s.moderate(ctx, who, r.Text); err != nil {
+		return SpeechResult{}, err
 	}
 	if err := s.speeches.Acquire(ctx, 1); err != nil {
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
 	defer s.speeches.Release(1)
-	charge, err := s.meter.Hold(ctx, meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: r.Model, API: job.MiniMaxV1, Characters: n})
+	charge, err := s.Meter.Hold(ctx, meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: r.Model, API: job.MiniMaxV1, Characters: n})
 	if err != nil {
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
 	out, err := s.speak(ctx, r)
 	if err == nil && r.Keep {
@@ -152,10 +82,10 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r Speech) (Spok
 	}
 	late := context.WithoutCancel(ctx)
 	if err != nil {
-		return Spoken{}, errors.Join(err, s.unkeep(late, who, out.File), charge.Refund(late))
+		return SpeechResult{}, errors.Join(err, s.unkeep(late, who, out.File), charge.Refund(late))
 	}
 	if err := charge.Settle(late); err != nil { // then what is held goes back later
-		return Spoken{}, errors.Join(err, s.unkeep(late, who, out.File))
+		return SpeechResult{}, errors.Join(err, s.unkeep(late, who, out.File))
 	}
 	out.Characters = n
 	return out, nil
@@ -172,13 +102,14 @@ func (s *service) unkeep(ctx context.Context, who auth.Principal, f store.File) 
 	return s.DeleteFile(ctx, who, f.ID)
 }
 
-func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
-	if s.speech != nil {
+// speak makes speech, whatever it costs.
+func (s *service) speak(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
+	if s.Speech != nil {
 		return s.speakUpstream(ctx, r)
 	}
 	voice, language, notes, err := localVoice(r)
 	if err != nil {
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
 	var sound bytes.Buffer
 	got, err := kinora.Speak(ctx, &sound, kinora.SpeechRequest{
@@ -188,15 +119,15 @@ func (s *service) speak(ctx context.Context, r Speech) (Spoken, error) {
 	switch {
 	case err == nil:
 	case kinora.KindOf(err) == kinora.Invalid && voice != "" && wrongField(err) == "voice":
-		return Spoken{}, noVoice(r.Voice)
+		return SpeechResult{}, noVoice(r.Voice)
 	case kinora.KindOf(err) == kinora.Invalid:
-		return Spoken{}, &job.Error{Code: job.Invalid, Message: err.Error(), Err: err}
+		return SpeechResult{}, &job.Error{Code: job.Invalid, Message: err.Error(), Err: err}
 	case kinora.KindOf(err) == kinora.Unsupported:
-		return Spoken{}, cannotSpeak(err)
+		return SpeechResult{}, cannotSpeak(err)
 	default:
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
-	return Spoken{
+	return SpeechResult{
 		Data: sound.Bytes(), Format: string(got.Format), Duration: got.Duration,
 		SampleRate: got.SampleRate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
 	}, nil
@@ -221,9 +152,9 @@ const maxVoices = 4 << 20
 
 // Voices are what Speak speaks with: the upstream's, or espeak-ng's, and the
 // names of MiniMax's for which espeak-ng has a voice of the language.
-func (s *service) Voices(ctx context.Context) (Voices, error) {
-	if s.speech != nil {
-		return s.upstreamVoices(ctx)
+func (s *service) Voices(ctx context.Context, requestID string) (Voices, error) {
+	if s.Speech != nil {
+		return s.upstreamVoices(ctx, requestID)
 	}
 	local, err := kinora.Voices(ctx)
 	switch {
@@ -236,15 +167,18 @@ func (s *service) Voices(ctx context.Context) (Voices, error) {
 }
 
 // upstreamVoices asks a service that speaks MiniMax's get_voice.
-func (s *service) upstreamVoices(ctx context.Context) (out Voices, err error) {
-	resp, err := s.ask(ctx, s.speech, "get_voice", []byte(`{"voice_type":"all"}`))
+func (s *service) upstreamVoices(ctx context.Context, requestID string) (out Voices, err error) {
+	resp, err := s.ask(ctx, s.Speech, requestID, "get_voice", []byte(`{"voice_type":"all"}`))
 	if err != nil {
 		return out, err
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Voices
-		Base baseResp `json:"base_resp"`
+		Base struct {
+			Code    int    `json:"status_code"`
+			Message string `json:"status_msg"`
+		} `json:"base_resp"`
 	}
 	data, err := egress.ReadAll(resp.Body, maxVoices)
 	if err == nil {
@@ -260,18 +194,18 @@ func (s *service) upstreamVoices(ctx context.Context) (out Voices, err error) {
 }
 
 // speakUpstream asks a service that speaks MiniMax's t2a_v2.
-func (s *service) speakUpstream(ctx context.Context, r Speech) (Spoken, error) {
+func (s *service) speakUpstream(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
 	body, err := json.Marshal(map[string]any{
 		"model": r.Model, "text": r.Text, "output_format": "hex", "language_boost": r.Language,
 		"voice_setting": map[string]any{"voice_id": r.Voice, "speed": r.Speed, "vol": r.Volume, "pitch": r.Pitch},
 		"audio_setting": map[string]any{"format": r.Format, "sample_rate": r.SampleRate, "bitrate": r.BitRate, "channel": r.Channels},
 	})
 	if err != nil {
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
-	resp, err := s.ask(ctx, s.speech, "t2a_v2", body)
+	resp, err := s.ask(ctx, s.Speech, r.RequestID, "t2a_v2", body)
 	if err != nil {
-		return Spoken{}, err
+		return SpeechResult{}, err
 	}
 	defer resp.Body.Close()
 	var answer struct {
@@ -291,9 +225,9 @@ func (s *service) speakUpstream(ctx context.Context, r Speech) (Spoken, error) {
 	}
 	sound, hexErr := hex.DecodeString(answer.Data.Audio)
 	if err != nil || hexErr != nil || len(sound) == 0 {
-		return Spoken{}, &job.Error{Code: job.Unavailable, Message: "the speech service did not answer with sound: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(err, hexErr)}
+		return SpeechResult{}, &job.Error{Code: job.Unavailable, Message: "the speech service did not answer with sound: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(err, hexErr)}
 	}
-	return Spoken{
+	return SpeechResult{
 		Data: sound, Format: r.Format, Duration: time.Duration(answer.Extra.Length) * time.Millisecond,
 		SampleRate: answer.Extra.Rate, Channels: answer.Extra.Channels, BitRate: answer.Extra.BitRate,
 	}, nil
