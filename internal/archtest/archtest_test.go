@@ -51,6 +51,8 @@ var floors = map[string]int{
 	"internal/worker":     7,
 	"internal/webhook":    7,
 	"internal/web":        7,
+	"internal/service":    7,
+	"internal/service/":   7,
 	"internal/server":     8,
 	"internal/studio":     8,
 	"cmd/kinora":          9,
@@ -68,7 +70,7 @@ var both = []string{"internal/text", "internal/disk"}
 var doors = map[string][]string{
 	"os/exec":      {"internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
-	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/web", "internal/server", "internal/studio", "cmd/kinora"},
+	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/web", "internal/service", "internal/server", "internal/studio", "cmd/kinora"},
 }
 
 type pkg struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -16,7 +17,7 @@ import (
 type Backend interface {
 	// Submit accepts a job: the prompt is moderated and expanded, the price
 	// reserved, and job and queue entry are one transaction.
-	Submit(ctx context.Context, who auth.Principal, s Submission) (job.Job, error)
+	Submit(ctx context.Context, who auth.Principal, s service.Submission) (job.Job, error)
 	Job(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error)
 	// Jobs lists the project's jobs and says how many match in all.
 	Jobs(ctx context.Context, who auth.Principal, f store.JobFilter) ([]job.Job, int, error)
@@ -43,16 +44,16 @@ type Backend interface {
 	// http(s) URL, a data: URI, mm_file://ID or, with prefix "file:", the ID of
 	// an uploaded file. param is the field to name in errors. It returns the
 	// blob key of a PNG and its size in pixels.
-	Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error)
+	Picture(ctx context.Context, who auth.Principal, param, ref string, rules service.PictureRules) (service.Picture, error)
 	// PictureFrom does the same with bytes that came in the request.
-	PictureFrom(ctx context.Context, who auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error)
+	PictureFrom(ctx context.Context, who auth.Principal, param string, r io.Reader, rules service.PictureRules) (service.Picture, error)
 
 	// CopyPicture keeps a picture that was kept once more, for a job that starts
 	// from the same as another: each goes with its own job. It returns the key of
 	// the copy; job.NotFound when there is nothing to copy any more.
 	CopyPicture(ctx context.Context, key string) (string, error)
 
-	AddFile(ctx context.Context, who auth.Principal, f NewFile, r io.Reader) (store.File, error)
+	AddFile(ctx context.Context, who auth.Principal, f service.NewFile, r io.Reader) (store.File, error)
 	File(ctx context.Context, who auth.Principal, id int64) (store.File, error)
 	// Files lists a page of the project's files, whatever project f says.
 	Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error)
@@ -66,19 +67,19 @@ type Backend interface {
 	BlobURL(base string, f job.File, good time.Duration) string
 
 	// Offers are the public models, as the configuration has them.
-	Offers() []Offer
+	Offers() []service.Offer
 	// Offer finds one by its public name: job.Error NotFound says which there are.
-	Offer(name string) (Offer, error)
+	Offer(name string) (service.Offer, error)
 	// Chat moderates a request and forwards it to the chat upstream; without one
 	// it is Unsupported.
-	Chat(ctx context.Context, who auth.Principal, r ChatRequest) (*ChatAnswer, error)
+	Chat(ctx context.Context, who auth.Principal, r service.ChatRequest) (*service.ChatAnswer, error)
 	// HasChat says whether there is a chat upstream.
 	HasChat() bool
 	// Speak makes speech, by espeak-ng or the configured upstream. It is charged
 	// when it is there, and with SpeechRequest.Keep its file too.
-	Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error)
+	Speak(ctx context.Context, who auth.Principal, r service.SpeechRequest) (service.SpeechResult, error)
 	// Voices are those that Speak speaks with.
-	Voices(ctx context.Context, requestID string) (Voices, error)
+	Voices(ctx context.Context, requestID string) (service.Voices, error)
 	// Usage is what the plan has left, for token_plan/remains.
-	Usage(ctx context.Context, who auth.Principal) (Allowance, error)
+	Usage(ctx context.Context, who auth.Principal) (service.Allowance, error)
 }

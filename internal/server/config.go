@@ -21,6 +21,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
 )
@@ -58,9 +59,9 @@ type Config struct {
 		Level  slog.Level `yaml:"level"`
 		Format string     `yaml:"format"`
 	} `yaml:"log"`
-	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
-	CORSOrigins    []string       `yaml:"cors_origins"`
-	Models         []ModelName    `yaml:"models"`
+	TrustedProxies []netip.Prefix      `yaml:"trusted_proxies"`
+	CORSOrigins    []string            `yaml:"cors_origins"`
+	Models         []service.ModelName `yaml:"models"`
 	Jobs           struct {
 		Queue    int           `yaml:"queue"`
 		Attempts int           `yaml:"attempts"`

@@ -124,7 +124,7 @@ func TestDrain(t *testing.T) {
 			<-began
 		}
 	}
-	for s.service.waitingNow() < 2 {
+	for s.service.Waiting() < 2 {
 		time.Sleep(time.Millisecond)
 	}
 
@@ -199,16 +199,6 @@ func TestWaitUntilTheServerStops(t *testing.T) {
 	}
 }
 
-// waitingNow is how many requests wait for jobs.
-func (s *service) waitingNow() (n int) {
-	s.waitingMu.Lock()
-	defer s.waitingMu.Unlock()
-	for _, of := range s.waiting {
-		n += of
-	}
-	return n
-}
-
 // TestWaitingIsBounded: whatever waits for a job takes one of the project's places, and
 // gives it back.
 func TestWaitingIsBounded(t *testing.T) {
@@ -250,7 +240,7 @@ func TestWaitingIsBounded(t *testing.T) {
 	if resp, answer := call(t, s, "GET", "/v1/jobs/"+j.ID+"?wait=1", keys.API, ""); resp.StatusCode != 200 {
 		t.Errorf("with a place free: %d %s", resp.StatusCode, answer)
 	}
-	if n := s.service.waitingNow(); n != 0 {
+	if n := s.service.Waiting(); n != 0 {
 		t.Errorf("%d places are taken in the end", n)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -54,7 +55,7 @@ type fake struct {
 	changed chan struct{} // closed at each change, and replaced
 	jobs    map[job.ID]*job.Job
 	order   []job.ID // as they were submitted
-	asked   []Submission
+	asked   []service.Submission
 	idem    map[string]job.ID // project and key to job
 	idemSum map[string]string
 	files   map[int64]store.File
@@ -69,17 +70,17 @@ type fake struct {
 	fail func(method string) error
 	// maxFollow bounds the followers of a project.
 	maxFollow int
-	offers    []Offer
+	offers    []service.Offer
 	hasChat   bool
-	chat      func(body []byte) (*ChatAnswer, error)
-	speak     func(SpeechRequest) (SpeechResult, error)
-	allowance Allowance
+	chat      func(body []byte) (*service.ChatAnswer, error)
+	speak     func(service.SpeechRequest) (service.SpeechResult, error)
+	allowance service.Allowance
 }
 
 func newFake() *fake {
 	made := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
-	offer := func(name string, api job.API) Offer {
-		return Offer{Name: name, Engine: "reel", API: api, Width: 256, Height: 160, FPS: 24, TakesImage: true, Created: made}
+	offer := func(name string, api job.API) service.Offer {
+		return service.Offer{Name: name, Engine: "reel", API: api, Width: 256, Height: 160, FPS: 24, TakesImage: true, Created: made}
 	}
 	still := offer("testcard", "")
 	still.Engine, still.TakesImage = "testcard", false
@@ -87,14 +88,14 @@ func newFake() *fake {
 		changed: make(chan struct{}), jobs: map[job.ID]*job.Job{}, idem: map[string]job.ID{}, idemSum: map[string]string{},
 		files: map[int64]store.File{}, blobs: map[string][]byte{}, follow: map[int64]int{}, maxFollow: 4,
 		nextID: int64(job.MinID), now: made,
-		offers: []Offer{
+		offers: []service.Offer{
 			offer("reel", ""), still, offer("sora-2", job.OpenAI), offer("sora-2-pro", job.OpenAI),
 			offer("video-01", job.MiniMaxV1), offer("T2V-01", job.MiniMaxV1), offer("T2V-01-Director", job.MiniMaxV1), offer("I2V-01", job.MiniMaxV1), offer("I2V-01-Director", job.MiniMaxV1),
 			offer("I2V-01-live", job.MiniMaxV1), offer("S2V-01", job.MiniMaxV1), offer("MiniMax-Hailuo-02", job.MiniMaxV1),
 			offer("MiniMax-Hailuo-2.3", job.MiniMaxV1), offer("MiniMax-Hailuo-2.3-Fast", job.MiniMaxV1), offer("abab-video-1", job.MiniMaxV1), offer("image-01", job.MiniMaxV1),
 			offer("image-01-live", job.MiniMaxV1), offer("MiniMax-H3", job.MiniMaxV2),
 		},
-		allowance: Allowance{Plan: "free", Balance: 5_000_000, HasBalance: true, Held: 270_000, CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: made.AddDate(0, 1, 0), MaxJobsInFlight: 100},
+		allowance: service.Allowance{Plan: "free", Balance: 5_000_000, HasBalance: true, Held: 270_000, CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: made.AddDate(0, 1, 0), MaxJobsInFlight: 100},
 	}
 }
 
@@ -209,7 +210,7 @@ func (f *fake) peek(id job.ID) (job.Job, bool) {
 }
 
 // last is the latest submission.
-func (f *fake) last(t testing.TB) Submission {
+func (f *fake) last(t testing.TB) service.Submission {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -226,7 +227,7 @@ func (f *fake) count() int {
 	return len(f.asked)
 }
 
-func (f *fake) Submit(_ context.Context, who auth.Principal, s Submission) (job.Job, error) {
+func (f *fake) Submit(_ context.Context, who auth.Principal, s service.Submission) (job.Job, error) {
 	if err := f.asks("Submit"); err != nil {
 		return job.Job{}, err
 	}
@@ -434,54 +435,54 @@ func testPicture(w, h int) []byte {
 	return b.Bytes()
 }
 
-func (f *fake) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
+func (f *fake) Picture(ctx context.Context, who auth.Principal, param, ref string, rules service.PictureRules) (service.Picture, error) {
 	if err := f.asks("Picture"); err != nil {
-		return Picture{}, err
+		return service.Picture{}, err
 	}
-	if hasScheme(ref, "mm_file") {
+	if service.HasScheme(ref, "mm_file") {
 		ref = "file:" + ref[len("mm_file://"):]
 	}
 	switch id, ok := strings.CutPrefix(ref, "file:"); {
 	case ok:
-		n, _ := parseFileID(id)
+		n, _ := service.ParseFileID(id)
 		file, err := f.File(ctx, who, n)
 		if err != nil {
-			return Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %s: upload it first", param, id)
+			return service.Picture{}, job.Errorf(job.Invalid, param, "%s: there is no file %s: upload it first", param, id)
 		}
 		f.mu.Lock()
 		data := f.blobs[file.Key]
 		f.mu.Unlock()
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
-	case hasScheme(ref, "data"):
+	case service.HasScheme(ref, "data"):
 		data, err := dataOf(ref)
 		if err != nil {
-			return Picture{}, job.Errorf(job.Invalid, param, "%s: %v", param, err)
+			return service.Picture{}, job.Errorf(job.Invalid, param, "%s: %v", param, err)
 		}
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(data), rules)
 	case strings.EqualFold(ref, pictureURL):
 		return f.PictureFrom(ctx, who, param, bytes.NewReader(testPicture(320, 200)), rules)
 	}
-	return Picture{}, job.Errorf(job.Invalid, param, "%s: the URL cannot be fetched", param)
+	return service.Picture{}, job.Errorf(job.Invalid, param, "%s: the URL cannot be fetched", param)
 }
 
-func (f *fake) PictureFrom(_ context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
+func (f *fake) PictureFrom(_ context.Context, _ auth.Principal, param string, r io.Reader, rules service.PictureRules) (service.Picture, error) {
 	if err := f.asks("PictureFrom"); err != nil {
-		return Picture{}, err
+		return service.Picture{}, err
 	}
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return Picture{}, err
+		return service.Picture{}, err
 	}
 	if rules.MaxBytes > 0 && int64(len(data)) > rules.MaxBytes {
-		return Picture{}, job.Errorf(job.Invalid, param, "%s: the image has more than %d bytes", param, rules.MaxBytes)
+		return service.Picture{}, job.Errorf(job.Invalid, param, "%s: the image has more than %d bytes", param, rules.MaxBytes)
 	}
 	c, _, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return Picture{}, job.Errorf(job.Invalid, param, "%s: it is no image that can be read", param)
+		return service.Picture{}, job.Errorf(job.Invalid, param, "%s: it is no image that can be read", param)
 	}
 	short, aspect := min(c.Width, c.Height), float64(c.Width)/float64(c.Height)
 	if short < rules.MinSide || rules.MinAspect > 0 && aspect < rules.MinAspect || rules.MaxAspect > 0 && aspect > rules.MaxAspect {
-		return Picture{}, job.Errorf(job.Invalid, param, "%s: an image of %d×%d pixels is not taken", param, c.Width, c.Height)
+		return service.Picture{}, job.Errorf(job.Invalid, param, "%s: an image of %d×%d pixels is not taken", param, c.Width, c.Height)
 	}
-	return Picture{Key: f.put(data, ".png"), Width: c.Width, Height: c.Height}, nil
+	return service.Picture{Key: f.put(data, ".png"), Width: c.Width, Height: c.Height}, nil
 }

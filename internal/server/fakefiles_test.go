@@ -17,6 +17,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -33,7 +34,7 @@ func dataOf(uri string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(data)
 }
 
-func (f *fake) AddFile(_ context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
+func (f *fake) AddFile(_ context.Context, who auth.Principal, n service.NewFile, r io.Reader) (store.File, error) {
 	if err := f.asks("AddFile"); err != nil {
 		return store.File{}, err
 	}
@@ -148,45 +149,45 @@ func (f *fake) BlobURL(_ string, file job.File, _ time.Duration) string {
 	return "https://kinora.test/media/" + file.Key + "?sig=s"
 }
 
-func (f *fake) Offers() []Offer { return f.offers }
+func (f *fake) Offers() []service.Offer { return f.offers }
 
-func (f *fake) Offer(name string) (Offer, error) {
+func (f *fake) Offer(name string) (service.Offer, error) {
 	for _, o := range f.offers {
 		if o.Name == name {
 			return o, nil
 		}
 	}
-	return Offer{}, job.Errorf(job.NotFound, "model", "there is no model %.60q", name)
+	return service.Offer{}, job.Errorf(job.NotFound, "model", "there is no model %.60q", name)
 }
 
-func (f *fake) Chat(_ context.Context, _ auth.Principal, r ChatRequest) (*ChatAnswer, error) {
+func (f *fake) Chat(_ context.Context, _ auth.Principal, r service.ChatRequest) (*service.ChatAnswer, error) {
 	if !f.HasChat() || f.chat == nil {
 		return nil, job.Errorf(job.Unsupported, "", "this server has no chat model")
 	}
 	up, err := f.chat(r.Body)
 	if err == nil && up.Status >= http.StatusBadRequest {
-		return nil, chatRefusal(up)
+		return nil, service.ChatRefusal(up)
 	}
 	return up, err
 }
 
 func (f *fake) HasChat() bool { return f.hasChat }
 
-func (f *fake) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
+func (f *fake) Speak(ctx context.Context, who auth.Principal, r service.SpeechRequest) (service.SpeechResult, error) {
 	if f.speak == nil {
-		return SpeechResult{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
+		return service.SpeechResult{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
 	}
 	out, err := f.speak(r)
 	if err == nil && r.Keep {
-		out.File, err = f.AddFile(ctx, who, NewFile{Purpose: purposeSpeech, Name: "speech." + out.Format}, bytes.NewReader(out.Data))
+		out.File, err = f.AddFile(ctx, who, service.NewFile{Purpose: service.PurposeSpeech, Name: "speech." + out.Format}, bytes.NewReader(out.Data))
 	}
 	return out, err
 }
 
-func (f *fake) Voices(context.Context, string) (Voices, error) {
-	return Voices{System: []SpeechVoice{{ID: "en-us", Name: "English (America)", About: []string{"espeak-ng, en-us"}}}, Cloned: []SpeechVoice{{ID: "mine"}}}, f.asks("Voices")
+func (f *fake) Voices(context.Context, string) (service.Voices, error) {
+	return service.Voices{System: []service.SpeechVoice{{ID: "en-us", Name: "English (America)", About: []string{"espeak-ng, en-us"}}}, Cloned: []service.SpeechVoice{{ID: "mine"}}}, f.asks("Voices")
 }
 
-func (f *fake) Usage(context.Context, auth.Principal) (Allowance, error) {
+func (f *fake) Usage(context.Context, auth.Principal) (service.Allowance, error) {
 	return f.allowance, f.asks("Usage")
 }

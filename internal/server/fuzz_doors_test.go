@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
@@ -241,7 +242,7 @@ func FuzzDoorForms(f *testing.F) {
 func FuzzDoorAddress(f *testing.F) {
 	all := fuzzedServers(f)
 	patterns := fuzzPaths(all[0], func(string, string) bool { return true })
-	patterns = append(patterns, "GET "+MediaPath+"{key}", "GET "+SponsorPath+"{sponsor}/{job}", "PUT /{x}", "OPTIONS /v1/{x}", "GET /docs")
+	patterns = append(patterns, "GET "+service.MediaPath+"{key}", "GET "+service.SponsorPath+"{sponsor}/{job}", "PUT /{x}", "OPTIONS /v1/{x}", "GET /docs")
 	for i := range patterns {
 		f.Add(uint8(i), "a\x00\xff", "purpose=%00&since=2026-01-01T00%3A00%3A00Z&variant=thumbnail&model=%ff&format=csv", "\xff")
 		if i%4 != 0 {

@@ -19,7 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
-	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // brokenListener fails as one does whose address has gone.
@@ -169,10 +169,10 @@ func TestRefusedJobsLeaveNothing(t *testing.T) {
 	s.engines["reel"] = info
 	submit := func(prompt, frame, key string) (job.Job, error) {
 		spec := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: prompt, Seconds: 2, FirstFrame: frame}
-		return s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: spec, IdempotencyKey: key, Body: []byte("{}")})
+		return s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: spec, IdempotencyKey: key, Body: []byte("{}")})
 	}
 	frame := func() string {
-		p, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 64, 36)), PictureRules{})
+		p, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 64, 36)), service.PictureRules{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,45 +202,9 @@ func TestRefusedJobsLeaveNothing(t *testing.T) {
 // TestNoRoomForPictures: a full disk takes no pictures either.
 func TestNoRoomForPictures(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.FreeSpace = 1 << 50 })
-	_, err := s.service.PictureFrom(t.Context(), ownerOf(t, s, keys.API), "image", bytes.NewReader(pngOf(t, 64, 36)), PictureRules{})
+	_, err := s.service.PictureFrom(t.Context(), ownerOf(t, s, keys.API), "image", bytes.NewReader(pngOf(t, 64, 36)), service.PictureRules{})
 	if n := blobsOf(t, s, blob.KindImage); job.CodeOf(err) != job.Unavailable || n != 0 {
 		t.Errorf("%v, %d pictures", err, n)
-	}
-}
-
-// TestPicturesTakeTurns: no more are decoded at a time than the memory is
-// reckoned for, and who has gone does not wait.
-func TestPicturesTakeTurns(t *testing.T) {
-	s, keys := realServer(t, nil)
-	who := ownerOf(t, s, keys.API)
-	if err := s.service.pictures.Acquire(t.Context(), picturesAtOnce); err != nil {
-		t.Fatal(err)
-	}
-	gone, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer leave()
-	if _, err := s.service.PictureFrom(gone, who, "image", bytes.NewReader(pngOf(t, 64, 36)), PictureRules{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-	s.service.pictures.Release(picturesAtOnce)
-	if _, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 64, 36)), PictureRules{}); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestNamesHaveLinks: whatever a file is called, there is a link to it.
-func TestNamesHaveLinks(t *testing.T) {
-	s, _ := realServer(t, nil)
-	for _, name := range []string{
-		"Screenshot 9.41\u202fAM.png", "a\u200bb.png", "a\u00a0b.png", "\U000e0041.png", "a\nb.png", `a"b\c/d.png`, "\xff\xfe.png",
-		strings.Repeat("é", MaxFileName), "red ball.mp4", "Übung 1.png", "\u2028", "..",
-	} {
-		clean := cleanName(name)
-		if link := s.service.FileURL("", store.File{Key: "file/abc", Name: clean}, time.Hour); !strings.Contains(link, "/media/file/abc?") {
-			t.Errorf("%q, cleaned %q, has the link %q", name, clean, link)
-		}
-	}
-	if got := cleanName("Screenshot 9.41\u202fAM.png"); got != "Screenshot 9.41 AM.png" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	key := strings.TrimPrefix(r.URL.Path, MediaPath)
+	key := strings.TrimPrefix(r.URL.Path, service.MediaPath)
 	if err := web.ServeBlob(w, r, s.service, key, r.URL.Query().Get(blob.ParamFilename)); err != nil {
 		e := job.AsError(err)
 		web.InfoOf(r.Context()).Err = e.Err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -39,7 +40,7 @@ func forwardChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b B
 	passChat(w, r, up, fail)
 }
 
-func askChat(r *http.Request, b Backend, who auth.Principal) (*ChatAnswer, error) {
+func askChat(r *http.Request, b Backend, who auth.Principal) (*service.ChatAnswer, error) {
 	body, err := mmBody(r)
 	if err != nil {
 		return nil, err
@@ -47,11 +48,11 @@ func askChat(r *http.Request, b Backend, who auth.Principal) (*ChatAnswer, error
 	if _, err := chatForm.read(body); err != nil {
 		return nil, err
 	}
-	return b.Chat(r.Context(), who, ChatRequest{Body: body, RequestID: web.RequestID(r.Context())})
+	return b.Chat(r.Context(), who, service.ChatRequest{Body: body, RequestID: web.RequestID(r.Context())})
 }
 
 // passChat passes an answer on: a stream as it comes, another with base_resp.
-func passChat(w http.ResponseWriter, r *http.Request, up *ChatAnswer, fail func(http.ResponseWriter, *http.Request, error)) {
+func passChat(w http.ResponseWriter, r *http.Request, up *service.ChatAnswer, fail func(http.ResponseWriter, *http.Request, error)) {
 	kind, _, _ := mime.ParseMediaType(up.ContentType)
 	if kind == "text/event-stream" {
 		traced(w, r)

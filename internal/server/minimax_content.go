@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // Roles of V2's content.
@@ -136,7 +137,7 @@ func (c *mmContent) settle() error {
 // unable refuses what no local model does.
 func (c *mmContent) unable() error {
 	for _, no := range []struct{ role, why string }{
-		{roleLast, NoLastFrame}, {roleImage, NoReference}, {roleVideo, NoReference}, {roleAudio, NoReference}, {roleBase, NoBaseVideo},
+		{roleLast, service.NoLastFrame}, {roleImage, service.NoReference}, {roleVideo, service.NoReference}, {roleAudio, service.NoReference}, {roleBase, service.NoBaseVideo},
 	} {
 		if at := c.at[no.role]; len(at) > 0 {
 			return job.Errorf(job.Unsupported, at[0], "%s: %s", at[0], no.why)
@@ -147,7 +148,7 @@ func (c *mmContent) unable() error {
 
 // isMediaURL says whether a string may name media; whether it can be fetched
 // is seen when it is.
-func isMediaURL(s string) bool { return hasScheme(s, "http", "https", "data", "mm_file") }
+func isMediaURL(s string) bool { return service.HasScheme(s, "http", "https", "data", "mm_file") }
 
 func roleList(kind string) string {
 	var names []string

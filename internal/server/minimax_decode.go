@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -278,7 +279,7 @@ func (f *mmField) read(path string, given any) (any, error) {
 		if n, ok := given.(json.Number); ok {
 			id = n.String()
 		}
-		if n, ok := parseFileID(id); ok {
+		if n, ok := service.ParseFileID(id); ok {
 			return n, nil
 		}
 	case mmObject:

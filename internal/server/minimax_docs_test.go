@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -238,7 +239,7 @@ func TestPageNamesEachModelAndCommand(t *testing.T) {
 		}
 	}
 	yes := map[bool]string{true: "yes", false: "refused"}
-	for name, m := range RulesV1 {
+	for name, m := range service.RulesV1 {
 		var sizes []string
 		for _, s := range m.Sizes {
 			seconds := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(s.Seconds), "[]")), ", ")
@@ -255,25 +256,25 @@ func TestPageNamesEachModelAndCommand(t *testing.T) {
 			t.Errorf("%s: the page says %q, want %q", name, models[name], want)
 		}
 	}
-	if len(models) != len(RulesV1) {
-		t.Errorf("the page has %d models, want %d", len(models), len(RulesV1))
+	if len(models) != len(service.RulesV1) {
+		t.Errorf("the page has %d models, want %d", len(models), len(service.RulesV1))
 	}
 	commands := map[string]string{}
 	for _, r := range page["Camera commands"] {
 		if r[0] != "command" {
 			name := strings.Trim(r[0], "`")
 			commands[strings.ToLower(name)] = r[1]
-			if c := parseCamera("[" + name + "]"); (c.prompt == "") != (r[1] == "not applicable") || r[1] == "yes" && r[2] != "" && !strings.HasPrefix(r[2], "`"+c.moves[0][0]+"`") {
-				t.Errorf("%s: the page says %v, it becomes %q", name, r, c.prompt)
+			if c := service.ParseCamera("[" + name + "]"); (c.Prompt == "") != (r[1] == "not applicable") || r[1] == "yes" && r[2] != "" && !strings.HasPrefix(r[2], "`"+c.Moves[0][0]+"`") {
+				t.Errorf("%s: the page says %v, it becomes %q", name, r, c.Prompt)
 			}
 		}
 	}
-	if len(commands) != len(cameraMoves) {
-		t.Errorf("the page has %d commands, want %d", len(commands), len(cameraMoves))
+	if len(commands) != len(service.CameraMoves) {
+		t.Errorf("the page has %d commands, want %d", len(commands), len(service.CameraMoves))
 	}
 	// MiniMax's own fifteen, and the one that clients write.
 	for _, name := range []string{"Truck left", "Truck right", "Pan left", "Pan right", "Push in", "Pull out", "Push out", "Pedestal up", "Pedestal down", "Tilt up", "Tilt down", "Zoom in", "Zoom out", "Shake", "Tracking shot", "Static shot"} {
-		if _, ok := cameraMoves[strings.ToLower(name)]; !ok {
+		if _, ok := service.CameraMoves[strings.ToLower(name)]; !ok {
 			t.Errorf("%s is not known", name)
 		}
 	}

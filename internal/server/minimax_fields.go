@@ -1,6 +1,10 @@
 package server
 
-import "github.com/kinora-video/kinora/internal/job"
+import (
+	"github.com/kinora-video/kinora/internal/job"
+
+	"github.com/kinora-video/kinora/internal/service"
+)
 
 // Limits of MiniMax's requests.
 const (
@@ -30,10 +34,10 @@ var videoV1Form = mmForm{
 	{name: "prompt_optimizer", kind: mmBool},
 	{name: "fast_pretreatment", kind: mmBool},
 	{name: "duration", kind: mmWhole, from: 1, to: job.MaxSeconds},
-	{name: "resolution", kind: mmText, oneOf: ResolutionsV1},
+	{name: "resolution", kind: mmText, oneOf: service.ResolutionsV1},
 	{name: "first_frame_image", kind: mmText, full: true},
-	{name: "last_frame_image", kind: mmText, refuse: NoLastFrame},
-	{name: "subject_reference", kind: mmList, each: mmObject, fields: subjectFields, refuse: NoSubject},
+	{name: "last_frame_image", kind: mmText, refuse: service.NoLastFrame},
+	{name: "subject_reference", kind: mmList, each: mmObject, fields: subjectFields, refuse: service.NoSubject},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
 }
@@ -44,8 +48,8 @@ var contentField = mmField{name: "content", kind: mmList, each: mmObject, most: 
 	{name: "type", kind: mmText, need: true, oneOf: []string{"text", "image_url", "video_url", "audio_url"}},
 	{name: "text", kind: mmText, most: job.MaxPromptChars},
 	{name: "image_url", kind: mmObject, fields: urlFields},
-	{name: "video_url", kind: mmObject, fields: urlFields, refuse: NoReference, late: true},
-	{name: "audio_url", kind: mmObject, fields: urlFields, refuse: NoReference, late: true},
+	{name: "video_url", kind: mmObject, fields: urlFields, refuse: service.NoReference, late: true},
+	{name: "audio_url", kind: mmObject, fields: urlFields, refuse: service.NoReference, late: true},
 	{name: "role", kind: mmText, oneOf: []string{
 		roleFirst, roleLast, roleImage, roleVideo, roleAudio, roleBase,
 	}},
@@ -54,13 +58,13 @@ var contentField = mmField{name: "content", kind: mmList, each: mmObject, most: 
 var videoV2Form = mmForm{
 	{name: "model", kind: mmText, need: true, most: 100},
 	needed(contentField),
-	{name: "resolution", kind: mmText, oneOf: ResolutionsV2},
-	{name: "duration", kind: mmWhole, from: SecondsLeastV2, to: SecondsMostV2},
-	{name: "ratio", kind: mmText, oneOf: append([]string{adaptive}, RatiosV2...)},
+	{name: "resolution", kind: mmText, oneOf: service.ResolutionsV2},
+	{name: "duration", kind: mmWhole, from: service.SecondsLeastV2, to: service.SecondsMostV2},
+	{name: "ratio", kind: mmText, oneOf: append([]string{adaptive}, service.RatiosV2...)},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
 	{name: "extra", kind: mmObject, fields: []mmField{
-		{name: "prompt_expansion_mode", kind: mmText, oneOf: []string{"disabled", string(ExpandBalanced), string(ExpandQuality)}},
+		{name: "prompt_expansion_mode", kind: mmText, oneOf: []string{"disabled", string(service.ExpandBalanced), string(service.ExpandQuality)}},
 	}},
 }
 
@@ -73,7 +77,7 @@ var contextForm = mmForm{
 var regenerationForm = mmForm{
 	{name: "model", kind: mmText, most: 100},
 	{name: "source_task_id", kind: mmID},
-	refusing(contentField, NoBaseVideo),
+	refusing(contentField, service.NoBaseVideo),
 	{name: "resolution", kind: mmText, oneOf: []string{"2K"}},
 	callbackField,
 	{name: "aigc_watermark", kind: mmBool},
@@ -82,20 +86,20 @@ var regenerationForm = mmForm{
 var imageForm = mmForm{
 	{name: "model", kind: mmText, need: true, most: 100},
 	{name: "prompt", kind: mmText, need: true, most: maxImagePrompt},
-	{name: "aspect_ratio", kind: mmText, oneOf: ImageRatios},
-	{name: "width", kind: mmWhole, from: ImageSideLeast, to: ImageSideMost},
-	{name: "height", kind: mmWhole, from: ImageSideLeast, to: ImageSideMost},
+	{name: "aspect_ratio", kind: mmText, oneOf: service.ImageRatios},
+	{name: "width", kind: mmWhole, from: service.ImageSideLeast, to: service.ImageSideMost},
+	{name: "height", kind: mmWhole, from: service.ImageSideLeast, to: service.ImageSideMost},
 	{name: "response_format", kind: mmText, oneOf: []string{"url", "base64"}},
-	{name: "seed", kind: mmWhole, from: 0, to: MaxSeed},
+	{name: "seed", kind: mmWhole, from: 0, to: service.MaxSeed},
 	{name: "n", kind: mmWhole, from: 1, to: job.MaxImages},
 	{name: "prompt_optimizer", kind: mmBool},
 	{name: "aigc_watermark", kind: mmBool},
-	{name: "subject_reference", kind: mmList, each: mmObject, refuse: NoSubject},
+	{name: "subject_reference", kind: mmList, each: mmObject, refuse: service.NoSubject},
 }
 
 var speechForm = mmForm{
 	{name: "model", kind: mmText, need: true, most: 100},
-	{name: "text", kind: mmText, need: true, most: MaxSpeechText},
+	{name: "text", kind: mmText, need: true, most: service.MaxSpeechText},
 	{name: "stream", kind: mmBool},
 	{name: "stream_options", kind: mmObject, fields: []mmField{{name: "exclude_aggregated_audio", kind: mmBool}}},
 	{name: "output_format", kind: mmText, oneOf: []string{"hex", "url"}},
@@ -142,7 +146,7 @@ var (
 	filesForm = mmForm{
 		{name: "purpose", kind: mmText, most: 64},
 		{name: "after", kind: mmFileID},
-		{name: "limit", kind: mmWhole, from: 1, to: MaxFilesPage},
+		{name: "limit", kind: mmWhole, from: 1, to: service.MaxFilesPage},
 	}
 	fileDelete = mmForm{
 		{name: "file_id", kind: mmFileID, need: true},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -71,7 +72,7 @@ func (a *minimaxV1) upload(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		defer file.Close()
-		f, err := a.b.AddFile(r.Context(), who, NewFile{Purpose: v.text("purpose"), Name: file.name}, file)
+		f, err := a.b.AddFile(r.Context(), who, service.NewFile{Purpose: v.text("purpose"), Name: file.name}, file)
 		if err != nil {
 			return nil, err
 		}

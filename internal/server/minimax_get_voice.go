@@ -4,12 +4,13 @@ import (
 	"net/http"
 
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
 // voicesAnswer is the answer to POST /v1/get_voice.
 type voicesAnswer struct {
-	Voices
+	service.Voices
 	Base baseResp `json:"base_resp"`
 }
 
@@ -36,11 +37,11 @@ func (a *minimaxV1) voices(w http.ResponseWriter, r *http.Request, _ auth.Princi
 		if err != nil {
 			return nil, err
 		}
-		out := voicesAnswer{Voices{[]SpeechVoice{}, []SpeechVoice{}, []SpeechVoice{}}, mmOK}
+		out := voicesAnswer{service.Voices{System: []service.SpeechVoice{}, Cloned: []service.SpeechVoice{}, Generated: []service.SpeechVoice{}}, mmOK}
 		for _, list := range []struct {
 			kind string
-			from []SpeechVoice
-			to   *[]SpeechVoice
+			from []service.SpeechVoice
+			to   *[]service.SpeechVoice
 		}{{voicesSystem, all.System, &out.System}, {voicesCloned, all.Cloned, &out.Cloned}, {voicesGenerated, all.Generated, &out.Generated}} {
 			if kind := v.text("voice_type"); (kind == voicesAll || kind == list.kind) && len(list.from) > 0 {
 				*list.to = list.from

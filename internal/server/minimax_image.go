@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -56,11 +57,11 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 			return nil, err
 		}
 		defer done()
-		how := ExpandNone
+		how := service.ExpandNone
 		if v.yes("prompt_optimizer", false) {
-			how = ExpandBalanced
+			how = service.ExpandBalanced
 		}
-		j, err := a.b.Submit(r.Context(), who, Submission{API: job.MiniMaxV1, Spec: spec, Expand: how, RequestID: web.RequestID(r.Context()), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
+		j, err := a.b.Submit(r.Context(), who, service.Submission{API: job.MiniMaxV1, Spec: spec, Expand: how, RequestID: web.RequestID(r.Context()), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err
 		}
@@ -74,14 +75,14 @@ func (a *minimaxV1) images(w http.ResponseWriter, r *http.Request, who auth.Prin
 
 func (a *minimaxV1) imageSpec(v mmValues) (job.Spec, error) {
 	s := job.Spec{
-		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(NewSeed()))), Count: int(v.whole("n", 1)),
+		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(service.NewSeed()))), Count: int(v.whole("n", 1)),
 		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("aspect_ratio"), ImageType: "image/jpeg",
 	}
-	offer, err := OfferFor(a.b, s.Model, job.MiniMaxV1)
+	offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
-	if m, known := RulesV1[s.Model]; known && (m.Text || m.First || s.Model == "S2V-01") {
+	if m, known := service.RulesV1[s.Model]; known && (m.Text || m.First || s.Model == "S2V-01") {
 		return s, job.Errorf(job.Unsupported, "model", "model: %s makes films: use POST /v1/video_generation", s.Model)
 	}
 	s.Engine = offer.Engine
@@ -93,14 +94,14 @@ func (a *minimaxV1) imageSpec(v mmValues) (job.Spec, error) {
 		return s, job.Errorf(job.Invalid, "width", "width and height go together: one of them is missing")
 	case v.has("width"):
 		s.Width, s.Height, s.Ratio = int(v.whole("width", 0)), int(v.whole("height", 0)), ""
-		if s.Width%ImageStep != 0 || s.Height%ImageStep != 0 {
-			return s, job.Errorf(job.Invalid, "width", "width and height are %d and %d: they must be multiples of %d", s.Width, s.Height, ImageStep)
+		if s.Width%service.ImageStep != 0 || s.Height%service.ImageStep != 0 {
+			return s, job.Errorf(job.Invalid, "width", "width and height are %d and %d: they must be multiples of %d", s.Width, s.Height, service.ImageStep)
 		}
 	default:
 		if s.Ratio == "" {
 			s.Ratio = "1:1"
 		}
-		s.Width, s.Height = ImageSizes[s.Ratio][0], ImageSizes[s.Ratio][1]
+		s.Width, s.Height = service.ImageSizes[s.Ratio][0], service.ImageSizes[s.Ratio][1]
 	}
 	return s, setPrompt(&s, v.text("prompt"))
 }

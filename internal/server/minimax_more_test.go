@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 func decode(t testing.TB, data []byte) map[string]any {
@@ -42,7 +43,7 @@ func TestImages(t *testing.T) {
 	if list, _ := at(a, "data", "image_base64").([]any); len(list) != 1 || list[0] != base64Of([]byte("image of "+a["id"].(string))) || at(a, "data", "image_urls") != nil {
 		t.Errorf("got %v", a)
 	}
-	for ratio, size := range ImageSizes {
+	for ratio, size := range service.ImageSizes {
 		post(fmt.Sprintf(`{"model":"image-01","prompt":"a cat","aspect_ratio":%q}`, ratio))
 		if s := f.last(t).Spec; s.Width != size[0] || s.Height != size[1] || s.Ratio != ratio {
 			t.Errorf("%s: %+v", ratio, s)
@@ -115,10 +116,10 @@ func TestImagesThatFail(t *testing.T) {
 func TestSpeech(t *testing.T) {
 	f := newFake()
 	sound := strings.Repeat("sound", 20_000)
-	var got SpeechRequest
-	f.speak = func(s SpeechRequest) (SpeechResult, error) {
+	var got service.SpeechRequest
+	f.speak = func(s service.SpeechRequest) (service.SpeechResult, error) {
 		got = s
-		return SpeechResult{Data: []byte(sound), Format: s.Format, Duration: 1500 * time.Millisecond, SampleRate: s.SampleRate, Channels: s.Channels, BitRate: s.BitRate, Characters: 9}, nil
+		return service.SpeechResult{Data: []byte(sound), Format: s.Format, Duration: 1500 * time.Millisecond, SampleRate: s.SampleRate, Channels: s.Channels, BitRate: s.BitRate, Characters: 9}, nil
 	}
 	c := mmServe(t, f)
 	post := func(body string) map[string]any { _, a := c.json("POST", "/v1/t2a_v2", body); return a }
@@ -135,11 +136,11 @@ func TestSpeech(t *testing.T) {
 			t.Errorf("%s is %v, want %v", path, v, want)
 		}
 	}
-	if want := (SpeechRequest{Model: "speech-2.8-hd", Text: "good day!", Speed: 1, Volume: 1, Format: "mp3", SampleRate: 32000, BitRate: 128000, Channels: 1, RequestID: "req_test"}); got != want {
+	if want := (service.SpeechRequest{Model: "speech-2.8-hd", Text: "good day!", Speed: 1, Volume: 1, Format: "mp3", SampleRate: 32000, BitRate: 128000, Channels: 1, RequestID: "req_test"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	a = post(`{"model":"speech-02","text":"x","output_format":"url","language_boost":"Arabic","voice_setting":{"voice_id":"female-shaonv","speed":0.5,"vol":10,"pitch":-12,"emotion":"happy","text_normalization":true},"audio_setting":{"sample_rate":8000,"bitrate":32000,"format":"wav","channel":2}}`)
-	if want := (SpeechRequest{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2, Keep: true, RequestID: "req_test"}); got != want {
+	if want := (service.SpeechRequest{Model: "speech-02", Text: "x", Voice: "female-shaonv", Speed: 0.5, Volume: 10, Pitch: -12, Language: "Arabic", Format: "wav", SampleRate: 8000, BitRate: 32000, Channels: 2, Keep: true, RequestID: "req_test"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	if !strings.HasPrefix(at(a, "data", "audio").(string), "https://kinora.test/media/") || !strings.Contains(fmt.Sprint(a["notes"]), "emotion") {
@@ -186,8 +187,8 @@ func TestSpeech(t *testing.T) {
 func TestSpeechStream(t *testing.T) {
 	f := newFake()
 	sound := strings.Repeat("sound", 20_000)
-	f.speak = func(s SpeechRequest) (SpeechResult, error) {
-		return SpeechResult{Data: []byte(sound), Format: s.Format}, nil
+	f.speak = func(s service.SpeechRequest) (service.SpeechResult, error) {
+		return service.SpeechResult{Data: []byte(sound), Format: s.Format}, nil
 	}
 	c := mmServe(t, f)
 	for _, whole := range []bool{false, true} {
@@ -233,8 +234,8 @@ func TestChat(t *testing.T) {
 	}
 	f.hasChat = true
 	var asked string
-	var answer *ChatAnswer
-	f.chat = func(body []byte) (*ChatAnswer, error) { asked = string(body); return answer, nil }
+	var answer *service.ChatAnswer
+	f.chat = func(body []byte) (*service.ChatAnswer, error) { asked = string(body); return answer, nil }
 	for _, path := range paths {
 		answer = answered(200, "application/json; charset=utf-8", `{"id":"c1","big":12345678901234567890,"choices":[{"message":{"content":"<hi>"}}]}`)
 		status, _, data := c.ask("POST", path, "application/json", []byte(body))
@@ -275,16 +276,16 @@ func TestRemains(t *testing.T) {
 	end := now.Add(24 * time.Hour)
 	for _, tt := range []struct {
 		name                 string
-		u                    Allowance
+		u                    service.Allowance
 		total, used, percent int64
 		status               int
 	}{
-		{"credits", Allowance{Plan: "free", CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: end}, 1000, 250, 75, limited},
-		{"overdrawn", Allowance{Plan: "free", CreditsTotal: 1_000_000, CreditsUsed: 9_000_000, PeriodEnds: end}, 100, 100, 0, limited},
-		{"balance", Allowance{Balance: 7_000_000, Held: 3_000_000}, 1000, 300, 70, limited},
-		{"nothing", Allowance{}, 0, 0, 0, limited},
-		{"debt", Allowance{Balance: -1_000_000}, 0, 0, 0, limited},
-		{"postpaid", Allowance{Plan: "unlimited", Postpaid: true}, 0, 0, 100, unlimited},
+		{"credits", service.Allowance{Plan: "free", CreditsTotal: 10_000_000, CreditsUsed: 2_500_000, PeriodEnds: end}, 1000, 250, 75, limited},
+		{"overdrawn", service.Allowance{Plan: "free", CreditsTotal: 1_000_000, CreditsUsed: 9_000_000, PeriodEnds: end}, 100, 100, 0, limited},
+		{"balance", service.Allowance{Balance: 7_000_000, Held: 3_000_000}, 1000, 300, 70, limited},
+		{"nothing", service.Allowance{}, 0, 0, 0, limited},
+		{"debt", service.Allowance{Balance: -1_000_000}, 0, 0, 0, limited},
+		{"postpaid", service.Allowance{Plan: "unlimited", Postpaid: true}, 0, 0, 100, unlimited},
 	} {
 		m := remainsOf(tt.u, now).Models[0]
 		if m.Total != tt.total || m.Used != tt.used || m.Percent != tt.percent || m.Status != tt.status || m.WeekStatus != unlimited {
@@ -361,9 +362,11 @@ func FuzzMiniMaxBodies(f *testing.F) {
 		fk := newFake()
 		fk.auto = finishAll
 		fk.hasChat = true
-		fk.chat = func([]byte) (*ChatAnswer, error) { return answered(200, "application/json", `{"choices":[]}`), nil }
-		fk.speak = func(s SpeechRequest) (SpeechResult, error) {
-			return SpeechResult{Data: []byte("x"), Format: s.Format}, nil
+		fk.chat = func([]byte) (*service.ChatAnswer, error) {
+			return answered(200, "application/json", `{"choices":[]}`), nil
+		}
+		fk.speak = func(s service.SpeechRequest) (service.SpeechResult, error) {
+			return service.SpeechResult{Data: []byte("x"), Format: s.Format}, nil
 		}
 		return handlerOf(fk)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/text"
 )
 
@@ -11,9 +12,9 @@ import (
 // the engine knows. Both are kept.
 func setPrompt(s *job.Spec, asked string) error {
 	asked = text.Unmarked(asked)
-	c := parseCamera(asked)
-	s.Prompt = c.prompt
-	s.PromptNotes = append(s.PromptNotes, c.notes...)
+	c := service.ParseCamera(asked)
+	s.Prompt = c.Prompt
+	s.PromptNotes = append(s.PromptNotes, c.Notes...)
 	if strings.TrimSpace(s.Prompt) == "" && s.FirstFrame == "" {
 		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the clip")
 	}

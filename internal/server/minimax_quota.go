@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 const (
@@ -59,7 +60,7 @@ func (a *minimaxV1) remains(w http.ResponseWriter, r *http.Request, who auth.Pri
 	})
 }
 
-func remainsOf(u Allowance, now time.Time) remainsAnswer {
+func remainsOf(u service.Allowance, now time.Time) remainsAnswer {
 	out := remainsAnswer{Plan: u.Plan, Used: dollars(u.Used), Held: dollars(u.Held), Base: mmOK}
 	if u.HasBalance {
 		out.Balance = dollars(u.Balance)

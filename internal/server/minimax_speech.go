@@ -10,6 +10,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -62,7 +63,7 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 	if err == nil && v.yes("stream", false) && v.text("output_format") == "url" {
 		err = job.Errorf(job.Invalid, "output_format", "output_format: a stream is hex; a url is for answers that come at once")
 	}
-	var said SpeechResult
+	var said service.SpeechResult
 	if err == nil {
 		said, err = a.b.Speak(r.Context(), who, speechOf(v, web.RequestID(r.Context())))
 	}
@@ -85,13 +86,13 @@ func (a *minimaxV1) speech(w http.ResponseWriter, r *http.Request, who auth.Prin
 	mmWrite(w, http.StatusOK, out)
 }
 
-func speechOf(v mmValues, requestID string) SpeechRequest {
+func speechOf(v mmValues, requestID string) service.SpeechRequest {
 	voice, sound := v.object("voice_setting"), v.object("audio_setting")
 	format := sound.text("format")
 	if format == "" {
 		format = defaultSound
 	}
-	return SpeechRequest{
+	return service.SpeechRequest{
 		Model: v.text("model"), Text: v.text("text"), Voice: voice.text("voice_id"),
 		Speed: voice.number("speed", 1), Volume: voice.number("vol", 1), Pitch: int(voice.whole("pitch", 0)),
 		Language: v.text("language_boost"), Format: format, SampleRate: int(sound.whole("sample_rate", defaultRate)),
@@ -109,7 +110,7 @@ func speechNotes(v mmValues) []string {
 	return nil
 }
 
-func extraOf(text string, s *SpeechResult) *speechExtra {
+func extraOf(text string, s *service.SpeechResult) *speechExtra {
 	return &speechExtra{
 		Length: s.Duration.Milliseconds(), SampleRate: s.SampleRate, Size: len(s.Data), BitRate: s.BitRate,
 		Format: s.Format, Channels: s.Channels, Characters: s.Characters, Words: len(strings.Fields(text)),

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -210,8 +211,8 @@ func TestUnexpectedErrorsSayNothing(t *testing.T) {
 }
 
 // answered makes an upstream's answer.
-func answered(status int, kind, body string) *ChatAnswer {
-	return &ChatAnswer{Status: status, ContentType: kind, Body: io.NopCloser(strings.NewReader(body))}
+func answered(status int, kind, body string) *service.ChatAnswer {
+	return &service.ChatAnswer{Status: status, ContentType: kind, Body: io.NopCloser(strings.NewReader(body))}
 }
 
 func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

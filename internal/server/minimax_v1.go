@@ -7,6 +7,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -40,7 +41,7 @@ func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error)
 	if err != nil {
 		return job.Job{}, err
 	}
-	return a.b.Submit(r.Context(), who, Submission{
+	return a.b.Submit(r.Context(), who, service.Submission{
 		API: job.MiniMaxV1, Spec: spec, Expand: expansionV1(v), RequestID: web.RequestID(r.Context()), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 	})
 }
@@ -48,24 +49,24 @@ func (a *minimaxV1) submit(r *http.Request, who auth.Principal) (job.Job, error)
 // spec is what a checked request asks for.
 func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
 	name, prompt := v.text("model"), v.text("prompt")
-	s := job.Spec{Kind: job.Video, Model: name, Seconds: float64(v.whole("duration", SecondsDefaultV1)), Seed: NewSeed(), Watermark: v.yes("aigc_watermark", false)}
-	offer, err := OfferFor(a.b, name, job.MiniMaxV1)
+	s := job.Spec{Kind: job.Video, Model: name, Seconds: float64(v.whole("duration", service.SecondsDefaultV1)), Seed: service.NewSeed(), Watermark: v.yes("aigc_watermark", false)}
+	offer, err := service.OfferFor(a.b, name, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
 	s.Engine, s.Resolution = offer.Engine, v.text("resolution")
-	if rules, known := RulesV1[name]; known {
+	if rules, known := service.RulesV1[name]; known {
 		s.FPS = rules.FPS
 		if s.Resolution, err = rules.Pick(name, s.Resolution, int(s.Seconds), v.has("first_frame_image")); err != nil {
 			return s, err
 		}
 	}
 	if s.Resolution != "" {
-		s.Width, s.Height = SizeOf(ShortSides[s.Resolution], 16, 9)
+		s.Width, s.Height = service.SizeOf(service.ShortSides[s.Resolution], 16, 9)
 	}
 	if ref := v.text("first_frame_image"); ref != "" {
 		const param = "first_frame_image"
-		if _, err := FirstFrame(&s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, FirstFrameV1) }); err != nil {
+		if _, err := service.FirstFrame(&s, offer, param, func() (service.Picture, error) { return a.b.Picture(ctx, who, param, ref, service.FirstFrameV1) }); err != nil {
 			return s, err
 		}
 	} else if strings.TrimSpace(prompt) == "" {
@@ -78,14 +79,14 @@ func (a *minimaxV1) spec(ctx context.Context, who auth.Principal, v mmValues) (j
 }
 
 // expansionV1 is how a request wants its prompt expanded.
-func expansionV1(v mmValues) Expansion {
+func expansionV1(v mmValues) service.Expansion {
 	switch {
 	case !v.yes("prompt_optimizer", true):
-		return ExpandNone
+		return service.ExpandNone
 	case v.yes("fast_pretreatment", false):
-		return ExpandQuick
+		return service.ExpandQuick
 	}
-	return ExpandBalanced
+	return service.ExpandBalanced
 }
 
 // queryAnswer is the answer to GET /v1/query/video_generation, and what

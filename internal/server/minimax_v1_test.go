@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 const (
@@ -270,17 +271,17 @@ func TestIdempotentV1(t *testing.T) {
 func TestHowPromptsAreExpanded(t *testing.T) {
 	f := newFake()
 	c := mmServe(t, f)
-	for body, want := range map[string]Expansion{
-		``: ExpandBalanced, `,"prompt_optimizer":true`: ExpandBalanced, `,"fast_pretreatment":true`: ExpandQuick,
-		`,"prompt_optimizer":false`: ExpandNone, `,"prompt_optimizer":false,"fast_pretreatment":true`: ExpandNone,
+	for body, want := range map[string]service.Expansion{
+		``: service.ExpandBalanced, `,"prompt_optimizer":true`: service.ExpandBalanced, `,"fast_pretreatment":true`: service.ExpandQuick,
+		`,"prompt_optimizer":false`: service.ExpandNone, `,"prompt_optimizer":false,"fast_pretreatment":true`: service.ExpandNone,
 	} {
 		c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"`+body+`}`)
 		if got := f.last(t).Expand; got != want {
 			t.Errorf("V1 %s: %q, want %q", body, got, want)
 		}
 	}
-	for mode, want := range map[string]Expansion{"": ExpandNone, "disabled": ExpandNone, "balanced": ExpandBalanced, "quality": ExpandQuality} {
-		c.json("POST", "/v2/video_generation", bodyV2(`{"type":"text","text":"a cat"}`, "16:9", `,"extra":{"prompt_expansion_mode":"`+mode+`"}`))
+	for mode, want := range map[string]service.Expansion{"": service.ExpandNone, "disabled": service.ExpandNone, "balanced": service.ExpandBalanced, "quality": service.ExpandQuality} {
+		c.json("POST", "/v2/video_generation", bodyV2(`[{"type":"text","text":"a cat"}]`, "16:9", `,"extra":{"prompt_expansion_mode":"`+mode+`"}`))
 		if got := f.last(t).Expand; mode != "" && got != want {
 			t.Errorf("V2 %q: %q, want %q", mode, got, want)
 		}

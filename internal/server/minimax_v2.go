@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -73,7 +74,7 @@ func (a *minimaxV2) submit(w http.ResponseWriter, r *http.Request, who auth.Prin
 		if err != nil {
 			return nil, err
 		}
-		j, err := a.b.Submit(r.Context(), who, Submission{
+		j, err := a.b.Submit(r.Context(), who, service.Submission{
 			API: job.MiniMaxV2, Spec: s, Expand: expansionV2(v), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 			RequestID: web.RequestID(r.Context()),
 		})
@@ -90,15 +91,15 @@ func (a *minimaxV2) generate(w http.ResponseWriter, r *http.Request, who auth.Pr
 
 func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValues) (job.Spec, error) {
 	s := job.Spec{
-		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", SecondsDefaultV2)), Seed: NewSeed(),
+		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", service.SecondsDefaultV2)), Seed: service.NewSeed(),
 		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskGeneration,
 	}
-	offer, err := OfferFor(a.b, s.Model, job.MiniMaxV2)
+	offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2)
 	if err != nil {
 		return s, err
 	}
 	s.Engine = offer.Engine
-	if s.Resolution, err = PickV2(s.Model, v.text("resolution")); err != nil {
+	if s.Resolution, err = service.PickV2(s.Model, v.text("resolution")); err != nil {
 		return s, err
 	}
 	c, err := contentOf(v.objects("content"))
@@ -112,35 +113,35 @@ func (a *minimaxV2) videoSpec(ctx context.Context, who auth.Principal, v mmValue
 	if err != nil {
 		return s, err
 	}
-	short := ShortSides[s.Resolution]
+	short := service.ShortSides[s.Resolution]
 	if short == 0 {
 		short = min(offer.Width, offer.Height)
 	}
-	s.Width, s.Height = SizeOf(short, shape[0], shape[1])
+	s.Width, s.Height = service.SizeOf(short, shape[0], shape[1])
 	return s, setPrompt(&s, c.prompt)
 }
 
 // expansionV2 is how a request wants its prompt expanded.
-func expansionV2(v mmValues) Expansion {
+func expansionV2(v mmValues) service.Expansion {
 	mode := v.object("extra").text("prompt_expansion_mode")
 	if mode == "disabled" {
-		return ExpandNone
+		return service.ExpandNone
 	}
-	return Expansion(mode)
+	return service.Expansion(mode)
 }
 
 // shape is the clip's width to height: that of the first frame, or the ratio.
-func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer Offer, c *mmContent) ([2]int, error) {
+func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer service.Offer, c *mmContent) ([2]int, error) {
 	if len(c.urls[roleFirst]) > 0 {
 		s.Ratio = adaptive
 		param, ref := c.at[roleFirst][0], c.urls[roleFirst][0]
-		p, err := FirstFrame(s, offer, param, func() (Picture, error) { return a.b.Picture(ctx, who, param, ref, FirstFrameV2) })
+		p, err := service.FirstFrame(s, offer, param, func() (service.Picture, error) { return a.b.Picture(ctx, who, param, ref, service.FirstFrameV2) })
 		return [2]int{p.Width, p.Height}, err
 	}
 	if s.Ratio == "" || s.Ratio == adaptive {
 		return [2]int{}, job.Errorf(job.Invalid, "ratio", "ratio must be given, and not adaptive, where there is no frame to take it from: such as 16:9")
 	}
-	w, h := RatioOf(s.Ratio)
+	w, h := service.RatioOf(s.Ratio)
 	return [2]int{w, h}, nil
 }
 
@@ -148,7 +149,7 @@ func (a *minimaxV2) shape(ctx context.Context, who auth.Principal, s *job.Spec, 
 func (a *minimaxV2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.submit(w, r, who, contextForm, func(_ context.Context, _ auth.Principal, v mmValues) (job.Spec, error) {
 		s := job.Spec{Kind: job.Context, Model: v.text("model"), TaskType: taskContext}
-		offer, err := OfferFor(a.b, s.Model, job.MiniMaxV2)
+		offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2)
 		if err != nil {
 			return s, err
 		}
@@ -178,7 +179,7 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	case v.has("content") && v.has("source_task_id"):
 		return job.Spec{}, job.Errorf(job.Invalid, "content", "content and source_task_id exclude each other")
 	case v.has("content"):
-		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", NoBaseVideo)
+		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", service.NoBaseVideo)
 	case !v.has("source_task_id"):
 		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id is missing: name the task whose film is to be made again")
 	}
@@ -193,18 +194,18 @@ func (a *minimaxV2) regenerationSpec(ctx context.Context, who auth.Principal, v 
 	if name := v.text("model"); name != "" && name != s.Model {
 		return s, job.Errorf(job.Invalid, "model", "model is %s: the task was made by %s, and only that makes it again", name, s.Model)
 	}
-	if _, err := OfferFor(a.b, s.Model, job.MiniMaxV2); err != nil {
+	if _, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2); err != nil {
 		return s, err
 	}
-	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, ResolutionMostV2, v.yes("aigc_watermark", s.Watermark)
-	w, h := RatioOf(s.Ratio)
+	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, service.ResolutionMostV2, v.yes("aigc_watermark", s.Watermark)
+	w, h := service.RatioOf(s.Ratio)
 	if w == 0 || h == 0 { // adaptive, or the engine's own
 		w, h = src.Result.Width, src.Result.Height
 	}
-	s.Width, s.Height = SizeOf(ShortSides[ResolutionMostV2], w, h)
+	s.Width, s.Height = service.SizeOf(service.ShortSides[service.ResolutionMostV2], w, h)
 	s.InputSeconds = src.Result.Seconds
 	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
-	err = OwnFrame(ctx, a.b, &s)
+	err = service.OwnFrame(ctx, a.b, &s)
 	return s, err
 }
 

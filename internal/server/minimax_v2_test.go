@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 const (
@@ -40,7 +41,7 @@ func bodyV2(content, ratio, more string) string {
 // TestVideoV2Fields: each field and limit of POST /v2/video_generation.
 func TestVideoV2Fields(t *testing.T) {
 	f := newFake()
-	f.offers = append(f.offers, Offer{Name: "MiniMax-H3-Max", Engine: "reel", API: job.MiniMaxV2, Width: 256, Height: 160, FPS: 24, TakesImage: true})
+	f.offers = append(f.offers, service.Offer{Name: "MiniMax-H3-Max", Engine: "reel", API: job.MiniMaxV2, Width: 256, Height: 160, FPS: 24, TakesImage: true})
 	c := mmServe(t, f)
 	text := items()
 	frame, last := media("image_url", "first_frame"), media("image_url", "last_frame")

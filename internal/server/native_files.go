@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -37,7 +38,7 @@ type nativeFile struct {
 
 func (n *native) fileOf(ctx context.Context, f store.File) nativeFile {
 	return nativeFile{
-		ID: fileName(f.ID), Purpose: f.Purpose, Name: f.Name, ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256,
+		ID: service.FileName(f.ID), Purpose: f.Purpose, Name: f.Name, ContentType: f.ContentType, Bytes: f.Bytes, SHA256: f.SHA256,
 		URL: n.Backend.FileURL(web.BaseOf(ctx), f, 0), CreatedAt: f.CreatedAt.UTC(), ExpiresAt: timeOf(f.ExpiresAt),
 	}
 }
@@ -105,7 +106,7 @@ func (n *native) addFiles() {
 		id: "get-file", method: http.MethodGet, path: "/v1/uploads/{id}", scope: web.ScopeFiles, tag: "files",
 		summary: "Look at a file, and get a link to it", errors: []job.Code{job.NotFound},
 	}, func(ctx context.Context, in *FilePath) (*fileOut, error) {
-		id, err := parseNumber(in.ID, filePrefix, "file")
+		id, err := parseNumber(in.ID, service.FilePrefix, "file")
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +120,7 @@ func (n *native) addFiles() {
 		id: "delete-file", method: http.MethodDelete, path: "/v1/uploads/{id}", scope: web.ScopeFiles, tag: "files", status: http.StatusNoContent,
 		summary: "Delete a file", errors: []job.Code{job.NotFound},
 	}, func(ctx context.Context, in *FilePath) (*struct{}, error) {
-		id, err := parseNumber(in.ID, filePrefix, "file")
+		id, err := parseNumber(in.ID, service.FilePrefix, "file")
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +153,7 @@ func (n *native) upload(ctx context.Context, r *http.Request) (store.File, error
 			}
 		case "file":
 			body := &readErrors{Reader: part}
-			f, err := n.Backend.AddFile(ctx, principal(ctx), NewFile{Purpose: purpose, Name: part.FileName()}, body)
+			f, err := n.Backend.AddFile(ctx, principal(ctx), service.NewFile{Purpose: purpose, Name: part.FileName()}, body)
 			switch {
 			case err == nil:
 				return f, n.afterFile(ctx, form, f)
@@ -222,7 +223,7 @@ func readPurpose(part *multipart.Part) (string, error) {
 func (n *native) files(ctx context.Context, in *filesIn) (*filesOut, error) {
 	var after int64
 	if in.After != "" {
-		id, err := parseNumber(in.After, filePrefix, "file")
+		id, err := parseNumber(in.After, service.FilePrefix, "file")
 		if err != nil {
 			return nil, job.Errorf(job.Invalid, "after", "after: there is no file %.40q", in.After)
 		}

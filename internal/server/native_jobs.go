@@ -11,6 +11,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -159,7 +160,7 @@ func (n *native) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.Backend.Submit(ctx, who, Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
+	j, err := n.Backend.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +342,7 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 		return job.Spec{}, err
 	}
 	s := job.Spec{
-		Kind: b.Kind, Model: offer.Name, Engine: offer.Engine, Prompt: b.Prompt, FPS: b.FPS, Seed: NewSeed(),
+		Kind: b.Kind, Model: offer.Name, Engine: offer.Engine, Prompt: b.Prompt, FPS: b.FPS, Seed: service.NewSeed(),
 		Steps: b.Steps, Guidance: b.Guidance, Watermark: b.Watermark, Metadata: b.Metadata,
 	}
 	if b.Seed != nil {
@@ -355,11 +356,11 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 		return s, nil
 	}
 	if s.Seconds = b.Seconds; s.Seconds == 0 {
-		s.Seconds = SecondsDefault
+		s.Seconds = service.SecondsDefault
 	}
 	switch {
 	case b.Image != nil:
-		_, err := FirstFrame(&s, offer, "image", func() (Picture, error) { return n.picture(ctx, who, b.Image) })
+		_, err := service.FirstFrame(&s, offer, "image", func() (service.Picture, error) { return n.picture(ctx, who, b.Image) })
 		return s, err
 	case b.After != "":
 		return n.goOn(ctx, who, b, s, offer)
@@ -368,7 +369,7 @@ func (n *native) spec(ctx context.Context, who auth.Principal, b *newJob) (job.S
 }
 
 // offer finds a model; "" is the first of our own names, or else the first.
-func (n *native) offer(name string) (Offer, error) {
+func (n *native) offer(name string) (service.Offer, error) {
 	if name != "" {
 		return n.Backend.Offer(name)
 	}
@@ -379,15 +380,15 @@ func (n *native) offer(name string) (Offer, error) {
 		}
 	}
 	if len(offers) == 0 {
-		return Offer{}, job.Errorf(job.Unavailable, "model", "this server offers no model")
+		return service.Offer{}, job.Errorf(job.Unavailable, "model", "this server offers no model")
 	}
 	return offers[0], nil
 }
 
 // size is the size in pixels; where one side is left out, in the native shape.
-func (b *newJob) size(o Offer) (w, h int, err error) {
+func (b *newJob) size(o service.Offer) (w, h int, err error) {
 	if b.Size != "" {
-		return ParseSize(b.Size)
+		return service.ParseSize(b.Size)
 	}
 	w, h = b.Width, b.Height
 	switch {
@@ -399,8 +400,8 @@ func (b *newJob) size(o Offer) (w, h int, err error) {
 		h = evenSide(w * o.Height / o.Width)
 	}
 	for name, side := range map[string]int{"width": w, "height": h} {
-		if side < MinSide || side > kinora.MaxSide || side%2 != 0 {
-			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, MinSide, kinora.MaxSide)
+		if side < service.MinSide || side > kinora.MaxSide || side%2 != 0 {
+			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, service.MinSide, kinora.MaxSide)
 		}
 	}
 	return w, h, nil
@@ -409,24 +410,24 @@ func (b *newJob) size(o Offer) (w, h int, err error) {
 func evenSide(n int) int { return (n + 1) / 2 * 2 }
 
 // picture fetches what an image names.
-func (n *native) picture(ctx context.Context, who auth.Principal, i *imageInput) (Picture, error) {
+func (n *native) picture(ctx context.Context, who auth.Principal, i *imageInput) (service.Picture, error) {
 	param, ref := "image.url", i.URL
 	switch {
 	case i.FileID != "":
 		param, ref = "image.file_id", "file:"+i.FileID
 	case i.Data != "":
 		param, ref = "image.data", i.Data
-		if !hasScheme(ref, "data") {
+		if !service.HasScheme(ref, "data") {
 			ref = "data:application/octet-stream;base64," + ref
 		}
-	case !hasScheme(ref, "http", "https"):
-		return Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
+	case !service.HasScheme(ref, "http", "https"):
+		return service.Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
-	return n.Backend.Picture(ctx, who, param, ref, PictureRules{})
+	return n.Backend.Picture(ctx, who, param, ref, service.PictureRules{})
 }
 
 // goOn makes a job that goes on from a finished film.
-func (n *native) goOn(ctx context.Context, who auth.Principal, b *newJob, s job.Spec, offer Offer) (job.Spec, error) {
+func (n *native) goOn(ctx context.Context, who auth.Principal, b *newJob, s job.Spec, offer service.Offer) (job.Spec, error) {
 	src, err := n.find(ctx, who, b.After)
 	switch {
 	case err != nil && job.CodeOf(err) == job.NotFound:
@@ -436,7 +437,7 @@ func (n *native) goOn(ctx context.Context, who auth.Principal, b *newJob, s job.
 	case src.State != job.Succeeded || src.Spec.Kind != job.Video:
 		return s, job.Errorf(job.Conflict, "after", "after: the job %s is a %s job and %s: only a video that succeeded will do", b.After, src.Spec.Kind, src.State)
 	}
-	ext, err := Extension(&src, offer, s.Seconds, "after")
+	ext, err := service.Extension(&src, offer, s.Seconds, "after")
 	if err != nil {
 		return s, err
 	}

@@ -370,7 +370,7 @@ func TestFormError(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	if err := web.FormError(fmt.Errorf("put aside: %w", &fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("I/O error")})); job.CodeOf(err) != job.CodeOf(storageError(errors.New("x"))) || job.CodeOf(err) == job.Invalid {
+	if err := web.FormError(fmt.Errorf("put aside: %w", &fs.PathError{Op: "write", Path: "/tmp/x", Err: errors.New("I/O error")})); job.CodeOf(err) != job.Unavailable {
 		t.Errorf("%v", err)
 	}
 	if err := web.FormError(job.Errorf(job.Unavailable, "", "full")); job.CodeOf(err) != job.Unavailable {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -25,8 +26,8 @@ func testNative(f *fake) *native {
 // fakeSponsors show a line, and count in the fake's files.
 type fakeSponsors struct{ f *fake }
 
-func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (SponsorText, bool) {
-	return SponsorText{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
+func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (service.SponsorText, bool) {
+	return service.SponsorText{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
 }
 
 // TestNativeFields: what each field of POST /v1/jobs does.
@@ -40,7 +41,7 @@ func TestNativeFields(t *testing.T) {
 		t.Fatalf("%d, %v", src.StatusCode, err)
 	}
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(64, 40))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(64, 40))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func TestNativeLists(t *testing.T) {
 		_, got, _ := ask(t, s, keyOne, "POST", "/v1/jobs", jsonType, fmt.Sprintf(`{"prompt":"p","model":%q}`, model))
 		ids = append(ids, got["id"].(string))
 	}
-	if _, err := f.Submit(t.Context(), fakeKeys[keyOne], Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Image, Model: "image-01"}}); err != nil {
+	if _, err := f.Submit(t.Context(), fakeKeys[keyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Image, Model: "image-01"}}); err != nil {
 		t.Fatal(err)
 	}
 	first, _ := job.ParseID(ids[0], "job_")
@@ -283,7 +284,7 @@ func TestNativeKeepsProjectsApart(t *testing.T) {
 	path := resp.Header.Get("Location")
 	id, _ := job.ParseID(strings.TrimPrefix(path, "/v1/jobs/"), "job_")
 	f.finish(id)
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(8, 8))))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(testPicture(8, 8))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,7 +431,7 @@ func FuzzNativeJob(f *testing.F) {
 			return
 		}
 		s := b.last(t).Spec
-		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < MinSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > MaxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
+		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < service.MinSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > service.MaxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
 			t.Fatalf("it took %+v", s)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -96,7 +97,7 @@ type SponsorLine struct {
 type SponsorShow interface {
 	// Show is what a job may show, if anything, and counts that as shown, once
 	// for each job. base is what links begin with.
-	Show(ctx context.Context, base string, j *job.Job) (SponsorText, bool)
+	Show(ctx context.Context, base string, j *job.Job) (service.SponsorText, bool)
 }
 
 // jobOf is a job in the native form. How it stands in the queue and who
@@ -125,7 +126,7 @@ func jobOf(b Backend, base string, j *job.Job) nativeJob {
 			})
 		}
 	}
-	if e := whyNot(j); e != nil {
+	if e := service.WhyNot(j); e != nil {
 		out.Error = &nativeJobError{Code: e.Code, Message: e.Message, Param: e.Param}
 	}
 	return out

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -164,7 +165,7 @@ func videoOf(j *job.Job) video {
 		id := videoPrefix + j.Spec.RemixOf.String()
 		v.RemixedFrom = &id
 	}
-	if e := whyNot(j); e != nil {
+	if e := service.WhyNot(j); e != nil {
 		v.Error = &videoError{Code: web.OpenAICodeOf(e).Code, Message: e.Message}
 	}
 	return v
@@ -386,7 +387,7 @@ type modelList struct {
 	Data   []oaModel `json:"data"`
 }
 
-func modelOf(o Offer) oaModel {
+func modelOf(o service.Offer) oaModel {
 	return oaModel{
 		ID: o.Name, Object: "model", Created: o.Created.Unix(), OwnedBy: "kinora", Engine: o.Engine, API: string(o.API),
 		Width: o.Width, Height: o.Height, FPS: o.FPS, TakesImage: o.TakesImage,

@@ -7,6 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -44,7 +45,7 @@ func (a *openAI) content(w http.ResponseWriter, r *http.Request, who auth.Princi
 	case !j.State.Final():
 		return web.NewOpenAIError("video_not_ready", job.Errorf(job.Conflict, "", "the video is not ready yet: it is %s, and %d per cent done", statuses[j.State], videoOf(&j).Progress))
 	case j.State != job.Succeeded:
-		return job.Errorf(job.NotFound, "", "there is no video to download: %s", whyNot(&j).Message)
+		return job.Errorf(job.NotFound, "", "there is no video to download: %s", service.WhyNot(&j).Message)
 	}
 	file, ok := j.Result.File(role)
 	if !ok {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
 )
@@ -50,7 +51,7 @@ var (
 	sharedListForm = mmForm{
 		{name: "purpose", kind: mmText, most: 64},
 		{name: "after", kind: mmFileID},
-		{name: "limit", kind: mmWhole, from: 1, to: MaxFilesPage},
+		{name: "limit", kind: mmWhole, from: 1, to: service.MaxFilesPage},
 		{name: "order", kind: mmText, oneOf: []string{"asc", "desc"}},
 	}
 )
@@ -69,7 +70,7 @@ type fileObject struct {
 
 func fileObjectOf(f store.File) fileObject {
 	return fileObject{
-		ID: fileName(f.ID), Object: "file", Bytes: f.Bytes, CreatedAt: f.CreatedAt.Unix(), ExpiresAt: unix(f.ExpiresAt),
+		ID: service.FileName(f.ID), Object: "file", Bytes: f.Bytes, CreatedAt: f.CreatedAt.Unix(), ExpiresAt: unix(f.ExpiresAt),
 		Name: f.Name, Purpose: f.Purpose, Status: "processed",
 	}
 }
@@ -122,7 +123,7 @@ func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := a.v1.b.AddFile(r.Context(), who, NewFile{
+	f, err := a.v1.b.AddFile(r.Context(), who, service.NewFile{
 		Purpose: v.text("purpose"), Name: file.name, Keep: time.Duration(v.whole("expires_after[seconds]", 0)) * time.Second,
 	}, file)
 	if err != nil {
@@ -139,7 +140,7 @@ func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := int(v.whole("limit", MaxFilesPage))
+	limit := int(v.whole("limit", service.MaxFilesPage))
 	files, err := a.v1.b.Files(r.Context(), who, store.FileFilter{
 		Purpose: v.text("purpose"), After: v.whole("after", 0), Ascending: v.text("order") == "asc", Limit: limit + 1, // one more tells whether there are more
 	})
@@ -159,7 +160,7 @@ func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
 // asked is the file that a request names.
 func (a *sharedFiles) asked(r *http.Request, who auth.Principal) (store.File, error) {
 	if id := r.PathValue("file_id"); id != "" {
-		if _, ok := parseFileID(id); !ok {
+		if _, ok := service.ParseFileID(id); !ok {
 			return store.File{}, job.Errorf(job.NotFound, "", "there is no file %.60q", id)
 		}
 	}
@@ -192,7 +193,7 @@ func (a *sharedFiles) remove(r *http.Request, who auth.Principal) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sharedGone{ID: fileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: mmOK}, a.v1.b.DeleteFile(r.Context(), who, f.ID)
+	return sharedGone{ID: service.FileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: mmOK}, a.v1.b.DeleteFile(r.Context(), who, f.ID)
 }
 
 // onlyKnown refuses parameters of a URL that the table has not, but for the

@@ -14,6 +14,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // These tests use OpenAI's own client, unmodified but for its base URL.
@@ -89,7 +90,7 @@ func TestSDKSendsAFile(t *testing.T) {
 			t.Errorf("%s: no first frame in %+v", name, s)
 		}
 	}
-	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], NewFile{Purpose: "input", Name: "a.png"}, bytes.NewReader(picture))
+	file, err := f.AddFile(t.Context(), fakeKeys[keyOne], service.NewFile{Purpose: "input", Name: "a.png"}, bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +117,10 @@ func TestSDKListsAllPages(t *testing.T) {
 		}
 		want = append(want, v.ID)
 	}
-	if _, err := f.Submit(t.Context(), fakeKeys[keyOne], Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Video}}); err != nil {
+	if _, err := f.Submit(t.Context(), fakeKeys[keyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Video}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Submit(t.Context(), fakeKeys[keyTwo], Submission{API: job.OpenAI, Spec: job.Spec{Kind: job.Video}}); err != nil {
+	if _, err := f.Submit(t.Context(), fakeKeys[keyTwo], service.Submission{API: job.OpenAI, Spec: job.Spec{Kind: job.Video}}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -11,6 +11,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -28,7 +29,7 @@ func (a *openAI) create(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if spec.Prompt, err = f.prompt(); err != nil {
 		return nil, err
 	}
-	if spec.Seconds, err = f.seconds(OpenAISeconds); err != nil {
+	if spec.Seconds, err = f.seconds(service.OpenAISeconds); err != nil {
 		return nil, err
 	}
 	if err := f.size(&spec, offer); err != nil {
@@ -49,7 +50,7 @@ func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if err != nil {
 		return nil, err
 	}
-	j, err := a.b.Submit(r.Context(), who, Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
+	j, err := a.b.Submit(r.Context(), who, service.Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +58,11 @@ func (a *openAI) submit(w http.ResponseWriter, r *http.Request, who auth.Princip
 }
 
 // offer finds a model that this API serves: one of OpenAI's names or of our own.
-func (a *openAI) offer(name string) (Offer, error) {
+func (a *openAI) offer(name string) (service.Offer, error) {
 	if name != "" {
-		return OfferFor(a.b, name, job.OpenAI)
+		return service.OfferFor(a.b, name, job.OpenAI)
 	}
-	if o, err := a.b.Offer(OpenAIModel); err == nil {
+	if o, err := a.b.Offer(service.OpenAIModel); err == nil {
 		return o, nil
 	}
 	for _, o := range a.b.Offers() {
@@ -69,7 +70,7 @@ func (a *openAI) offer(name string) (Offer, error) {
 			return o, nil
 		}
 	}
-	return Offer{}, job.Errorf(job.NotFound, "model", "this server offers no model by OpenAI's API")
+	return service.Offer{}, job.Errorf(job.NotFound, "model", "this server offers no model by OpenAI's API")
 }
 
 func (f *oaForm) prompt() (string, error) {
@@ -101,12 +102,12 @@ func (f *oaForm) seconds(otherwise float64) (float64, error) {
 
 // size sets the size: what is asked for, OpenAI's default for its own models,
 // or the native size for ours.
-func (f *oaForm) size(spec *job.Spec, offer Offer) (err error) {
+func (f *oaForm) size(spec *job.Spec, offer service.Offer) (err error) {
 	switch s := f.values["size"]; {
 	case s != "":
-		spec.Width, spec.Height, err = ParseSize(s)
+		spec.Width, spec.Height, err = service.ParseSize(s)
 	case offer.API == job.OpenAI:
-		spec.Width, spec.Height = OpenAIWidth, OpenAIHeight
+		spec.Width, spec.Height = service.OpenAIWidth, service.OpenAIHeight
 	default:
 		spec.Width, spec.Height = offer.Width, offer.Height
 	}
@@ -115,12 +116,12 @@ func (f *oaForm) size(spec *job.Spec, offer Offer) (err error) {
 
 // extras reads the fields that are our own.
 func (f *oaForm) extras(spec *job.Spec) error {
-	spec.Seed = NewSeed()
+	spec.Seed = service.NewSeed()
 	for name, to := range map[string]struct {
 		most uint64
 		set  func(uint64)
 	}{
-		"seed":                {MaxSeed, func(n uint64) { spec.Seed = n }},
+		"seed":                {service.MaxSeed, func(n uint64) { spec.Seed = n }},
 		"fps":                 {kinora.MaxFPS, func(n uint64) { spec.FPS = int(n) }},
 		"num_inference_steps": {kinora.MaxSteps, func(n uint64) { spec.Steps = int(n) }},
 	} {
@@ -139,8 +140,8 @@ func (f *oaForm) extras(spec *job.Spec) error {
 	}
 	if s := f.values["guidance_scale"]; s != "" {
 		n, err := strconv.ParseFloat(s, 32)
-		if err != nil || !(n >= 0 && n <= MaxGuidance) {
-			return job.Errorf(job.Invalid, "guidance_scale", "guidance_scale is %.30q: it must be a number, 0 to %d", s, MaxGuidance)
+		if err != nil || !(n >= 0 && n <= service.MaxGuidance) {
+			return job.Errorf(job.Invalid, "guidance_scale", "guidance_scale is %.30q: it must be a number, 0 to %d", s, service.MaxGuidance)
 		}
 		spec.Guidance = float32(n)
 	}
@@ -148,7 +149,7 @@ func (f *oaForm) extras(spec *job.Spec) error {
 }
 
 // reference uses a picture as the first frame.
-func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, spec *job.Spec, offer Offer) error {
+func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, spec *job.Spec, offer service.Offer) error {
 	given := 0
 	for _, name := range []string{oaReference, oaReference + "[image_url]", oaReference + "[file_id]"} {
 		if f.has(name) {
@@ -161,7 +162,7 @@ func (a *openAI) reference(ctx context.Context, who auth.Principal, f *oaForm, s
 	case given == 0:
 		return nil
 	case given == 1:
-		_, err := FirstFrame(spec, offer, oaReference, func() (Picture, error) { return a.picture(ctx, who, f) })
+		_, err := service.FirstFrame(spec, offer, oaReference, func() (service.Picture, error) { return a.picture(ctx, who, f) })
 		return err
 	}
 	return job.Errorf(job.Invalid, oaReference, "%s: give one of a file, image_url and file_id", oaReference)
@@ -172,23 +173,23 @@ const oaReference = "input_reference"
 
 // picture fetches the reference. A file part is told by its bytes: openai-go
 // calls each "anonymous_file" of type application/octet-stream.
-func (a *openAI) picture(ctx context.Context, who auth.Principal, f *oaForm) (Picture, error) {
+func (a *openAI) picture(ctx context.Context, who auth.Principal, f *oaForm) (service.Picture, error) {
 	const param = oaReference
 	switch url, id := f.values[param+"[image_url]"], f.values[param+"[file_id]"]; {
 	case url != "":
-		if !hasScheme(url, "http", "https", "data") {
-			return Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
+		if !service.HasScheme(url, "http", "https", "data") {
+			return service.Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
 		}
-		return a.b.Picture(ctx, who, param+".image_url", url, PictureRules{})
+		return a.b.Picture(ctx, who, param+".image_url", url, service.PictureRules{})
 	case id != "":
-		return a.b.Picture(ctx, who, param+".file_id", "file:"+id, PictureRules{})
+		return a.b.Picture(ctx, who, param+".file_id", "file:"+id, service.PictureRules{})
 	}
 	file, err := f.files[param].Open()
 	if err != nil {
-		return Picture{}, err
+		return service.Picture{}, err
 	}
 	defer file.Close()
-	return a.b.PictureFrom(ctx, who, param, file, PictureRules{})
+	return a.b.PictureFrom(ctx, who, param, file, service.PictureRules{})
 }
 
 // finished finds a video that something is to be made of.
@@ -225,7 +226,7 @@ func (a *openAI) remix(w http.ResponseWriter, r *http.Request, who auth.Principa
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
 	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
-	if err := OwnFrame(r.Context(), a.b, &spec); err != nil {
+	if err := service.OwnFrame(r.Context(), a.b, &spec); err != nil {
 		return nil, err
 	}
 	return a.submit(w, r, who, f, spec)
@@ -260,7 +261,7 @@ func (a *openAI) extend(w http.ResponseWriter, r *http.Request, who auth.Princip
 	if err != nil {
 		return nil, err
 	}
-	spec, err := Extension(&src, offer, seconds, "video")
+	spec, err := service.Extension(&src, offer, seconds, "video")
 	if err != nil {
 		return nil, err
 	}

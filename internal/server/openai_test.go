@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -504,10 +505,10 @@ func fuzzForm(t *testing.T, r *http.Request) {
 	if s, err := got.seconds(4); err == nil && !(s > 0 && s <= job.MaxSeconds) {
 		t.Fatalf("it took %v seconds", s)
 	}
-	if err := got.size(&spec, Offer{API: job.OpenAI}); err == nil && (spec.Width < 16 || spec.Width > 4096 || spec.Width%2 != 0) {
+	if err := got.size(&spec, service.Offer{API: job.OpenAI}); err == nil && (spec.Width < 16 || spec.Width > 4096 || spec.Width%2 != 0) {
 		t.Fatalf("it took the size %dx%d", spec.Width, spec.Height)
 	}
-	if err := got.extras(&spec); err == nil && (spec.Seed > MaxSeed || spec.FPS > 120 || spec.Steps > 1000 || !(spec.Guidance >= 0)) {
+	if err := got.extras(&spec); err == nil && (spec.Seed > service.MaxSeed || spec.FPS > 120 || spec.Steps > 1000 || !(spec.Guidance >= 0)) {
 		t.Fatalf("it took %+v", spec)
 	}
 	if _, err := got.sum(); err != nil {

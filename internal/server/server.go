@@ -22,6 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/web"
@@ -55,14 +56,14 @@ type Server struct {
 	db       *store.DB
 	blobs    *blob.Store
 	auth     *auth.Auth
-	service  *service
+	service  *service.Service
 	metrics  *serverMetrics
 	keyless  keyless
 	lookups  *rate.Limiter       // of unknown keys, beyond each address's own requests
 	bodies   *semaphore.Weighted // bytes of bodies in memory
 	apis     []web.API
 	native   *native
-	sponsors *Sponsors
+	sponsors *service.Sponsors
 	signer   *blob.Signer // of links
 	fetch    *egress.Client
 	filter   *moderation.Filter
@@ -146,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 
 // addAPIs makes the APIs on the service.
 func (s *Server) addAPIs() {
-	s.sponsors = newSponsors(s.service)
+	s.sponsors = service.NewSponsors(s.service)
 	s.native = newNative(nativeParts{
 		Backend:  s.service,
 		Hooks:    storeHooks{s.db, s.fetch.CheckURL},
@@ -164,7 +165,7 @@ func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 }
 
 // newService makes the parts that the service stands on, and the service.
-func (s *Server) newService(engines map[string]worker.Engine) (*service, error) {
+func (s *Server) newService(engines map[string]worker.Engine) (*service.Service, error) {
 	c := s.cfg
 	for name, e := range engines {
 		s.engines[name] = e.Info()
@@ -193,7 +194,7 @@ func (s *Server) newService(engines map[string]worker.Engine) (*service, error) 
 	if s.meter, err = meter.New(s.db, c.Billing); err != nil {
 		return nil, err
 	}
-	return newService(ServiceOptions{
+	return service.New(service.Options{
 		DB: s.db, Blobs: s.blobs, Signer: s.signer, Fetch: s.fetch, Filter: s.filter, Meter: s.meter, Callbacks: webhook.Challenger{To: s.fetch},
 		Chatter: chat, ChatModel: c.Upstreams.Chat.Model, Speech: speech, Engines: s.engines, Log: s.log,
 		Models: c.Models, Sponsors: c.Sponsors, Address: c.base(),
@@ -282,8 +283,8 @@ func (s *Server) routes() (*web.Router, error) {
 	for _, p := range pages {
 		mux.HandleFunc(p.pattern, p.handle)
 	}
-	mux.HandleFunc("GET "+MediaPath+"{key...}", s.serveMedia)
-	mux.HandleFunc("GET "+SponsorPath+"{sponsor}/{job}", s.sponsorClick)
+	mux.HandleFunc("GET "+service.MediaPath+"{key...}", s.serveMedia)
+	mux.HandleFunc("GET "+service.SponsorPath+"{sponsor}/{job}", s.sponsorClick)
 	mux.Handle("GET /{$}", http.RedirectHandler(web.DocsPath, http.StatusFound))
 	return web.NewRouter(mux, s.apis), nil
 }
@@ -370,7 +371,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	stop()
 	close(s.stopping)
-	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace)
+	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace, "waiting", s.service.Waiting())
 	var stopErr error
 	side.Go(func() { // at once: no job is begun while answers are being sent
 		grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -258,7 +259,7 @@ func (s *stream) preview(ctx context.Context, key string) string {
 	if _, err := io.Copy(&b, io.LimitReader(f, maxPreview)); err != nil || size > maxPreview {
 		return ""
 	}
-	shot := "data:" + mediaType(b.Bytes()) + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+	shot := "data:" + service.MediaType(b.Bytes()) + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes())
 	if shot == s.shot { // all previews of an attempt have one key
 		return ""
 	}

@@ -3,6 +3,8 @@ package server
 import (
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // TestWholeNumbersWithAFraction: to JSON 1.0 and 1 are one number, which some
@@ -71,7 +73,7 @@ func TestSchemesInCapitals(t *testing.T) {
 		}
 	}
 	for link, want := range map[string]bool{"http://a": true, "hTTp://a": true, "http:a": false, "http://": false, "file:///etc": false, "httpx://a": false, "": false, "data:,x": false} {
-		if hasScheme(link, "http", "https") != want {
+		if service.HasScheme(link, "http", "https") != want {
 			t.Errorf("%q: %v", link, !want)
 		}
 	}

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"context"
@@ -43,12 +43,12 @@ type ChatAnswer struct {
 }
 
 // HasChat says whether there is a chat upstream.
-func (s *service) HasChat() bool { return s.Chatter != nil }
+func (s *Service) HasChat() bool { return s.Chatter != nil }
 
 // Chat holds all that a request says against moderation, as prompts of videos
 // are, and forwards it to the chat upstream. What the model answers is not
 // looked at; a refusal of the upstream's is an error.
-func (s *service) Chat(ctx context.Context, who auth.Principal, r ChatRequest) (*ChatAnswer, error) {
+func (s *Service) Chat(ctx context.Context, who auth.Principal, r ChatRequest) (*ChatAnswer, error) {
 	if s.Chatter == nil {
 		return nil, errNoChat
 	}
@@ -71,7 +71,7 @@ func (s *service) Chat(ctx context.Context, who auth.Principal, r ChatRequest) (
 	up := &ChatAnswer{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: resp.Body}
 	if up.Status >= http.StatusBadRequest {
 		defer up.Body.Close()
-		return nil, chatRefusal(up)
+		return nil, ChatRefusal(up)
 	}
 	return up, nil
 }
@@ -79,7 +79,7 @@ func (s *service) Chat(ctx context.Context, who auth.Principal, r ChatRequest) (
 // chatPath is where a chat upstream takes requests.
 const chatPath = "chat/completions"
 
-func (s *service) moderateChat(ctx context.Context, who auth.Principal, body []byte) error {
+func (s *Service) moderateChat(ctx context.Context, who auth.Principal, body []byte) error {
 	words, err := chatWords(body)
 	if err != nil || words == "" {
 		return err
@@ -93,10 +93,10 @@ func (s *service) moderateChat(ctx context.Context, who auth.Principal, body []b
 	return err
 }
 
-// chatRefusal is the error that an upstream's refusal is for the customer. Where
+// ChatRefusal is the error that an upstream's refusal is for the customer. Where
 // the upstream does not know the server's own key, that is the operator's to
 // mend.
-func chatRefusal(up *ChatAnswer) error {
+func ChatRefusal(up *ChatAnswer) error {
 	data, err := io.ReadAll(io.LimitReader(up.Body, maxChatBytes))
 	var answer struct {
 		Error struct {
@@ -104,7 +104,7 @@ func chatRefusal(up *ChatAnswer) error {
 		} `json:"error"`
 	}
 	_ = text.JSON(data, &answer) // whatever else it is has no message
-	message := shorten(answer.Error.Message, maxUpstreamError)
+	message := Shorten(answer.Error.Message, maxUpstreamError)
 	cause := errors.Join(fmt.Errorf("the chat upstream answered %d: %s", up.Status, message), err)
 	switch {
 	case up.Status == http.StatusTooManyRequests:
@@ -120,7 +120,7 @@ func chatRefusal(up *ChatAnswer) error {
 // complete asks the chat model to do with a text what an instruction says, and
 // returns the words of its answer without space around them; "" where it holds
 // none. answered is false where no answer came.
-func (s *service) complete(ctx context.Context, requestID, instruction, words string) (out string, answered bool, err error) {
+func (s *Service) complete(ctx context.Context, requestID, instruction, words string) (out string, answered bool, err error) {
 	type message struct {
 		Role    string `json:"role"`
 		Content string `json:"content"`

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"time"
@@ -109,8 +109,8 @@ type Allowance struct {
 	MaxJobsInFlight int
 }
 
-// whyNot is the error of a job that ended without a result, nil for others.
-func whyNot(j *job.Job) *job.Error {
+// WhyNot is the error of a job that ended without a result, nil for others.
+func WhyNot(j *job.Job) *job.Error {
 	switch {
 	case !j.State.Final() || j.State == job.Succeeded:
 		return nil

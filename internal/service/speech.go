@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ const (
 
 // ask posts JSON to an upstream. requestID is the id of the request that it is
 // for, or "".
-func (s *service) ask(ctx context.Context, u *egress.Upstream, requestID, path string, body []byte) (*http.Response, error) {
+func (s *Service) ask(ctx context.Context, u *egress.Upstream, requestID, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "/"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *service) ask(ctx context.Context, u *egress.Upstream, requestID, path s
 }
 
 // Speak makes speech by the configured upstream, or by espeak-ng here.
-func (s *service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
+func (s *Service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
 	r.Text = text.Unmarked(r.Text)
 	n := utf8.RuneCountInString(r.Text)
 	if strings.TrimSpace(r.Text) == "" || n > MaxSpeechText {
@@ -73,7 +73,7 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest
 	}
 	out, err := s.speak(ctx, r)
 	if err == nil && r.Keep {
-		if out.File, err = s.AddFile(ctx, who, NewFile{Purpose: purposeSpeech, Name: "speech." + strings.ToLower(out.Format)}, bytes.NewReader(out.Data)); err != nil {
+		if out.File, err = s.AddFile(ctx, who, NewFile{Purpose: PurposeSpeech, Name: "speech." + strings.ToLower(out.Format)}, bytes.NewReader(out.Data)); err != nil {
 			out.File = store.File{} // it is not there
 		}
 	}
@@ -91,11 +91,11 @@ func (s *service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest
 	return out, nil
 }
 
-// purposeSpeech is the purpose of files of speech.
-const purposeSpeech = "t2a"
+// PurposeSpeech is the purpose of files of speech.
+const PurposeSpeech = "t2a"
 
 // unkeep removes the file of speech that nobody is told of.
-func (s *service) unkeep(ctx context.Context, who auth.Principal, f store.File) error {
+func (s *Service) unkeep(ctx context.Context, who auth.Principal, f store.File) error {
 	if f.ID == 0 {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (s *service) unkeep(ctx context.Context, who auth.Principal, f store.File) 
 }
 
 // speak makes speech, whatever it costs.
-func (s *service) speak(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
+func (s *Service) speak(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
 	if s.Speech != nil {
 		return s.speakUpstream(ctx, r)
 	}
@@ -152,7 +152,7 @@ const maxVoices = 4 << 20
 
 // Voices are what Speak speaks with: the upstream's, or espeak-ng's, and the
 // names of MiniMax's for which espeak-ng has a voice of the language.
-func (s *service) Voices(ctx context.Context, requestID string) (Voices, error) {
+func (s *Service) Voices(ctx context.Context, requestID string) (Voices, error) {
 	if s.Speech != nil {
 		return s.upstreamVoices(ctx, requestID)
 	}
@@ -167,7 +167,7 @@ func (s *service) Voices(ctx context.Context, requestID string) (Voices, error) 
 }
 
 // upstreamVoices asks a service that speaks MiniMax's get_voice.
-func (s *service) upstreamVoices(ctx context.Context, requestID string) (out Voices, err error) {
+func (s *Service) upstreamVoices(ctx context.Context, requestID string) (out Voices, err error) {
 	resp, err := s.ask(ctx, s.Speech, requestID, "get_voice", []byte(`{"voice_type":"all"}`))
 	if err != nil {
 		return out, err
@@ -185,7 +185,7 @@ func (s *service) upstreamVoices(ctx context.Context, requestID string) (out Voi
 		err = text.JSON(data, &answer)
 	}
 	if err == nil && (resp.StatusCode != http.StatusOK || answer.Base.Code != 0) {
-		err = fmt.Errorf("the speech upstream answered %d: %s", resp.StatusCode, shorten(answer.Base.Message, maxUpstreamError))
+		err = fmt.Errorf("the speech upstream answered %d: %s", resp.StatusCode, Shorten(answer.Base.Message, maxUpstreamError))
 	}
 	if err != nil {
 		return out, &job.Error{Code: job.Unavailable, Message: "the speech service did not list its voices: try again later", RetryAfter: 10 * time.Second, Err: err}
@@ -194,7 +194,7 @@ func (s *service) upstreamVoices(ctx context.Context, requestID string) (out Voi
 }
 
 // speakUpstream asks a service that speaks MiniMax's t2a_v2.
-func (s *service) speakUpstream(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
+func (s *Service) speakUpstream(ctx context.Context, r SpeechRequest) (SpeechResult, error) {
 	body, err := json.Marshal(map[string]any{
 		"model": r.Model, "text": r.Text, "output_format": "hex", "language_boost": r.Language,
 		"voice_setting": map[string]any{"voice_id": r.Voice, "speed": r.Speed, "vol": r.Volume, "pitch": r.Pitch},

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"cmp"
@@ -36,7 +36,7 @@ const expandInstruction = `You improve prompts for a video model. Rewrite the us
 const contextInstruction = `You prepare prompts for a video model. Rewrite the user's request as one structured description, in the user's language, with three parts headed "Description:" (one paragraph: subjects, appearance, actions in order, place, light, camera), "Soundscape:" (one sentence) and "Music:" (one sentence, or "none"). Add nothing that contradicts the request. Answer with these three parts only.`
 
 // Expand turns a prompt into a structured context by the chat upstream.
-func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
+func (s *Service) Expand(ctx context.Context, prompt string) (string, error) {
 	if s.Chatter == nil {
 		return "", errNoChat
 	}
@@ -50,7 +50,7 @@ func (s *service) Expand(ctx context.Context, prompt string) (string, error) {
 // words moderates what a job is asked for, expands its prompt where that is
 // wanted, and moderates what the chat model made of it. Each text is moderated
 // once, and none leaves the server before it was.
-func (s *service) words(ctx context.Context, who auth.Principal, sub *Submission) error {
+func (s *Service) words(ctx context.Context, who auth.Principal, sub *Submission) error {
 	sp := &sub.Spec
 	asked := cmp.Or(sp.Asked, sp.Prompt) // as the customer wrote it
 	if err := s.moderate(ctx, who, asked); err != nil {
@@ -67,7 +67,7 @@ func (s *service) words(ctx context.Context, who auth.Principal, sub *Submission
 
 // moderate holds a text against word lists and the operator's service. There is
 // nothing to say against none.
-func (s *service) moderate(ctx context.Context, who auth.Principal, words string) error {
+func (s *Service) moderate(ctx context.Context, who auth.Principal, words string) error {
 	if words == "" {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (s *service) moderate(ctx context.Context, who auth.Principal, words string
 
 // expand has the chat upstream say more of a prompt. Camera commands survive it,
 // and its troubles are notes: the prompt is taken as it is then.
-func (s *service) expand(ctx context.Context, sp *job.Spec, how Expansion, requestID string) error {
+func (s *Service) expand(ctx context.Context, sp *job.Spec, how Expansion, requestID string) error {
 	if how == ExpandNone || strings.TrimSpace(sp.Prompt) == "" {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (s *service) expand(ctx context.Context, sp *job.Spec, how Expansion, reque
 		return nil
 	}
 	asked := cmp.Or(sp.Asked, sp.Prompt)
-	sp.Prompt, sp.Asked = keepMoves(parseCamera(words).prompt, parseCamera(sp.Prompt).moves), ""
+	sp.Prompt, sp.Asked = keepMoves(ParseCamera(words).Prompt, ParseCamera(sp.Prompt).Moves), ""
 	if sp.Prompt != asked {
 		sp.Asked = asked
 	}
@@ -109,7 +109,7 @@ func keepMoves(prompt string, moves [][]string) string {
 
 // expanded asks the chat upstream for more than a prompt says; its errors are for
 // notes.
-func (s *service) expanded(ctx context.Context, prompt string, limit time.Duration, requestID string) (string, error) {
+func (s *Service) expanded(ctx context.Context, prompt string, limit time.Duration, requestID string) (string, error) {
 	if !s.HasChat() {
 		return "", errors.New("this server has no chat model to expand prompts with")
 	}

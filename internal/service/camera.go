@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// cameraMoves are MiniMax's camera commands, in lower case, and the commands
+// CameraMoves are MiniMax's camera commands, in lower case, and the commands
 // that reel was taught, which look the same in a flat picture. "" is a move that
 // reel does not know.
-var cameraMoves = map[string]string{
+var CameraMoves = map[string]string{
 	"truck left": "Pan left", "truck right": "Pan right",
 	"pan left": "Pan left", "pan right": "Pan right",
 	"push in": "Zoom in", "pull out": "Zoom out", "push out": "Zoom out",
@@ -24,18 +24,18 @@ var cameraMoves = map[string]string{
 // characters.
 const maxNotedWords = 40
 
-// camera is a prompt whose camera commands are in the engine's words.
-type camera struct {
-	prompt string
-	moves  [][]string // the commands, a group for each bracket: groups in sequence, within a group at once
-	notes  []string
+// Camera is a prompt whose camera commands are in the engine's words.
+type Camera struct {
+	Prompt string
+	Moves  [][]string // the commands, a group for each bracket: groups in sequence, within a group at once
+	Notes  []string
 }
 
-// parseCamera translates the camera commands of a prompt: [Truck left],
+// ParseCamera translates the camera commands of a prompt: [Truck left],
 // [Pan left, Tilt up] at once, [Push in] ... [Shake] one after the other.
 // Brackets without a command are text, and stay as they are.
-func parseCamera(prompt string) camera {
-	var c camera
+func ParseCamera(prompt string) Camera {
+	var c Camera
 	var out strings.Builder
 	rest := prompt
 	for {
@@ -70,20 +70,20 @@ func parseCamera(prompt string) camera {
 		}
 	}
 	out.WriteString(rest)
-	c.prompt = out.String()
-	if len(c.moves) > 1 || len(c.moves) == 1 && len(c.moves[0]) > 1 {
+	c.Prompt = out.String()
+	if len(c.Moves) > 1 || len(c.Moves) == 1 && len(c.Moves[0]) > 1 {
 		c.note("the local model knows one camera move in a clip: several are passed on to it, and it may follow only one")
 	}
 	return c
 }
 
 // bracket is what a bracket becomes; false when it holds no camera command.
-func (c *camera) bracket(inner string) (string, bool) {
+func (c *Camera) bracket(inner string) (string, bool) {
 	var group, words []string
 	known := false
 	for part := range strings.SplitSeq(strings.ReplaceAll(inner, "，", ","), ",") {
 		name := strings.Join(strings.Fields(part), " ")
-		move, ok := cameraMoves[strings.ToLower(name)]
+		move, ok := CameraMoves[strings.ToLower(name)]
 		known = known || ok
 		switch {
 		case !ok && name != "":
@@ -99,25 +99,25 @@ func (c *camera) bracket(inner string) (string, bool) {
 	}
 	var out []string
 	if len(group) > 0 {
-		c.moves = append(c.moves, group)
+		c.Moves = append(c.Moves, group)
 		out = append(out, "["+strings.Join(group, ", ")+"]")
 	}
 	if len(words) > 0 {
 		w := strings.Join(words, ", ")
-		c.note(fmt.Sprintf("%q is no camera command: it is read as part of the text", shorten(w, maxNotedWords)))
+		c.note(fmt.Sprintf("%q is no camera command: it is read as part of the text", Shorten(w, maxNotedWords)))
 		out = append(out, w)
 	}
 	return strings.Join(out, " "), true
 }
 
-func (c *camera) note(s string) {
-	if !slices.Contains(c.notes, s) {
-		c.notes = append(c.notes, s)
+func (c *Camera) note(s string) {
+	if !slices.Contains(c.Notes, s) {
+		c.Notes = append(c.Notes, s)
 	}
 }
 
-// shorten cuts a text to at most n characters.
-func shorten(s string, n int) string {
+// Shorten cuts a text to at most n characters.
+func Shorten(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
 	}

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"slices"
@@ -45,11 +45,11 @@ func TestCamera(t *testing.T) {
 		{"[] [,] ] [", "[] [,] ] [", nil, 0},
 		{"猫[Truck left]跑", "猫[Pan left]跑", [][]string{{"Pan left"}}, 0},
 	} {
-		c := parseCamera(tt.in)
-		if c.prompt != tt.out || len(c.notes) != tt.notes {
-			t.Errorf("%q: got %q with the notes %q, want %q with %d", tt.in, c.prompt, c.notes, tt.out, tt.notes)
+		c := ParseCamera(tt.in)
+		if c.Prompt != tt.out || len(c.Notes) != tt.notes {
+			t.Errorf("%q: got %q with the notes %q, want %q with %d", tt.in, c.Prompt, c.Notes, tt.out, tt.notes)
 		}
-		if d := cmp.Diff(tt.moves, c.moves); d != "" {
+		if d := cmp.Diff(tt.moves, c.Moves); d != "" {
 			t.Errorf("%q: moves (-want +got)\n%s", tt.in, d)
 		}
 	}
@@ -69,19 +69,19 @@ func FuzzCamera(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		c := parseCamera(s)
-		if !strings.Contains(s, "[") && c.prompt != s {
-			t.Errorf("%q became %q", s, c.prompt)
+		c := ParseCamera(s)
+		if !strings.Contains(s, "[") && c.Prompt != s {
+			t.Errorf("%q became %q", s, c.Prompt)
 		}
-		for _, group := range c.moves {
+		for _, group := range c.Moves {
 			for _, m := range group {
 				if !slices.Contains([]string{"Pan left", "Pan right", "Tilt up", "Tilt down", "Zoom in", "Zoom out", "Static shot"}, m) {
 					t.Errorf("%q: a move %q", s, m)
 				}
 			}
 		}
-		if len(c.prompt) > len(s)+len("Static shot")*strings.Count(s, "[")+strings.Count(s, ",")*2 {
-			t.Errorf("%q grew to %q", s, c.prompt)
+		if len(c.Prompt) > len(s)+len("Static shot")*strings.Count(s, "[")+strings.Count(s, ",")*2 {
+			t.Errorf("%q grew to %q", s, c.Prompt)
 		}
 	})
 }

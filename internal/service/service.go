@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"context"
@@ -31,8 +31,8 @@ type Challenger interface {
 	Challenge(ctx context.Context, url string) error
 }
 
-// ServiceOptions are what a service is made of.
-type ServiceOptions struct {
+// Options are what a service is made of.
+type Options struct {
 	DB        *store.DB
 	Blobs     *blob.Store
 	Signer    *blob.Signer // of links
@@ -68,10 +68,10 @@ type ModelName struct {
 	API    job.API `yaml:"api"`
 }
 
-// service is the use cases of the platform. It holds no state of its own beside
+// Service is the use cases of the platform. It holds no state of its own beside
 // what it was made of.
-type service struct {
-	ServiceOptions
+type Service struct {
+	Options
 
 	pictures *semaphore.Weighted // of picturesAtOnce
 	maxPNG   int                 // bytes of a picture as it is kept: what a worker reads; tests take less
@@ -81,10 +81,10 @@ type service struct {
 	waiting   map[int64]int // requests that wait for jobs, by project
 }
 
-// newService makes a service of its parts.
-func newService(o ServiceOptions) *service {
-	return &service{
-		ServiceOptions: o, waiting: map[int64]int{},
+// New makes a service of its parts.
+func New(o Options) *Service {
+	return &Service{
+		Options: o, waiting: map[int64]int{},
 		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 }
@@ -94,7 +94,7 @@ func newService(o ServiceOptions) *service {
 const followEvery = time.Second
 
 // Submit accepts a job.
-func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
+func (s *Service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
 	j, err := s.submit(ctx, who, sub)
 	if frame := sub.Spec.FirstFrame; frame != "" && (err != nil || j.Spec.FirstFrame != frame) {
 		s.dropUnknown(ctx, frame) // it was refused, or is there already
@@ -102,7 +102,7 @@ func (s *service) Submit(ctx context.Context, who auth.Principal, sub Submission
 	return j, err
 }
 
-func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
+func (s *Service) submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
 	if err := s.check(&sub); err != nil {
 		return job.Job{}, err
 	}
@@ -144,7 +144,7 @@ func (s *service) submit(ctx context.Context, who auth.Principal, sub Submission
 const MaxIdempotencyKey = 255
 
 // check holds a submission to the limits of every job.
-func (s *service) check(sub *Submission) error {
+func (s *Service) check(sub *Submission) error {
 	sp := &sub.Spec
 	sp.Prompt, sp.Asked = text.Unmarked(sp.Prompt), text.Unmarked(sp.Asked)
 	if sp.Kind == job.Context {
@@ -183,7 +183,7 @@ func (s *service) check(sub *Submission) error {
 // note says in a spec where the model will make something else than is asked
 // for. What the spec says already, as that of a video made again does, is not
 // said twice.
-func (s *service) note(sp *job.Spec) {
+func (s *Service) note(sp *job.Spec) {
 	if sp.Kind == job.Context {
 		return
 	}
@@ -216,7 +216,7 @@ func fitted(sp *job.Spec, in kinora.Info) string {
 }
 
 // CheckRoom refuses work that the disk could not hold the result of.
-func (s *service) CheckRoom() error {
+func (s *Service) CheckRoom() error {
 	err := s.Blobs.Room(uint64(s.FreeSpace))
 	if err == nil {
 		return nil
@@ -229,23 +229,23 @@ func (s *service) CheckRoom() error {
 }
 
 // Job returns one of the project's jobs.
-func (s *service) Job(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+func (s *Service) Job(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
 	return s.DB.Job(ctx, who.Project.ID, id)
 }
 
 // Jobs lists the project's jobs.
-func (s *service) Jobs(ctx context.Context, who auth.Principal, f store.JobFilter) ([]job.Job, int, error) {
+func (s *Service) Jobs(ctx context.Context, who auth.Principal, f store.JobFilter) ([]job.Job, int, error) {
 	f.Project = who.Project.ID
 	return s.DB.Jobs(ctx, f)
 }
 
 // Cancel stops a job.
-func (s *service) Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
+func (s *Service) Cancel(ctx context.Context, who auth.Principal, id job.ID) (job.Job, error) {
 	return s.DB.Cancel(ctx, who.Project.ID, id, s.Meter.Refund)
 }
 
 // Delete removes a finished job with its files.
-func (s *service) Delete(ctx context.Context, who auth.Principal, id job.ID) error {
+func (s *Service) Delete(ctx context.Context, who auth.Principal, id job.ID) error {
 	keys, err := s.DB.Delete(ctx, who.Project.ID, id)
 	if err != nil {
 		return err
@@ -256,7 +256,7 @@ func (s *service) Delete(ctx context.Context, who auth.Principal, id job.ID) err
 
 // DropBlobs deletes bytes that no row knows any more. What cannot be deleted
 // now is the janitor's.
-func (s *service) DropBlobs(ctx context.Context, keys []string) {
+func (s *Service) DropBlobs(ctx context.Context, keys []string) {
 	for _, key := range keys {
 		if err := s.Blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
 			s.Log.Warn("deleting media", "key", key, "error", err)
@@ -266,7 +266,7 @@ func (s *service) DropBlobs(ctx context.Context, keys []string) {
 
 // dropUnknown deletes a blob that was stored for a job that did not come to be.
 // What a row knows is another job's; what cannot be asked is the janitor's.
-func (s *service) dropUnknown(ctx context.Context, key string) {
+func (s *Service) dropUnknown(ctx context.Context, key string) {
 	if known, err := s.DB.KnownKey(context.WithoutCancel(ctx), key); err == nil && !known {
 		s.DropBlobs(ctx, []string{key})
 	}
@@ -274,13 +274,13 @@ func (s *service) dropUnknown(ctx context.Context, key string) {
 
 // Position is how many jobs will start before a queued one, at most
 // store.MaxPosition.
-func (s *service) Position(ctx context.Context, id job.ID) (int, error) {
+func (s *Service) Position(ctx context.Context, id job.ID) (int, error) {
 	return s.DB.Position(ctx, id)
 }
 
 // Wait blocks until the job is final or ctx ends, and returns its latest known
 // state.
-func (s *service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
+func (s *Service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
 	looked := false
 	err := s.Follow(ctx, who, j.ID, func(now job.Job) bool { j, looked = now, true; return true })
 	if looked || ctx.Err() != nil { // ctx may end before the first look
@@ -290,7 +290,7 @@ func (s *service) Wait(ctx context.Context, who auth.Principal, j job.Job) (job.
 }
 
 // StartWaiting counts one more of the project's requests that wait for jobs.
-func (s *service) StartWaiting(who auth.Principal) (done func(), err error) {
+func (s *Service) StartWaiting(who auth.Principal) (done func(), err error) {
 	s.waitingMu.Lock()
 	defer s.waitingMu.Unlock()
 	project := who.Project.ID
@@ -311,7 +311,7 @@ func (s *service) StartWaiting(who auth.Principal) (done func(), err error) {
 }
 
 // Follow hands over the job at each change until it is final.
-func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
+func (s *Service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
 	changed, stop := s.DB.Follow(id)
 	defer stop()
 	tick := time.NewTicker(followEvery)
@@ -341,7 +341,7 @@ func (s *service) Follow(ctx context.Context, who auth.Principal, id job.ID, yie
 }
 
 // Offers are the public models.
-func (s *service) Offers() []Offer {
+func (s *Service) Offers() []Offer {
 	out := make([]Offer, 0, len(s.Models))
 	for _, m := range s.Models {
 		in := s.Engines[m.Engine]
@@ -358,7 +358,7 @@ func (s *service) Offers() []Offer {
 var offersSince = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 
 // Offer finds a public model by its name.
-func (s *service) Offer(name string) (Offer, error) {
+func (s *Service) Offer(name string) (Offer, error) {
 	offers := s.Offers()
 	names := make([]string, 0, len(offers))
 	for _, o := range offers {
@@ -371,7 +371,7 @@ func (s *service) Offer(name string) (Offer, error) {
 }
 
 // Usage is what the project may still spend.
-func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, error) {
+func (s *Service) Usage(ctx context.Context, who auth.Principal) (Allowance, error) {
 	b, err := s.Meter.Allowance(ctx, who.Project)
 	if err != nil {
 		return Allowance{}, err
@@ -382,4 +382,14 @@ func (s *service) Usage(ctx context.Context, who auth.Principal) (Allowance, err
 		CreditsTotal: b.CreditsTotal, CreditsUsed: b.CreditsUsed, PeriodEnds: b.PeriodEnds,
 		JobsInFlight: running, MaxJobsInFlight: who.Project.MaxInFlight,
 	}, err
+}
+
+// Waiting is how many requests wait for jobs now, of all projects.
+func (s *Service) Waiting() (n int) {
+	s.waitingMu.Lock()
+	defer s.waitingMu.Unlock()
+	for _, of := range s.waiting {
+		n += of
+	}
+	return n
 }

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"cmp"
@@ -26,14 +26,14 @@ type SponsorText struct {
 
 // Sponsors chooses who is shown, and counts it.
 type Sponsors struct {
-	service *service
+	service *Service
 
 	mu    sync.Mutex
 	shown map[job.ID]struct{}
 }
 
-// newSponsors are the sponsors of a service.
-func newSponsors(s *service) *Sponsors { return &Sponsors{service: s} }
+// NewSponsors are the sponsors of a service.
+func NewSponsors(s *Service) *Sponsors { return &Sponsors{service: s} }
 
 // maxShown bounds what is remembered of who was shown what: beyond it the
 // memory starts afresh, and an impression may be counted twice.

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"fmt"
@@ -56,13 +56,13 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	if soundsFemale(r.Voice) { // espeak-ng's own are male
 		voice = highVoice
 	}
-	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", shorten(r.Voice, maxNotedWords), language)}, nil
+	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", Shorten(r.Voice, maxNotedWords), language)}, nil
 }
 
 // noVoice refuses a voice that is not known.
 func noVoice(id string) error {
 	const param = "voice_setting.voice_id"
-	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, shorten(id, maxNotedWords))
+	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, Shorten(id, maxNotedWords))
 }
 
 // scriptLanguage guesses a text's language by its script; Latin is English.

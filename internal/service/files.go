@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"bytes"
@@ -41,13 +41,13 @@ const (
 const MediaPath = "/media/"
 
 // Picture fetches an image that a request names.
-func (s *service) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
+func (s *Service) Picture(ctx context.Context, who auth.Principal, param, ref string, rules PictureRules) (Picture, error) {
 	id, ours := strings.CutPrefix(ref, "file:")
-	if hasScheme(ref, "mm_file") {
+	if HasScheme(ref, "mm_file") {
 		id, ours = ref[len("mm_file://"):], true
 	}
 	if ours {
-		n, ok := parseFileID(id)
+		n, ok := ParseFileID(id)
 		if !ok {
 			return Picture{}, job.Errorf(job.Invalid, param, "%s: %.40q names no file: give the id of one that was uploaded", param, id)
 		}
@@ -89,7 +89,7 @@ func fetchError(param string, err error) error {
 
 // PictureFrom checks an image and keeps it as a PNG: what the engine and ffmpeg
 // see later is our own encoding, never the customer's bytes.
-func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
+func (s *Service) PictureFrom(ctx context.Context, _ auth.Principal, param string, r io.Reader, rules PictureRules) (Picture, error) {
 	if err := s.CheckRoom(); err != nil {
 		return Picture{}, err
 	}
@@ -106,13 +106,13 @@ func (s *service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 		return Picture{}, err
 	}
 	if _, err := s.Blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
-		return Picture{}, storageError(err)
+		return Picture{}, StorageError(err)
 	}
 	return Picture{Key: key, Width: info.Width, Height: info.Height, Animated: info.Animated}, nil
 }
 
 // CopyPicture keeps a picture once more.
-func (s *service) CopyPicture(ctx context.Context, key string) (string, error) {
+func (s *Service) CopyPicture(ctx context.Context, key string) (string, error) {
 	if err := s.CheckRoom(); err != nil {
 		return "", err
 	}
@@ -126,13 +126,13 @@ func (s *service) CopyPicture(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	if _, err := s.Blobs.Put(ctx, made, r, blob.Meta{ContentType: "image/png"}); err != nil {
-		return "", storageError(err)
+		return "", StorageError(err)
 	}
 	return made, nil
 }
 
 // reencode checks an image and writes it as a PNG, when it is its turn.
-func (s *service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (kinora.ImageInfo, error) {
+func (s *Service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (kinora.ImageInfo, error) {
 	if err := s.pictures.Acquire(ctx, 1); err != nil {
 		return kinora.ImageInfo{}, err
 	}
@@ -154,8 +154,8 @@ func (s *service) reencode(ctx context.Context, out io.Writer, param string, r i
 	return info, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(out, img)
 }
 
-// storageError tells a customer that bytes could not be kept.
-func storageError(err error) error {
+// StorageError tells a customer that bytes could not be kept.
+func StorageError(err error) error {
 	if errors.Is(err, blob.ErrTooLarge) {
 		return &job.Error{Code: job.TooLarge, Message: "the file is too large", Err: err}
 	}
@@ -163,7 +163,7 @@ func storageError(err error) error {
 }
 
 // AddFile keeps a file that a customer sends.
-func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
+func (s *Service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r io.Reader) (store.File, error) {
 	if err := s.CheckRoom(); err != nil {
 		return store.File{}, err
 	}
@@ -175,14 +175,14 @@ func (s *service) AddFile(ctx context.Context, who auth.Principal, n NewFile, r 
 	if read == 0 {
 		return store.File{}, job.Errorf(job.Invalid, "file", "the file is empty")
 	}
-	kind := mediaType(head[:read])
+	kind := MediaType(head[:read])
 	key, err := blob.NewKey(blob.KindFile, kind)
 	if err != nil {
 		return store.File{}, err
 	}
 	info, err := s.Blobs.Put(ctx, key, io.MultiReader(bytes.NewReader(head[:read]), r), blob.Meta{ContentType: kind, MaxBytes: s.FileBytes})
 	if err != nil {
-		return store.File{}, storageError(err)
+		return store.File{}, StorageError(err)
 	}
 	now, keep := s.DB.Now(), s.KeepFiles
 	if n.Keep > 0 {
@@ -222,18 +222,18 @@ func cleanName(name string) string {
 }
 
 // File returns one of the project's files.
-func (s *service) File(ctx context.Context, who auth.Principal, id int64) (store.File, error) {
+func (s *Service) File(ctx context.Context, who auth.Principal, id int64) (store.File, error) {
 	return s.DB.File(ctx, who.Project.ID, id)
 }
 
 // Files lists the project's files.
-func (s *service) Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error) {
+func (s *Service) Files(ctx context.Context, who auth.Principal, f store.FileFilter) ([]store.File, error) {
 	f.Project = who.Project.ID
 	return s.DB.Files(ctx, f)
 }
 
 // DeleteFile removes a file.
-func (s *service) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
+func (s *Service) DeleteFile(ctx context.Context, who auth.Principal, id int64) error {
 	key, err := s.DB.DeleteFile(ctx, who.Project.ID, id)
 	if err != nil {
 		return err
@@ -243,7 +243,7 @@ func (s *service) DeleteFile(ctx context.Context, who auth.Principal, id int64) 
 }
 
 // OpenBlob opens stored bytes.
-func (s *service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error) {
+func (s *Service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error) {
 	r, info, err := s.Blobs.Open(ctx, key)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, 0, &job.Error{Code: job.NotFound, Message: "the file is gone: files are kept for a limited time", Err: err}
@@ -256,16 +256,16 @@ func (s *service) OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, 
 
 // FileURL is a signed link to a file. It begins with base, or, where that is "",
 // with the address that the configuration names.
-func (s *service) FileURL(base string, f store.File, good time.Duration) string {
+func (s *Service) FileURL(base string, f store.File, good time.Duration) string {
 	return s.link(base, f.Key, f.Name, good)
 }
 
 // BlobURL is a signed link to a file of a result.
-func (s *service) BlobURL(base string, f job.File, good time.Duration) string {
+func (s *Service) BlobURL(base string, f job.File, good time.Duration) string {
 	return s.link(base, f.Key, fmt.Sprintf("%s-%d%s", f.Role, f.ID, path.Ext(f.Key)), good)
 }
 
-func (s *service) link(base, key, name string, good time.Duration) string {
+func (s *Service) link(base, key, name string, good time.Duration) string {
 	if good <= 0 {
 		good = s.KeepLinks
 	}
@@ -277,22 +277,22 @@ func (s *service) link(base, key, name string, good time.Duration) string {
 	return cmp.Or(base, s.Address) + l
 }
 
-// filePrefix begins the ids of files.
-const filePrefix = "file_"
+// FilePrefix begins the ids of files.
+const FilePrefix = "file_"
 
-// fileName is a file's id as all APIs but MiniMax's write it.
-func fileName(id int64) string { return filePrefix + strconv.FormatInt(id, 10) }
+// FileName is a file's id as all APIs but MiniMax's write it.
+func FileName(id int64) string { return FilePrefix + strconv.FormatInt(id, 10) }
 
-// parseFileID reads a file's id as any of the APIs writes it: "file_" and
+// ParseFileID reads a file's id as any of the APIs writes it: "file_" and
 // digits, or the digits alone.
-func parseFileID(s string) (int64, bool) {
-	n, err := strconv.ParseInt(strings.TrimPrefix(s, filePrefix), 10, 64)
+func ParseFileID(s string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(s, FilePrefix), 10, 64)
 	return n, err == nil && n > 0
 }
 
-// hasScheme says whether a URL has one of some schemes and more behind it.
+// HasScheme says whether a URL has one of some schemes and more behind it.
 // Schemes are the same in either case (RFC 3986, section 3.1).
-func hasScheme(link string, schemes ...string) bool {
+func HasScheme(link string, schemes ...string) bool {
 	before, rest, ok := strings.Cut(link, ":")
 	if !ok {
 		return false
@@ -304,8 +304,8 @@ func hasScheme(link string, schemes ...string) bool {
 	return ok && rest != "" && slices.Contains(schemes, scheme)
 }
 
-// mediaType is what a file's first bytes show it to be, without parameters.
-func mediaType(head []byte) string {
+// MediaType is what a file's first bytes show it to be, without parameters.
+func MediaType(head []byte) string {
 	t, _, err := mime.ParseMediaType(http.DetectContentType(head))
 	if err != nil {
 		return "application/octet-stream"
