@@ -244,20 +244,3 @@ func TestWaitingIsBounded(t *testing.T) {
 		t.Errorf("%d places are taken in the end", n)
 	}
 }
-
-// TestWaitingToStop: waiting until a video has stopped takes a place too.
-func TestWaitingToStop(t *testing.T) {
-	f := newFake()
-	s := f.serve(t, newOpenAI(f))
-	_, v, _ := ask(t, s, keyOne, "POST", "/v1/videos", jsonType, `{"prompt":"p"}`)
-	id, err := job.ParseID(strings.TrimPrefix(fmt.Sprint(v["id"]), videoPrefix), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.set(id, func(j *job.Job) { j.State = job.Running })
-	f.maxFollow = 0
-	resp, got, raw := ask(t, s, keyOne, "DELETE", "/v1/videos/"+videoPrefix+id.String(), "", "")
-	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Should-Retry") != "true" {
-		t.Errorf("%d %v %s", resp.StatusCode, got, raw)
-	}
-}

@@ -3,19 +3,23 @@ package server
 import (
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/api/apitest"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/openai"
 )
 
 // TestEmptyReference: who names a picture or a job and leaves the name empty
 // forgot it. A video from the text alone would be another than was asked for, and
 // be charged; so it is refused, by each API and in each form.
 func TestEmptyReference(t *testing.T) {
-	f := newFake()
-	s := f.serve(t, append(newMiniMax(f), newOpenAI(f), testNative(f))...)
+	f := apitest.NewFake()
+	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	type request struct{ path, kind, body string }
-	with := func(path, body string) request { return request{path, jsonType, body} }
+	with := func(path, body string) request { return request{path, apitest.JSON, body} }
 	asForm := func(fields map[string]string) request {
 		fields["prompt"] = "a red ball"
-		kind, body := form(fields)
+		kind, body := apitest.Form(fields)
 		return request{"/v1/videos", kind, body}
 	}
 	openAI := func(reference string) request {
@@ -46,22 +50,22 @@ func TestEmptyReference(t *testing.T) {
 		"native: after":           {with("/v1/jobs", `{"prompt":"a red ball","after":""}`), "after"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, got, raw := ask(t, s, keyOne, "POST", tt.path, tt.kind, tt.body)
+			_, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", tt.path, tt.kind, tt.body)
 			if refused := got["error"] != nil || got["code"] == "invalid" || strings.Contains(raw, `"status_code":2013`); !refused || !strings.Contains(raw, tt.param) {
 				t.Errorf("got %s", raw)
 			}
-			if n := len(f.asked); n > 0 {
+			if n := len(f.Submissions); n > 0 {
 				t.Errorf("%d jobs were submitted", n)
-				f.asked = nil
+				f.Submissions = nil
 			}
 		})
 	}
 	// One of the two is enough, and null is no text in MiniMax's API.
 	for _, r := range []request{
-		openAI(`{"file_id":null,"image_url":"` + pictureURL + `"}`),
+		openAI(`{"file_id":null,"image_url":"` + apitest.PictureURL + `"}`),
 		with("/v1/video_generation", `{"model":"MiniMax-Hailuo-2.3","prompt":"a red ball","first_frame_image":null}`),
 	} {
-		if resp, _, raw := ask(t, s, keyOne, "POST", r.path, r.kind, r.body); resp.StatusCode != 200 || strings.Contains(raw, "2013") {
+		if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", r.path, r.kind, r.body); resp.StatusCode != 200 || strings.Contains(raw, "2013") {
 			t.Errorf("%s: %s", r.body, raw)
 		}
 	}

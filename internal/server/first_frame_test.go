@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
@@ -26,7 +27,7 @@ func TestFramesOfTheirOwn(t *testing.T) {
 			info.Image = true
 			s.engines["reel"] = info
 
-			picture := dataURI(320, 320)
+			picture := apitest.DataURI(320, 320)
 			resp, body := call(t, s, "POST", "/v2/video_generation", keys.API,
 				`{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},{"type":"image_url","role":"first_frame","image_url":{"url":"`+picture+`"}}]}`)
 			if resp.StatusCode != 200 {
@@ -108,7 +109,7 @@ func TestAnimatedFirstFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, body := call(t, s, "POST", "/v2/video_generation", keys.API, `{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},
-		{"type":"image_url","role":"first_frame","image_url":{"url":"data:image/gif;base64,`+base64Of(b.Bytes())+`"}}]}`)
+		{"type":"image_url","role":"first_frame","image_url":{"url":"data:image/gif;base64,`+apitest.Base64(b.Bytes())+`"}}]}`)
 	if resp.StatusCode != 200 || !strings.Contains(body, "its first picture is taken") {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}

@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store/storetest"
@@ -59,8 +62,8 @@ func fuzzedServers(f *testing.F) (list []*fuzzed) {
 			c.Upstreams.Chat.URL, c.Upstreams.Chat.Model, c.Upstreams.Speech.URL = up.URL+"/v1", "m", up.URL+"/v1"
 		})
 		for _, a := range s.apis {
-			if v1, ok := a.(*minimaxV1); ok {
-				v1.imageWait = time.Millisecond
+			if v1, ok := a.(*minimax.V1); ok {
+				v1.ImageWait = time.Millisecond
 			}
 		}
 		close(s.stopping) // who waits for a job is let go at once
@@ -77,7 +80,7 @@ func (s *fuzzed) name(f *testing.F) {
 	create := func(path, key, body string) string {
 		r := httptest.NewRequest("POST", path, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+key)
-		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("Content-Type", apitest.JSON)
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)
 		var got struct{ ID string }
@@ -92,7 +95,7 @@ func (s *fuzzed) name(f *testing.F) {
 	key := create("/v1/admin/projects/"+project+"/keys", s.keys.Admin, `{"name":"fuzzed"}`)
 	hook := create("/v1/webhooks", s.keys.API, `{"url":"https://example.com/hook","events":["job.failed"]}`)
 	for path, ids := range map[string]string{
-		"/v1/jobs/": j, "/v1/videos/": videoPrefix + digits, "/v2/": digits, "/v1/webhooks/": hook, "/v1/admin/projects/": project + " " + key,
+		"/v1/jobs/": j, "/v1/videos/": openai.VideoPrefix + digits, "/v2/": digits, "/v1/webhooks/": hook, "/v1/admin/projects/": project + " " + key,
 	} {
 		s.named[path] = ids
 	}
@@ -136,7 +139,10 @@ func answeredAlike(t *testing.T, all []*fuzzed, request func(*fuzzed) *http.Requ
 		is := fmt.Sprint(w.Code)
 		if strings.Contains(w.Header().Get("Content-Type"), "json") {
 			var v1 struct {
-				Base baseResp `json:"base_resp"`
+				Base struct {
+					Code    int    `json:"status_code"`
+					Message string `json:"status_msg"`
+				} `json:"base_resp"`
 			}
 			if err := json.Unmarshal(body, &v1); err != nil && !json.Valid(body) {
 				t.Fatalf("%s %s: %d, no JSON: %q", r.Method, r.URL.Path, w.Code, body)
@@ -207,7 +213,7 @@ func FuzzDoorJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		method, path, _ := strings.Cut(patterns[int(which)%len(patterns)], " ")
 		answeredAlike(t, all, func(s *fuzzed) *http.Request {
-			return askFor(t.Context(), method, s.target(path), "", jsonType, body)
+			return askFor(t.Context(), method, s.target(path), "", apitest.JSON, body)
 		})
 	})
 }
@@ -259,7 +265,7 @@ func FuzzDoorAddress(f *testing.F) {
 			path = before + strings.ReplaceAll(value, "{", "") + after
 		}
 		answeredAlike(t, all, func(*fuzzed) *http.Request {
-			r := askFor(t.Context(), method, path, query, jsonType, []byte(`{"prompt":"a ball","model":"reel"}`))
+			r := askFor(t.Context(), method, path, query, apitest.JSON, []byte(`{"prompt":"a ball","model":"reel"}`))
 			for _, name := range []string{"Idempotency-Key", "Last-Event-Id", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "Origin", "User-Agent", "Range", "If-None-Match"} {
 				r.Header.Set(name, header)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/store/storetest"
@@ -74,7 +75,7 @@ func TestAddressesBehindProxies(t *testing.T) {
 	for i := range 7 {
 		r := httptest.NewRequest("GET", "/v1/jobs", nil)
 		r.RemoteAddr = "10.1.1.1:5"
-		r.Header["X-Forwarded-For"] = []string{"203.0.113." + itoa(i), "198.51.100.9:" + itoa(5000+i)}
+		r.Header["X-Forwarded-For"] = []string{"203.0.113." + apitest.Itoa(i), "198.51.100.9:" + apitest.Itoa(5000+i)}
 		r.Header.Set("Authorization", "Bearer kn-wrong")
 		last = httptest.NewRecorder()
 		s.Handler().ServeHTTP(last, r)

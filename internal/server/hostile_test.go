@@ -2,9 +2,7 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -94,46 +92,6 @@ func linkKeyOfOne(t *testing.T) {
 		if left, _ := os.ReadDir(dir); len(left) != 1 {
 			t.Fatalf("the folder holds %v", left)
 		}
-	}
-}
-
-// countedBlobs counts the readers that are open.
-type countedBlobs struct {
-	Backend
-	data []byte
-	open int
-}
-
-type countedReader struct {
-	*bytes.Reader
-	b *countedBlobs
-}
-
-func (r countedReader) Close() error { r.b.open--; return nil }
-
-func (b *countedBlobs) OpenBlob(context.Context, string) (io.ReadSeekCloser, int64, error) {
-	b.open++
-	return countedReader{bytes.NewReader(b.data), b}, int64(len(b.data)), nil
-}
-
-// TestPreviewsInline: each frame is sent once, also when all have one key, and
-// no reader stays open.
-func TestPreviewsInline(t *testing.T) {
-	b := &countedBlobs{data: []byte("\xff\xd8\xff one")}
-	s := &stream{n: &native{nativeParts: nativeParts{Backend: b}}, inline: true}
-	first := s.preview(t.Context(), "preview/1")
-	again := s.preview(t.Context(), "preview/1")
-	b.data = []byte("\xff\xd8\xff two")
-	second := s.preview(t.Context(), "preview/1")
-	if first == "" || again != "" || second == "" || second == first {
-		t.Errorf("frames %q, %q, %q", first, again, second)
-	}
-	b.data = make([]byte, maxPreview+1)
-	if huge := s.preview(t.Context(), "preview/1"); huge != "" {
-		t.Errorf("a preview of %d bytes was sent", len(huge))
-	}
-	if b.open != 0 {
-		t.Errorf("%d readers stay open", b.open)
 	}
 }
 

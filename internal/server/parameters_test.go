@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/job"
 )
 
@@ -12,9 +15,9 @@ import (
 // commas or without, and what can be there once is refused when it is there
 // twice. What a URL asks for is never dropped.
 func TestRepeatedParameters(t *testing.T) {
-	f := newFake()
-	f.now = f.now.AddDate(100, 0, 0) // V2 shows the last days
-	s := f.serve(t, append(newMiniMax(f), newOpenAI(f), testNative(f))...)
+	f := apitest.NewFake()
+	f.Clock = f.Clock.AddDate(100, 0, 0) // V2 shows the last days
+	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	for _, r := range []struct{ path, body string }{
 		{"/v1/jobs", `{"prompt":"a"}`},
 		{"/v1/jobs", `{"model":"testcard","prompt":"b"}`},
@@ -22,13 +25,13 @@ func TestRepeatedParameters(t *testing.T) {
 		{"/v2/video_generation", `{"model":"MiniMax-H3","ratio":"16:9","content":[{"type":"text","text":"d"}]}`},
 		{"/v2/video_generation", `{"model":"reel","ratio":"16:9","content":[{"type":"text","text":"e"}]}`},
 	} {
-		if resp, _, raw := ask(t, s, keyOne, "POST", r.path, jsonType, r.body); resp.StatusCode >= 300 {
+		if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", r.path, apitest.JSON, r.body); resp.StatusCode >= 300 {
 			t.Fatalf("%s: %s", r.path, raw)
 		}
 	}
-	f.set(f.order[0], func(j *job.Job) { j.State = job.Running })
-	f.set(f.order[1], func(j *job.Job) { j.State = job.Failed })
-	f.set(f.order[3], func(j *job.Job) { j.State = job.Failed })
+	f.Set(f.Order[0], func(j *job.Job) { j.State = job.Running })
+	f.Set(f.Order[1], func(j *job.Job) { j.State = job.Failed })
+	f.Set(f.Order[3], func(j *job.Job) { j.State = job.Failed })
 	for url, want := range map[string]int{
 		"/v1/jobs?state=running&state=failed":                                                                  3,
 		"/v1/jobs?state=running,failed":                                                                        3,
@@ -42,9 +45,9 @@ func TestRepeatedParameters(t *testing.T) {
 		"/v2/query/video_generation?filter.task_type=generation,regeneration":                                  2,
 		"/v2/query/video_generation?filter.task_type=h3_context_ir":                                            0,
 		"/v2/query/video_generation?GroupId=1":                                                                 2,
-		fmt.Sprint("/v2/query/video_generation?filter.task_ids=", f.order[3], "&filter.task_ids=", f.order[4]): 2,
+		fmt.Sprint("/v2/query/video_generation?filter.task_ids=", f.Order[3], "&filter.task_ids=", f.Order[4]): 2,
 	} {
-		_, got, raw := ask(t, s, keyOne, "GET", url, "", "")
+		_, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", url, "", "")
 		list, ok := got["data"].([]any)
 		if !ok {
 			list, ok = got["items"].([]any)
@@ -68,8 +71,8 @@ func TestRepeatedParameters(t *testing.T) {
 		"/v1/videos?model=sora-2":                                                                "model",
 		"/v1/videos?status=completed":                                                            "status",
 		"/v1/videos?limit=1;order=asc":                                                           "",
-		fmt.Sprint("/v1/videos/video_", f.order[2], "?expand=error"):                             "expand",
-		fmt.Sprint("/v1/videos/video_", f.order[2], "/content?poster=thumbnail"):                 "poster",
+		fmt.Sprint("/v1/videos/video_", f.Order[2], "?expand=error"):                             "expand",
+		fmt.Sprint("/v1/videos/video_", f.Order[2], "/content?poster=thumbnail"):                 "poster",
 		"/v1/query/video_generation?task_id=1&task_id=2":                                         "task_id",
 		"/v1/files/list?limit=1&limit=2":                                                         "limit",
 		"/v1/files/retrieve?file_id=1&file_id=2":                                                 "file_id",
@@ -82,14 +85,14 @@ func TestRepeatedParameters(t *testing.T) {
 		"/v2/query/video_generation?filter.task_ids=5":                                           "filter.task_ids",
 		"/v2/query/video_generation?filter.task_ids=" + strings.Repeat("1000000000000001,", 101): "filter.task_ids",
 	} {
-		resp, got, raw := ask(t, s, keyOne, "GET", url, "", "")
+		resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", url, "", "")
 		refused := resp.StatusCode == 400 || strings.Contains(raw, `"status_code":2013`)
 		if !refused || got["data"] != nil || got["items"] != nil || !strings.Contains(raw, param) {
 			t.Errorf("%s: %d %s", url, resp.StatusCode, raw)
 		}
 	}
 	// Clients that only look whether there is a server.
-	if resp, _, raw := ask(t, s, keyOne, "GET", "/v1/models?client_version=1", "", ""); resp.StatusCode != 200 {
+	if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", "/v1/models?client_version=1", "", ""); resp.StatusCode != 200 {
 		t.Errorf("models: %s", raw)
 	}
 }

@@ -17,6 +17,9 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/native"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/egress"
@@ -62,7 +65,7 @@ type Server struct {
 	lookups  *rate.Limiter       // of unknown keys, beyond each address's own requests
 	bodies   *semaphore.Weighted // bytes of bodies in memory
 	apis     []web.API
-	native   *native
+	native   *native.API
 	sponsors *service.Sponsors
 	signer   *blob.Signer // of links
 	fetch    *egress.Client
@@ -148,15 +151,21 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 // addAPIs makes the APIs on the service.
 func (s *Server) addAPIs() {
 	s.sponsors = service.NewSponsors(s.service)
-	s.native = newNative(nativeParts{
-		Backend:  s.service,
-		Hooks:    storeHooks{s.db, s.fetch.CheckURL},
-		Tenants:  storeTenants{s.db, s.meter, s.auth.Forget},
-		Reports:  storeReports{s.meter, s.db},
+	s.apis = minimax.New(s.service)
+	others := []native.OtherAPI{{Tag: "openai", API: openai.New(s.service)}}
+	for _, a := range s.apis {
+		others = append(others, native.OtherAPI{Tag: "minimax", API: a})
+	}
+	s.native = native.New(native.Parts{
+		Service:  s.service,
+		Hooks:    native.NewHooks(s.db, s.fetch.CheckURL),
+		Tenants:  native.NewTenants(s.db, s.meter, s.auth.Forget),
+		Reports:  native.NewReports(s.db, s.meter),
 		Sponsors: s.sponsors,
+		Others:   others,
 		Stopping: s.stopping,
 	})
-	s.apis = append(newMiniMax(s.service), newOpenAI(s.service), s.native)
+	s.apis = append(s.apis, others[0].API, s.native)
 }
 
 // Bootstrap makes a default project and its keys at the first start.
@@ -276,12 +285,12 @@ func (s *Server) routes() (*web.Router, error) {
 			mux.Handle(rt.Pattern, s.guard(a, rt))
 		}
 	}
-	pages, err := s.native.pages()
+	pages, err := s.native.Pages()
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range pages {
-		mux.HandleFunc(p.pattern, p.handle)
+		mux.HandleFunc(p.Pattern, p.Handle)
 	}
 	mux.HandleFunc("GET "+service.MediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+service.SponsorPath+"{sponsor}/{job}", s.sponsorClick)

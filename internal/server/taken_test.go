@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/service"
 )
 
@@ -11,25 +14,25 @@ import (
 // programs write with a fraction. Each API takes it, and none tells of its
 // decoder's types.
 func TestWholeNumbersWithAFraction(t *testing.T) {
-	f := newFake()
-	s := f.serve(t, append(newMiniMax(f), newOpenAI(f), testNative(f))...)
+	f := apitest.NewFake()
+	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	for _, r := range []struct{ path, body string }{
 		{"/v1/jobs", `{"prompt":"p","seed":1.0,"width":1.28e2,"height":80.0,"steps":4.0,"priority":5.0}`},
 		{"/v1/videos", `{"prompt":"p","seed":1.0,"seconds":4.0,"num_inference_steps":4e0}`},
 		{"/v1/video_generation", `{"model":"MiniMax-Hailuo-2.3","prompt":"p","duration":6.0}`},
 		{"/v2/video_generation", `{"model":"MiniMax-H3","ratio":"16:9","duration":5.0,"content":[{"type":"text","text":"1.0"}]}`},
 	} {
-		resp, _, raw := ask(t, s, keyOne, "POST", r.path, jsonType, r.body)
+		resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", r.path, apitest.JSON, r.body)
 		if resp.StatusCode >= 300 || strings.Contains(raw, "2013") {
 			t.Errorf("%s %s: %d %s", r.path, r.body, resp.StatusCode, raw)
 			continue
 		}
-		if spec := f.last(t).Spec; r.path[:4] == "/v1/" && r.path != "/v1/video_generation" && (spec.Seed != 1 || spec.Steps != 4) || spec.Prompt != "p" && spec.Prompt != "1.0" {
+		if spec := f.Last(t).Spec; r.path[:4] == "/v1/" && r.path != "/v1/video_generation" && (spec.Seed != 1 || spec.Steps != 4) || spec.Prompt != "p" && spec.Prompt != "1.0" {
 			t.Errorf("%s: %+v", r.path, spec)
 		}
 	}
-	kind, body := form(map[string]string{"prompt": "p", "seed": "1.0", "fps": "24.0"})
-	if resp, _, raw := ask(t, s, keyOne, "POST", "/v1/videos", kind, body); resp.StatusCode != 200 || f.last(t).Spec.Seed != 1 || f.last(t).Spec.FPS != 24 {
+	kind, body := apitest.Form(map[string]string{"prompt": "p", "seed": "1.0", "fps": "24.0"})
+	if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", kind, body); resp.StatusCode != 200 || f.Last(t).Spec.Seed != 1 || f.Last(t).Spec.FPS != 24 {
 		t.Errorf("a form: %d %s", resp.StatusCode, raw)
 	}
 	for path, bodies := range map[string][]string{
@@ -39,7 +42,7 @@ func TestWholeNumbersWithAFraction(t *testing.T) {
 		"/v2/video_generation": {`{"model":"MiniMax-H3","ratio":"16:9","duration":5.5,"content":[{"type":"text","text":"p"}]}`},
 	} {
 		for _, body := range bodies {
-			resp, _, raw := ask(t, s, keyOne, "POST", path, jsonType, body)
+			resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", path, apitest.JSON, body)
 			refused := resp.StatusCode == 400 || strings.Contains(raw, "2013")
 			if !refused || strings.Contains(raw, "Go ") || strings.Contains(raw, "json:") || strings.Contains(raw, "float64") {
 				t.Errorf("%s %s: %d %s", path, body, resp.StatusCode, raw)
@@ -50,10 +53,10 @@ func TestWholeNumbersWithAFraction(t *testing.T) {
 
 // TestSchemesInCapitals: a URL's scheme is the same in either case, to each API.
 func TestSchemesInCapitals(t *testing.T) {
-	f := newFake()
-	s := f.serve(t, append(newMiniMax(f), newOpenAI(f), testNative(f))...)
-	data := strings.Replace(dataURI(320, 320), "data:", "DATA:", 1)
-	for _, link := range []string{strings.Replace(pictureURL, "https", "HTTPS", 1), data} {
+	f := apitest.NewFake()
+	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
+	data := strings.Replace(apitest.DataURI(320, 320), "data:", "DATA:", 1)
+	for _, link := range []string{strings.Replace(apitest.PictureURL, "https", "HTTPS", 1), data} {
 		for path, body := range map[string]string{
 			"/v1/videos":           `{"prompt":"p","input_reference":{"image_url":"LINK"}}`,
 			"/v1/jobs":             `{"prompt":"p","image":{"url":"LINK"}}`,
@@ -63,11 +66,11 @@ func TestSchemesInCapitals(t *testing.T) {
 			if link == data && path == "/v1/jobs" {
 				body = strings.Replace(body, `"url"`, `"data"`, 1)
 			}
-			resp, _, raw := ask(t, s, keyOne, "POST", path, jsonType, strings.Replace(body, "LINK", link, 1))
+			resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", path, apitest.JSON, strings.Replace(body, "LINK", link, 1))
 			if strings.Contains(raw, "320×200 pixels") { // it was fetched, and is too small for MiniMax's rules
 				continue
 			}
-			if resp.StatusCode >= 300 || strings.Contains(raw, "2013") || f.last(t).Spec.FirstFrame == "" {
+			if resp.StatusCode >= 300 || strings.Contains(raw, "2013") || f.Last(t).Spec.FirstFrame == "" {
 				t.Errorf("%s %.40s: %d %s", path, link, resp.StatusCode, raw)
 			}
 		}
