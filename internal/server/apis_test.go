@@ -7,4 +7,4 @@ import (
 )
 
 // nativeOn is the native API on a fake, without what needs a database.
-func nativeOn(f *apitest.Fake) *native.API { return native.New(native.Parts{Service: f}) }
+func nativeOn(f *apitest.Service) *native.API { return native.New(native.Parts{Service: f}) }

@@ -15,8 +15,7 @@ import (
 // commas or without, and what can be there once is refused when it is there
 // twice. What a URL asks for is never dropped.
 func TestRepeatedParameters(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = f.Clock.AddDate(100, 0, 0) // V2 shows the last days
+	f := apitest.New(t)
 	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	for _, r := range []struct{ path, body string }{
 		{"/v1/jobs", `{"prompt":"a"}`},
@@ -29,23 +28,23 @@ func TestRepeatedParameters(t *testing.T) {
 			t.Fatalf("%s: %s", r.path, raw)
 		}
 	}
-	f.Set(f.Order[0], func(j *job.Job) { j.State = job.Running })
-	f.Set(f.Order[1], func(j *job.Job) { j.State = job.Failed })
-	f.Set(f.Order[3], func(j *job.Job) { j.State = job.Failed })
+	f.Set(f.Order()[0], func(j *job.Job) { j.State = job.Running })
+	f.Set(f.Order()[1], func(j *job.Job) { j.State = job.Failed })
+	f.Set(f.Order()[3], func(j *job.Job) { j.State = job.Failed })
 	for url, want := range map[string]int{
-		"/v1/jobs?state=running&state=failed":                                                                  3,
-		"/v1/jobs?state=running,failed":                                                                        3,
-		"/v1/jobs?state=running&state=queued,failed":                                                           5,
-		"/v1/jobs?model=testcard&model=sora-2":                                                                 2,
-		"/v1/jobs?api=openai&api=minimax-v2":                                                                   3,
-		"/v2/query/video_generation?filter.status=failed":                                                      1,
-		"/v2/query/video_generation?filter.status=failed,queued":                                               2,
-		"/v2/query/video_generation?filter.status=failed&filter.status=queued":                                 2,
-		"/v2/query/video_generation?filter.model=reel&filter.model=MiniMax-H3":                                 2,
-		"/v2/query/video_generation?filter.task_type=generation,regeneration":                                  2,
-		"/v2/query/video_generation?filter.task_type=h3_context_ir":                                            0,
-		"/v2/query/video_generation?GroupId=1":                                                                 2,
-		fmt.Sprint("/v2/query/video_generation?filter.task_ids=", f.Order[3], "&filter.task_ids=", f.Order[4]): 2,
+		"/v1/jobs?state=running&state=failed":                                                                      3,
+		"/v1/jobs?state=running,failed":                                                                            3,
+		"/v1/jobs?state=running&state=queued,failed":                                                               5,
+		"/v1/jobs?model=testcard&model=sora-2":                                                                     2,
+		"/v1/jobs?api=openai&api=minimax-v2":                                                                       3,
+		"/v2/query/video_generation?filter.status=failed":                                                          1,
+		"/v2/query/video_generation?filter.status=failed,queued":                                                   2,
+		"/v2/query/video_generation?filter.status=failed&filter.status=queued":                                     2,
+		"/v2/query/video_generation?filter.model=reel&filter.model=MiniMax-H3":                                     2,
+		"/v2/query/video_generation?filter.task_type=generation,regeneration":                                      2,
+		"/v2/query/video_generation?filter.task_type=h3_context_ir":                                                0,
+		"/v2/query/video_generation?GroupId=1":                                                                     2,
+		fmt.Sprint("/v2/query/video_generation?filter.task_ids=", f.Order()[3], "&filter.task_ids=", f.Order()[4]): 2,
 	} {
 		_, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", url, "", "")
 		list, ok := got["data"].([]any)
@@ -71,8 +70,8 @@ func TestRepeatedParameters(t *testing.T) {
 		"/v1/videos?model=sora-2":                                                                "model",
 		"/v1/videos?status=completed":                                                            "status",
 		"/v1/videos?limit=1;order=asc":                                                           "",
-		fmt.Sprint("/v1/videos/video_", f.Order[2], "?expand=error"):                             "expand",
-		fmt.Sprint("/v1/videos/video_", f.Order[2], "/content?poster=thumbnail"):                 "poster",
+		fmt.Sprint("/v1/videos/video_", f.Order()[2], "?expand=error"):                           "expand",
+		fmt.Sprint("/v1/videos/video_", f.Order()[2], "/content?poster=thumbnail"):               "poster",
 		"/v1/query/video_generation?task_id=1&task_id=2":                                         "task_id",
 		"/v1/files/list?limit=1&limit=2":                                                         "limit",
 		"/v1/files/retrieve?file_id=1&file_id=2":                                                 "file_id",

@@ -18,7 +18,7 @@ import (
 // TestSDKFiles: OpenAI's client uploads a picture, begins a video with it, and
 // looks after its files, as it would at OpenAI.
 func TestSDKFiles(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, append(minimax.New(f), openai.New(f))...)
 	c := sdk.NewClient(option.WithBaseURL(s.URL+"/v1"), option.WithAPIKey(apitest.KeyOne))
 	ctx := t.Context()

@@ -14,7 +14,7 @@ import (
 // programs write with a fraction. Each API takes it, and none tells of its
 // decoder's types.
 func TestWholeNumbersWithAFraction(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	for _, r := range []struct{ path, body string }{
 		{"/v1/jobs", `{"prompt":"p","seed":1.0,"width":1.28e2,"height":80.0,"steps":4.0,"priority":5.0}`},
@@ -53,7 +53,7 @@ func TestWholeNumbersWithAFraction(t *testing.T) {
 
 // TestSchemesInCapitals: a URL's scheme is the same in either case, to each API.
 func TestSchemesInCapitals(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, append(minimax.New(f), openai.New(f), nativeOn(f))...)
 	data := strings.Replace(apitest.DataURI(320, 320), "data:", "DATA:", 1)
 	for _, link := range []string{strings.Replace(apitest.PictureURL, "https", "HTTPS", 1), data} {

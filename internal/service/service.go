@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,6 +55,7 @@ type Options struct {
 	Attempts  int           // that a job gets
 	Patience  time.Duration // that a job waits in the queue before it expires
 	Seconds   int           // of the longest video
+	Poll      time.Duration // between looks at a job whose changes another process makes; 0 is a second
 	Waiters   int           // requests of a project that may wait for jobs at a time
 	FreeSpace int64         // bytes that the disk must have left
 	FileBytes int64         // of the largest upload
@@ -88,10 +90,6 @@ func New(o Options) *Service {
 		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 }
-
-// followEvery is how often a job is looked at whose changes another process
-// makes.
-const followEvery = time.Second
 
 // Submit accepts a job.
 func (s *Service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
@@ -310,11 +308,15 @@ func (s *Service) StartWaiting(who auth.Principal) (done func(), err error) {
 	}), nil
 }
 
+// followEvery is how often a job is looked at whose changes another process
+// makes, where Options say nothing.
+const followEvery = time.Second
+
 // Follow hands over the job at each change until it is final.
 func (s *Service) Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error {
 	changed, stop := s.DB.Follow(id)
 	defer stop()
-	tick := time.NewTicker(followEvery)
+	tick := time.NewTicker(cmp.Or(s.Poll, followEvery))
 	defer tick.Stop()
 	seen := int64(-1)
 	for {

@@ -170,7 +170,7 @@ func TestPageNamesEachField(t *testing.T) {
 func TestPageNamesEachEndpoint(t *testing.T) {
 	page := contractPage(t)
 	routes := map[string]bool{}
-	for _, a := range New(apitest.NewFake()) {
+	for _, a := range New(apitest.New(t)) {
 		for _, rt := range a.Routes() {
 			routes[rt.Pattern] = true
 			if _, path, _ := strings.Cut(rt.Pattern, " "); path != "/v1/files" && !strings.HasPrefix(path, "/v1/files/{file_id}") && requests[rt.Pattern] == nil {

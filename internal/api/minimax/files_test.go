@@ -13,7 +13,7 @@ import (
 )
 
 func TestFilesV1(t *testing.T) {
-	c := serve(t, apitest.NewFake())
+	c := serve(t, apitest.New(t))
 	upload := func(path string, fields ...[2]string) (int, map[string]any) {
 		t.Helper()
 		kind, body := apitest.FormBody(fields...)
@@ -53,7 +53,7 @@ func TestFilesV1(t *testing.T) {
 	}
 
 	for _, path := range []string{"/v1/files/retrieve?file_id=" + text, "/v1/files/" + text} {
-		if _, a := c.json("GET", path, ""); apitest.At(a, "file", "file_id") != id || !strings.HasPrefix(fmt.Sprint(apitest.At(a, "file", "download_url")), "https://kinora.test/media/") {
+		if _, a := c.json("GET", path, ""); apitest.At(a, "file", "file_id") != id || !strings.Contains(fmt.Sprint(apitest.At(a, "file", "download_url")), "/media/file/") {
 			t.Errorf("%s: %v", path, a)
 		}
 	}
@@ -128,7 +128,8 @@ func FuzzUpload(f *testing.F) {
 	f.Add(kind, bytes.Replace(body, []byte("file"), []byte("fi\x00e"), 1))
 	f.Add("multipart/form-data", body)
 	f.Add("multipart/form-data; boundary=a", []byte("--a\r\n\r\n--a--"))
+	h := handlerOf(apitest.New(f))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		fuzzAsk(t, handlerOf(apitest.NewFake()), "POST", "/v1/files/upload", kind, body)
+		fuzzAsk(t, h, "POST", "/v1/files/upload", kind, body)
 	})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // serve starts MiniMax's APIs on a fake.
-func serve(t testing.TB, f *apitest.Fake) *client {
+func serve(t testing.TB, f *apitest.Service) *client {
 	s := f.Serve(t, New(f)...)
 	return &client{t: t, base: s.URL, key: apitest.KeyOne}
 }
@@ -96,8 +96,8 @@ func mustID(t testing.TB, answer map[string]any) job.ID {
 }
 
 // finishAll makes jobs of every kind succeed as they come.
-func finishAll(f *apitest.Fake, id job.ID) {
-	j, _ := f.Peek(id)
+func finishAll(f *apitest.Service, id job.ID) {
+	j := f.Peek(id)
 	res := &job.Result{Width: j.Spec.Width, Height: j.Spec.Height, Seed: j.Spec.Seed}
 	switch j.Spec.Kind {
 	case job.Video:
@@ -105,7 +105,7 @@ func finishAll(f *apitest.Fake, id job.ID) {
 		return
 	case job.Image:
 		for range j.Spec.Count {
-			res.Files = append(res.Files, f.Media(job.RoleImage, ".png", "image of "+id.String(), j.Spec.Width, j.Spec.Height))
+			res.Files = append(res.Files, f.Media(job.RoleImage, "image/png", "image of "+id.String(), j.Spec.Width, j.Spec.Height))
 		}
 	case job.Context:
 		res.Text = "Description: " + j.Spec.Prompt
@@ -123,7 +123,7 @@ func TestMiniMaxCodes(t *testing.T) {
 		}
 	}
 	for code, want := range errorCodes {
-		f := apitest.NewFake()
+		f := apitest.New(t)
 		f.OnCall = func(method string) error {
 			if method == "Submit" {
 				return &job.Error{Code: code, Message: "no", Param: "prompt", RetryAfter: 1500 * 1e6}
@@ -152,7 +152,7 @@ func TestMiniMaxCodes(t *testing.T) {
 // TestMiniMaxKeys: no key, a bad key and a key without the scope, in the form of
 // the API that was asked.
 func TestMiniMaxKeys(t *testing.T) {
-	c := serve(t, apitest.NewFake())
+	c := serve(t, apitest.New(t))
 	for _, tt := range []struct {
 		key            string
 		number, status int
@@ -172,7 +172,7 @@ func TestMiniMaxKeys(t *testing.T) {
 
 // TestUnexpectedErrorsSayNothing: what went wrong inside stays there.
 func TestUnexpectedErrorsSayNothing(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	f.OnCall = func(string) error { return io.ErrNoProgress }
 	c := serve(t, f)
 	_, a := c.json("GET", "/v1/query/video_generation?task_id=1234567890123456", "")

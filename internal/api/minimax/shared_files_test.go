@@ -11,7 +11,7 @@ import (
 // TestSharedFiles: an answer has the fields of MiniMax's API beside those of
 // OpenAI's, its errors too, and a file's id is taken as either writes it.
 func TestSharedFiles(t *testing.T) {
-	c := serve(t, apitest.NewFake())
+	c := serve(t, apitest.New(t))
 	kind, body := apitest.FormBody([2]string{"purpose", "vision"}, [2]string{"file", string(apitest.PNG(320, 320))})
 	status, _, data := c.ask("POST", "/v1/files", kind, body)
 	a := apitest.Decode(t, data)

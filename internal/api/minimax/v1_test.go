@@ -24,7 +24,7 @@ var bigPicture = apitest.DataURI(480, 320)
 // TestVideoV1Fields: each field of POST /v1/video_generation, right and wrong.
 // want is MiniMax's number and words of the message; 0 is taken.
 func TestVideoV1Fields(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	first := fmt.Sprintf(`"first_frame_image":%q`, bigPicture)
 	for _, tt := range []struct {
@@ -99,7 +99,7 @@ func TestVideoV1Fields(t *testing.T) {
 
 // TestVideoV1Models: the table of models: modes, resolutions and seconds.
 func TestVideoV1Models(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	for _, tt := range []struct {
 		model, mode, resolution string
@@ -173,7 +173,7 @@ func TestVideoV1Models(t *testing.T) {
 
 // TestVideoV1Spec: what becomes of the fields that have no answer of their own.
 func TestVideoV1Spec(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV1, `{"model":"MiniMax-Hailuo-02","prompt":"[Truck left] a cat [Shake]","first_frame_image":"`+bigPicture+`","callback_url":"https://example.com/hook","aigc_watermark":true}`)
 	id := mustID(t, a)
@@ -183,7 +183,7 @@ func TestVideoV1Spec(t *testing.T) {
 		t.Errorf("got %+v", sub)
 	}
 	notes := fmt.Sprint(a["notes"])
-	for _, want := range []string{"[Shake] was left out", "enlarged", "cut off"} {
+	for _, want := range []string{"[Shake] was left out", "no chat model to expand prompts", "enlarged", "cut off"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes %s lack %q", notes, want)
 		}
@@ -195,7 +195,7 @@ func TestVideoV1Spec(t *testing.T) {
 
 // TestQueryV1: each state of a job as V1 shows it.
 func TestQueryV1(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV1, `{"model":"T2V-01","prompt":"a cat"}`)
 	id := mustID(t, a)
@@ -229,7 +229,7 @@ func TestQueryV1(t *testing.T) {
 	if !ok || q["status"] != "Success" || q["video_width"] != 1280.0 || q["video_height"] != 720.0 || apitest.At(q, "base_resp", "status_code") != 0.0 {
 		t.Fatalf("got %v", q)
 	}
-	if done, _ := f.Peek(id); file != idText(done.Result.Files[0].ID) {
+	if done := f.Peek(id); file != idText(done.Result.Files[0].ID) {
 		t.Errorf("file_id is %s, not the film's", file)
 	}
 	for _, bad := range []string{"", "abc", "1", "-5", "9999999999999999", "1234567890123456"} {
@@ -245,7 +245,7 @@ func TestQueryV1(t *testing.T) {
 
 // TestIdempotentV1: a repeated request is the same task.
 func TestIdempotentV1(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	ask := func() string {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", c.base+postV1, strings.NewReader(`{"model":"T2V-01","prompt":"a cat"}`))
@@ -266,7 +266,7 @@ func TestIdempotentV1(t *testing.T) {
 
 // TestHowPromptsAreExpanded: what each way to ask for an expanded prompt means.
 func TestHowPromptsAreExpanded(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	for body, want := range map[string]service.Expansion{
 		``: service.ExpandBalanced, `,"prompt_optimizer":true`: service.ExpandBalanced, `,"fast_pretreatment":true`: service.ExpandQuick,

@@ -41,8 +41,8 @@ func bodyV2(content, ratio, more string) string {
 
 // TestVideoV2Fields: each field and limit of POST /v2/video_generation.
 func TestVideoV2Fields(t *testing.T) {
-	f := apitest.NewFake()
-	f.Models = append(f.Models, service.Offer{Name: "MiniMax-H3-Max", Engine: "reel", API: job.MiniMaxV2, Width: 256, Height: 160, FPS: 24, TakesImage: true})
+	f := apitest.New(t)
+	f.Models = append(f.Models, service.ModelName{Name: "MiniMax-H3-Max", Engine: "reel", API: job.MiniMaxV2})
 	c := serve(t, f)
 	text := items()
 	frame, last := media("image_url", "first_frame"), media("image_url", "last_frame")
@@ -136,7 +136,7 @@ func TestVideoV2Fields(t *testing.T) {
 
 // TestVideoV2Sizes: the short side by resolution, the shape by ratio.
 func TestVideoV2Sizes(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	for _, tt := range []struct {
 		model, resolution, ratio string
@@ -167,7 +167,7 @@ func TestVideoV2Sizes(t *testing.T) {
 
 // TestVideoV2Frames: with a first frame the shape is its own.
 func TestVideoV2Frames(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	for _, tt := range []struct {
 		picture string
@@ -206,8 +206,7 @@ func TestVideoV2Frames(t *testing.T) {
 
 // TestTaskV2: each state of a job as V2 shows it.
 func TestTaskV2(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV2, bodyV2(items(), "16:9", `,"duration":8`))
 	id := mustID(t, a)
@@ -240,11 +239,14 @@ func TestTaskV2(t *testing.T) {
 	f.Finish(id)
 	f.Set(id, func(j *job.Job) { j.Error = nil })
 	task := show()
-	j, _ := f.Peek(id)
+	j := f.Peek(id)
+	if link := fmt.Sprint(apitest.At(task, "content", "url")); !strings.Contains(link, "/media/"+j.Result.Files[0].Key+"?") {
+		t.Errorf("content.url is %s", link)
+	}
 	for path, want := range map[string]any{
 		"id": id.String(), "model": "MiniMax-H3", "status": "succeeded", "created_at": float64(j.CreatedAt.Unix()), "updated_at": float64(j.UpdatedAt.Unix()),
 		"resolution": "768P", "duration": 8.0, "ratio": "16:9", "task_type": "generation", "modality": "video", "error": nil,
-		"content.url": "https://kinora.test/media/" + j.Result.Files[0].Key + "?sig=s", "content.prompt": nil,
+		"content.prompt":      nil,
 		"usage.total_seconds": 8.0, "usage.input_seconds": 0.0, "usage.output_seconds": 8.0, "usage.input_image_count": 0.0, "usage.input_video_count": 0.0, "usage.input_audio_count": 0.0,
 	} {
 		if got := apitest.At(task, strings.Split(path, ".")...); got != want {
@@ -272,9 +274,8 @@ func notFound(t *testing.T, c *client, id string) {
 }
 
 func TestListV2(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now().Add(-time.Hour)
-	f.ChatThere = true
+	f := apitest.New(t)
+	f.UseChat()
 	c := serve(t, f)
 	var ids []string
 	for range 5 {
@@ -332,8 +333,7 @@ func TestListV2(t *testing.T) {
 }
 
 func TestDeleteV2(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV2, bodyV2(items(), "16:9", ""))
 	id := mustID(t, a)
@@ -341,14 +341,14 @@ func TestDeleteV2(t *testing.T) {
 	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 400 || !strings.Contains(apitest.JSONText(a), "is running") {
 		t.Errorf("running: %d %v", status, a)
 	}
-	if j, _ := f.Peek(id); j.CancelAsked {
+	if j := f.Peek(id); j.CancelAsked {
 		t.Error("a running task was asked to stop")
 	}
 	f.Set(id, func(j *job.Job) { j.State = job.Queued })
 	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 200 || a["action"] != "cancelled" || a["task_id"] != id.String() || a["status"] != "cancelled" {
 		t.Errorf("queued: %d %v", status, a)
 	}
-	if j, _ := f.Peek(id); j.State != job.Cancelled {
+	if j := f.Peek(id); j.State != job.Cancelled {
 		t.Errorf("it is %s", j.State)
 	}
 	if status, a := c.json("DELETE", postV2+"/"+id.String(), ""); status != 400 || !strings.Contains(apitest.JSONText(a), "was cancelled already") {
@@ -362,14 +362,13 @@ func TestDeleteV2(t *testing.T) {
 }
 
 func TestContextIR(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now()
+	f := apitest.New(t)
 	c := serve(t, f)
 	post := func(body string) (int, map[string]any) { return c.json("POST", "/v2/h3_context_ir", body) }
 	if status, a := post(bodyV2(items(), "", "")); status != 400 || !strings.Contains(apitest.JSONText(a), "no chat model") || f.Count() != 0 {
 		t.Errorf("without an upstream: %d %v", status, a)
 	}
-	f.ChatThere = true
+	f.UseChat()
 	if status, a := post(bodyV2(items(media("image_url", "")), "", "")); status != 400 || !strings.Contains(apitest.JSONText(a), "of the text alone") {
 		t.Errorf("with an image: %d %v", status, a)
 	}
@@ -389,8 +388,7 @@ func TestContextIR(t *testing.T) {
 }
 
 func TestRegeneration(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV2, bodyV2(items(), "9:16", `,"duration":7`))
 	id := mustID(t, a)
@@ -406,7 +404,7 @@ func TestRegeneration(t *testing.T) {
 	if status != 200 || s.Width != 1440 || s.Height != 2560 || s.Seed != src.Seed || s.Prompt != src.Prompt || s.Seconds != 7 || s.TaskType != "regeneration" || s.Resolution != "2K" || s.Ratio != "9:16" {
 		t.Errorf("%d %+v", status, s)
 	}
-	if notes := fmt.Sprint(a["notes"]); !strings.Contains(notes, "made again") || !strings.Contains(notes, "enlarged from") {
+	if notes := fmt.Sprint(a["notes"]); !strings.Contains(notes, "made again") || !strings.Contains(notes, "cut from the middle of that and enlarged") {
 		t.Errorf("notes: %s", notes)
 	}
 	again := mustID(t, a)
@@ -432,8 +430,7 @@ func TestRegeneration(t *testing.T) {
 // TestFormerTaskTypes: tasks that an older version made are shown and found by
 // today's words.
 func TestFormerTaskTypes(t *testing.T) {
-	f := apitest.NewFake()
-	f.Clock = time.Now()
+	f := apitest.New(t)
 	c := serve(t, f)
 	_, a := c.json("POST", postV2, bodyV2(items(), "16:9", ""))
 	id := mustID(t, a)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestGetVoice(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := serve(t, f)
 	for kind, want := range map[string][2]int{"system": {1, 0}, "voice_cloning": {0, 1}, "voice_generation": {0, 0}, "all": {1, 1}} {
 		status, a := c.json("POST", "/v1/get_voice", `{"voice_type":"`+kind+`"}`)

@@ -20,12 +20,12 @@ import (
 )
 
 // testNative is the native API on a fake, without what needs a database.
-func testNative(f *apitest.Fake) *API {
+func testNative(f *apitest.Service) *API {
 	return New(Parts{Service: f, Sponsors: fakeSponsors{f}})
 }
 
 // fakeSponsors show a line, and count in the fake's files.
-type fakeSponsors struct{ f *apitest.Fake }
+type fakeSponsors struct{ f *apitest.Service }
 
 func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (service.SponsorText, bool) {
 	return service.SponsorText{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
@@ -33,7 +33,7 @@ func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (service.Spo
 
 // TestNativeFields: what each field of POST /v1/jobs does.
 func TestNativeFields(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	src, _, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a film","seconds":4,"size":"640x400","fps":12}`)
 	first := strings.TrimPrefix(src.Header.Get("Location"), "/v1/jobs/")
@@ -42,7 +42,7 @@ func TestNativeFields(t *testing.T) {
 		t.Fatalf("%d, %v", src.StatusCode, err)
 	}
 	f.Finish(id)
-	file, err := f.AddFile(t.Context(), apitest.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(apitest.PNG(64, 40))))
+	file, err := f.AddFile(t.Context(), f.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(apitest.PNG(64, 40))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,13 +135,12 @@ func TestNativeFields(t *testing.T) {
 
 // TestNativeLife follows a job by the API from its submission to its deletion.
 func TestNativeLife(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
-	f.Models[0].Width = 256
 	body := `{"prompt":"a ball","size":"1280x720","metadata":{"order":"42"}}`
 	_, other, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, `{"prompt":"before"}`)
 	resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, body, "Idempotency-Key", "k")
-	if resp.StatusCode != 202 || got["state"] != "queued" || got["queue_position"] != 1.0 || got["price_usd"] != "0.27" || got["percent"] != 0.0 || got["notes"] == nil || got["api"] != "native" {
+	if resp.StatusCode != 202 || got["state"] != "queued" || got["queue_position"] != 1.0 || got["price_usd"] != "0.30" || got["percent"] != 0.0 || got["notes"] == nil || got["api"] != "native" {
 		t.Fatalf("%d %s", resp.StatusCode, raw)
 	}
 	path := resp.Header.Get("Location")
@@ -177,7 +176,7 @@ func TestNativeLife(t *testing.T) {
 	if got["state"] != "succeeded" || got["percent"] != 100.0 || got["cancel_asked"] != nil || len(files) != 3 || result["upscaled"] != true || got["finished_at"] == nil || got["expires_at"] == nil {
 		t.Fatalf("%s", raw)
 	}
-	if v := files[0].(map[string]any); v["role"] != "video" || !strings.HasPrefix(v["url"].(string), "https://") || len(v["sha256"].(string)) != 64 {
+	if v := files[0].(map[string]any); v["role"] != "video" || !strings.HasPrefix(v["url"].(string), s.URL+"/media/video/") || len(v["sha256"].(string)) != 64 {
 		t.Errorf("%v", v)
 	}
 	if resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", path+"/cancel", "", ""); resp.StatusCode != 409 || got["code"] != "conflict" {
@@ -196,7 +195,7 @@ func TestNativeLife(t *testing.T) {
 }
 
 func TestNativeWait(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	resp, _, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, `{"prompt":"p"}`)
 	path := resp.Header.Get("Location")
@@ -220,7 +219,7 @@ func TestNativeWait(t *testing.T) {
 }
 
 func TestNativeLists(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	var ids []string
 	for i := range 7 {
@@ -228,7 +227,7 @@ func TestNativeLists(t *testing.T) {
 		_, got, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, fmt.Sprintf(`{"prompt":"p","model":%q}`, model))
 		ids = append(ids, got["id"].(string))
 	}
-	if _, err := f.Submit(t.Context(), apitest.Keys[apitest.KeyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Image, Model: "image-01"}}); err != nil {
+	if _, err := f.Submit(t.Context(), f.Keys[apitest.KeyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Image, Model: "image-01", Engine: "reel", Prompt: "p", Count: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	first, _ := job.ParseID(ids[0], "job_")
@@ -282,13 +281,13 @@ func TestNativeLists(t *testing.T) {
 }
 
 func TestNativeKeepsProjectsApart(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	resp, _, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, `{"prompt":"p"}`)
 	path := resp.Header.Get("Location")
 	id, _ := job.ParseID(strings.TrimPrefix(path, "/v1/jobs/"), "job_")
 	f.Finish(id)
-	file, err := f.AddFile(t.Context(), apitest.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(apitest.PNG(8, 8))))
+	file, err := f.AddFile(t.Context(), f.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, strings.NewReader(string(apitest.PNG(8, 8))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +305,7 @@ func TestNativeKeepsProjectsApart(t *testing.T) {
 			t.Errorf("%s: %d %s", body, resp.StatusCode, raw)
 		}
 	}
-	if _, ok := f.Peek(id); !ok {
+	if j := f.Peek(id); j.ID != id {
 		t.Error("another project deleted the job")
 	}
 }
@@ -314,7 +313,7 @@ func TestNativeKeepsProjectsApart(t *testing.T) {
 // TestNativeScopes: every endpoint asks for a scope, and a key without it gets
 // 403 in the API's form.
 func TestNativeScopes(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	n := testNative(f)
 	s := f.Serve(t, n)
 	for _, rt := range n.Routes() {
@@ -347,7 +346,7 @@ func TestNativeErrors(t *testing.T) {
 			t.Errorf("%s has no line", code)
 			continue
 		}
-		f := apitest.NewFake()
+		f := apitest.New(t)
 		f.OnCall = func(string) error {
 			return fmt.Errorf("layer: %w", &job.Error{Code: code, Message: "told", Param: "p", RetryAfter: 2500 * time.Millisecond, Err: fmt.Errorf("secret")})
 		}
@@ -358,7 +357,7 @@ func TestNativeErrors(t *testing.T) {
 			t.Errorf("%s: %d %s %v", code, resp.StatusCode, raw, resp.Header)
 		}
 	}
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	f.OnCall = func(string) error { return fmt.Errorf("dial 10.0.0.1: refused") }
 	s := f.Serve(t, testNative(f))
 	if resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs", apitest.JSON, `{"prompt":"p"}`); resp.StatusCode != 500 || got["code"] != "internal" || strings.Contains(raw, "10.0.0.1") {
@@ -367,7 +366,7 @@ func TestNativeErrors(t *testing.T) {
 }
 
 func TestNativeBadBodies(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	for name, tt := range map[string]struct {
 		kind, body string
@@ -416,7 +415,7 @@ func FuzzNativeJob(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	b := apitest.NewFake()
+	b := apitest.New(f)
 	n := testNative(b)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
@@ -424,7 +423,7 @@ func FuzzNativeJob(f *testing.F) {
 		r.Header.Set("Content-Type", apitest.JSON)
 		for _, rt := range n.Routes() {
 			if rt.Pattern == "POST /v1/jobs" {
-				rt.Handle(w, r, apitest.Keys[apitest.KeyOne])
+				rt.Handle(w, r, b.Keys[apitest.KeyOne])
 			}
 		}
 		if w.Code != http.StatusAccepted {

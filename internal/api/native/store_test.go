@@ -27,7 +27,7 @@ import (
 
 type storeServer struct {
 	*httptest.Server
-	fake    *apitest.Fake
+	f       *apitest.Service
 	db      *store.DB
 	meter   *meter.Meter
 	changed int
@@ -35,13 +35,13 @@ type storeServer struct {
 
 func newStoreServer(t *testing.T) *storeServer {
 	t.Helper()
-	db := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{})
+	f := apitest.New(t)
+	db := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{}) // whose clock goes by itself
 	m, err := meter.New(db, meter.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := apitest.NewFake()
-	s := &storeServer{fake: f, db: db, meter: m}
+	s := &storeServer{f: f, db: db, meter: m}
 	urlOK := func(u string) error {
 		if strings.HasPrefix(u, "https://example.com/") {
 			return nil
@@ -111,7 +111,7 @@ func TestNativeDeliveries(t *testing.T) {
 	s := newStoreServer(t)
 	_, hook, _ := apitest.Ask(t, s.Server, apitest.KeyOne, "POST", "/v1/webhooks", apitest.JSON, `{"url":"https://example.com/a","events":["job.failed"]}`)
 	path := "/v1/webhooks/" + hook["id"].(string) + "/deliveries"
-	j := job.Job{ID: job.MinID + 1, Project: 1, State: job.Failed}
+	j := job.Job{ID: job.MinID + 1, Project: s.f.Keys[apitest.KeyOne].Project.ID, State: job.Failed}
 	for i := range 3 {
 		err := s.db.Write(t.Context(), func(tx *store.Tx) error {
 			return tx.AddDeliveries(t.Context(), j, []string{"job.failed"}, func() string { return fmt.Sprint("evt_", i) })
@@ -246,8 +246,7 @@ func TestNativeUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apitest.Keys["kn-usage"] = auth.Principal{Project: p, Key: store.Key{ID: 1, Project: p.ID, Scopes: []string{"usage"}}}
-	t.Cleanup(func() { delete(apitest.Keys, "kn-usage") })
+	s.f.Keys["kn-usage"] = auth.Principal{Project: p, Key: store.Key{ID: 1, Project: p.ID, Scopes: []string{"usage"}}}
 	for i, model := range []string{"sora-2", "=cmd()", "sora-2"} {
 		j := job.Job{ID: job.MinID + job.ID(i), Project: p.ID, Price: 280_000, API: job.OpenAI, Spec: job.Spec{Kind: job.Video, Model: model, Seconds: 4}, State: job.Succeeded}
 		err := s.db.Write(t.Context(), func(tx *store.Tx) error {
@@ -303,7 +302,7 @@ func TestNativeUsageIsWhole(t *testing.T) {
 }
 
 func TestNativeFiles(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, testNative(f))
 	picture := string(apitest.PNG(8, 8))
 	kind, body := apitest.Form(map[string]string{"@file": picture})
@@ -312,7 +311,7 @@ func TestNativeFiles(t *testing.T) {
 		t.Fatalf("%d %s", resp.StatusCode, raw)
 	}
 	path := "/v1/uploads/" + got["id"].(string)
-	if _, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", path, "", ""); !strings.HasPrefix(fmt.Sprint(got["url"]), "https://") {
+	if _, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", path, "", ""); !strings.HasPrefix(fmt.Sprint(got["url"]), s.URL+"/media/") {
 		t.Errorf("%s", raw)
 	}
 	const edge = "--b\r\nContent-Disposition: form-data; name="

@@ -23,7 +23,7 @@ import (
 
 // TestOpenAIFields: what each field does, by multipart and by JSON.
 func TestOpenAIFields(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	bad := func(code, param string) func(job.Spec, map[string]any) bool {
 		return func(_ job.Spec, got map[string]any) bool {
@@ -54,7 +54,7 @@ func TestOpenAIFields(t *testing.T) {
 		{"size: 1280x720", map[string]string{"size": "1280x720"}, true, func(s job.Spec, v map[string]any) bool { return s.Width == 1280 && v["size"] == "1280x720" }},
 		{"size: 1024x1792", map[string]string{"size": "1024x1792"}, true, func(s job.Spec, v map[string]any) bool { return s.Height == 1792 && v["size"] == "1024x1792" }},
 		{"size: 1792x1024", map[string]string{"size": "1792x1024"}, true, func(s job.Spec, v map[string]any) bool { return s.Width == 1792 && v["size"] == "1792x1024" }},
-		{"size: any even", map[string]string{"size": "100x64"}, true, func(s job.Spec, v map[string]any) bool { return s.Width == 100 && v["notes"] == nil }},
+		{"size: any even", map[string]string{"size": "128x80"}, true, func(s job.Spec, v map[string]any) bool { return s.Width == 128 && v["notes"] == nil }},
 		{"size: odd", map[string]string{"size": "101x64"}, false, bad("invalid_value", "size")},
 		{"size: too large", map[string]string{"size": "4098x64"}, false, bad("invalid_value", "size")},
 		{"size: words", map[string]string{"size": "720p"}, false, bad("invalid_value", "size")},
@@ -113,7 +113,7 @@ func TestOpenAIFields(t *testing.T) {
 
 // TestOpenAIBadBodies: hostile and broken bodies get a clear error.
 func TestOpenAIBadBodies(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	kind, whole := apitest.Form(map[string]string{"prompt": "p"})
 	twiceKind, twice := apitest.Form(map[string]string{"prompt": "p", "@prompt": "q"})
@@ -158,7 +158,7 @@ func manyFields(n int) string {
 
 // TestOpenAIShownFields: an answer has every field that the reference page names.
 func TestOpenAIShownFields(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	_, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p"}`)
 	for _, name := range []string{
@@ -189,8 +189,8 @@ func TestOpenAIShownFields(t *testing.T) {
 }
 
 func TestOpenAIContentRanges(t *testing.T) {
-	f := apitest.NewFake()
-	f.OnSubmit = func(f *apitest.Fake, id job.ID) {}
+	f := apitest.New(t)
+	f.OnSubmit = func(f *apitest.Service, id job.ID) {}
 	s := f.Serve(t, New(f))
 	_, got, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p"}`)
 	name := got["id"].(string)
@@ -214,10 +214,10 @@ func TestOpenAIContentRanges(t *testing.T) {
 			t.Errorf("%s: %d %s", q, resp.StatusCode, raw)
 		}
 	}
-	j, _ := f.Peek(id)
-	f.Mu.Lock()
-	delete(f.Stored, j.Result.Files[0].Key)
-	f.Mu.Unlock()
+	j := f.Peek(id)
+	if err := f.Blobs.Delete(t.Context(), j.Result.Files[0].Key); err != nil {
+		t.Fatal(err)
+	}
 	if resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", path, "", ""); resp.StatusCode != 404 || got["error"] == nil {
 		t.Errorf("a file that is gone: %d %s", resp.StatusCode, raw)
 	}
@@ -243,7 +243,7 @@ func TestPollAfter(t *testing.T) {
 			t.Errorf("%s, %v left, %d ahead: %v, want %v", tt.j.State, tt.j.Left, tt.ahead, got, tt.want)
 		}
 	}
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	resp, got, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p"}`)
 	id, _ := job.ParseID(got["id"].(string), "video_")
@@ -288,7 +288,7 @@ func TestOpenAICodes(t *testing.T) {
 
 // TestOpenAIUnknownPaths get an error in the API's form.
 func TestOpenAIUnknownPaths(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	for p, status := range map[string]int{"GET /v1/videos/video_1/frames": 404, "POST /v1/videos/video_1/upscale": 404, "PUT /v1/videos/video_1": 405, "GET /v1/videos/a/b/c": 404} {
 		method, path, _ := strings.Cut(p, " ")
@@ -431,7 +431,7 @@ func fuzzForm(t *testing.T, r *http.Request) {
 
 // TestWaitingToStop: waiting until a video has stopped takes a place too.
 func TestWaitingToStop(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	s := f.Serve(t, New(f))
 	_, v, _ := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p"}`)
 	id, err := job.ParseID(strings.TrimPrefix(fmt.Sprint(v["id"]), VideoPrefix), "")

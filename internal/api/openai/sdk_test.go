@@ -20,20 +20,20 @@ import (
 
 // These tests use OpenAI's own client, unmodified but for its base URL.
 
-func sdk(t *testing.T, f *apitest.Fake, key string, more ...option.RequestOption) openai.Client {
+func sdk(t *testing.T, f *apitest.Service, key string, more ...option.RequestOption) openai.Client {
 	t.Helper()
 	s := f.Serve(t, New(f))
 	return openai.NewClient(append([]option.RequestOption{option.WithBaseURL(s.URL + "/v1"), option.WithAPIKey(key)}, more...)...)
 }
 
 // runs moves a job through its life.
-func runs(f *apitest.Fake, id job.ID) {
+func runs(f *apitest.Service, id job.ID) {
 	f.Set(id, func(j *job.Job) { j.State, j.Attempt, j.Phase, j.Progress = job.Running, 1, "sampling", 0.42 })
 	f.Finish(id)
 }
 
 func TestSDKMakesAndDownloads(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	f.OnSubmit = runs
 	c := sdk(t, f, apitest.KeyOne)
 	v, err := c.Videos.NewAndPoll(t.Context(), openai.VideoNewParams{
@@ -77,7 +77,7 @@ func TestSDKMakesAndDownloads(t *testing.T) {
 // TestSDKSendsAFile: the SDK names every file part anonymous_file and calls it
 // application/octet-stream.
 func TestSDKSendsAFile(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := sdk(t, f, apitest.KeyOne)
 	picture := apitest.PNG(640, 400)
 	for name, ref := range map[string]openai.VideoNewParamsInputReferenceUnion{
@@ -91,7 +91,7 @@ func TestSDKSendsAFile(t *testing.T) {
 			t.Errorf("%s: no first frame in %+v", name, s)
 		}
 	}
-	file, err := f.AddFile(t.Context(), apitest.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, bytes.NewReader(picture))
+	file, err := f.AddFile(t.Context(), f.Keys[apitest.KeyOne], service.NewFile{Purpose: "input", Name: "a.png"}, bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestSDKSendsAFile(t *testing.T) {
 }
 
 func TestSDKListsAllPages(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := sdk(t, f, apitest.KeyOne)
 	var want []string
 	for range 7 {
@@ -118,10 +118,10 @@ func TestSDKListsAllPages(t *testing.T) {
 		}
 		want = append(want, v.ID)
 	}
-	if _, err := f.Submit(t.Context(), apitest.Keys[apitest.KeyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Video}}); err != nil {
+	if _, err := f.Submit(t.Context(), f.Keys[apitest.KeyOne], service.Submission{API: job.MiniMaxV1, Spec: job.Spec{Kind: job.Video, Model: "sora-2", Engine: "reel", Prompt: "p", Seconds: 4}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Submit(t.Context(), apitest.Keys[apitest.KeyTwo], service.Submission{API: job.OpenAI, Spec: job.Spec{Kind: job.Video}}); err != nil {
+	if _, err := f.Submit(t.Context(), f.Keys[apitest.KeyTwo], service.Submission{API: job.OpenAI, Spec: job.Spec{Kind: job.Video, Model: "sora-2", Engine: "reel", Prompt: "p", Seconds: 4}}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -139,7 +139,7 @@ func TestSDKListsAllPages(t *testing.T) {
 }
 
 func TestSDKDeletes(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := sdk(t, f, apitest.KeyOne)
 	made := func() (string, job.ID) {
 		v, err := c.Videos.New(t.Context(), openai.VideoNewParams{Prompt: "p"})
@@ -172,7 +172,7 @@ func TestSDKDeletes(t *testing.T) {
 	f.Set(id, func(j *job.Job) { j.State = job.Running })
 	go func() { // the worker, which sees that it is to stop
 		for {
-			if j, ok := f.Peek(id); !ok || j.CancelAsked {
+			if j := f.Peek(id); j.CancelAsked {
 				break
 			}
 			time.Sleep(time.Millisecond)
@@ -183,7 +183,7 @@ func TestSDKDeletes(t *testing.T) {
 }
 
 func TestSDKRemixesAndExtends(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	f.OnSubmit = runs
 	c := sdk(t, f, apitest.KeyOne)
 	src, err := c.Videos.NewAndPoll(t.Context(), openai.VideoNewParams{
@@ -219,7 +219,7 @@ func TestSDKRemixesAndExtends(t *testing.T) {
 }
 
 func TestSDKRefusals(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := sdk(t, f, apitest.KeyOne)
 	v, err := c.Videos.New(t.Context(), openai.VideoNewParams{Prompt: "p"})
 	if err != nil {
@@ -285,7 +285,7 @@ func TestSDKRefusals(t *testing.T) {
 // TestSDKRetries: the SDK waits as it is told and sends the request again, and
 // with an idempotency key that is one job.
 func TestSDKRetries(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	failures := 2
 	f.OnCall = func(method string) error {
 		if method == "Submit" && failures > 0 {
@@ -323,8 +323,8 @@ func TestSDKSeesFailures(t *testing.T) {
 		"expired":   {func(j *job.Job) { j.State = job.Expired }, "expired"},
 		"no reason": {func(j *job.Job) { j.State = job.Failed }, "server_error"},
 	} {
-		f := apitest.NewFake()
-		f.OnSubmit = func(f *apitest.Fake, id job.ID) { f.Set(id, tt.end) }
+		f := apitest.New(t)
+		f.OnSubmit = func(f *apitest.Service, id job.ID) { f.Set(id, tt.end) }
 		c := sdk(t, f, apitest.KeyOne)
 		v, err := c.Videos.NewAndPoll(t.Context(), openai.VideoNewParams{Prompt: "p"}, 10)
 		if err != nil || v.Status != openai.VideoStatusFailed || v.Error.Code != tt.code || v.Error.Message == "" || v.CompletedAt != 0 {
@@ -339,7 +339,7 @@ func TestSDKSeesFailures(t *testing.T) {
 }
 
 func TestSDKModels(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	c := sdk(t, f, apitest.KeyRead)
 	page, err := c.Models.List(t.Context())
 	if err != nil || len(page.Data) != len(f.Models) || page.Data[0].ID != "reel" || page.Data[0].OwnedBy != "kinora" || page.Data[0].Created == 0 {
@@ -358,7 +358,7 @@ func TestSDKModels(t *testing.T) {
 // TestSDKKeepsProjectsApart: another project's video is not there, whatever is
 // asked.
 func TestSDKKeepsProjectsApart(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	one, two := sdk(t, f, apitest.KeyOne), sdk(t, f, apitest.KeyTwo)
 	v, err := one.Videos.New(t.Context(), openai.VideoNewParams{Prompt: "p"})
 	if err != nil {
@@ -394,7 +394,7 @@ func TestSDKKeepsProjectsApart(t *testing.T) {
 }
 
 func TestSDKKeysAndScopes(t *testing.T) {
-	f := apitest.NewFake()
+	f := apitest.New(t)
 	bad := sdk(t, f, "kn-wrong")
 	_, err := bad.Videos.Get(t.Context(), "video_1")
 	if e := (*openai.Error)(nil); !errors.As(err, &e) || e.StatusCode != 401 || e.Code != "invalid_api_key" {
