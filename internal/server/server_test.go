@@ -283,58 +283,6 @@ func TestMediaLinks(t *testing.T) {
 	}
 }
 
-// TestSubmitRefusals: what no job may be, before anything is reserved.
-func TestSubmitRefusals(t *testing.T) {
-	s, keys := realServer(t, func(c *Config) {
-		c.Moderation.Words = map[string][]string{"en": {"gore"}}
-	})
-	who, err := s.auth.Check(t.Context(), keys.API)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: "a red ball", Seconds: 2, Width: 1280, Height: 720}
-	low := -1
-	for name, tt := range map[string]struct {
-		spoil func(*service.Submission)
-		code  job.Code
-	}{
-		"empty":        {func(s *service.Submission) { s.Spec.Prompt = " " }, job.Invalid},
-		"long":         {func(s *service.Submission) { s.Spec.Prompt = strings.Repeat("x", job.MaxPromptChars+1) }, job.Invalid},
-		"bad text":     {func(s *service.Submission) { s.Spec.Prompt = "a\xffb" }, job.Invalid},
-		"seconds":      {func(s *service.Submission) { s.Spec.Seconds = 61 }, job.Invalid},
-		"odd":          {func(s *service.Submission) { s.Spec.Width = 333 }, job.Invalid},
-		"priority":     {func(s *service.Submission) { s.Priority = &low }, job.Invalid},
-		"moderated":    {func(s *service.Submission) { s.Spec.Prompt = "gore" }, job.PromptUnsafe},
-		"as asked":     {func(s *service.Submission) { s.Spec.Asked = "G O R E gore" }, job.PromptUnsafe},
-		"invisible":    {func(s *service.Submission) { s.Spec.Prompt = "a\u200bb" }, job.Invisible},
-		"callback":     {func(s *service.Submission) { s.Callback = "http://127.0.0.1:9/" }, job.Invalid},
-		"idempotency":  {func(s *service.Submission) { s.IdempotencyKey = strings.Repeat("k", 256) }, job.Invalid},
-		"no images":    {func(s *service.Submission) { s.Spec.Kind = job.Image }, job.Invalid},
-		"other engine": {func(s *service.Submission) { s.Spec.Engine = "sora" }, job.Internal},
-	} {
-		sub := service.Submission{API: job.Native, Spec: good, Body: []byte("{}")}
-		tt.spoil(&sub)
-		if j, err := s.service.Submit(t.Context(), who, sub); job.CodeOf(err) != tt.code || err == nil {
-			t.Errorf("%s: job %v, %v, want %s", name, j.ID, err, tt.code)
-		}
-	}
-	_, n, err := s.service.Jobs(t.Context(), who, store.JobFilter{})
-	if n != 0 || err != nil {
-		t.Errorf("%d jobs after refusals, %v", n, err)
-	}
-	j, err := s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("{}")})
-	if err != nil || j.State != job.Queued || len(j.Spec.Notes) != 1 || j.Price <= 0 {
-		t.Fatalf("%+v, %v", j, err)
-	}
-	again, err := s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("{}")})
-	if err != nil || again.ID != j.ID {
-		t.Errorf("the same key: job %v, %v, want %v", again.ID, err, j.ID)
-	}
-	if _, err := s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("other")}); job.CodeOf(err) != job.Conflict {
-		t.Errorf("the same key for another request: %v", err)
-	}
-}
-
 // TestSponsors: shown once, clicked by a signed link, counted each.
 func TestSponsors(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) {

@@ -8,13 +8,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/kinora-video/kinora/internal/api/native/docs"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/web"
 )
-
-// eventSchema is JSON Schema's keyword for what the JSON in a string is, which is
-// what the data of an event is.
-const eventSchema = "contentSchema"
 
 type eventsIn struct {
 	JobPath
@@ -38,7 +35,7 @@ func (n *API) addEvents() {
 				"event": {Type: huma.TypeString, Enum: []any{name}},
 				"id":    {Type: huma.TypeString, Description: "The job's revision."},
 				"data": {Type: huma.TypeString, Extensions: map[string]any{
-					"contentMediaType": "application/json", eventSchema: schemas.Schema(reflect.TypeOf(data), true, ""),
+					"contentMediaType": "application/json", docs.Event: schemas.Schema(reflect.TypeOf(data), true, ""),
 				}},
 			},
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/kinora-video/kinora/internal/api/native/docs"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/web"
@@ -81,12 +82,9 @@ func principal(ctx context.Context) auth.Principal {
 	return who
 }
 
-// scopeExtension is where an operation of the description says its scope.
-const scopeExtension = "x-kinora-scope"
-
 // Handle adds a route.
 func (c *collector) Handle(op *huma.Operation, handler func(huma.Context)) {
-	scope, _ := op.Extensions[scopeExtension].(string)
+	scope, _ := op.Extensions[docs.Scope].(string)
 	c.routes = append(c.routes, web.Route{Pattern: op.Method + " " + op.Path, Scope: scope, Handle: func(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
 		if err := oneOfEach(r, op.Parameters); err != nil {
@@ -147,7 +145,7 @@ const readBodyTime = 5 * time.Minute
 func (o operation) of() huma.Operation {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Tags: []string{o.tag}, Summary: o.summary, Description: o.more,
-		DefaultStatus: o.status, Extensions: map[string]any{scopeExtension: o.scope},
+		DefaultStatus: o.status, Extensions: map[string]any{docs.Scope: o.scope},
 		Security:     []map[string][]string{{"bearer": {}}, {"key": {}}},
 		MaxBodyBytes: -1, BodyReadTimeout: readBodyTime, // the server bounds all bodies
 	}

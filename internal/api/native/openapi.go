@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/kinora-video/kinora/internal/api/native/docs"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -81,7 +82,7 @@ func describeOthers(o *huma.OpenAPI, others []OtherAPI) {
 				OperationID: tag + strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-").Replace(path) + "-" + strings.ToLower(method),
 				Method:      method, Path: path, Tags: []string{tag}, Summary: rt.Summary,
 				Security:    []map[string][]string{{"bearer": {}}, {"key": {}}},
-				Extensions:  map[string]any{scopeExtension: rt.Scope},
+				Extensions:  map[string]any{docs.Scope: rt.Scope},
 				Description: "Its fields and errors are those of the API that it stands in for: see " + compatibilityPage + ".",
 				Responses:   map[string]*huma.Response{"200": {Description: "As that API answers."}, "default": {Description: "An error in that API's form."}},
 			}
@@ -132,7 +133,11 @@ func (n *API) Pages() ([]page, error) {
 	if err != nil {
 		return nil, err
 	}
-	html, policy, err := renderDocs(n.huma.OpenAPI())
+	var errs []docs.Error
+	for code, k := range problems {
+		errs = append(errs, docs.Error{Code: code, Status: k.status, Title: k.title, Hint: k.hint})
+	}
+	html, policy, err := docs.Render(n.huma.OpenAPI(), errs)
 	if err != nil {
 		return nil, err
 	}

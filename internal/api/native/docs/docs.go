@@ -1,4 +1,6 @@
-package native
+// Package docs makes the page that people read of the API. It is made of the
+// OpenAPI description alone, and loads and runs nothing.
+package docs
 
 import (
 	"bytes"
@@ -19,23 +21,23 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-//go:embed docs_page.html
-var docsHTML string
+//go:embed page.html
+var pageHTML string
 
-//go:embed docs_page.css
-var docsStyle string
+//go:embed page.css
+var pageCSS string
 
-var docsTemplate = template.Must(template.New("docs").Parse(docsHTML))
+var pageTemplate = template.Must(template.New("docs").Parse(pageHTML))
 
-// docs is what the page shows. It is made of the description alone.
-type docs struct {
+// page is what is shown. It is made of the description alone.
+type page struct {
 	Title  string
 	Intro  []string
 	Style  template.CSS
 	Groups []docGroup
 	// Objects are what answers hold, each said once.
 	Objects []docObject
-	Errors  []docError
+	Errors  []Error
 }
 
 // docObject is a schema that answers are made of.
@@ -71,20 +73,30 @@ type docField struct {
 	Needed                   bool
 }
 
-type docError struct {
+// Error is a kind of error, which the page explains.
+type Error struct {
 	Code   job.Code
-	Status int
-	Title  string
-	Hint   string
+	Status int    // of HTTP
+	Title  string // the kind in words
+	Hint   string // what to do about it
 }
 
 // others are the APIs of others by their tags, as they write their names.
 var others = map[string]string{"openai": "OpenAI", "minimax": "MiniMax"}
 
-// renderDocs makes the page, and the policy under which it works: it loads and
-// runs nothing.
-func renderDocs(o *huma.OpenAPI) (html []byte, policy string, err error) {
-	d := docs{Title: o.Info.Title, Intro: strings.Split(o.Info.Description, "\n\n"), Style: template.CSS(docsStyle)} //nolint:gosec // it is ours
+// Extensions of the description that the page knows.
+const (
+	// Scope is where an operation says the scope that a key needs.
+	Scope = "x-kinora-scope"
+	// Event is JSON Schema's keyword for what the JSON in a string is, which is
+	// what the data of an event is.
+	Event = "contentSchema"
+)
+
+// Render makes the page of a description and kinds of errors, and the policy
+// under which it works: it loads and runs nothing.
+func Render(o *huma.OpenAPI, errs []Error) (html []byte, policy string, err error) {
+	d := page{Title: o.Info.Title, Intro: strings.Split(o.Info.Description, "\n\n"), Style: template.CSS(pageCSS)} //nolint:gosec // it is ours
 	for _, tag := range o.Tags {
 		g := docGroup{Name: tag.Name, Title: strings.ToUpper(tag.Name[:1]) + tag.Name[1:], Text: tag.Description}
 		if name, ok := others[tag.Name]; ok {
@@ -100,17 +112,15 @@ func renderDocs(o *huma.OpenAPI) (html []byte, policy string, err error) {
 		d.Groups = append(d.Groups, g)
 	}
 	d.Objects = objects(o)
-	for code, k := range problems {
-		d.Errors = append(d.Errors, docError{code, k.status, k.title, k.hint})
-	}
-	slices.SortFunc(d.Errors, func(a, b docError) int {
+	d.Errors = slices.Clone(errs)
+	slices.SortFunc(d.Errors, func(a, b Error) int {
 		return cmp.Or(cmp.Compare(a.Status, b.Status), cmp.Compare(a.Code, b.Code))
 	})
 	var b bytes.Buffer
-	if err := docsTemplate.Execute(&b, d); err != nil {
+	if err := pageTemplate.Execute(&b, d); err != nil {
 		return nil, "", fmt.Errorf("the page of documentation: %w", err)
 	}
-	sum := sha256.Sum256([]byte(docsStyle))
+	sum := sha256.Sum256([]byte(pageCSS))
 	policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	return b.Bytes(), policy, nil
 }
@@ -127,7 +137,7 @@ func operations(p *huma.PathItem) (out []*huma.Operation) {
 
 func docOpOf(o *huma.OpenAPI, op *huma.Operation) docOp {
 	d := docOp{ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary, Text: op.Description}
-	d.Scope, _ = op.Extensions[scopeExtension].(string)
+	d.Scope, _ = op.Extensions[Scope].(string)
 	for _, p := range op.Parameters {
 		d.Params = append(d.Params, docField{
 			Name: p.Name, Type: p.In + ", " + typeName(p.Schema), Text: sentence(cmp.Or(p.Description, p.Schema.Description), p.Schema), Needed: p.Required,
@@ -184,7 +194,7 @@ func objectName(s *huma.Schema) string {
 
 // inText is the schema of the JSON that a string holds, nil for other strings.
 func inText(s *huma.Schema) *huma.Schema {
-	inner, _ := s.Extensions[eventSchema].(*huma.Schema)
+	inner, _ := s.Extensions[Event].(*huma.Schema)
 	return inner
 }
 
