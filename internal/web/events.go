@@ -14,7 +14,8 @@ import (
 // Times of event streams (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 const (
 	eventTime = 10 * time.Second // that a reader has to take an event
-	RetryTime = 2 * time.Second  // after which a reader that lost the stream comes back
+	// RetryTime is when a reader that lost the stream comes back.
+	RetryTime = 2 * time.Second
 )
 
 // Events writes server-sent events. It is for one goroutine.

@@ -20,10 +20,10 @@ type Front struct {
 	Proxies Proxies
 	MaxBody int64 // of a request's body, in bytes
 	Log     *slog.Logger
-	// count is told of each answer: the pattern of its endpoint, "none" where
+	// Count is told of each answer: the pattern of its endpoint, "none" where
 	// there is none, its HTTP status, and how long it took.
 	Count func(pattern string, status int, took time.Duration)
-	// fail answers a request whose handler did not, in the form of its API.
+	// Fail answers a request whose handler did not, in the form of its API.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
 

@@ -14,7 +14,7 @@ type OpenAICode struct {
 	Status int
 	Kind   string // error.type
 	Code   string // error.code
-	// again says whether the SDKs should repeat the request, which they do on
+	// Retry says whether the SDKs should repeat the request, which they do on
 	// 408, 409, 429 and 5xx unless they are told.
 	Retry bool
 }
@@ -93,15 +93,16 @@ func OpenAIFailed(w http.ResponseWriter, e *job.Error, err error) (status int, b
 	if e.Param != "" {
 		body.Error.Param = &e.Param
 	}
-	again := c.Retry || e.Code == job.Conflict && e.RetryAfter > 0
-	if again && e.RetryAfter > 0 {
+	retry := c.Retry || e.Code == job.Conflict && e.RetryAfter > 0
+	if retry && e.RetryAfter > 0 {
 		SetRetryAfter(w.Header(), e.RetryAfter)
 		w.Header().Set("retry-after-ms", strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 	}
-	w.Header().Set("x-should-retry", strconv.FormatBool(again))
+	w.Header().Set("x-should-retry", strconv.FormatBool(retry))
 	return cmp.Or(c.Status, http.StatusInternalServerError), body
 }
 
+// UnknownField refuses a field or parameter that is not known.
 func UnknownField(name string) error {
 	name = FieldName(name)
 	return NewOpenAIError("unknown_parameter", job.Errorf(job.Invalid, name, "there is no parameter %q here", name))

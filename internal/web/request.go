@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Info is what the outer layers know of a request and the inner ones
-// add to, for the log line at its end.
+// Info is what the outer layers know of a request and the inner ones add to, for
+// the log line at its end.
 type Info struct {
 	ID      string
 	Client  netip.Addr

@@ -24,15 +24,15 @@ const (
 
 // Route is one endpoint of an API.
 type Route struct {
-	// pattern is net/http's: "POST /v1/videos".
+	// Pattern is net/http's: "POST /v1/videos".
 	Pattern string
-	// scope is what the key must be allowed; scopeAny asks for a valid key only.
+	// Scope is what the key must be allowed; ScopeAny asks for a valid key only.
 	Scope string
-	// handle answers a request whose key was checked.
+	// Handle answers a request whose key was checked.
 	Handle func(http.ResponseWriter, *http.Request, auth.Principal)
-	// summary says in a few words what the endpoint does, for the description.
+	// Summary says in a few words what the endpoint does, for the description.
 	Summary string
-	// only, if not nil, says which of the paths that pattern matches are meant.
+	// Only, if not nil, says which of the paths that Pattern matches are meant.
 	Only func(path string) bool
 }
 
@@ -40,10 +40,10 @@ type Route struct {
 // errors.
 type API interface {
 	Routes() []Route
-	// fail answers a request with an error in the API's form. What is no
+	// Fail answers a request with an error in the API's form. What is no
 	// *job.Error is a defect: it is noted for the log and shown as job.Internal.
 	Fail(w http.ResponseWriter, r *http.Request, err error)
-	// missing are the beginnings of paths that the original of an API has and
+	// Missing are the beginnings of paths that the original of an API has and
 	// this server lacks. Errors at such paths take that API's form.
 	Missing() []string
 }
@@ -55,6 +55,7 @@ const DocsPath = "/docs"
 // is ours goes to the request's log line.
 func Report(r *http.Request, err error) *job.Error { return ReportIn(r.Context(), err) }
 
+// ReportIn is Report by a request's context.
 func ReportIn(ctx context.Context, err error) *job.Error {
 	e := job.AsError(err)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) && e.Code == job.Internal {
@@ -69,7 +70,8 @@ func ReportIn(ctx context.Context, err error) *job.Error {
 	return e
 }
 
-// IsReported says whether an error is already one for the reader of an answer.
+// IsReported says whether an error is one for the reader of an answer, as
+// *job.Error are.
 func IsReported(err error) bool {
 	var e *job.Error
 	return errors.As(err, &e)

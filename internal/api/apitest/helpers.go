@@ -85,6 +85,7 @@ func AllCodes(t *testing.T) (codes []job.Code) {
 	return codes
 }
 
+// Itoa is a number in decimal.
 func Itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
 // JSONFields are the names of a struct's fields in JSON.
@@ -123,8 +124,10 @@ func At(v any, path ...string) any {
 	return v
 }
 
+// JSONText is a value as JSON.
 func JSONText(v any) string { b, _ := json.Marshal(v); return string(b) }
 
+// Base64 is data in base64.
 func Base64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 // ChatAnswer makes an upstream's answer.
@@ -132,6 +135,7 @@ func ChatAnswer(status int, kind, body string) *service.ChatAnswer {
 	return &service.ChatAnswer{Status: status, ContentType: kind, Body: io.NopCloser(strings.NewReader(body))}
 }
 
+// Decode is a JSON object.
 func Decode(t testing.TB, data []byte) map[string]any {
 	t.Helper()
 	var out map[string]any

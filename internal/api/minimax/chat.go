@@ -22,12 +22,12 @@ func (a *chatAPI) Fail(w http.ResponseWriter, r *http.Request, err error) { fail
 
 // complete passes a request on, and the answer back.
 func (a *chatAPI) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.b, a.Fail)
+	forwardChat(w, r, who, a.service, a.Fail)
 }
 
 // chat does the same in V1's form.
 func (a *V1) chat(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.b, a.Fail)
+	forwardChat(w, r, who, a.service, a.Fail)
 }
 
 func forwardChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b Service, fail func(http.ResponseWriter, *http.Request, error)) {

@@ -72,7 +72,7 @@ func (a *V1) upload(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 			return nil, err
 		}
 		defer file.Close()
-		f, err := a.b.AddFile(r.Context(), who, service.NewFile{Purpose: v.text("purpose"), Name: file.name}, file)
+		f, err := a.service.AddFile(r.Context(), who, service.NewFile{Purpose: v.text("purpose"), Name: file.name}, file)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (a *V1) list(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 			return nil, err
 		}
 		limit := int(v.whole("limit", filesPage))
-		files, err := a.b.Files(r.Context(), who, store.FileFilter{
+		files, err := a.service.Files(r.Context(), who, store.FileFilter{
 			Purpose: v.text("purpose"), After: v.whole("after", 0), Limit: limit + 1, // one more tells whether there are more
 		})
 		if err != nil {
@@ -174,7 +174,7 @@ func (a *V1) fileAsked(r *http.Request, who auth.Principal) (store.File, error) 
 	if err != nil {
 		return store.File{}, err
 	}
-	f, err := a.b.File(r.Context(), who, v.whole("file_id", 0))
+	f, err := a.service.File(r.Context(), who, v.whole("file_id", 0))
 	if err == nil && v.has("purpose") && v.text("purpose") != f.Purpose {
 		err = job.Errorf(job.Invalid, "purpose", "purpose: the file %d is one for %s", f.ID, f.Purpose)
 	}
@@ -188,7 +188,7 @@ func (a *V1) retrieve(w http.ResponseWriter, r *http.Request, who auth.Principal
 			return nil, err
 		}
 		out := oneFileAnswer{fileOf(f), success}
-		out.File.DownloadURL = linkFor(r, a.b.FileURL(web.BaseOf(r.Context()), f, linkTime))
+		out.File.DownloadURL = linkFor(r, a.service.FileURL(web.BaseOf(r.Context()), f, linkTime))
 		return out, nil
 	})
 }
@@ -198,7 +198,7 @@ func (a *V1) content(w http.ResponseWriter, r *http.Request, who auth.Principal)
 	f, err := a.fileAsked(r, who)
 	if err == nil {
 		traced(w, r)
-		err = web.ServeBlob(w, r, a.b, f.Key, f.Name)
+		err = web.ServeBlob(w, r, a.service, f.Key, f.Name)
 	}
 	if err != nil {
 		a.Fail(w, r, err)
@@ -211,7 +211,7 @@ func (a *V1) remove(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		if err != nil {
 			return nil, err
 		}
-		return fileGoneAnswer{f.ID, success}, a.b.DeleteFile(r.Context(), who, f.ID)
+		return fileGoneAnswer{f.ID, success}, a.service.DeleteFile(r.Context(), who, f.ID)
 	})
 }
 

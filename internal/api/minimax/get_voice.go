@@ -33,7 +33,7 @@ func (a *V1) voices(w http.ResponseWriter, r *http.Request, _ auth.Principal) {
 		if err != nil {
 			return nil, err
 		}
-		all, err := a.b.Voices(r.Context(), web.RequestID(r.Context()))
+		all, err := a.service.Voices(r.Context(), web.RequestID(r.Context()))
 		if err != nil {
 			return nil, err
 		}

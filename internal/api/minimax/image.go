@@ -52,7 +52,7 @@ func (a *V1) images(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		if err != nil {
 			return nil, err
 		}
-		done, err := a.b.StartWaiting(who) // first: nobody could wait for a job that was accepted
+		done, err := a.service.StartWaiting(who) // first: nobody could wait for a job that was accepted
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (a *V1) images(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		if v.yes("prompt_optimizer", false) {
 			how = service.ExpandBalanced
 		}
-		j, err := a.b.Submit(r.Context(), who, service.Submission{API: job.MiniMaxV1, Spec: spec, Expand: how, RequestID: web.RequestID(r.Context()), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
+		j, err := a.service.Submit(r.Context(), who, service.Submission{API: job.MiniMaxV1, Spec: spec, Expand: how, RequestID: web.RequestID(r.Context()), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 		Kind: job.Image, Model: v.text("model"), Seed: uint64(v.whole("seed", int64(service.NewSeed()))), Count: int(v.whole("n", 1)),
 		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("aspect_ratio"), ImageType: "image/jpeg",
 	}
-	offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV1)
+	offer, err := service.OfferFor(a.service, s.Model, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
@@ -111,12 +111,12 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 func (a *V1) await(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error) {
 	limited, cancel := context.WithTimeout(ctx, a.ImageWait)
 	defer cancel()
-	j, err := a.b.Wait(limited, who, j)
+	j, err := a.service.Wait(limited, who, j)
 	if err != nil && limited.Err() == nil {
 		return j, err
 	}
 	if !j.State.Final() {
-		if _, err := a.b.Cancel(context.WithoutCancel(ctx), who, j.ID); err != nil && job.CodeOf(err) != job.Conflict {
+		if _, err := a.service.Cancel(context.WithoutCancel(ctx), who, j.ID); err != nil && job.CodeOf(err) != job.Conflict {
 			return j, err
 		}
 		return j, job.Errorf(job.Timeout, "", "the images were not ready in %v: ask for fewer or smaller ones, or try again when there is less to do", a.ImageWait)
@@ -140,7 +140,7 @@ func (a *V1) imagesOf(r *http.Request, j *job.Job, inline bool) (any, error) {
 			}
 			out.Metadata.Success++
 			if !inline {
-				out.Data.URLs = append(out.Data.URLs, linkFor(r, a.b.BlobURL(web.BaseOf(r.Context()), f, imageTime)))
+				out.Data.URLs = append(out.Data.URLs, linkFor(r, a.service.BlobURL(web.BaseOf(r.Context()), f, imageTime)))
 				continue
 			}
 			data, err := a.bytesOf(r.Context(), f.Key)
@@ -155,7 +155,7 @@ func (a *V1) imagesOf(r *http.Request, j *job.Job, inline bool) (any, error) {
 }
 
 func (a *V1) bytesOf(ctx context.Context, key string) ([]byte, error) {
-	body, size, err := a.b.OpenBlob(ctx, key)
+	body, size, err := a.service.OpenBlob(ctx, key)
 	if err != nil {
 		return nil, err
 	}

@@ -9,18 +9,18 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// MiniMax's HTTP APIs: V1, with flat fields and errors in base_resp; V2, with
-// content[] and real HTTP status codes; and chat, in OpenAI's form.
-// docs/api-compatibility.md lists every endpoint, field and code.
-type (
-	V1 struct {
-		b Service
-		// imageWait is how long an image request waits for its images.
-		ImageWait time.Duration
-	}
-	v2      struct{ b Service }
-	chatAPI struct{ b Service }
-)
+// V1 is the version with flat fields and errors in base_resp.
+type V1 struct {
+	service Service
+	// ImageWait is how long an image request waits for its images.
+	ImageWait time.Duration
+}
+
+// v2 is the version with content[] and real HTTP status codes.
+type v2 struct{ service Service }
+
+// chatAPI is chat in OpenAI's form.
+type chatAPI struct{ service Service }
 
 // imageWait is how long POST /v1/image_generation waits; then its job is
 // cancelled.
@@ -34,10 +34,11 @@ const (
 
 // New makes the three APIs, and the path that MiniMax's clients share
 // with OpenAI's.
-func New(b Service) []web.API {
-	return []web.API{&V1{b: b, ImageWait: imageWait}, &v2{b}, &chatAPI{b}, newSharedFiles(b)}
+func New(s Service) []web.API {
+	return []web.API{&V1{service: s, ImageWait: imageWait}, &v2{s}, &chatAPI{s}, newSharedFiles(s)}
 }
 
+// Routes are the endpoints of V1.
 func (a *V1) Routes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /v1/video_generation", Scope: web.ScopeJobsWrite, Handle: a.generate, Summary: "Submit a video (V1)"},
@@ -56,6 +57,7 @@ func (a *V1) Routes() []web.Route {
 	}
 }
 
+// Routes are the endpoints of V2.
 func (a *v2) Routes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /v2/video_generation", Scope: web.ScopeJobsWrite, Handle: a.generate, Summary: "Submit a video (V2)"},
@@ -67,6 +69,7 @@ func (a *v2) Routes() []web.Route {
 	}
 }
 
+// Routes are the endpoints of chat.
 func (a *chatAPI) Routes() []web.Route {
 	return []web.Route{{Pattern: "POST /v1/chat/completions", Scope: web.ScopeJobsWrite, Handle: a.complete, Summary: "Chat, in OpenAI's form"}}
 }
@@ -102,4 +105,5 @@ func (a *V1) Missing() []string {
 // Missing is the beginning of all of V2's paths.
 func (a *v2) Missing() []string { return []string{"/v2"} }
 
+// Missing is none.
 func (a *chatAPI) Missing() []string { return nil }

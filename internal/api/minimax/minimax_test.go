@@ -14,7 +14,7 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// serve starts MiniMax's APIs on a fake.
+// serve starts MiniMax's APIs on a service.
 func serve(t testing.TB, f *apitest.Service) *client {
 	s := f.Serve(t, New(f)...)
 	return &client{t: t, base: s.URL, key: apitest.KeyOne}

@@ -80,7 +80,7 @@ func TestImages(t *testing.T) {
 func TestImagesThatFail(t *testing.T) {
 	f := apitest.New(t)
 	post := func(wait time.Duration) (int, string) {
-		c := &client{t: t, base: f.Serve(t, &V1{b: f, ImageWait: wait}).URL, key: apitest.KeyOne}
+		c := &client{t: t, base: f.Serve(t, &V1{service: f, ImageWait: wait}).URL, key: apitest.KeyOne}
 		_, a := c.json("POST", "/v1/image_generation", `{"model":"image-01","prompt":"a cat"}`)
 		return errorOf(t, a)
 	}

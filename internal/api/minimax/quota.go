@@ -52,7 +52,7 @@ type modelRemains struct {
 
 func (a *V1) remains(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.answer(w, r, func() (any, error) {
-		u, err := a.b.Usage(r.Context(), who)
+		u, err := a.service.Usage(r.Context(), who)
 		if err != nil {
 			return nil, err
 		}

@@ -19,8 +19,9 @@ import (
 // either sees what happened.
 type sharedFiles struct{ v1 V1 }
 
-func newSharedFiles(b Service) web.API { return &sharedFiles{V1{b: b}} }
+func newSharedFiles(s Service) web.API { return &sharedFiles{V1{service: s}} }
 
+// Routes are the endpoints of /v1/files.
 func (a *sharedFiles) Routes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /v1/files", Scope: web.ScopeFiles, Handle: a.answer(a.upload), Summary: "Upload a file"},
@@ -115,6 +116,7 @@ func (a *sharedFiles) answer(f func(*http.Request, auth.Principal) (any, error))
 	}
 }
 
+// Fail answers in the forms of both APIs.
 func (a *sharedFiles) Fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
 func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
@@ -123,7 +125,7 @@ func (a *sharedFiles) upload(r *http.Request, who auth.Principal) (any, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := a.v1.b.AddFile(r.Context(), who, service.NewFile{
+	f, err := a.v1.service.AddFile(r.Context(), who, service.NewFile{
 		Purpose: v.text("purpose"), Name: file.name, Keep: time.Duration(v.whole("expires_after[seconds]", 0)) * time.Second,
 	}, file)
 	if err != nil {
@@ -141,7 +143,7 @@ func (a *sharedFiles) list(r *http.Request, who auth.Principal) (any, error) {
 		return nil, err
 	}
 	limit := int(v.whole("limit", service.MaxFilesPage))
-	files, err := a.v1.b.Files(r.Context(), who, store.FileFilter{
+	files, err := a.v1.service.Files(r.Context(), who, store.FileFilter{
 		Purpose: v.text("purpose"), After: v.whole("after", 0), Ascending: v.text("order") == "asc", Limit: limit + 1, // one more tells whether there are more
 	})
 	if err != nil {
@@ -173,7 +175,7 @@ func (a *sharedFiles) retrieve(r *http.Request, who auth.Principal) (any, error)
 		return nil, err
 	}
 	out := sharedFile{fileObjectOf(f), fileOf(f), success}
-	out.File.DownloadURL = linkFor(r, a.v1.b.FileURL(web.BaseOf(r.Context()), f, linkTime))
+	out.File.DownloadURL = linkFor(r, a.v1.service.FileURL(web.BaseOf(r.Context()), f, linkTime))
 	return out, nil
 }
 
@@ -181,7 +183,7 @@ func (a *sharedFiles) retrieve(r *http.Request, who auth.Principal) (any, error)
 func (a *sharedFiles) content(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	f, err := a.asked(r, who)
 	if err == nil {
-		err = web.ServeBlob(w, r, a.v1.b, f.Key, f.Name)
+		err = web.ServeBlob(w, r, a.v1.service, f.Key, f.Name)
 	}
 	if err != nil {
 		a.Fail(w, r, err)
@@ -193,7 +195,7 @@ func (a *sharedFiles) remove(r *http.Request, who auth.Principal) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sharedGone{ID: service.FileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: success}, a.v1.b.DeleteFile(r.Context(), who, f.ID)
+	return sharedGone{ID: service.FileName(f.ID), Object: "file", Deleted: true, FileID: f.ID, Base: success}, a.v1.service.DeleteFile(r.Context(), who, f.ID)
 }
 
 // onlyKnown refuses parameters of a URL that the table has not, but for the
@@ -222,4 +224,5 @@ func failBoth(w http.ResponseWriter, r *http.Request, err error) {
 	writeJSON(w, status, bothFailure{body, baseResp{codeFor(r, e).number, messageOf(e)}})
 }
 
+// Missing is none.
 func (a *sharedFiles) Missing() []string { return nil }

@@ -65,7 +65,7 @@ func (a *V1) speech(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 	}
 	var said service.SpeechResult
 	if err == nil {
-		said, err = a.b.Speak(r.Context(), who, speechOf(v, web.RequestID(r.Context())))
+		said, err = a.service.Speak(r.Context(), who, speechOf(v, web.RequestID(r.Context())))
 	}
 	if err != nil {
 		a.Fail(w, r, err)
@@ -79,7 +79,7 @@ func (a *V1) speech(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		streamSpeech(w, out, said.Data, whole)
 		return
 	case v.text("output_format") == "url":
-		out.Data.Audio = linkFor(r, a.b.FileURL(web.BaseOf(r.Context()), said.File, imageTime))
+		out.Data.Audio = linkFor(r, a.service.FileURL(web.BaseOf(r.Context()), said.File, imageTime))
 	default:
 		out.Data.Audio = hex.EncodeToString(said.Data)
 	}

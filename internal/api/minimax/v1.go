@@ -41,7 +41,7 @@ func (a *V1) submit(r *http.Request, who auth.Principal) (job.Job, error) {
 	if err != nil {
 		return job.Job{}, err
 	}
-	return a.b.Submit(r.Context(), who, service.Submission{
+	return a.service.Submit(r.Context(), who, service.Submission{
 		API: job.MiniMaxV1, Spec: spec, Expand: expansionV1(v), RequestID: web.RequestID(r.Context()), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 	})
 }
@@ -50,7 +50,7 @@ func (a *V1) submit(r *http.Request, who auth.Principal) (job.Job, error) {
 func (a *V1) spec(ctx context.Context, who auth.Principal, v fieldValues) (job.Spec, error) {
 	name, prompt := v.text("model"), v.text("prompt")
 	s := job.Spec{Kind: job.Video, Model: name, Seconds: float64(v.whole("duration", service.SecondsDefaultV1)), Seed: service.NewSeed(), Watermark: v.yes("aigc_watermark", false)}
-	offer, err := service.OfferFor(a.b, name, job.MiniMaxV1)
+	offer, err := service.OfferFor(a.service, name, job.MiniMaxV1)
 	if err != nil {
 		return s, err
 	}
@@ -66,7 +66,7 @@ func (a *V1) spec(ctx context.Context, who auth.Principal, v fieldValues) (job.S
 	}
 	if ref := v.text("first_frame_image"); ref != "" {
 		const param = "first_frame_image"
-		if _, err := service.FirstFrame(&s, offer, param, func() (service.Picture, error) { return a.b.Picture(ctx, who, param, ref, service.FirstFrameV1) }); err != nil {
+		if _, err := service.FirstFrame(&s, offer, param, func() (service.Picture, error) { return a.service.Picture(ctx, who, param, ref, service.FirstFrameV1) }); err != nil {
 			return s, err
 		}
 	} else if strings.TrimSpace(prompt) == "" {
@@ -152,7 +152,7 @@ func (a *V1) task(r *http.Request, who auth.Principal) (job.Job, error) {
 		return job.Job{}, err
 	}
 	id := v.whole("task_id", 0)
-	j, err := a.b.Job(r.Context(), who, job.ID(id))
+	j, err := a.service.Job(r.Context(), who, job.ID(id))
 	if err == nil && (j.API != job.MiniMaxV1 || j.Spec.Kind != job.Video) {
 		err = job.Errorf(job.NotFound, "task_id", "task_id: there is no video task %d of this API", id)
 	}

@@ -74,7 +74,7 @@ func (a *v2) submit(w http.ResponseWriter, r *http.Request, who auth.Principal, 
 		if err != nil {
 			return nil, err
 		}
-		j, err := a.b.Submit(r.Context(), who, service.Submission{
+		j, err := a.service.Submit(r.Context(), who, service.Submission{
 			API: job.MiniMaxV2, Spec: s, Expand: expansionV2(v), Callback: v.text("callback_url"), IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body,
 			RequestID: web.RequestID(r.Context()),
 		})
@@ -94,7 +94,7 @@ func (a *v2) videoSpec(ctx context.Context, who auth.Principal, v fieldValues) (
 		Kind: job.Video, Model: v.text("model"), Seconds: float64(v.whole("duration", service.SecondsDefaultV2)), Seed: service.NewSeed(),
 		Watermark: v.yes("aigc_watermark", false), Ratio: v.text("ratio"), TaskType: taskGeneration,
 	}
-	offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2)
+	offer, err := service.OfferFor(a.service, s.Model, job.MiniMaxV2)
 	if err != nil {
 		return s, err
 	}
@@ -135,7 +135,7 @@ func (a *v2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer s
 	if len(c.urls[roleFirst]) > 0 {
 		s.Ratio = adaptive
 		param, ref := c.at[roleFirst][0], c.urls[roleFirst][0]
-		p, err := service.FirstFrame(s, offer, param, func() (service.Picture, error) { return a.b.Picture(ctx, who, param, ref, service.FirstFrameV2) })
+		p, err := service.FirstFrame(s, offer, param, func() (service.Picture, error) { return a.service.Picture(ctx, who, param, ref, service.FirstFrameV2) })
 		return [2]int{p.Width, p.Height}, err
 	}
 	if s.Ratio == "" || s.Ratio == adaptive {
@@ -149,7 +149,7 @@ func (a *v2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer s
 func (a *v2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.submit(w, r, who, contextForm, func(_ context.Context, _ auth.Principal, v fieldValues) (job.Spec, error) {
 		s := job.Spec{Kind: job.Context, Model: v.text("model"), TaskType: taskContext}
-		offer, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2)
+		offer, err := service.OfferFor(a.service, s.Model, job.MiniMaxV2)
 		if err != nil {
 			return s, err
 		}
@@ -161,7 +161,7 @@ func (a *v2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principa
 		if c.images+c.videos+c.sounds > 0 {
 			return s, job.Errorf(job.Unsupported, "content", "content: the structured context is made of the text alone: leave out images, videos and sounds")
 		}
-		if !a.b.HasChat() {
+		if !a.service.HasChat() {
 			return s, job.Errorf(job.Unsupported, "", "this server has no chat model to make a structured context with: its operator can set upstreams.chat in the configuration")
 		}
 		s.Prompt = c.prompt
@@ -194,7 +194,7 @@ func (a *v2) regenerationSpec(ctx context.Context, who auth.Principal, v fieldVa
 	if name := v.text("model"); name != "" && name != s.Model {
 		return s, job.Errorf(job.Invalid, "model", "model is %s: the task was made by %s, and only that makes it again", name, s.Model)
 	}
-	if _, err := service.OfferFor(a.b, s.Model, job.MiniMaxV2); err != nil {
+	if _, err := service.OfferFor(a.service, s.Model, job.MiniMaxV2); err != nil {
 		return s, err
 	}
 	s.TaskType, s.Resolution, s.Watermark = taskRegeneration, service.ResolutionMostV2, v.yes("aigc_watermark", s.Watermark)
@@ -205,13 +205,13 @@ func (a *v2) regenerationSpec(ctx context.Context, who auth.Principal, v fieldVa
 	s.Width, s.Height = service.SizeOf(service.ShortSides[service.ResolutionMostV2], w, h)
 	s.InputSeconds = src.Result.Seconds
 	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
-	err = service.OwnFrame(ctx, a.b, &s)
+	err = service.OwnFrame(ctx, a.service, &s)
 	return s, err
 }
 
 // task is a task of this API that is not older than V2 shows.
 func (a *v2) task(ctx context.Context, who auth.Principal, id int64) (job.Job, error) {
-	j, err := a.b.Job(ctx, who, job.ID(id))
+	j, err := a.service.Job(ctx, who, job.ID(id))
 	if err == nil && (j.API != job.MiniMaxV2 || time.Since(j.CreatedAt) > recordTime) {
 		err = job.Errorf(job.NotFound, "", "there is no task %d of this API in the last 7 days", id)
 	}
@@ -233,7 +233,7 @@ func (a *v2) query(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		if err != nil {
 			return nil, err
 		}
-		t := taskOf(a.b, web.BaseOf(r.Context()), &j)
+		t := taskOf(a.service, web.BaseOf(r.Context()), &j)
 		t.Content.URL = linkFor(r, t.Content.URL)
 		return taskAnswer{t}, nil
 	})
@@ -245,13 +245,13 @@ func (a *v2) list(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 		if err != nil {
 			return nil, err
 		}
-		jobs, total, err := a.b.Jobs(r.Context(), who, f)
+		jobs, total, err := a.service.Jobs(r.Context(), who, f)
 		if err != nil {
 			return nil, err
 		}
 		out := tasksAnswer{Items: make([]task, len(jobs)), Total: total}
 		for i := range jobs {
-			out.Items[i] = taskOf(a.b, web.BaseOf(r.Context()), &jobs[i])
+			out.Items[i] = taskOf(a.service, web.BaseOf(r.Context()), &jobs[i])
 			out.Items[i].Content.URL = linkFor(r, out.Items[i].Content.URL)
 		}
 		return out, nil
@@ -306,9 +306,9 @@ func (a *v2) remove(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		case j.State == job.Cancelled:
 			return nil, job.Errorf(job.Conflict, "", "the task %d was cancelled already: it goes by itself after a while", j.ID)
 		case j.State == job.Queued:
-			_, err = a.b.Cancel(r.Context(), who, j.ID)
+			_, err = a.service.Cancel(r.Context(), who, j.ID)
 			return taskGone{j.ID.String(), "cancelled", string(job.Cancelled)}, err
 		}
-		return taskGone{j.ID.String(), "deleted", string(j.State)}, a.b.Delete(r.Context(), who, j.ID)
+		return taskGone{j.ID.String(), "deleted", string(j.State)}, a.service.Delete(r.Context(), who, j.ID)
 	})
 }

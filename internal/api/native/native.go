@@ -68,6 +68,7 @@ func (n *API) whileUp(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, cancel
 }
 
+// Routes are the endpoints that huma was told of.
 func (n *API) Routes() []web.Route { return n.served.routes }
 
 // collector is huma's way to a router: it makes routes, whose keys and scopes
@@ -337,4 +338,5 @@ func invalidRequest(ctx context.Context, status int, msg string, errs []error) *
 	return p
 }
 
+// Missing is none.
 func (n *API) Missing() []string { return nil }

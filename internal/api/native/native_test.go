@@ -19,15 +19,15 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// testNative is the native API on a fake, without what needs a database.
+// testNative is the native API on a service, without hooks, tenants and reports.
 func testNative(f *apitest.Service) *API {
-	return New(Parts{Service: f, Sponsors: fakeSponsors{f}})
+	return New(Parts{Service: f, Sponsors: oneSponsor{f}})
 }
 
-// fakeSponsors show a line, and count in the fake's files.
-type fakeSponsors struct{ f *apitest.Service }
+// oneSponsor shows a line.
+type oneSponsor struct{ f *apitest.Service }
 
-func (s fakeSponsors) Show(_ context.Context, _ string, j *job.Job) (service.SponsorText, bool) {
+func (s oneSponsor) Show(_ context.Context, _ string, j *job.Job) (service.SponsorText, bool) {
 	return service.SponsorText{Text: "Tea, for those who wait", Link: "https://kinora.test/sponsor/tea/" + j.ID.String()}, true
 }
 

@@ -161,8 +161,8 @@ func (s *stream) begin(ctx context.Context, j *job.Job) error {
 // run sends what comes until the job is final, the reader has gone or the job
 // cannot be followed. It says whether a value was taken from ended.
 func (s *stream) run(ctx context.Context, box *latest, ended <-chan error) (over bool) {
-	beat, queue := time.NewTicker(sseHeartbeat), time.NewTicker(sseQueue)
-	defer beat.Stop()
+	heartbeat, queue := time.NewTicker(sseHeartbeat), time.NewTicker(sseQueue)
+	defer heartbeat.Stop()
 	defer queue.Stop()
 	for s.now == nil || !s.now.State.Final() {
 		var err error
@@ -173,7 +173,7 @@ func (s *stream) run(ctx context.Context, box *latest, ended <-chan error) (over
 			err = s.news(ctx, box.take())
 		case <-queue.C:
 			err = s.moved(ctx)
-		case <-beat.C:
+		case <-heartbeat.C:
 			err = s.out.Write([]byte(": still here\n\n"))
 		case why := <-ended:
 			if err := s.news(ctx, box.take()); err != nil || why == nil || ctx.Err() != nil {

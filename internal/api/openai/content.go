@@ -51,7 +51,7 @@ func (a *API) content(w http.ResponseWriter, r *http.Request, who auth.Principal
 	if !ok {
 		return job.Errorf(job.NotFound, "variant", "this video has no %s", role)
 	}
-	return sendFile(w, r, a.b, file, VideoPrefix+j.ID.String())
+	return sendFile(w, r, a.service, file, VideoPrefix+j.ID.String())
 }
 
 // sendFile answers with a file of a result: ranges and conditions are

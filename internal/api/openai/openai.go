@@ -19,10 +19,10 @@ import (
 // API is OpenAI's Videos API, as its SDKs speak it (openai-go v3,
 // openai-python), and the list of models. docs/api-compatibility.md says what
 // each endpoint and field does here.
-type API struct{ b Service }
+type API struct{ service Service }
 
-// New is the API on a backend.
-func New(b Service) web.API { return &API{b} }
+// New is the API on a service.
+func New(s Service) web.API { return &API{s} }
 
 // Bounds of GET /v1/videos.
 const (
@@ -45,6 +45,7 @@ func isVideoPart(path string) bool {
 	return strings.HasSuffix(path, "/content") || strings.HasPrefix(path, "/v1/videos/characters/")
 }
 
+// Routes are the endpoints of the API.
 func (a *API) Routes() []web.Route {
 	return []web.Route{
 		{Pattern: "POST /v1/videos", Scope: web.ScopeJobsWrite, Handle: a.answer(a.create), Summary: "Submit a video"},
@@ -200,7 +201,7 @@ func (a *API) find(ctx context.Context, who auth.Principal, id string) (job.Job,
 	if err != nil {
 		return job.Job{}, none
 	}
-	j, err := a.b.Job(ctx, who, n)
+	j, err := a.service.Job(ctx, who, n)
 	switch {
 	case err != nil && job.CodeOf(err) == job.NotFound, err == nil && j.Spec.Kind != job.Video:
 		return job.Job{}, none
@@ -222,7 +223,7 @@ func (a *API) shown(ctx context.Context, w http.ResponseWriter, j *job.Job) (vid
 	v := videoOf(j)
 	ahead := 0
 	if j.State == job.Queued {
-		n, err := a.b.Position(ctx, j.ID)
+		n, err := a.service.Position(ctx, j.ID)
 		switch {
 		case err == nil:
 			ahead, v.QueuePosition = n, &n
@@ -296,7 +297,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request, who auth.Principal) (
 	}
 	limit := f.Limit
 	f.Limit++ // one more tells whether there are more
-	jobs, _, err := a.b.Jobs(r.Context(), who, f)
+	jobs, _, err := a.service.Jobs(r.Context(), who, f)
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +327,7 @@ func (a *API) remove(_ http.ResponseWriter, r *http.Request, who auth.Principal)
 		return nil, err
 	}
 	if !j.State.Final() {
-		j, err = a.b.Cancel(ctx, who, j.ID)
+		j, err = a.service.Cancel(ctx, who, j.ID)
 		if err != nil && job.CodeOf(err) != job.Conflict { // it ended in between
 			return nil, err
 		}
@@ -336,7 +337,7 @@ func (a *API) remove(_ http.ResponseWriter, r *http.Request, who auth.Principal)
 			}
 		}
 	}
-	if err := a.b.Delete(ctx, who, j.ID); err != nil {
+	if err := a.service.Delete(ctx, who, j.ID); err != nil {
 		return nil, err
 	}
 	return videoDeleted{ID: r.PathValue("id"), Deleted: true, Object: "video.deleted"}, nil
@@ -344,14 +345,14 @@ func (a *API) remove(_ http.ResponseWriter, r *http.Request, who auth.Principal)
 
 // stopped waits until a video that is being cancelled has stopped.
 func (a *API) stopped(ctx context.Context, who auth.Principal, j job.Job) error {
-	done, err := a.b.StartWaiting(who)
+	done, err := a.service.StartWaiting(who)
 	if err != nil {
 		return err
 	}
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, stopTime)
 	defer cancel()
-	j, err = a.b.Wait(ctx, who, j)
+	j, err = a.service.Wait(ctx, who, j)
 	if err == nil && !j.State.Final() {
 		err = &job.Error{Code: job.Conflict, Message: "the video is being cancelled: delete it again in a few seconds", RetryAfter: 2 * time.Second}
 	}
@@ -388,14 +389,14 @@ func modelOf(o service.Offer) modelObject {
 
 func (a *API) models(http.ResponseWriter, *http.Request, auth.Principal) (any, error) {
 	out := modelList{Object: "list", Data: []modelObject{}}
-	for _, o := range a.b.Offers() {
+	for _, o := range a.service.Offers() {
 		out.Data = append(out.Data, modelOf(o))
 	}
 	return out, nil
 }
 
 func (a *API) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
-	o, err := a.b.Offer(r.PathValue("model"))
+	o, err := a.service.Offer(r.PathValue("model"))
 	if err != nil {
 		return nil, err
 	}

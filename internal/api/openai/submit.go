@@ -44,13 +44,13 @@ func (a *API) create(w http.ResponseWriter, r *http.Request, who auth.Principal)
 	return a.submit(w, r, who, f, spec)
 }
 
-// submit hands a job to the backend and shows it.
+// submit hands a job to the service and shows it.
 func (a *API) submit(w http.ResponseWriter, r *http.Request, who auth.Principal, f *requestForm, spec job.Spec) (any, error) {
 	body, err := f.sum()
 	if err != nil {
 		return nil, err
 	}
-	j, err := a.b.Submit(r.Context(), who, service.Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
+	j, err := a.service.Submit(r.Context(), who, service.Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +60,12 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request, who auth.Principal,
 // offer finds a model that this API serves: one of OpenAI's names or of our own.
 func (a *API) offer(name string) (service.Offer, error) {
 	if name != "" {
-		return service.OfferFor(a.b, name, job.OpenAI)
+		return service.OfferFor(a.service, name, job.OpenAI)
 	}
-	if o, err := a.b.Offer(service.OpenAIModel); err == nil {
+	if o, err := a.service.Offer(service.OpenAIModel); err == nil {
 		return o, nil
 	}
-	for _, o := range a.b.Offers() {
+	for _, o := range a.service.Offers() {
 		if o.API == "" || o.API == job.OpenAI {
 			return o, nil
 		}
@@ -180,16 +180,16 @@ func (a *API) picture(ctx context.Context, who auth.Principal, f *requestForm) (
 		if !service.HasScheme(url, "http", "https", "data") {
 			return service.Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
 		}
-		return a.b.Picture(ctx, who, param+".image_url", url, service.PictureRules{})
+		return a.service.Picture(ctx, who, param+".image_url", url, service.PictureRules{})
 	case id != "":
-		return a.b.Picture(ctx, who, param+".file_id", "file:"+id, service.PictureRules{})
+		return a.service.Picture(ctx, who, param+".file_id", "file:"+id, service.PictureRules{})
 	}
 	file, err := f.files[param].Open()
 	if err != nil {
 		return service.Picture{}, err
 	}
 	defer file.Close()
-	return a.b.PictureFrom(ctx, who, param, file, service.PictureRules{})
+	return a.service.PictureFrom(ctx, who, param, file, service.PictureRules{})
 }
 
 // finished finds a video that something is to be made of.
@@ -220,13 +220,13 @@ func (a *API) remix(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 		return nil, err
 	}
 	spec := src.Spec
-	offer, err := a.b.Offer(spec.Model)
+	offer, err := a.service.Offer(spec.Model)
 	if err != nil {
 		return nil, err
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
 	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
-	if err := service.OwnFrame(r.Context(), a.b, &spec); err != nil {
+	if err := service.OwnFrame(r.Context(), a.service, &spec); err != nil {
 		return nil, err
 	}
 	return a.submit(w, r, who, f, spec)
@@ -257,7 +257,7 @@ func (a *API) extend(w http.ResponseWriter, r *http.Request, who auth.Principal)
 	if err != nil {
 		return nil, err
 	}
-	offer, err := a.b.Offer(src.Spec.Model)
+	offer, err := a.service.Offer(src.Spec.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package server
+package apitest_test
 
 import (
 	"strings"
