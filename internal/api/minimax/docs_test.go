@@ -91,8 +91,8 @@ func answerNames(prefix string, t reflect.Type, out map[string]bool) {
 	out[prefix] = true
 }
 
-// answers are the answers of all endpoints that have a form of their own.
-var answers = map[string]any{
+// answerForms are the answers of all endpoints that have a form of their own.
+var answerForms = map[string]any{
 	"POST /v1/video_generation":                generateAnswer{},
 	"GET /v1/query/video_generation":           queryAnswer{},
 	"POST /v1/files/upload":                    oneFileAnswer{},
@@ -132,7 +132,7 @@ func TestPageNamesEachField(t *testing.T) {
 			want[name] = "refused"
 		}
 		answers, shown := map[string]bool{}, map[string]bool{}
-		if a, ok := answers[endpoint]; ok {
+		if a, ok := answerForms[endpoint]; ok {
 			answerNames("", reflect.TypeOf(a), answers)
 		}
 		for _, r := range rows {
