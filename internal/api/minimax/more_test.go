@@ -28,7 +28,7 @@ func TestImages(t *testing.T) {
 		apitest.At(a, "data", "success_count") != 3.0 || a["id"] == nil || a["id"] != apitest.At(a, "data", "task_id") || apitest.At(a, "base_resp", "status_code") != 0.0 || apitest.At(a, "data", "image_base64") != nil {
 		t.Errorf("got %v", a)
 	}
-	if s.Kind != job.Image || s.Count != 3 || s.Seed != 7 || !s.Watermark || s.Prompt != "a cat" || s.Asked != "a [Shake] cat" || s.Width != 1024 || s.Height != 1024 {
+	if s.Kind != job.Image || s.Count != 3 || s.Seed != 7 || !s.Watermark || s.ImageType != "image/jpeg" || s.Prompt != "a cat" || s.Asked != "a [Shake] cat" || s.Width != 1024 || s.Height != 1024 {
 		t.Errorf("got %+v", s)
 	}
 	a = post(`{"model":"image-01","prompt":"a cat","response_format":"base64"}`)
