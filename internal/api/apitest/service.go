@@ -56,7 +56,7 @@ type Service struct {
 	OnSpeak func(service.SpeechRequest) (service.SpeechResult, error)
 
 	t     testing.TB
-	ctx   context.Context //nolint:containedctx // of the test, but for its end
+	ctx   context.Context // of the test, but for its end
 	going sync.WaitGroup  // calls of OnSubmit
 	mu    sync.Mutex
 	clock time.Time

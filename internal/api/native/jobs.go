@@ -423,7 +423,7 @@ func (n *API) picture(ctx context.Context, who auth.Principal, i *imageInput) (s
 	case !service.HasScheme(ref, "http", "https"):
 		return service.Picture{}, job.Errorf(job.Invalid, param, "image.url must be an http(s) URL")
 	}
-	return n.Service.Picture(ctx, who, param, ref, service.PictureRules{})
+	return n.Service.Picture(ctx, who, param, ref, service.FirstFrameOthers)
 }
 
 // goOn makes a job that goes on from a finished film.

@@ -180,16 +180,16 @@ func (a *API) picture(ctx context.Context, who auth.Principal, f *requestForm) (
 		if !service.HasScheme(url, "http", "https", "data") {
 			return service.Picture{}, job.Errorf(job.Invalid, param+".image_url", "%s.image_url must be an http(s) URL or a data: URL", param)
 		}
-		return a.service.Picture(ctx, who, param+".image_url", url, service.PictureRules{})
+		return a.service.Picture(ctx, who, param+".image_url", url, service.FirstFrameOthers)
 	case id != "":
-		return a.service.Picture(ctx, who, param+".file_id", "file:"+id, service.PictureRules{})
+		return a.service.Picture(ctx, who, param+".file_id", "file:"+id, service.FirstFrameOthers)
 	}
 	file, err := f.files[param].Open()
 	if err != nil {
 		return service.Picture{}, err
 	}
 	defer file.Close()
-	return a.service.PictureFrom(ctx, who, param, file, service.PictureRules{})
+	return a.service.PictureFrom(ctx, who, param, file, service.FirstFrameOthers)
 }
 
 // finished finds a video that something is to be made of.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
@@ -29,11 +30,7 @@ func ChangeJob(ctx context.Context, t testing.TB, db *store.DB, project int64, i
 		}
 		return string(b)
 	}
-	millis := func(at interface {
-		IsZero() bool
-		UnixMilli() int64
-	},
-	) int64 {
+	millis := func(at time.Time) int64 {
 		if at.IsZero() {
 			return 0
 		}
