@@ -86,7 +86,7 @@ func (s *Service) expand(ctx context.Context, sp *job.Spec, how Expansion, reque
 		return err
 	case err != nil:
 		sp.PromptNotes = append(sp.PromptNotes, "the prompt was taken as it is: "+err.Error())
-		return nil
+		return nil //nolint:nilerr // the note says it
 	}
 	asked := cmp.Or(sp.Asked, sp.Prompt)
 	sp.Prompt, sp.Asked = keepMoves(ParseCamera(words).Prompt, ParseCamera(sp.Prompt).Moves), ""

@@ -24,11 +24,11 @@ const MaxValues = 100_000
 // busyTime is when to send a request again that found no room for its body.
 const busyTime = 2 * time.Second
 
-// heldBody is a request's body whose bytes are counted while the request is
+// HeldBody is a request's body whose bytes are counted while the request is
 // being answered, as handlers read them into memory. All that are read at the
 // same time have a bound together: one that comes beyond it ends with an error
 // which says to try again. What a sender only announces takes no room.
-type heldBody struct {
+type HeldBody struct {
 	io.ReadCloser
 	room *semaphore.Weighted // limits.bodies
 
@@ -61,14 +61,14 @@ func (b *textBody) Read(p []byte) (int, error) {
 }
 
 // HoldBody has a request's body counted until release is called.
-func HoldBody(r *http.Request, room *semaphore.Weighted) *heldBody {
-	h := &heldBody{ReadCloser: r.Body, room: room}
+func HoldBody(r *http.Request, room *semaphore.Weighted) *HeldBody {
+	h := &HeldBody{ReadCloser: r.Body, room: room}
 	r.Body = h
 	return h
 }
 
 // Read fails with a job.Error of code Unavailable where there is no room.
-func (h *heldBody) Read(p []byte) (int, error) {
+func (h *HeldBody) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +83,7 @@ func (h *heldBody) Read(p []byte) (int, error) {
 }
 
 // keep gives back all but n bytes and counts no more: the rest is not in memory.
-func (h *heldBody) keep(n int64) {
+func (h *HeldBody) keep(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true
@@ -94,11 +94,11 @@ func (h *heldBody) keep(n int64) {
 }
 
 // Release gives back everything.
-func (h *heldBody) Release() { h.keep(0) }
+func (h *HeldBody) Release() { h.keep(0) }
 
 // KeepBody says how much of a request's body its handler still has in memory.
 func KeepBody(r *http.Request, n int64) {
-	if h, ok := r.Body.(*heldBody); ok {
+	if h, ok := r.Body.(*HeldBody); ok {
 		h.keep(n)
 	}
 }

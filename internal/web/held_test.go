@@ -37,7 +37,7 @@ func TestHeldBody(t *testing.T) {
 	}
 	room.Release(1)
 	HoldBody(r, room)
-	r.Body.(*heldBody).ReadCloser = io.NopCloser(strings.NewReader("xx"))
+	r.Body.(*HeldBody).ReadCloser = io.NopCloser(strings.NewReader("xx"))
 	var e *job.Error
 	if _, err := io.ReadAll(r.Body); !errors.As(err, &e) || e.Code != job.Unavailable || e.RetryAfter <= 0 {
 		t.Errorf("no room: %v", err)

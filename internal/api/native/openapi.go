@@ -116,15 +116,15 @@ func describeCodes(o *huma.OpenAPI) {
 	}
 }
 
-// page is an endpoint that needs no key.
-type page struct {
+// Page is an endpoint that needs no key.
+type Page struct {
 	Pattern string
 	Handle  http.HandlerFunc
 }
 
 // Pages are the description and what people read of it. They are made once:
 // what they say does not change.
-func (n *API) Pages() ([]page, error) {
+func (n *API) Pages() ([]Page, error) {
 	text, err := n.description()
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (n *API) Pages() ([]page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []page{
+	return []Page{
 		{"GET " + openAPIPath + ".json", constant("application/json", text, "")},
 		{"GET " + openAPIPath + ".yaml", constant("application/yaml", yaml, "")},
 		{"GET " + web.DocsPath, constant("text/html; charset=utf-8", html, policy)},

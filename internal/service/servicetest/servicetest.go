@@ -30,15 +30,24 @@ func (anyCallback) Challenge(context.Context, string) error { return nil }
 // models are the public models: reel draws 256×160 pixels and takes first frames,
 // testcard takes none.
 var models = []service.ModelName{
-	{Name: "reel", Engine: "reel"}, {Name: "testcard", Engine: "testcard"},
-	{Name: "sora-2", Engine: "reel", API: job.OpenAI}, {Name: "sora-2-pro", Engine: "reel", API: job.OpenAI},
-	{Name: "video-01", Engine: "reel", API: job.MiniMaxV1}, {Name: "T2V-01", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "T2V-01-Director", Engine: "reel", API: job.MiniMaxV1}, {Name: "I2V-01", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "I2V-01-Director", Engine: "reel", API: job.MiniMaxV1}, {Name: "I2V-01-live", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "S2V-01", Engine: "reel", API: job.MiniMaxV1}, {Name: "MiniMax-Hailuo-02", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "MiniMax-Hailuo-2.3", Engine: "reel", API: job.MiniMaxV1}, {Name: "MiniMax-Hailuo-2.3-Fast", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "abab-video-1", Engine: "reel", API: job.MiniMaxV1}, {Name: "image-01", Engine: "reel", API: job.MiniMaxV1},
-	{Name: "image-01-live", Engine: "reel", API: job.MiniMaxV1}, {Name: "MiniMax-H3", Engine: "reel", API: job.MiniMaxV2},
+	{Name: "reel", Engine: "reel"},
+	{Name: "testcard", Engine: "testcard"},
+	{Name: "sora-2", Engine: "reel", API: job.OpenAI},
+	{Name: "sora-2-pro", Engine: "reel", API: job.OpenAI},
+	{Name: "video-01", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "T2V-01", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "T2V-01-Director", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "I2V-01", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "I2V-01-Director", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "I2V-01-live", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "S2V-01", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "MiniMax-Hailuo-02", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "MiniMax-Hailuo-2.3", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "MiniMax-Hailuo-2.3-Fast", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "abab-video-1", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "image-01", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "image-01-live", Engine: "reel", API: job.MiniMaxV1},
+	{Name: "MiniMax-H3", Engine: "reel", API: job.MiniMaxV2},
 }
 
 // Options are the parts of a service on SQLite in a temporary folder. now is the
