@@ -222,7 +222,7 @@ func TestEventsAreBounded(t *testing.T) {
 		t.Errorf("another project got %d", r.resp.StatusCode)
 	}
 	open[0].resp.Body.Close()
-	for start := time.Now(); f.Waiting() == f.Waiters; time.Sleep(time.Millisecond) {
+	for start := time.Now(); f.Waiting() > f.Waiters; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 10*time.Second {
 			t.Fatal("a closed stream is still counted")
 		}
@@ -255,11 +255,11 @@ func TestEventsOfASlowReader(t *testing.T) {
 	quick := follow(t, s, apitest.KeyOne, path+"/events")
 	quick.want("state", nil)
 	start := time.Now()
-	for i := range 200 {
-		f.Set(id, func(j *job.Job) { j.Phase = strings.Repeat("x", 5000); j.Progress = float64(i) / 200 })
+	for i := range 60 {
+		f.Set(id, func(j *job.Job) { j.Phase = strings.Repeat("x", 5000); j.Progress = float64(i) / 60 })
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("200 changes took %v", took)
+		t.Errorf("60 changes took %v", took)
 	}
 	f.Finish(id)
 	for {
