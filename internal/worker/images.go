@@ -91,7 +91,7 @@ func (a *attempt) image(ctx context.Context, e Engine, r kinora.Request, out *ma
 	facts := c.Facts()
 	out.result.Width, out.result.Height, out.result.Upscaled = facts.Width, facts.Height, facts.Upscaled
 	mime, bytes := "image/png", data.Bytes()
-	if a.job.API == job.MiniMaxV1 || a.job.API == job.MiniMaxV2 { // whose images are JPEGs
+	if a.job.Spec.ImageType == "image/jpeg" {
 		mime, bytes = "image/jpeg", jpeg.Bytes()
 	}
 	return a.storeBytes(ctx, out, job.RoleImage, purposeImage, bytes, mime, size)
