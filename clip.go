@@ -8,6 +8,8 @@ import (
 	"iter"
 	"os"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
 // Clip is a generated clip: its latents, from which frames are drawn as often
@@ -23,8 +25,8 @@ type Clip struct {
 	// and enlarged.
 	Upscaled bool
 
-	engine      engine
-	latents     latents
+	model       *Model
+	latents     engine.Latents
 	tracker     *tracker
 	latentsPath string // the file that keeps the latents, "" when there is none
 	foreign     bool   // the latents are a file of the caller's
@@ -32,13 +34,13 @@ type Clip struct {
 	mark        *watermark
 }
 
-func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
-	in, o := m.Info(), l.origin()
+func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
+	v, o := l.Video(), l.Origin()
 	return &Clip{
-		Model: in.Name, Prompt: o.prompt, Seed: o.seed,
+		Model: m.caps.Name, Prompt: o.Prompt, Seed: o.Seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
-		Upscaled: p.width > in.Width || p.height > in.Height,
-		engine:   m.engine, latents: l, tracker: t, mark: p.mark,
+		Upscaled: p.width > v.Width || p.height > v.Height,
+		model:    m, latents: l, tracker: t, mark: p.mark,
 	}
 }
 
@@ -108,20 +110,20 @@ var errEnough = errors.New("enough frames")
 // draw hands over every frame in the clip's size and at its rate: RGB, valid
 // until yield returns.
 func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
-	in := c.engine.info()
-	size, err := newScaler(in.Width, in.Height, c.Width, c.Height)
+	native, name := c.latents.Video(), c.Model
+	size, err := newScaler(native.Width, native.Height, c.Width, c.Height)
 	if err != nil {
-		return wrap(Internal, "scale frames of", in.Name, err, "")
+		return wrap(Internal, "scale frames of", name, err, "")
 	}
 	c.tracker.begin()
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
 	var marked []byte
-	err = c.engine.decode(ctx, c.latents, func(rgb []byte) error {
+	use := func(rgb []byte) error {
 		this := drawn
 		drawn++
 		var out []byte
-		for next < c.FrameCount && nativeIndex(next, c.FPS, in.FPS) == this {
+		for next < c.FrameCount && nativeIndex(next, c.FPS, native.FPS) == this {
 			if out == nil {
 				if out, err = size.apply(rgb); err != nil {
 					return err
@@ -145,12 +147,17 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 			return errEnough
 		}
 		return nil
+	}
+	err = c.model.yielding(ctx, func(during func(func() error) error) error {
+		return c.model.engine.Decode(ctx, c.latents, func(rgb []byte) error {
+			return during(func() error { return use(rgb) })
+		})
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		return wrap(Internal, "draw with", in.Name, err, "")
+		return wrap(Internal, "draw with", name, err, "")
 	}
 	if err == nil && next < c.FrameCount {
-		return &Error{Kind: Internal, Op: "draw with", What: in.Name, Err: errors.New("the latents hold fewer frames than they say")}
+		return &Error{Kind: Internal, Op: "draw with", What: name, Err: errors.New("the latents hold fewer frames than they say")}
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func TestLastFrame(t *testing.T) {
 				t.Errorf("the last frame is off by %.1f on average", mean)
 			}
 			m, e := fakeModel(t)
-			if generate(t, m, Request{Image: img, Seconds: 0.1}); len(e.jobs[0].image) == 0 {
+			if generate(t, m, Request{Image: img, Seconds: 0.1}); len(e.jobs[0].First) == 0 {
 				t.Error("it does not make a first frame")
 			}
 		})

@@ -33,10 +33,11 @@ var floors = map[string]int{
 	"internal/media":      2,
 	"internal/text":       2,
 	"internal/nn":         3,
+	"internal/engine":     3,
+	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,
 	"":                    5, // the root package
-	"internal/world":      5,
 	"internal/train":      5,
 	"internal/eval":       5,
 	"internal/hub":        5,

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Limits of what a note repeats of a prompt.
+const (
+	maxNotedWord  = 30 // characters of a word
+	maxNotedWords = 12
+)
+
+// PromptNotes says which words of a prompt the model was never taught, and which
+// words it was, in sentences for whoever wrote the prompt: the model makes a video
+// all the same, and it shows something else. It is nil where there is nothing to
+// say, and for a model whose words are not known.
+func (c Capabilities) PromptNotes(prompt string) []string {
+	v := c.Prompt.Words
+	if v == nil {
+		return nil
+	}
+	unknown := v.Unknown(prompt)
+	if len(unknown) == 0 {
+		if strings.TrimSpace(prompt) == "" || strings.IndexFunc(prompt, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) >= 0 {
+			return nil
+		}
+		return []string{
+			c.Name + " reads words, and there is none in this prompt: there will be a video, but of nothing in particular",
+			"what it knows: " + v.known(),
+		}
+	}
+	more := ""
+	if n := len(unknown) - maxNotedWords; n > 0 {
+		unknown, more = unknown[:maxNotedWords], fmt.Sprintf(" and %d more", n)
+	}
+	for i, word := range unknown {
+		if r := []rune(word); len(r) > maxNotedWord {
+			unknown[i] = string(r[:maxNotedWord]) + "…"
+		}
+	}
+	return []string{
+		fmt.Sprintf("%s was never taught %s%s: there will be a video, but not of that", c.Name, strings.Join(unknown, ", "), more),
+		"what it knows: " + v.known(),
+	}
+}
+
+// known lists the vocabulary, a topic after the other.
+func (v *Vocabulary) known() string {
+	topics := make([]string, len(v.Topics))
+	for i, t := range v.Topics {
+		topics[i] = strings.Join(t.Words, ", ")
+		if t.Name != "" {
+			topics[i] = t.Name + ": " + topics[i]
+		}
+	}
+	return strings.Join(topics, "; ")
+}
