@@ -29,6 +29,8 @@ type (
 	Size = engine.Size
 	// Track is the form of a sound track.
 	Track = engine.Track
+	// Fact is one thing that Capabilities.Facts says of a model, in words.
+	Fact = engine.Fact
 	// References are examples of what a video shall look or sound like.
 	References = engine.References
 )

@@ -29,15 +29,15 @@ func saveMemory() {
 
 // GenerateCmd makes a video from a sentence.
 type GenerateCmd struct {
-	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]. With - it is read from standard input."`
+	Prompt string `arg:"" optional:"" help:"What happens in the video: ${languages}, with camera commands such as ${camera}. With - it is read from standard input."`
 	outputFlags
-	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
-	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
-	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
-	Steps    *int    `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
-	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
-	Model    string  `default:"${model}" placeholder:"${model}" help:"Which model."`
-	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
+	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
+	Image    string   `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
+	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
+	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
+	Guidance *float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: ${guidance}."`
+	Model    string   `default:"${model}" placeholder:"${model}" help:"Which model, of ${models}. What is said here of limits and defaults is that of ${model}: see kinora models."`
+	Weights  string   `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
 }
 
 // Help is the end of the command's help.
@@ -85,8 +85,8 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.notes = append(t.notes, m.Info().PromptNotes(g.Prompt)...)
-	t.notes = append(t.notes, differences(r, m.Info())...)
+	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
+	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
@@ -121,19 +121,26 @@ func readPrompt(r io.Reader) (string, error) {
 // request is what the flags say, but for the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
-		Prompt: g.Prompt, Seconds: g.Seconds, Guidance: g.Guidance,
-		Seed: uint64(rand.Uint32()), // short enough to type again
+		Prompt: g.Prompt,
+		Seed:   uint64(rand.Uint32()), // short enough to type again
 	}
-	switch {
-	case strings.TrimSpace(g.Prompt) == "" && g.Image == "":
+	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
-	case g.Seconds == 0: // which the engine takes for its default
-		return r, usagef("--seconds 0: choose more than 0, at most %d", kinora.MaxSeconds)
+	}
+	m, err := kinora.CapabilitiesOf(g.Model)
+	if err != nil {
+		return r, err
 	}
 	if g.Seed != nil {
 		r.Seed = *g.Seed
 	}
-	if r.Steps, err = oneOf("--steps", g.Steps, kinora.MaxSteps); err != nil {
+	if r.Seconds, err = given("--seconds", g.Seconds, m.Lengths.String()); err != nil {
+		return r, err
+	}
+	if r.Guidance, err = given("--guidance", g.Guidance, "more than 0, at most "+fmt.Sprint(m.Guidance.Max)); err != nil {
+		return r, err
+	}
+	if r.Steps, err = within("--steps", g.Steps, m.Steps.Min, m.Steps.Max); err != nil {
 		return r, err
 	}
 	if r.FPS, err = g.rate(); err != nil {
@@ -144,17 +151,18 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 }
 
 // differences tells where the video will differ from what might be expected.
-func differences(r kinora.Request, in kinora.Info) (notes []string) {
-	switch cut, enlarged := in.Fit(r.Width, r.Height); {
+func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
+	draws := m.Sizes.Pick(kinora.Size{Width: r.Width, Height: r.Height})
+	switch cut, enlarged := m.Fit(r.Width, r.Height); {
 	case cut && enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled", in.Name, in.Width, in.Height, r.Width, r.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d and upscaled", m.Name, draws, r.Width, r.Height))
 	case cut:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d", in.Name, in.Width, in.Height, r.Width, r.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d", m.Name, draws, r.Width, r.Height))
 	case enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are upscaled", m.Name, draws))
 	}
-	if r.FPS != 0 && r.FPS != in.FPS {
-		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", in.Name, in.FPS, r.FPS))
+	if fps := m.Rate(r.FPS); r.FPS != 0 && r.FPS != fps {
+		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", m.Name, fps, r.FPS))
 	}
 	return notes
 }

@@ -23,6 +23,7 @@ import (
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
+	Models   ModelsCmd   `cmd:"" help:"Say what the models can do."`
 	World    WorldCmd    `cmd:"" help:"Draw films of the storybook, the source of what reel was taught."`
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from films of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`

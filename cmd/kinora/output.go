@@ -19,7 +19,7 @@ import (
 // outputFlags say how a clip becomes a file.
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
-	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of 16 to ${maxSide}. Beyond the model's own size the frames are upscaled."`
+	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of ${minSide} to ${maxSide}. Beyond the model's own size the frames are upscaled."`
 	FPS       *int   `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }
@@ -31,20 +31,28 @@ type target struct {
 	notes  []string // what differs from what was asked for
 }
 
-// oneOf is the value of a flag, or 0 where it was left out. An explicit 0 is
+// given is the value of a flag, or 0 where it was left out. An explicit 0 is
 // refused: in a Request it would mean the model's default.
-func oneOf(flag string, n *int, most int) (int, error) {
+func given[T int | float32 | float64](flag string, v *T, choices string) (T, error) {
 	switch {
-	case n == nil:
+	case v == nil:
 		return 0, nil
-	case *n < 1 || *n > most:
-		return 0, usagef("%s %d: choose 1 to %d, or leave it out", flag, *n, most)
+	case *v == 0:
+		return 0, usagef("%s 0: choose %s, or leave it out", flag, choices)
 	}
-	return *n, nil
+	return *v, nil
+}
+
+// within is given with limits.
+func within(flag string, v *int, least, most int) (int, error) {
+	if v != nil && (*v < least || *v > most) {
+		return 0, usagef("%s %d: choose %d to %d, or leave it out", flag, *v, least, most)
+	}
+	return given(flag, v, fmt.Sprintf("%d to %d", least, most))
 }
 
 // rate is the frames a second that were asked for; 0 is the model's own.
-func (o *outputFlags) rate() (int, error) { return oneOf("--fps", o.FPS, kinora.MaxFPS) }
+func (o *outputFlags) rate() (int, error) { return within("--fps", o.FPS, 1, kinora.MaxFPS) }
 
 // parseSize reads "WxH"; "" is 0, 0.
 func (o *outputFlags) parseSize() (w, h int, err error) {
