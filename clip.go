@@ -12,8 +12,8 @@ import (
 	"github.com/kinora-video/kinora/internal/engine"
 )
 
-// Clip is a generated clip: its latents, from which frames are drawn as often
-// as they are asked for. One goroutine at a time may use a Clip.
+// Clip is a generated video: its latents, from which frames are drawn, and sound is
+// played where the model has any, as often as they are asked for. One goroutine at a time may use a Clip.
 type Clip struct {
 	Model         string
 	Prompt        string
@@ -24,6 +24,8 @@ type Clip struct {
 	// Upscaled says that frames are drawn smaller than this, in the native size,
 	// and enlarged.
 	Upscaled bool
+	// Sound is the form of the sound track; nil for a silent clip.
+	Sound *Track
 
 	model       *Model
 	latents     engine.Latents
@@ -40,6 +42,7 @@ func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
 		Model: m.caps.Name, Prompt: o.Prompt, Seed: o.Seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
 		Upscaled: p.width > v.Width || p.height > v.Height,
+		Sound:    m.caps.Sound,
 		model:    m, latents: l, tracker: t, mark: p.mark,
 	}
 }

@@ -25,10 +25,8 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Output != nil {
-		if err := r.Output.room(&p); err != nil {
-			return nil, err
-		}
+	if err := m.canSave(ctx, &r, &p); err != nil {
+		return nil, err
 	}
 	path, release, err := m.latentsPath(&r, &p)
 	if err != nil {
@@ -142,14 +140,28 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	if err := p.fit(&r); err != nil {
 		return nil, err
 	}
-	if r.Output != nil {
-		if err := r.Output.room(&p); err != nil {
-			return nil, err
-		}
+	if err := m.canSave(ctx, &r, &p); err != nil {
+		return nil, err
 	}
 	c := newClip(m, l, p, &tracker{report: r.Progress, share: m.caps.Cost.SamplingShare})
 	c.foreign = true
 	return c, nil
+}
+
+// canSave finds out whether the clip can be saved where the request says that it
+// will be.
+func (m *Model) canSave(ctx context.Context, r *Request, p *plan) error {
+	if r.Output == nil {
+		return nil
+	}
+	f, err := FormatOf(r.Output.path)
+	if err != nil {
+		return err
+	}
+	if err := m.CanWrite(ctx, f); err != nil {
+		return err
+	}
+	return r.Output.room(p)
 }
 
 // load reads latents, as a call into the engine.

@@ -17,8 +17,8 @@ import (
 type Format string
 
 const (
-	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg (see Encoder)
-	WebP Format = "webp" // animated, lossless WebP, for which nothing needs to be installed
+	MP4  Format = "mp4"  // H.264 and AAC in MP4, which plays everywhere; made by ffmpeg (see Encoder)
+	WebP Format = "webp" // animated, lossless WebP without sound, for which nothing needs to be installed
 )
 
 // FormatOf tells the format by a file's name.
@@ -178,10 +178,13 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 		return c.unsaved(where, invalid("frames", fmt.Sprintf("the clip has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
 	}
 	e, err := open(media.Options{
-		W: c.Width, H: c.Height, FPS: float64(c.FPS),
+		W: c.Width, H: c.Height, FPS: float64(c.FPS), Sound: c.track(so.from),
 		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
 	})
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err() // the sound is played first
+		}
 		return c.unsaved(where, err)
 	}
 	frame := -1
@@ -217,6 +220,9 @@ func (c *Clip) unsaved(where string, err error) error {
 			return err // said already
 		}
 		failure.Kind = cause.Kind
+	}
+	if errors.Is(err, media.ErrNoSoundEncoder) {
+		failure.Kind = Unsupported
 	}
 	switch {
 	case c.latentsPath != "":

@@ -61,6 +61,9 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := m.CanWrite(ctx, t.format); err != nil {
+		return err
+	}
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

@@ -85,6 +85,9 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := m.CanWrite(ctx, t.format); err != nil {
+		return err
+	}
 	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
@@ -187,6 +190,9 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		return err
 	}
 	say()
+	if clip.Sound != nil && !t.format.HasSound() {
+		fmt.Fprintf(s.err, "note: %s makes sound, which %s cannot hold: the video is silent; name a .mp4 file to hear it\n", clip.Model, t.format)
+	}
 	size, err := t.write(ctx, s, clip)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -200,10 +206,18 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		where, line = t.place.Path(), s.out
 	}
 	took := time.Since(start)
-	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps, %s, in %s (%.1f frames/s), seed %d\n",
-		where, short(clip.Duration()), clip.FrameCount, clip.Width, clip.Height, clip.FPS,
+	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps%s, %s, in %s (%.1f frames/s), seed %d\n",
+		where, short(clip.Duration()), clip.FrameCount, clip.Width, clip.Height, clip.FPS, t.sound(clip),
 		bytesOf(size), short(took), float64(clip.FrameCount)/took.Seconds(), clip.Seed)
 	return err
+}
+
+// sound says that the file has some.
+func (t target) sound(clip *kinora.Clip) string {
+	if clip.Sound != nil && t.format.HasSound() {
+		return " with sound"
+	}
+	return ""
 }
 
 // write puts the clip where it goes and returns the bytes of it.

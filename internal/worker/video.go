@@ -25,6 +25,8 @@ const (
 	spriteTiles    = 16
 	spriteColumns  = 4
 	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
+	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
+	noteJoined     = "the model makes sound, which joining leaves out"
 	purposeVideo   = "video_generation"
 	purposeImage   = "image_generation"
 	purposeThumb   = "thumbnail"
@@ -60,6 +62,12 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	from := 0
 	if before != nil && a.job.Spec.Join {
 		from = min(1, facts.Frames-1) // the film before ends with the first
+	}
+	switch {
+	case facts.Sound && !format.HasSound():
+		notes = append(notes, noteSilent)
+	case facts.Sound && before != nil && a.job.Spec.Join:
+		notes = append(notes, noteJoined)
 	}
 	s := newStills(facts.Frames, from)
 	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {

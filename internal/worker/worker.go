@@ -69,6 +69,7 @@ type Facts struct {
 	Width, Height int // pixels
 	FPS, Frames   int
 	Upscaled      bool // frames are drawn smaller than this
+	Sound         bool // it is heard, where the file can hold sound
 }
 
 // Model makes an Engine of a model of the root package.
@@ -97,7 +98,7 @@ func (m model) Load(ctx context.Context, path string, r kinora.Request) (Clip, e
 type clip struct{ *kinora.Clip }
 
 func (c clip) Facts() Facts {
-	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled}
+	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled, Sound: c.Sound != nil}
 }
 
 func (c clip) Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error {
