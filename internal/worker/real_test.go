@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
@@ -17,11 +19,12 @@ func TestRealModel(t *testing.T) {
 	if err := kinora.CanWrite(kinora.MP4); err != nil {
 		t.Skip(err)
 	}
-	m, err := kinora.Open(t.Context(), "testcard", kinora.WithLatentsDir(t.TempDir()))
+	pool := kinora.NewPool(0, kinora.WithLatentsDir(t.TempDir()))
+	e, err := Pooled(pool, "testcard")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newRig(t, store.SQLite, func(o *Options) { o.Engines = map[string]Engine{"fake": Model(m)} })
+	g := newRig(t, store.SQLite, func(o *Options) { o.Engines = map[string]Engine{"fake": e} })
 	first := g.submit(job.Spec{Kind: job.Video, Seconds: 1, Watermark: true})
 	g.work()
 	second := g.submit(job.Spec{Kind: job.Video, Seconds: 1, After: first.ID, Join: true})
@@ -59,4 +62,10 @@ func TestRealModel(t *testing.T) {
 		}
 	}
 	g.clean(g.Runner)
+	// Every clip has given its model back, or this would wait for it.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := pool.Close(ctx); err != nil {
+		t.Error(err)
+	}
 }
