@@ -39,6 +39,8 @@ var floors = map[string]int{
 	"internal/model/":     4,
 	"":                    5, // the root package
 	"internal/train":      5,
+	"internal/recogniser": 5,
+	"internal/bench":      5,
 	"internal/eval":       5,
 	"internal/hub":        5,
 	"internal/job":        6,

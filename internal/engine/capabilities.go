@@ -92,6 +92,8 @@ type Vocabulary struct {
 	Topics []Topic // what it knows
 	// Unknown lists the words of a prompt that it was never taught, each once.
 	Unknown func(prompt string) []string
+	// Nearest is the known word that comes nearest to another one, or "".
+	Nearest func(word string) string
 }
 
 // Topic is some of a vocabulary.

@@ -24,6 +24,7 @@ func Spec() engine.Spec {
 // are the ones inside the binary, which learned from the storybook alone: others
 // may have been taught any words.
 func capabilities(c Config, embedded bool) engine.Capabilities {
+	h, w := c.LatentSize()
 	out := engine.Capabilities{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Sizes:      engine.Sizes{Native: []engine.Size{{Width: c.Width, Height: c.Height}}},
@@ -34,7 +35,7 @@ func capabilities(c Config, embedded bool) engine.Capabilities {
 		Guidance:   engine.Range[float32]{Default: DefaultGuidance, Max: 100},
 		Cost: engine.Cost{
 			Memory: engineMemory, CoreSeconds: engineCoreSeconds, SamplingShare: 0.7,
-			LatentBytes: 4 * c.Codec.Latent * (c.Width / latentPix) * (c.Height / latentPix) / groupSize,
+			LatentBytes: 4 * c.Codec.Latent * h * w / groupSize,
 		},
 	}
 	for lang := range world.Lang(world.NumLangs) {
@@ -44,7 +45,7 @@ func capabilities(c Config, embedded bool) engine.Capabilities {
 		out.Prompt.Camera = append(out.Prompt.Camera, "["+camera.Command()+"]")
 	}
 	if embedded {
-		out.Prompt.Words = &engine.Vocabulary{Topics: topics(), Unknown: world.UnknownWords}
+		out.Prompt.Words = &engine.Vocabulary{Topics: topics(), Unknown: world.UnknownWords, Nearest: world.Nearest}
 	}
 	return out
 }
@@ -164,7 +165,8 @@ func (e *modelEngine) Load(path string) (engine.Latents, error) {
 	}
 	c := e.model.Config
 	l := &Latents{Data: data, FPS: c.FPS, Prompt: meta["prompt"]}
-	want := []int{0, c.Height / latentPix, c.Width / latentPix, c.Codec.Latent}
+	h, w := c.LatentSize()
+	want := []int{0, h, w, c.Codec.Latent}
 	if len(shape) != 4 || shape[0] < 1 || shape[1] != want[1] || shape[2] != want[2] || shape[3] != want[3] {
 		return nil, fmt.Errorf("the latents have the shape %v, this model's have [groups %d %d %d]: open it with the weights that made them", shape, want[1], want[2], want[3])
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
@@ -85,8 +86,9 @@ func (l *latents) Save(path string) error {
 // Sample implements engine.Engine.
 func (card) Sample(ctx context.Context, j engine.Job, progress func(done, total int)) (engine.Latents, error) {
 	l := &latents{Format: format, Prompt: j.Prompt, Seed: j.Seed, Count: j.Frames}
-	for _, v := range j.First {
-		l.Image = append(l.Image, byte(min(max(127.5*(v+1)+0.5, 0), 255)))
+	if j.First != nil {
+		l.Image = make([]byte, len(j.First))
+		elem.ToBytes(l.Image, j.First)
 	}
 	for i := range j.Steps {
 		if err := ctx.Err(); err != nil {

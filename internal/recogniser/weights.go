@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	_ "embed"
@@ -12,13 +12,13 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// recogniserFormat is what the metadata of a file of weights says it is.
-const recogniserFormat = "kinora-recogniser-1"
+// format is what the metadata of a file of weights says it is.
+const format = "kinora-recogniser-1"
 
 // WriteFile writes the weights, large ones in bf16. notes are added to the
 // file's metadata.
-func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
-	meta := map[string]string{"format": recogniserFormat}
+func (r *Network) WriteFile(path string, notes map[string]string) error {
+	meta := map[string]string{"format": format}
 	for k, v := range notes {
 		meta[k] = v
 	}
@@ -33,21 +33,42 @@ func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
 	return safetensors.WriteFile(path, ts, meta)
 }
 
-// openRecogniser reads a recogniser from the bytes of a file of weights.
-func openRecogniser(data []byte) (*Recogniser, error) {
+// Open reads a recogniser from the bytes of a file of weights.
+func Open(data []byte) (*Network, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
 		return nil, err
 	}
-	if got := f.Metadata()["format"]; got != recogniserFormat {
-		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, recogniserFormat)
+	if got := f.Metadata()["format"]; got != format {
+		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, format)
 	}
-	r := newRecogniser(0)
+	classes, err := classesIn(f)
+	if err != nil {
+		return nil, err
+	}
+	r := newOf(0, classes)
 	if err := r.Params.Load(f.Float32); err != nil {
 		return nil, err
 	}
 	r.Params.Freeze()
 	return r, nil
+}
+
+// classesIn says how many values of each attribute a file's weights can say. The
+// storybook may have more since they were trained: new ones come last.
+func classesIn(f *safetensors.File) (classes [NumAttributes]int, err error) {
+	for a := range NumAttributes {
+		name := "head." + a.String() + ".weight"
+		_, shape, err := f.Float32(name)
+		if err != nil {
+			return classes, err
+		}
+		if len(shape) != 2 || shape[0] < 1 || shape[0] > len(a.Values()) {
+			return classes, fmt.Errorf("%s has the shape %v: the storybook has %d values of %s", name, shape, len(a.Values()), a)
+		}
+		classes[a] = shape[0]
+	}
+	return classes, nil
 }
 
 // visit calls f for all that a checkpoint holds.
@@ -73,7 +94,7 @@ func (r *learning) save() error {
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{"format": recogniserFormat + "-run", "step": strconv.Itoa(r.opt.Step)}
+	meta := map[string]string{"format": format + "-run", "step": strconv.Itoa(r.opt.Step)}
 	if err := safetensors.WriteFile(r.o.Checkpoint, ts, meta); err != nil {
 		return fmt.Errorf("writing a checkpoint (the one before is untouched): %w", err)
 	}
@@ -93,7 +114,7 @@ func (r *learning) resume() error {
 		return err
 	}
 	defer f.Close()
-	if f.Metadata()["format"] != recogniserFormat+"-run" {
+	if f.Metadata()["format"] != format+"-run" {
 		return fmt.Errorf("%s does not hold the training of a recogniser", r.o.Checkpoint)
 	}
 	if r.opt.Step, err = strconv.Atoi(f.Metadata()["step"]); err != nil || r.opt.Step < 0 {
@@ -115,7 +136,7 @@ func (r *learning) resume() error {
 // The weights of the recogniser: docs/eval.md says how it is trained.
 //
 //go:embed recogniser.safetensors
-var recogniserWeights []byte
+var embedded []byte
 
 // Embedded is the recogniser inside the program.
-var Embedded = sync.OnceValues(func() (*Recogniser, error) { return openRecogniser(recogniserWeights) })
+var Embedded = sync.OnceValues(func() (*Network, error) { return Open(embedded) })

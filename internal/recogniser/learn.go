@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	"context"
@@ -64,7 +64,7 @@ type film struct {
 // drawFilm makes up film id of a run.
 func drawFilm(seed, id uint64) film {
 	rng := rand.New(rand.NewPCG(seed, id))
-	opt := world.SampleOptions{Simple: true, Seconds: 6}
+	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
 	if rng.Float64() < heldShare {
 		opt.Split = world.Test
 	}
@@ -152,7 +152,7 @@ const laneCount = 2
 
 // Learn trains a recogniser on storybook films and returns its averaged
 // weights. When ctx ends it keeps a checkpoint and returns ctx's error.
-func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
+func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	out := newRecogniser(o.Seed)
+	out := New(o.Seed)
 	if err := out.Params.Copy(run.opt.EMA()); err != nil {
 		return nil, err
 	}
@@ -211,13 +211,13 @@ func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
 // learning is a run.
 type learning struct {
 	o     LearnOptions
-	model *Recogniser
+	model *Network
 	opt   *nn.AdamW
 	tapes [laneCount]*autograd.Tape
 }
 
 func newLearning(o LearnOptions) *learning {
-	r := &learning{o: o, model: newRecogniser(o.Seed)}
+	r := &learning{o: o, model: New(o.Seed)}
 	r.opt = nn.NewAdamW(r.model.Params)
 	r.opt.Muon, r.opt.EMADecay = true, 0.997
 	for i := range r.tapes {
@@ -270,7 +270,7 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 // smoothing is how much of a label goes to the other values.
 const smoothing = 0.02
 
-// surprise is the mean cross-entropy of logits [B, 46] with the labels and the
+// surprise is the mean cross-entropy of logits [B, all values] with the labels and the
 // share that is right; it writes the gradient, times scale.
 func surprise(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
 	row := len(logits) / len(labels)

@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ const (
 // at a few frames for what things look like, one at all of them in pairs, half
 // the size, for how things move. Learned queries, two an attribute, gather what
 // they need from the places of both (attention pooling, Lee 2019).
-type Recogniser struct {
+type Network struct {
 	Params *nn.Params
 
 	in32          nn.Linear // 4×4 pixels → 32, at 20×32
@@ -46,6 +46,7 @@ type Recogniser struct {
 	query         *tensor.Tensor // [2·NumAttributes, pool]
 	mixIn, mixOut nn.Linear
 	heads         [NumAttributes]nn.Linear
+	classes       [NumAttributes]int // how many values of each attribute it knows, the first ones
 }
 
 const (
@@ -54,11 +55,22 @@ const (
 	places    = 40 // of the coarsest grid, 5×8
 )
 
-// newRecogniser returns an untrained one.
-func newRecogniser(seed uint64) *Recogniser {
+// New returns an untrained one that can say all values.
+func New(seed uint64) *Network {
+	var all [NumAttributes]int
+	for a := range NumAttributes {
+		all[a] = len(a.Values())
+	}
+	return newOf(seed, all)
+}
+
+// newOf returns an untrained one that can say the first so many values
+// of each attribute.
+func newOf(seed uint64, classes [NumAttributes]int) *Network {
 	p := nn.NewParams(seed)
-	r := &Recogniser{
+	r := &Network{
 		Params:    p,
+		classes:   classes,
 		in32:      nn.NewLinear(p, "look.in32", 4*4*3, 32, 1),
 		look32:    newSpatial(p, "look.32", 32),
 		in64:      nn.NewLinear(p, "look.in64", 4*32, 64, 1),
@@ -86,7 +98,7 @@ func newRecogniser(seed uint64) *Recogniser {
 		r.step96[i] = newTemporal(p, fmt.Sprintf("move.96.%d", i), 96)
 	}
 	for a := range NumAttributes {
-		r.heads[a] = nn.NewLinear(p, "head."+a.String(), 2*pool, len(a.Values()), 0.1)
+		r.heads[a] = nn.NewLinear(p, "head."+a.String(), 2*pool, classes[a], 0.1)
 	}
 	return r
 }
@@ -124,7 +136,7 @@ func (b temporal) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 
 // look reads what things look like in frames x [B, K, 80, 128, 3]:
 // [B, K·40, 128].
-func (r *Recogniser) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+func (r *Network) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.look32.apply(o, r.in32.Apply(o, o.Unshuffle(x, 1, 4, 4), tensor.None))
 	h = r.in64.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
 	for _, b := range r.look64 {
@@ -139,7 +151,7 @@ func (r *Recogniser) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 
 // move reads how things move in frames x [B, T, 40, 64, 3], T even:
 // [B, T/2·40, 96].
-func (r *Recogniser) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+func (r *Network) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.pair.Apply(o, o.Unshuffle(x, 2, 4, 4), tensor.None)
 	h = r.step48.apply(o, r.move48.apply(o, h))
 	h = r.in96.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
@@ -196,8 +208,9 @@ func halve(dst, x []float32) {
 	}
 }
 
-// forward gives the logits of films, all attributes side by side [B, 46].
-func (r *Recogniser) forward(o tensor.Ops, s sight) *tensor.Tensor {
+// forward gives the logits of films, all attributes side by side
+// [B, sum of classes].
+func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	b := s.full.Dim(0)
 	look, move := r.look(o, s.full), r.move(o, s.half)
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))
