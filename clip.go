@@ -122,7 +122,9 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
 	var marked []byte
-	use := func(rgb []byte) error {
+	// Scaling is the machine's work too: the cores are given up only for what the
+	// callee does.
+	use := func(rgb []byte, during func(func() error) error) error {
 		this := drawn
 		drawn++
 		var out []byte
@@ -140,7 +142,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := yield(out); err != nil {
+			if err := during(func() error { return yield(out) }); err != nil {
 				return err
 			}
 			next++
@@ -152,9 +154,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 		return nil
 	}
 	err = c.model.yielding(ctx, func(during func(func() error) error) error {
-		return c.model.engine.Decode(ctx, c.latents, func(rgb []byte) error {
-			return during(func() error { return use(rgb) })
-		})
+		return c.model.engine.Decode(ctx, c.latents, func(rgb []byte) error { return use(rgb, during) })
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return wrap(Internal, "draw with", name, err, "")

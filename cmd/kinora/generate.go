@@ -223,9 +223,9 @@ func (t target) sound(clip *kinora.Clip) string {
 // write puts the clip where it goes and returns the bytes of it.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
 	if t.place == nil {
-		c := &counter{w: s.out}
+		c := &media.Counter{W: s.out}
 		err := clip.Write(ctx, c, t.format)
-		return c.n, err
+		return c.N, err
 	}
 	if err := clip.SaveIn(ctx, t.place); err != nil {
 		return 0, err
@@ -235,17 +235,6 @@ func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64,
 		return 0, err
 	}
 	return info.Size(), nil
-}
-
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
 
 func bytesOf(n int64) string {

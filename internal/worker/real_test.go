@@ -10,6 +10,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -45,8 +46,8 @@ func TestRealModel(t *testing.T) {
 		if err := os.WriteFile(path, g.read(f.Key), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		info, err := kinora.ProbeVideo(t.Context(), path)
-		if err != nil || info.Frames != tt.frames || info.Width != got.Result.Width || f.ContentType != "video/mp4" {
+		info, err := media.Inspect(t.Context(), path)
+		if err != nil || info.Frames != tt.frames || info.W != got.Result.Width || f.ContentType != "video/mp4" {
 			t.Errorf("%s: the file has %+v, %v", name, info, err)
 		}
 		if sheet, ok := got.Result.File(job.RoleSpritesheet); !ok || sheet.Width != spriteColumns*256 {
