@@ -24,7 +24,7 @@ type Clip struct {
 	// Upscaled says that frames are drawn smaller than this, in the native size,
 	// and enlarged.
 	Upscaled bool
-	// Sound is the form of the sound track; nil for a silent clip.
+	// Sound is the form of the sound track; nil for a silent video.
 	Sound *Track
 
 	model       *Model
@@ -47,17 +47,17 @@ func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
 	}
 }
 
-// Duration is how long the clip plays.
+// Duration is how long the video plays.
 func (c *Clip) Duration() time.Duration {
 	return time.Duration(c.FrameCount) * time.Second / time.Duration(c.FPS)
 }
 
 // LatentsPath is the file that keeps the latents, or "" when there is none:
-// after Save or Discard, for a clip of Load, or when it could not be written.
+// after Save or Discard, for a video of Load, or when it could not be written.
 func (c *Clip) LatentsPath() string { return c.latentsPath }
 
-// Discard removes the file of latents of a clip that nobody wants any more. A
-// clip that is neither saved nor discarded leaves it.
+// Discard removes the file of latents of a video that nobody wants any more. A
+// video that is neither saved nor discarded leaves it.
 func (c *Clip) Discard() error {
 	path := c.latentsPath
 	c.latentsPath = ""
@@ -110,7 +110,7 @@ func setPixels(img *image.RGBA, rgb []byte) {
 // errEnough ends a drawing early and is no failure.
 var errEnough = errors.New("enough frames")
 
-// draw hands over every frame in the clip's size and at its rate: RGB, valid
+// draw hands over every frame in the video's size and at its rate: RGB, valid
 // until yield returns.
 func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	native, name := c.latents.Video(), c.Model

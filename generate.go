@@ -11,13 +11,13 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// Generate samples a clip and keeps its latents on disk until the clip is
+// Generate samples a video and keeps its latents on disk until the video is
 // saved. Nearly all of the time may pass here or in saving, as the model has
 // it; Request.Progress is told of both.
 //
 // Errors: an *Error of kind Invalid or Unsupported names the field of the
 // request; one of kind Storage says, before any time is spent, that latents
-// cannot be kept where they should be or that there is no room for the clip. A
+// cannot be kept where they should be or that there is no room for the video. A
 // cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	r.Prompt = text.Unmarked(r.Prompt)
@@ -96,7 +96,7 @@ func (p *plan) addPictures(r *Request) error {
 func previewer(r *Request, width, height int) func(rgb []byte) {
 	var mark *watermark
 	if r.Watermark != "" {
-		// In the native size a text may have no room that fits the clip's.
+		// In the native size a text may have no room that fits the video's.
 		mark, _ = newWatermark(r.Watermark, width, height)
 	}
 	return func(rgb []byte) {
@@ -112,7 +112,7 @@ func previewer(r *Request, width, height int) func(rgb []byte) {
 // Load goes on from the latents of an earlier Generate by the same model. Of r
 // it takes Seconds (0 means all there is), Width, Height, FPS, Watermark, Output
 // and Progress.
-// Saving the clip leaves the file of latents where it is.
+// Saving the video leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	return c, nil
 }
 
-// canSave finds out whether the clip can be saved where the request says that it
+// canSave finds out whether the video can be saved where the request says that it
 // will be.
 func (m *Model) canSave(ctx context.Context, r *Request, p *plan) error {
 	if r.Output == nil {

@@ -76,7 +76,7 @@ func (m *Model) latentsFolder() (string, error) {
 }
 
 // tryLatents finds out whether a file can keep latents of need bytes, beside the
-// clip where that goes into the same folder, and claims its name.
+// video where that goes into the same folder, and claims its name.
 func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), err error) {
 	if r.Output != nil && filepath.Dir(r.Output.path) == filepath.Dir(path) {
 		f, _ := FormatOf(r.Output.path) // Reserve has checked it
@@ -89,7 +89,7 @@ func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), 
 		release()
 		return nil, &Error{
 			Kind: Storage, Op: "keep latents in", What: path, Err: os.ErrExist,
-			Hint: "they are of an earlier clip: decode or remove them",
+			Hint: "they are of an earlier video: decode or remove them",
 		}
 	}
 	if err := roomFor(filepath.Dir(path), need); err != nil {
@@ -100,7 +100,7 @@ func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), 
 }
 
 // keep writes latents to the file that was picked, or where the disk has filled
-// up meanwhile to another. The clip is whole in memory: the error matters only
+// up meanwhile to another. The video is whole in memory: the error matters only
 // if saving fails too.
 func (m *Model) keep(l engine.Latents, path string, r *Request) (string, error) {
 	first := l.Save(path)

@@ -37,7 +37,7 @@ type options struct {
 // run of kinora train, and not from the binary.
 func WithWeights(path string) Option { return func(o *options) { o.weights = path } }
 
-// WithLatentsDir keeps latents in dir until their clips are saved, unless a
+// WithLatentsDir keeps latents in dir until their videos are saved, unless a
 // request says otherwise. The default is kinora/latents in the user's cache
 // folder.
 func WithLatentsDir(dir string) Option { return func(o *options) { o.latentsDir = dir } }
@@ -89,7 +89,7 @@ func newModel(e engine.Engine, latentsDir string) *Model {
 func (m *Model) Capabilities() Capabilities { return m.caps }
 
 // Close gives back the model's memory, after the call that is inside it. What
-// is asked of the model or its clips afterwards fails. Nothing happens the second
+// is asked of the model or its Clips afterwards fails. Nothing happens the second
 // time.
 func (m *Model) Close() error {
 	var err error

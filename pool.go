@@ -49,7 +49,7 @@ func NewPool(memory int64, opts ...Option) *Pool {
 
 // Use hands out a model, which is opened if it is not open yet. It waits, until ctx
 // ends, while the memory is taken by models in use; those who ask are served in
-// turn. Call release when nothing of the model is needed any more, its clips
+// turn. Call release when nothing of the model is needed any more, its Clips
 // included; a second call does nothing. Who holds a model and asks for another may
 // wait for ever: release the first before.
 //

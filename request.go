@@ -27,22 +27,22 @@ const (
 // Request says what to make. The zero value of every field but Prompt is a
 // sensible default.
 type Request struct {
-	// Prompt is what happens in the clip. It may be empty when Image is set.
+	// Prompt is what happens in the video. It may be empty when Image is set.
 	Prompt string
 	// NegativePrompt is what shall not be seen in it.
 	NegativePrompt string
-	// Seconds is the length of the clip, met to the frame: 0 means the model's
+	// Seconds is the length of the video, met to the frame: 0 means the model's
 	// default. Frames of the model's last group that are beyond it are dropped.
 	Seconds float64
 	// Image is the first frame, of any size: cut, centred, to the model's shape and
 	// scaled to its size.
 	Image image.Image
-	// LastFrame is the frame that the clip ends with, treated as Image is.
+	// LastFrame is the frame that the video ends with, treated as Image is.
 	LastFrame image.Image
-	// References are what the clip shall look or sound like.
+	// References are what the video shall look or sound like.
 	References References
-	// Seed picks one of the clips that the prompt may give. The same seed and
-	// request give the same clip.
+	// Seed picks one of the videos that the prompt may give. The same seed and
+	// request give the same video.
 	Seed uint64
 	// Steps of sampling: 0 means the model's default. More are slower, and
 	// finer up to a point.
@@ -50,33 +50,33 @@ type Request struct {
 	// Guidance is how closely the prompt is followed: 0 means the model's
 	// default, 1 is none.
 	Guidance float32
-	// Width and Height of the clip in pixels, both even; 0 means native, or in
+	// Width and Height of the video in pixels, both even; 0 means native, or in
 	// the native shape where only the other is set. Frames are drawn in the
 	// native size and scaled (Catmull-Rom) to cover this one; what juts out is
 	// cut, centred.
 	Width, Height int
 	// FPS is the frames a second: 0 means native. At another rate each frame is
 	// the native one on the screen at its time: frames are repeated or dropped,
-	// never blended, and the clip plays at the same speed.
+	// never blended, and the video plays at the same speed.
 	FPS int
-	// Latents is the file that keeps the latents until the clip is saved: a new
+	// Latents is the file that keeps the latents until the video is saved: a new
 	// file. "" means one of a fresh name in the model's latents folder. Where the
 	// file's disk is too full, or its name too long, that folder is taken too:
 	// Clip.LatentsPath says where they are.
 	Latents string
-	// Output, if not nil, is where the clip will be saved. Generate sees that there
+	// Output, if not nil, is where the video will be saved. Generate sees that there
 	// is room for it before any time is spent.
 	Output *Place
-	// Progress, if not nil, is told how far the clip is: from Generate while it
+	// Progress, if not nil, is told how far the video is: from Generate while it
 	// samples, from Save, Write and Frames while frames are drawn. It is called
 	// from one goroutine at a time and should return at once.
 	Progress func(Progress)
-	// Preview, if not nil, is given pictures of the clip while it is sampled: the
+	// Preview, if not nil, is given pictures of the video while it is sampled: the
 	// first frame of the part that is being made (reel makes two seconds at a
 	// time), as the model sees it so far, in the native size. It is called from
 	// the sampling goroutine, which waits for it: every two seconds at most, and
 	// less often where drawing one takes long. The image is the callee's to keep.
-	// The clip is the same with it and without.
+	// The video is the same with it and without.
 	Preview func(image.Image)
 	// Watermark, if not "", is a short text, such as "AI", drawn small on a
 	// translucent plate in the lower right corner of every frame, and of
@@ -92,7 +92,7 @@ type plan struct {
 	seconds       float64
 	width, height int
 	fps           int
-	frames        int // of the clip, at fps
+	frames        int // of the video, at fps
 	mark          *watermark
 }
 
@@ -190,7 +190,7 @@ func unable(c Capabilities, what string, can func(Capabilities) bool) error {
 	return &Error{Kind: Unsupported, Op: "request", What: what, Err: fmt.Errorf("the model %s takes no %s", c.Name, what), Hint: able(can)}
 }
 
-// size is that of the clip: a side that is 0 follows from the other in the shape
+// size is that of the video: a side that is 0 follows from the other in the shape
 // of the model's own size, which is taken where both are.
 func (r *Request) size(own Size) Size {
 	switch {
@@ -204,7 +204,7 @@ func (r *Request) size(own Size) Size {
 	return Size{Width: r.Width, Height: r.Height}
 }
 
-// fit sets the size, the rate, the number of frames and the watermark of the clip
+// fit sets the size, the rate, the number of frames and the watermark of the video
 // that is made of the job's frames.
 func (p *plan) fit(r *Request) error {
 	size := r.size(Size{Width: p.job.Width, Height: p.job.Height})
@@ -230,5 +230,5 @@ func (p *plan) fit(r *Request) error {
 func even(x float64) int { return 2 * int(math.Round(x/2)) }
 
 // nativeIndex returns which native frame is on the screen when frame i of a
-// clip at fps begins.
+// video at fps begins.
 func nativeIndex(i, fps, native int) int { return i * native / fps }

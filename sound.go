@@ -11,9 +11,9 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// Samples plays the clip's sound: interleaved channels in [-1, 1], some samples at
-// a time, in all exactly as many as the clip lasts. The slice is used again: copy
-// what is kept. A silent clip gives none. After an error, which ends the sequence,
+// Samples plays the video's sound: interleaved channels in [-1, 1], some samples at
+// a time, in all exactly as many as the video lasts. The slice is used again: copy
+// what is kept. A silent video gives none. After an error, which ends the sequence,
 // the slice is nil.
 func (c *Clip) Samples(ctx context.Context) iter.Seq2[[]float32, error] {
 	return func(yield func([]float32, error) bool) {
@@ -80,7 +80,7 @@ func (c *Clip) samplesOf(frames int) int {
 	return c.Sound.Channels * int(math.Round(float64(frames)*float64(c.Sound.Rate)/float64(c.FPS)))
 }
 
-// track is the sound as media writes it, from a frame on; nil for a silent clip.
+// track is the sound as media writes it, from a frame on; nil for a silent video.
 func (c *Clip) track(from int) *media.Sound {
 	if c.Sound == nil {
 		return nil
@@ -90,7 +90,7 @@ func (c *Clip) track(from int) *media.Sound {
 	}}
 }
 
-// HasSound says whether videos of the format have sound where the clip does.
+// HasSound says whether videos of the format have sound where the video does.
 func (f Format) HasSound() bool { return f == MP4 }
 
 // CanWrite returns nil when this machine can write the model's videos in a format,

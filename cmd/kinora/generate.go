@@ -19,7 +19,7 @@ import (
 
 // saveMemory lets the garbage collector run before the heap has doubled, unless
 // GOGC says otherwise. Nearly all of the heap is weights and activations that
-// stay: a long film, which has the time to double it, would take half as much
+// stay: a long video, which has the time to double it, would take half as much
 // memory again as a short one.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
@@ -170,7 +170,7 @@ func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
 	return notes
 }
 
-// make generates (or loads) a clip, writes it to the target and says so. r is
+// make generates (or loads) a video, writes it to the target and says so. r is
 // the request that produce closes over: its Progress is set here.
 func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
@@ -220,7 +220,7 @@ func (t target) sound(clip *kinora.Clip) string {
 	return ""
 }
 
-// write puts the clip where it goes and returns the bytes of it.
+// write puts the video where it goes and returns the bytes of it.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
 	if t.place == nil {
 		c := &media.Counter{W: s.out}

@@ -16,7 +16,7 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// outputFlags say how a clip becomes a file.
+// outputFlags say how a video becomes a file.
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
 	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of ${minSide} to ${maxSide}. Beyond the model's own size the frames are upscaled."`
@@ -24,7 +24,7 @@ type outputFlags struct {
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }
 
-// target is where a clip goes.
+// target is where a video goes.
 type target struct {
 	place  *kinora.Place // nil for standard output
 	format kinora.Format
@@ -68,7 +68,7 @@ func (o *outputFlags) parseSize() (w, h int, err error) {
 	return w, h, nil
 }
 
-// target settles where the clip goes and reserves the name, before any time is
+// target settles where the video goes and reserves the name, before any time is
 // spent on it: release it in the end. stem is what to call a file that was given
 // no name.
 func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
@@ -127,7 +127,7 @@ func cause(err error) error {
 	return err
 }
 
-// reserveFree takes the first name that neither a clip nor its latents have, and
+// reserveFree takes the first name that neither a video nor its latents have, and
 // that nobody is writing to.
 func (t *target) reserveFree(stem string) error {
 	for i := 1; i < 10_000; i++ {
@@ -193,7 +193,7 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// latentsBeside is where the latents of a clip for path wait.
+// latentsBeside is where the latents of a video for path wait.
 func latentsBeside(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".latents"
 }
