@@ -96,6 +96,14 @@ type plan struct {
 	mark          *watermark
 }
 
+// Check returns the error that Generate would give to the request for a model with
+// such capabilities, as far as it depends on nothing else: one of kind Invalid or
+// Unsupported, which names the field.
+func (r *Request) Check(c Capabilities) error {
+	_, err := r.plan(c)
+	return err
+}
+
 // plan checks a request against what a model can do.
 func (r *Request) plan(c Capabilities) (plan, error) {
 	p := plan{seconds: cmp.Or(r.Seconds, c.Lengths.Default), job: engine.Job{

@@ -31,8 +31,8 @@ func saveMemory() {
 type GenerateCmd struct {
 	Prompt string `arg:"" optional:"" help:"What happens in the video: ${languages}, with camera commands such as ${camera}. With - it is read from standard input."`
 	outputFlags
+	inputFlags
 	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
-	Image    string   `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
 	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
 	Guidance *float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: ${guidance}."`
@@ -63,8 +63,11 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	notes, err := g.readImage(&r)
+	notes, err := g.read(&r)
 	if err != nil {
+		return err
+	}
+	if err := g.check(&r); err != nil {
 		return err
 	}
 	t, err := g.target(kinora.Slug(g.Prompt), s.out)
@@ -91,22 +94,6 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
-}
-
-// readImage adds the first frame to the request.
-func (g *GenerateCmd) readImage(r *kinora.Request) (notes []string, err error) {
-	if g.Image == "" {
-		return nil, nil
-	}
-	frame, kind, err := media.ReadImage(g.Image)
-	if err != nil {
-		return nil, usagef("--image %s: %w", g.Image, err)
-	}
-	r.Image = frame.Image()
-	if kind.Animated {
-		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", g.Image))
-	}
-	return notes, nil
 }
 
 // readPrompt reads a prompt that is not on the command line.
@@ -151,6 +138,19 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	}
 	r.Width, r.Height, err = g.parseSize()
 	return r, err
+}
+
+// check holds the request against the model before anything is opened or written.
+// Weights of the user's own may be able to do other things: Generate tells.
+func (g *GenerateCmd) check(r *kinora.Request) error {
+	if g.Weights != "" {
+		return nil
+	}
+	m, err := kinora.CapabilitiesOf(g.Model)
+	if err != nil {
+		return err
+	}
+	return r.Check(m)
 }
 
 // differences tells where the video will differ from what might be expected.

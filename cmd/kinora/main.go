@@ -79,6 +79,9 @@ func run(args []string, s streams) int {
 		kong.Bind(s),
 		helpVars,
 	)
+	if err == nil {
+		err = hideUnableFlags(parser.Model)
+	}
 	if err != nil {
 		fmt.Fprintln(s.err, "kinora:", err)
 		return exitFailure

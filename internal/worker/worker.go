@@ -104,12 +104,12 @@ func (m model) Load(ctx context.Context, path string, r kinora.Request) (Clip, e
 }
 
 // clip makes a clip that holds the model until it is discarded.
-func (m model) clip(ctx context.Context, make func(*kinora.Model) (*kinora.Clip, error)) (Clip, error) {
+func (m model) clip(ctx context.Context, of func(*kinora.Model) (*kinora.Clip, error)) (Clip, error) {
 	open, release, err := m.use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := make(open)
+	c, err := of(open)
 	if err != nil {
 		release()
 		return nil, err
