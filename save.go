@@ -74,6 +74,7 @@ type SaveOption func(*saveOptions)
 type saveOptions struct {
 	taps []tap
 	from int // the first frame that is written
+	mute bool
 	// claimed says that the caller has reserved the name.
 	claimed bool
 }
@@ -99,6 +100,9 @@ func WithTap(at []int, show func(i int, frame *image.RGBA)) SaveOption {
 // the two can be joined without a frame that stands. Taps keep counting the
 // video's own frames, and are not shown what is left out.
 func FromFrame(n int) SaveOption { return func(o *saveOptions) { o.from = n } }
+
+// WithoutSound writes a silent video, whatever the model makes.
+func WithoutSound() SaveOption { return func(o *saveOptions) { o.mute = true } }
 
 // show hands a frame to those who want it.
 func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
@@ -177,8 +181,12 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	if so.from < 0 || so.from >= c.FrameCount {
 		return c.unsaved(where, invalid("frames", fmt.Sprintf("the video has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
 	}
+	var sound *media.Sound
+	if !so.mute {
+		sound = c.track(so.from)
+	}
 	e, err := open(media.Options{
-		W: c.Width, H: c.Height, FPS: float64(c.FPS), Sound: c.track(so.from),
+		W: c.Width, H: c.Height, FPS: float64(c.FPS), Sound: sound,
 		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
 	})
 	if err != nil {

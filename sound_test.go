@@ -98,6 +98,22 @@ func TestSoundIsWritten(t *testing.T) {
 	}
 }
 
+// TestWithoutSound: who wants none has none, and none is played.
+func TestWithoutSound(t *testing.T) {
+	m, e := soundModel(t, 100)
+	e.err = errors.New("boom")
+	c := generate(t, m, Request{Prompt: "x", Seconds: 1})
+	err := c.encode(t.Context(), "out.mp4", func(o media.Options) (encoder, error) {
+		if o.Sound != nil {
+			t.Errorf("sound %+v", o.Sound)
+		}
+		return &fakeEncoder{}, nil
+	}, WithoutSound())
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSoundFails(t *testing.T) {
 	m, e := soundModel(t, 100)
 	e.err = errors.New("boom")

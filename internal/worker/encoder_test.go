@@ -23,7 +23,8 @@ func TestOtherEncoders(t *testing.T) {
 		"MPEG-4 Part 2":  {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) cat >/dev/null;; esac`, "video/mp4", "which browsers do not play", false},
 		"none":           {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP, false},
 		"none for sound": {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP + "\n" + noteSilent, true},
-		"libx264":        {`case "$*" in *-encoders*) echo " V....D libx264 x";; *) cat >/dev/null;; esac`, "video/mp4", "", true},
+		"libx264":        {`case "$*" in *-encoders*) echo " V....D libx264 x"; echo " A....D aac x";; *) cat >/dev/null;; esac`, "video/mp4", "", true},
+		"no AAC":         {`case "$*" in *-encoders*) echo " V....D libx264 x";; *) cat >/dev/null;; esac`, "video/mp4", noteNoAAC, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tool := filepath.Join(t.TempDir(), "ffmpeg")

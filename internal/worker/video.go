@@ -27,6 +27,7 @@ const (
 	spriteColumns  = 4
 	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
 	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
+	noteNoAAC      = "the model makes sound, which this server's ffmpeg cannot write"
 	noteJoined     = "the model makes sound, which joining leaves out"
 	purposeVideo   = "video_generation"
 	purposeImage   = "image_generation"
@@ -67,6 +68,8 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	switch {
 	case facts.Sound && !format.HasSound():
 		notes = append(notes, noteSilent)
+	case facts.Sound && media.CanWriteSound(ctx) != nil:
+		notes = append(notes, noteNoAAC)
 	case facts.Sound && before != nil && a.job.Spec.Join:
 		notes = append(notes, noteJoined)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -133,7 +134,11 @@ func (c clip) Facts() Facts {
 }
 
 func (c clip) Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error {
-	return c.Clip.Save(ctx, path, kinora.FromFrame(from), kinora.WithTap(at, show))
+	opts := []kinora.SaveOption{kinora.FromFrame(from), kinora.WithTap(at, show)}
+	if media.CanWriteSound(ctx) != nil { // the pictures are worth keeping all the same
+		opts = append(opts, kinora.WithoutSound())
+	}
+	return c.Clip.Save(ctx, path, opts...)
 }
 
 // Blobs is where media goes; *blob.Store is one.
