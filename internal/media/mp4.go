@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -86,11 +87,11 @@ func (e *mp4) withSound(ctx context.Context, tool string, args []string) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	abs, err := filepath.Abs(e.sound.temp.Name())
+	in, err := e.o.Sound.in(e.sound)
 	if err != nil {
-		return nil, fmt.Errorf("media: finding the place of a sound: %w", err)
+		return nil, err
 	}
-	return append(args, e.o.Sound.args(abs, codec)...), nil
+	return slices.Concat(args, in, []string{"-map", "0:v:0"}, e.o.Sound.out(1, codec)), nil
 }
 
 func (e *mp4) dropSound() {

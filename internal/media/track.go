@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 )
@@ -74,12 +75,20 @@ func clip(v float32) float32 {
 	return min(max(v, -1), 1)
 }
 
-// args make ffmpeg read the samples of a file beside the frames, and write both.
-func (s *Sound) args(path, codec string) []string {
-	return []string{
-		"-protocol_whitelist", "file,pipe", "-f", "s16le", "-ar", strconv.Itoa(s.Rate), "-ac", strconv.Itoa(s.Channels), "-i", "file:" + path,
-		"-map", "0:v:0", "-map", "1:a:0", "-c:a", codec, "-b:a", strconv.Itoa(s.Channels * trackBits),
+// in makes ffmpeg read the samples of a file.
+func (s *Sound) in(t *target) ([]string, error) {
+	abs, err := filepath.Abs(t.temp.Name())
+	if err != nil {
+		return nil, fmt.Errorf("media: finding the place of a sound: %w", err)
 	}
+	return []string{
+		"-protocol_whitelist", "file,pipe", "-f", "s16le", "-ar", strconv.Itoa(s.Rate), "-ac", strconv.Itoa(s.Channels), "-i", "file:" + abs,
+	}, nil
+}
+
+// out makes ffmpeg write the sound of an input, by an encoder of its own.
+func (s *Sound) out(input int, codec string) []string {
+	return []string{"-map", strconv.Itoa(input) + ":a:0", "-c:a", codec, "-b:a", strconv.Itoa(s.Channels * trackBits)}
 }
 
 // soundEncoders are ffmpeg's encoders of AAC, the best that are everywhere first.

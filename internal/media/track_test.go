@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -30,31 +31,34 @@ func half(_ context.Context, yield func([]float32) error) error {
 	return nil
 }
 
-// loudness decodes the sound of an MP4 and returns the root mean square of both
-// channels in each tenth of its second.
-func loudness(t *testing.T, path string) (out [10][2]float64) {
+// loudness decodes the sound of an MP4, of 16 kHz or 48 kHz in stereo, and returns
+// the root mean square of both channels in each tenth of some seconds.
+func loudness(t *testing.T, path string, seconds int) (out [][2]float64) {
 	t.Helper()
 	tool, err := FFmpeg()
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := newProcess(t.Context(), tool, "-loglevel", "error", "-i", path, "-map", "0:a:0", "-f", "s16le", "pipe:1").output("reading sound", 1<<20, time.Minute)
+	data, err := newProcess(t.Context(), tool, "-loglevel", "error", "-i", path, "-map", "0:a:0", "-ar", "16000", "-ac", "2", "-f", "s16le", "pipe:1").output("reading sound", 1<<20, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const tenth = 1600
-	if n := len(data) / 4; n < 10*tenth || n > 11*tenth+2048 {
-		t.Fatalf("%d samples a channel came back of %d", n, 10*tenth)
+	if n := len(data) / 4; n < 10*seconds*tenth-tenth/10 || n > (10*seconds+1)*tenth+2048 {
+		t.Fatalf("%d samples a channel came back of %d", n, 10*seconds*tenth)
 	}
-	for i := range 10 {
+	data = append(data, make([]byte, 4*tenth)...) // what rounding of rates took
+	for i := range 10 * seconds {
+		var rms [2]float64
 		for c := range 2 {
 			var sum float64
 			for k := range tenth {
 				v := float64(int16(binary.LittleEndian.Uint16(data[4*(i*tenth+k)+2*c:]))) / math.MaxInt16
 				sum += v * v
 			}
-			out[i][c] = math.Sqrt(sum / tenth)
+			rms[c] = math.Sqrt(sum / tenth)
 		}
+		out = append(out, rms)
 	}
 	return out
 }
@@ -91,12 +95,62 @@ func TestMP4Sound(t *testing.T) {
 		if err != nil || !i.Audio || i.Frames != frames {
 			t.Errorf("%s: %+v, %v", name, i, err)
 		}
-		for tenth, rms := range loudness(t, path) {
+		for tenth, rms := range loudness(t, path, 1) {
 			// A stream's first samples are of the encoder's start, before the first
 			// frame: its sound comes up to 64 ms later here.
 			if tenth < 5 && rms[0] < 0.15 || tenth > 5 && rms[0] > 0.05 || rms[1] > 0.05 {
 				t.Errorf("%s: in tenth %d the channels are as loud as %.3f", name, tenth, rms)
 			}
+		}
+	}
+	onlyFiles(t, temp)
+}
+
+// TestJoinSound: joined parts sound as they do alone, at their time, whether their
+// pictures are copied or drawn anew, and one that is silent stays so.
+func TestJoinSound(t *testing.T) {
+	needFFmpeg(t)
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	dir := t.TempDir()
+	for name, width := range map[string]int{"copied": 64, "drawn": 80} {
+		var parts []string
+		for i, sound := range []*Sound{{Rate: 16000, Channels: 2, Play: half}, nil, {Rate: 16000, Channels: 2, Play: half}} {
+			path := filepath.Join(dir, fmt.Sprint(name, i, ".mp4"))
+			w := 64
+			if i == 2 {
+				w = width
+			}
+			e, err := Create(t.Context(), path, Options{W: w, H: 48, FPS: 24, Sound: sound})
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, e, w, 48, 24)
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, path)
+		}
+		all := filepath.Join(dir, name+".mp4")
+		if err := Join(t.Context(), all, parts, JoinOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		i, err := Probe(t.Context(), all)
+		if err != nil || i.Frames != 72 || !i.Audio || i.Duration != 3*time.Second {
+			t.Errorf("%s: %+v, %v", name, i, err)
+		}
+		for tenth, rms := range loudness(t, all, 3) {
+			loud, edge := tenth < 5 || tenth >= 20 && tenth < 25, tenth%5 == 0
+			if !edge && loud != (rms[0] > 0.15) || !edge && !loud && rms[0] > 0.05 || rms[1] > 0.05 {
+				t.Errorf("%s: in tenth %d the channels are as loud as %.3f", name, tenth, rms)
+			}
+		}
+		silent := filepath.Join(dir, name+" silent.mp4")
+		if err := Join(t.Context(), silent, parts[1:2], JoinOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if i, err := Probe(t.Context(), silent); err != nil || i.Audio {
+			t.Errorf("%s: of silent parts: %+v, %v", name, i, err)
 		}
 	}
 	onlyFiles(t, temp)

@@ -47,7 +47,7 @@ func TestRealModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		info, err := media.Inspect(t.Context(), path)
-		if err != nil || info.Frames != tt.frames || info.W != got.Result.Width || f.ContentType != "video/mp4" {
+		if err != nil || info.Frames != tt.frames || !info.Audio || info.W != got.Result.Width || f.ContentType != "video/mp4" {
 			t.Errorf("%s: the file has %+v, %v", name, info, err)
 		}
 		if sheet, ok := got.Result.File(job.RoleSpritesheet); !ok || sheet.Width != spriteColumns*256 {

@@ -28,7 +28,6 @@ const (
 	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
 	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
 	noteNoAAC      = "the model makes sound, which this server's ffmpeg cannot write"
-	noteJoined     = "the model makes sound, which joining leaves out"
 	purposeVideo   = "video_generation"
 	purposeImage   = "image_generation"
 	purposeThumb   = "thumbnail"
@@ -70,8 +69,6 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		notes = append(notes, noteSilent)
 	case facts.Sound && media.CanWriteSound(ctx) != nil:
 		notes = append(notes, noteNoAAC)
-	case facts.Sound && before != nil && a.job.Spec.Join:
-		notes = append(notes, noteJoined)
 	}
 	s := newStills(facts.Frames, from)
 	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {
