@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -337,5 +338,61 @@ func TestForwardShape(t *testing.T) {
 		if !slices.Equal(got.Shape, []int{3, values}) {
 			t.Errorf("%d frames: %v", n, got.Shape)
 		}
+	}
+}
+
+// TestClassesOfAFile: a recogniser says as many values as its file has, the first
+// ones, and none that the storybook does not have.
+func TestClassesOfAFile(t *testing.T) {
+	open := func(colors int) (*Network, error) {
+		t.Helper()
+		classes := novice().classes
+		classes[Color] = colors
+		path := filepath.Join(t.TempDir(), "r.safetensors")
+		if err := newOf(1, classes).WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Open(data)
+	}
+	film := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, minFrames)
+	for _, colors := range []int{1, world.MeasuredColors, world.NumColors} {
+		r, err := open(colors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Read(film)
+		if err != nil || int(got.Labels[Color]) >= colors || got.Labels[Time] >= world.NumDaytimes {
+			t.Errorf("of %d colours it reads %v, %v", colors, got.Labels, err)
+		}
+	}
+	if _, err := open(world.NumColors + 1); err == nil || !strings.Contains(err.Error(), "head.colour.weight") {
+		t.Errorf("a colour that the storybook does not have: %v", err)
+	}
+}
+
+// TestReadsTheLaterColours: the recogniser inside the program knows the colours
+// that films to measure by do not have.
+func TestReadsTheLaterColours(t *testing.T) {
+	right, all := 0, 0
+	for i := uint64(0); all < 36; i++ {
+		s := world.Sample(i+1<<50, world.SampleOptions{Simple: true, Everyday: true})
+		if int(s.Actors[0].Color) < world.MeasuredColors {
+			continue
+		}
+		got, err := trained(t).Read(Draw(s, 0, maxFrames))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all++; got.Labels[Color] == uint8(s.Actors[0].Color) {
+			right++
+		}
+	}
+	t.Logf("right in %d of %d", right, all)
+	if right < all*8/10 {
+		t.Errorf("the colour is right in %d of %d films", right, all)
 	}
 }

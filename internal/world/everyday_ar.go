@@ -102,7 +102,7 @@ var (
 	}
 	motionsOfAr = [NumMotions][]string{
 		MoveUp: {"~صعد", "~رتفع", "~تسلق إلى الأعلى"}, MoveDown: {"~نزل", "~هبط", "~سقط"}, Bounce: {"~قفز", "~نط", "~قفز عاليا"},
-		Circle: {"~دور", "~دور في دوائر"}, Approach: {"~قترب", "~قترب منا", "~أتي نحونا"}, Still: {"لا ~تحرك", "~نتظر", "~بقى مكانه"},
+		Circle: {"~دور", "~دور في دوائر"}, Approach: {"~قترب", "~قترب منا", "~أتي نحونا"}, Still: {"لا ~تحرك", "~نتظر"},
 	}
 	motionsByAr = map[Motion]map[manner][]string{
 		MoveUp: {flies: {"~قلع", "~طير إلى الأعلى"}}, MoveDown: {flies: {"~هبط"}, swims: {"~غوص"}}, Circle: {walks: {"~ركض في دائرة"}, flies: {"~طير في دائرة"}, swims: {"~سبح في دائرة"}},

@@ -26,8 +26,8 @@ func Vocabulary() []Kind {
 	all := []Kind{
 		kindOf("subjects", subjectNames, subjectWords), kindOf("colors", colorNames, colorWords), kindOf("sizes", sizeNames, sizeWords),
 		{Name: "counts"},
-		kindOf("places", placeNames, placeWords), kindOf("motions", motionNames, motionWords), kindOf("times", daytimeNames, timeWords),
-		kindOf("weather", weatherNames, weatherWords), kindOf("camera", cameraNames, cameraWords),
+		kindOf("places", placeNames, placeWords), kindOf("times", daytimeNames, timeWords), kindOf("weather", weatherNames, weatherWords),
+		kindOf("motions", motionNames, motionWords), kindOf("camera", cameraNames, cameraWords),
 		kindOf("relations", relationNames, relationWords),
 	}
 	last := &all[len(all)-1]
@@ -186,7 +186,10 @@ func motionWords(i int) (w [NumLangs][]string) {
 	w[Zh] = slices.Concat(bare(motionsZh[m]), motionsOfZh[m])
 	w[Ar] = him(slices.Concat(bare(motionsAr[m]), motionsOfAr[m]))
 	for way := range numManners {
-		w[En], w[Zh], w[Ar] = append(w[En], motionsByEn[m][way]...), append(w[Zh], motionsByZh[m][way]...), append(w[Ar], him(motionsByAr[m][way])...)
+		for _, phrase := range motionsByEn[m][way] {
+			w[En] = append(w[En], strings.TrimPrefix(phrase, "be "))
+		}
+		w[Zh], w[Ar] = append(w[Zh], motionsByZh[m][way]...), append(w[Ar], him(motionsByAr[m][way])...)
 	}
 	return w
 }

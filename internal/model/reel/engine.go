@@ -57,28 +57,26 @@ const (
 	engineCoreSeconds = 1     // for a second of video
 )
 
-// topics are what the storybook shows.
-func topics() []engine.Topic {
-	return []engine.Topic{
-		topic[world.Subject]("", world.NumSubjects),
-		topic[world.Color]("", world.NumColors),
-		topic[world.Place]("places", world.NumPlaces),
-		topic[world.Daytime]("times", world.NumDaytimes),
-		topic[world.Weather]("weather", world.NumWeathers),
-		topic[world.Motion]("moving", world.NumMotions),
-		topic[world.Camera]("camera", world.NumCameras),
-	}
+// topicNames are the names of the kinds of words that are listed.
+var topicNames = map[string]string{
+	"subjects": "", "colors": "", "places": "places", "times": "times", "weather": "weather", "motions": "moving", "camera": "camera",
 }
 
-func topic[T interface {
-	~uint8
-	fmt.Stringer
-}](name string, n int) engine.Topic {
-	t := engine.Topic{Name: name}
-	for v := range n {
-		t.Words = append(t.Words, T(v).String())
+// topics are what the storybook shows, a kind of thing after the other.
+func topics() []engine.Topic {
+	var all []engine.Topic
+	for _, kind := range world.Vocabulary() {
+		name, listed := topicNames[kind.Name]
+		if !listed {
+			continue
+		}
+		t := engine.Topic{Name: name}
+		for _, v := range kind.Values {
+			t.Words = append(t.Words, v.Name)
+		}
+		all = append(all, t)
 	}
-	return t
+	return all
 }
 
 // modelEngine is a Model as the root package uses it.
