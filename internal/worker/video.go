@@ -64,12 +64,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if before != nil && a.job.Spec.Join {
 		from = min(1, facts.Frames-1) // the film before ends with the first
 	}
-	switch {
-	case facts.Sound && !format.HasSound():
-		notes = append(notes, noteSilent)
-	case facts.Sound && media.CanWriteSound(ctx) != nil:
-		notes = append(notes, noteNoAAC)
-	}
+	notes = append(notes, soundNotes(ctx, facts, format)...)
 	s := newStills(facts.Frames, from)
 	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {
 		return nil, err
@@ -104,6 +99,19 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, err
 	}
 	return out, a.storeStills(ctx, out, s)
+}
+
+// soundNotes say why a video of a model that makes sound is silent.
+func soundNotes(ctx context.Context, f Facts, format kinora.Format) []string {
+	switch {
+	case !f.Sound:
+		return nil
+	case !format.HasSound():
+		return []string{noteSilent}
+	case media.CanWriteSound(ctx) != nil:
+		return []string{noteNoAAC}
+	}
+	return nil
 }
 
 // earlier is the film that a job goes on from.
