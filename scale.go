@@ -3,8 +3,8 @@ package kinora
 import (
 	"image"
 
-	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // scaler brings RGB frames of one size to another: it cuts the largest centred
@@ -69,6 +69,6 @@ func firstFrame(img image.Image, w, h int) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, 3*w*h)
-	elem.FromBytes(out, fitted.Pix)
+	tensor.FromPixels(out, fitted.Pix)
 	return out, nil
 }

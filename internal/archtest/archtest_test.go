@@ -27,7 +27,9 @@ var floors = map[string]int{
 	"internal/disk":       0,
 	"internal/kernel/":    0,
 	"internal/tensor":     1,
+	"internal/tensor/":    1,
 	"internal/autograd":   2,
+	"internal/backend":    2,
 	"internal/weights/":   2,
 	"internal/token":      2,
 	"internal/media":      2,
@@ -64,7 +66,7 @@ const platformFirst, platformLast = 6, 8
 
 // both is what the platform shares with the models, and is part of neither:
 // pictures, video and sound as such are not theirs.
-var both = []string{"internal/text", "internal/disk", "internal/media"}
+var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{

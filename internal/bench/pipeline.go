@@ -6,11 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/scratch"
-	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -70,7 +69,7 @@ func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model
 	if _, err := m.Sample(ctx, warm, nil); err != nil {
 		return err
 	}
-	text := w.best(func() { m.Flow.Encode(tensor.NewCPU(gemm.BF16), [][]int32{m.Tokens(prompt), m.Tokens("")}) })
+	text := w.best(func() { m.Flow.Encode(backend.New(), [][]int32{m.Tokens(prompt), m.Tokens("")}) })
 	phase("text", text)
 	var l *reel.Latents
 	var err error

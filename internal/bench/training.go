@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
@@ -46,9 +47,9 @@ func (c *counter) Linear(x, w, b *tensor.Tensor, act tensor.Act) *tensor.Tensor 
 }
 
 // GroupedLinear implements tensor.Ops: each row meets one expert.
-func (c *counter) GroupedLinear(x, w *tensor.Tensor, offsets []int) *tensor.Tensor {
+func (c *counter) GroupedLinear(x, w *tensor.Tensor, to *tensor.Routes) *tensor.Tensor {
 	c.product(x.Rows(), w.Dim(1), w.Dim(2), x, w)
-	return c.Tape.GroupedLinear(x, w, offsets)
+	return c.Tape.GroupedLinear(x, w, to)
 }
 
 // Conv implements tensor.Ops.
@@ -59,11 +60,11 @@ func (c *counter) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Ten
 
 // Attention implements tensor.Ops.
 func (c *counter) Attention(q, k, v *tensor.Tensor, m tensor.Mask) *tensor.Tensor {
-	s := tensor.AttnShape(q, k)
+	batch, queries, keys := q.Dim(0), q.Dim(1), k.Dim(1)
 	pairs := 0.0
-	for b := range s.B {
-		for i := range s.Q {
-			lo, hi := 0, s.K
+	for b := range batch {
+		for i := range queries {
+			lo, hi := 0, keys
 			if m.Lo != nil {
 				lo = int(m.Lo[i])
 			}
@@ -76,19 +77,19 @@ func (c *counter) Attention(q, k, v *tensor.Tensor, m tensor.Mask) *tensor.Tenso
 			pairs += float64(max(hi-lo, 0))
 		}
 	}
-	c.flops += 3 * 4 * pairs * float64(s.H*s.D)
+	c.flops += 3 * 4 * pairs * float64(q.Dim(2)*q.Dim(3))
 	return c.Tape.Attention(q, k, v, m)
 }
 
 // LinearAttention implements tensor.Ops.
-func (c *counter) LinearAttention(q, k, qr, kr, v, state *tensor.Tensor, segs []tensor.Segment) *tensor.Tensor {
-	s := tensor.AttnShape(q, k)
+func (c *counter) LinearAttention(q, k, qr, kr, v *tensor.Tensor, segs []tensor.Segment) *tensor.Tensor {
+	heads, width := q.Dim(2), q.Dim(3)
 	rows := 0
 	for _, g := range segs {
 		rows += g.Q1 - g.Q0 + g.K1 - g.K0
 	}
-	c.flops += 3 * 2 * float64(s.B*rows*s.H) * float64(s.D*s.D)
-	return c.Tape.LinearAttention(q, k, qr, kr, v, state, segs)
+	c.flops += 3 * 2 * float64(q.Dim(0)*rows*heads) * float64(width*width)
+	return c.Tape.LinearAttention(q, k, qr, kr, v, segs)
 }
 
 // lanes run side by side, as in package train.
@@ -100,7 +101,9 @@ type rehearsal struct {
 	flow   *reel.Flow
 	params *nn.Params
 	opt    *nn.AdamW
-	parts  []reel.Batch // micro-batches
+	parts  []reel.Batch // micro-batches without their latents, which are
+	z      [][]float32  // these
+	shape  []int        // of those of one window, [1, G, H, W, Latent]
 	texts  [][]int32
 	tapes  [lanes]*counter
 }
@@ -108,16 +111,18 @@ type rehearsal struct {
 func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 	r := &rehearsal{params: nn.NewParams(1)}
 	r.flow = reel.NewFlow(r.params, cfg)
-	r.opt = nn.NewAdamW(r.params)
+	r.opt = nn.NewAdamW(r.params, backend.Training())
 	r.opt.Muon = true
 	groups := 1 + cfg.Flow.Groups*o.Chunks
+	h, w := cfg.LatentSize()
+	r.shape = []int{1, groups, h, w, cfg.Codec.Latent}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for at := 0; at < o.Batch; at += o.Micro {
 		n := min(o.Micro, o.Batch-at)
-		h, w := cfg.LatentSize()
-		b := reel.Batch{Z: tensor.Zeros(n, groups, h, w, cfg.Codec.Latent)}
-		for i := range b.Z.Data() {
-			b.Z.Data()[i] = float32(rng.NormFloat64())
+		var b reel.Batch
+		z := make([]float32, n*tensor.Elems(r.shape))
+		for i := range z {
+			z[i] = float32(rng.NormFloat64())
 		}
 		for range n {
 			b.Seconds = append(b.Seconds, 6)
@@ -132,13 +137,13 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 				b.Chunks[0]++
 			}
 		}
-		r.parts = append(r.parts, b)
+		r.parts, r.z = append(r.parts, b), append(r.z, z)
 	}
 	for range o.Micro {
 		r.texts = append(r.texts, make([]int32, min(40, cfg.Text.Max))) // about as long as captions are
 	}
 	for i := range r.tapes {
-		r.tapes[i] = &counter{Tape: autograd.NewLocalTape(tensor.NewCPU(gemm.BF16))}
+		r.tapes[i] = &counter{Tape: autograd.NewLocalTape(backend.Training())}
 	}
 	return r
 }
@@ -148,8 +153,10 @@ func (r *rehearsal) step() {
 	simd.Apart(lanes, func(lane int) {
 		o := r.tapes[lane]
 		for i := lane; i < len(r.parts); i += lanes {
-			b := r.parts[i]
-			text := r.flow.Encode(o, r.texts[:b.Z.Dim(0)])
+			b, shape := r.parts[i], slices.Clone(r.shape)
+			shape[0] = len(b.Seconds)
+			b.Z = o.Upload(r.z[i], shape...)
+			text := r.flow.Encode(o, r.texts[:shape[0]])
 			loss := o.MSE(r.flow.Forward(o, b, text, nil, nil), b.Z, nil)
 			o.Backward(loss, 1/float32(len(r.parts)))
 			o.Reset()

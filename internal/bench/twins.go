@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/scratch"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -166,9 +165,10 @@ func active(m *reel.Model) int {
 // exam is a set of windows that training does not see, each with a noise level
 // of its own: the same for whoever sits it.
 type exam struct {
-	batches []reel.Batch
-	targets []*tensor.Tensor
-	prompts [][][]int32
+	batches        []reel.Batch // without their latents, which are noisy
+	noisy, targets [][]float32
+	shape          []int // of the latents of each
+	prompts        [][][]int32
 }
 
 // newExam draws and encodes the windows: one chunk each, from the beginning of
@@ -183,22 +183,22 @@ func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 		if err != nil {
 			return nil, err
 		}
-		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-		elem.FromBytes(x.Data(), w.Frames)
-		z := m.Codec.Encode(tensor.NewCPU(gemm.BF16), x, true, nil)
-		target := tensor.New(append([]float32(nil), z.Data()...), z.Shape...)
-		m.Codec.Standardise(target.Data())
+		x, be := make([]float32, len(w.Frames)), backend.New()
+		tensor.FromPixels(x, w.Frames)
+		z := m.Codec.Encode(be, be.Upload(x, 1, w.T, w.H, w.W, 3), true, nil)
+		target, noisy := tensor.Values(be, z), make([]float32, z.Len())
+		m.Codec.Standardise(target)
 		level := (float32(i%10) + 0.5) / 10
 		rng := rand.New(rand.NewPCG(o.Seed, uint64(i)))
-		b := reel.Batch{Z: tensor.Zeros(z.Shape...), Chunks: []int{groups}, Seconds: []float32{float32(w.Seconds)}}
-		for j, v := range target.Data() {
-			b.Z.Data()[j] = level*v + (1-level)*float32(rng.NormFloat64())
+		b := reel.Batch{Chunks: []int{groups}, Seconds: []float32{float32(w.Seconds)}}
+		for j, v := range target {
+			noisy[j] = level*v + (1-level)*float32(rng.NormFloat64())
 		}
 		for g := range groups {
 			b.T = append(b.T, level)
 			b.Place = append(b.Place, reel.PlaceOf(g, w.Start, w.Seconds, c.FPS))
 		}
-		e.batches, e.targets = append(e.batches, b), append(e.targets, target)
+		e.batches, e.targets, e.noisy, e.shape = append(e.batches, b), append(e.targets, target), append(e.noisy, noisy), z.Shape
 		e.prompts = append(e.prompts, [][]int32{m.Tokens(w.Caption(uint64(i)))})
 	}
 	return e, nil
@@ -207,12 +207,13 @@ func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 // loss is the mean square error of the predicted clean latents, of deviation 1,
 // over noise levels 0.05, 0.15 … 0.95.
 func (e *exam) loss(m *reel.Model) float64 {
-	cpu := tensor.NewCPU(gemm.BF16)
+	be := backend.Training()
 	var sum float64
 	for i, b := range e.batches {
-		cpu.Arena.Reset()
-		y := m.Flow.Forward(cpu, b, m.Flow.Encode(cpu, e.prompts[i]), nil, nil)
-		sum += float64(cpu.MSE(y, e.targets[i], nil).Data()[0])
+		be.Reset()
+		b.Z = be.Upload(e.noisy[i], e.shape...)
+		y := m.Flow.Forward(be, b, m.Flow.Encode(be, e.prompts[i]), nil, nil)
+		sum += float64(tensor.Values(be, be.MSE(y, be.Upload(e.targets[i], e.shape...), nil))[0])
 	}
 	return sum / float64(len(e.batches))
 }

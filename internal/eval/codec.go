@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/recogniser"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -76,7 +75,9 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 	}
 	h, w := c.LatentSize()
 	l := &reel.Latents{H: h, W: w, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
-	cpu, encoder := tensor.NewCPU(gemm.BF16), m.Codec.NewEncoder()
+	b := backend.New()
+	encoder := m.Codec.NewEncoder(b)
+	defer encoder.Close()
 	for at := 0; at < frames; {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -85,10 +86,10 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 		if at == 0 {
 			n = 1
 		}
-		x := tensor.Zeros(1, n, c.Height, c.Width, 3)
-		elem.FromBytes(x.Data(), film[at*size:(at+n)*size])
-		cpu.Arena.Reset()
-		l.Data = append(l.Data, encoder.Next(cpu, x).Data()...)
+		x := make([]float32, n*size)
+		tensor.FromPixels(x, film[at*size:(at+n)*size])
+		b.Reset()
+		l.Data = append(l.Data, tensor.Values(b, encoder.Next(b.Upload(x, 1, n, c.Height, c.Width, 3)))...)
 		l.Groups++
 		at += n
 	}

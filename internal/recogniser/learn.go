@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -135,7 +135,7 @@ func (t *teacher) lesson(step int) lesson {
 // show makes a part of a film, roughened, film i of a sight, and returns what
 // it shows.
 func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
-	n := x.half.Dim(1)
+	n := x.frames
 	from := rng.IntN(f.T - n + 1)
 	r := drawRough(rng)
 	for j := range n {
@@ -218,10 +218,10 @@ type learning struct {
 
 func newLearning(o LearnOptions) *learning {
 	r := &learning{o: o, model: New(o.Seed)}
-	r.opt = nn.NewAdamW(r.model.Params)
+	r.opt = nn.NewAdamW(r.model.Params, backend.Training())
 	r.opt.Muon, r.opt.EMADecay = true, 0.997
 	for i := range r.tapes {
-		r.tapes[i] = autograd.NewLocalTape(tensor.NewCPU(gemm.BF16))
+		r.tapes[i] = autograd.NewLocalTape(backend.Training())
 	}
 	return r
 }
@@ -241,7 +241,7 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 			o := r.tapes[lane]
 			logits := r.model.forward(o, l.x[i])
 			grad := make([]float32, logits.Len())
-			losses[i], right[i] = surprise(logits.Data(), grad, l.labels[i], 1/float32(len(l.x)))
+			losses[i], right[i] = surprise(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
 			o.BackwardFrom(logits, grad)
 			o.Reset()
 		}

@@ -3,8 +3,7 @@ package recogniser
 import (
 	"context"
 
-	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -30,10 +29,11 @@ func (r *Network) Read(v View) (Reading, error) {
 	x := newSight(1, n, len(keys))
 	frame := make([]float32, viewPixels)
 	for j := range n {
-		elem.FromBytes(frame, v.frame(j))
+		tensor.FromPixels(frame, v.frame(j))
 		x.put(0, j, frame, keys)
 	}
-	logits := r.forward(tensor.NewCPU(gemm.BF16), x).Data()
+	b := backend.New()
+	logits := tensor.Values(b, r.forward(b, x))
 	var out Reading
 	at := 0
 	for a := range NumAttributes {

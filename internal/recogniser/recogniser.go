@@ -7,7 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// The films that a Recogniser sees: a quarter of a second from frame to frame.
+// The films that a Network sees: a quarter of a second from frame to frame.
 const (
 	viewWidth  = 128
 	viewHeight = 80
@@ -19,7 +19,7 @@ const (
 	maxFrames = 24
 )
 
-// Recogniser reads the attributes of films. Two columns look at a film: one
+// A Network reads the attributes of films. Two columns look at a film: one
 // at a few frames for what things look like, one at all of them in pairs, half
 // the size, for how things move. Learned queries, two an attribute, gather what
 // they need from the places of both (attention pooling, Lee 2019).
@@ -61,13 +61,12 @@ func New(seed uint64) *Network {
 	for a := range NumAttributes {
 		all[a] = len(a.Values())
 	}
-	return newOf(seed, all)
+	return build(nn.NewParams(seed), all)
 }
 
-// newOf returns an untrained one that can say the first so many values
-// of each attribute.
-func newOf(seed uint64, classes [NumAttributes]int) *Network {
-	p := nn.NewParams(seed)
+// build makes a network of the parameters of p, an empty set, that can say the
+// first so many values of each attribute.
+func build(p *nn.Params, classes [NumAttributes]int) *Network {
 	r := &Network{
 		Params:    p,
 		classes:   classes,
@@ -176,21 +175,23 @@ func atPlaces(o tensor.Ops, x, gain, place *tensor.Tensor) *tensor.Tensor {
 // sight is a batch of films as the network takes them, in [-1, 1]: some frames
 // in full [B, K, 80, 128, 3], and all of them at half the size
 // [B, T, 40, 64, 3], T even.
-type sight struct{ full, half *tensor.Tensor }
+type sight struct {
+	films, frames, keys int // B, T, K
+	full, half          []float32
+}
 
 // newSight has room for b films of t frames, k of them in full.
 func newSight(b, t, k int) sight {
-	return sight{tensor.Zeros(b, k, viewHeight, viewWidth, 3), tensor.Zeros(b, t, viewHeight/2, viewWidth/2, 3)}
+	return sight{b, t, k, make([]float32, b*k*viewPixels), make([]float32, b*t*viewPixels/4)}
 }
 
 // put writes frame j of film i, x [80, 128, 3], also in full where it is one of
 // keys.
 func (s sight) put(i, j int, x []float32, keys []int) {
-	t := s.half.Dim(1)
-	halve(s.half.Data()[(i*t+j)*viewPixels/4:][:viewPixels/4], x)
+	halve(s.half[(i*s.frames+j)*viewPixels/4:][:viewPixels/4], x)
 	for k, key := range keys {
 		if key == j {
-			copy(s.full.Data()[(i*len(keys)+k)*viewPixels:][:viewPixels], x)
+			copy(s.full[(i*len(keys)+k)*viewPixels:][:viewPixels], x)
 		}
 	}
 }
@@ -211,8 +212,9 @@ func halve(dst, x []float32) {
 // forward gives the logits of films, all attributes side by side
 // [B, sum of classes].
 func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
-	b := s.full.Dim(0)
-	look, move := r.look(o, s.full), r.move(o, s.half)
+	b := s.films
+	look := r.look(o, o.Upload(s.full, b, s.keys, viewHeight, viewWidth, 3))
+	move := r.move(o, o.Upload(s.half, b, s.frames, viewHeight/2, viewWidth/2, 3))
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))
 	v := o.Concat(1, r.lookV.Apply(o, look, tensor.None), r.moveV.Apply(o, move, tensor.None))
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
@@ -28,12 +29,12 @@ func (r *Network) WriteFile(path string, notes map[string]string) error {
 		if len(t.Shape) > 1 && t.Len() >= 4096 {
 			dtype = safetensors.BF16
 		}
-		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, dtype, t.CopyTo, t.Shape...))
 	}
 	return safetensors.WriteFile(path, ts, meta)
 }
 
-// Open reads a recogniser from the bytes of a file of weights.
+// Open makes a recogniser of the bytes of a file of weights, which stay in data.
 func Open(data []byte) (*Network, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
@@ -46,8 +47,11 @@ func Open(data []byte) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newOf(0, classes)
-	if err := r.Params.Load(f.Float32); err != nil {
+	r := build(nn.InPlace(f), classes)
+	if err := r.Params.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.Params.Check(); err != nil {
 		return nil, err
 	}
 	r.Params.Freeze()
@@ -88,7 +92,7 @@ func (r *learning) save() error {
 	}
 	var ts []safetensors.Tensor
 	err := r.visit(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { r.opt.Backend().Download(dst, t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {
@@ -128,7 +132,7 @@ func (r *learning) resume() error {
 		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
 			return fmt.Errorf("%s: %s has the shape %v, the recogniser wants %v", r.o.Checkpoint, name, shape, t.Shape)
 		}
-		copy(t.Data(), v)
+		r.opt.Backend().Store(t, v)
 		return nil
 	})
 }

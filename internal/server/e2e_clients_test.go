@@ -3,19 +3,13 @@
 package server_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/store"
@@ -48,55 +42,6 @@ func isFilm(t *testing.T, film []byte, seconds float64) {
 	}
 	if info.Seconds < seconds-0.1 || info.Width == 0 || info.Frames == 0 {
 		t.Errorf("a film of %+v, want %v s", info, seconds)
-	}
-}
-
-// TestOpenAIClient: openai-go makes a film, waits for it and downloads it.
-func TestOpenAIClient(t *testing.T) {
-	t.Parallel()
-	skipInShort(t)
-	needFFmpeg(t)
-	p := newPlatform(t, store.SQLite, "")
-	c := p.tenant("acme", 100)
-	p.start(real)
-	p.ready()
-	ai := openai.NewClient(option.WithBaseURL(c.base+"/v1"), option.WithAPIKey(c.key))
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	v, err := ai.Videos.NewAndPoll(ctx, openai.VideoNewParams{
-		Prompt: "a red ball bounces on a beach", Model: "reel", Seconds: "1", Size: "256x160",
-	}, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.Status != openai.VideoStatusCompleted || v.Progress != 100 || v.Model != "reel" || v.Seconds != "1" || v.Error.Code != "" {
-		t.Fatalf("got %s", v.RawJSON())
-	}
-	for variant, begins := range map[openai.VideoDownloadContentParamsVariant]string{"": "", "thumbnail": "RIFF", "spritesheet": "\xff\xd8"} {
-		r, err := ai.Videos.DownloadContent(ctx, v.ID, openai.VideoDownloadContentParams{Variant: variant})
-		if err != nil {
-			t.Fatalf("%s: %v", variant, err)
-		}
-		got, err := io.ReadAll(r.Body)
-		r.Body.Close()
-		switch {
-		case err != nil:
-			t.Errorf("%s: %v", variant, err)
-		case variant == "":
-			isFilm(t, got, 1)
-		case !bytes.HasPrefix(got, []byte(begins)):
-			t.Errorf("%s begins with %q", variant, got[:min(8, len(got))])
-		}
-	}
-	page, err := ai.Videos.List(ctx, openai.VideoListParams{})
-	if err != nil || len(page.Data) != 1 || page.Data[0].ID != v.ID {
-		t.Errorf("listed %+v, %v", page, err)
-	}
-	if _, err := ai.Videos.Delete(ctx, v.ID); err != nil {
-		t.Error(err)
-	}
-	if _, err := ai.Videos.Get(ctx, v.ID); err == nil || !strings.Contains(err.Error(), "404") {
-		t.Errorf("after its removal: %v", err)
 	}
 }
 

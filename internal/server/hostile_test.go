@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -63,17 +62,8 @@ func TestReadyWithoutMedia(t *testing.T) {
 }
 
 // TestLinkKeyOfOne: processes that start side by side in a new folder have one
-// key, and none reads half of it; also where there are no hard links.
+// key, and none reads half of it.
 func TestLinkKeyOfOne(t *testing.T) {
-	t.Run("links", linkKeyOfOne)
-	t.Run("no links", func(t *testing.T) {
-		defer func(was func(string, string) error) { hardLink = was }(hardLink)
-		hardLink = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
-		linkKeyOfOne(t)
-	})
-}
-
-func linkKeyOfOne(t *testing.T) {
 	for range 20 {
 		dir := t.TempDir()
 		keys := make([][]byte, 8)

@@ -44,7 +44,7 @@ func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string
 // plot is where the run's loss is drawn.
 func (c *checkpoint) plot() string { return filepath.Join(filepath.Dir(c.path), c.kind+"-loss.png") }
 
-// state is everything in a checkpoint by name: storage that loading fills.
+// state is everything in a checkpoint by name, which loading fills.
 func (c *checkpoint) state(visit func(name string, t *tensor.Tensor) error) error {
 	for _, name := range c.params.Names() {
 		if err := visit(name, c.params.Get(name)); err != nil {
@@ -70,7 +70,7 @@ func (c *checkpoint) load(f *safetensors.File) error {
 		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
 			return fmt.Errorf("%s: %s has shape %v, the model wants %v", c.path, name, shape, t.Shape)
 		}
-		copy(t.Data(), v)
+		c.opt.Backend().Store(t, v)
 		return nil
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *checkpoint) save() error {
 	}
 	var ts []safetensors.Tensor
 	err = c.state(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { c.opt.Backend().Download(dst, t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {

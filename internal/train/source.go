@@ -69,6 +69,13 @@ func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (
 	return win, nil
 }
 
+// picture is all of a window in floats, as pixels has them.
+func (w Window) picture() []float32 {
+	x := make([]float32, w.T*w.H*w.W*3)
+	w.pixels(x, 0, 0, w.W, w.H)
+	return x
+}
+
 // pixels converts a crop of a window to floats in [-1, 1], [T, ch, cw, 3].
 func (w Window) pixels(dst []float32, x0, y0, cw, ch int) {
 	for t := range w.T {

@@ -21,15 +21,20 @@ func tileRows(k int) int {
 // bias [O] or nil, y [N,T,H,W,O]. past is nil, which means zeros, or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Shape) {
+	check.Len("conv.Forward", "w", w, s.wLen())
+	k := s.taps() * s.C
+	ForwardPacked(y, x, past, gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true}), bias, act, s)
+}
+
+// ForwardPacked is Forward with the weights as a matrix [KT*KH*KW*C, O] that
+// was packed before.
+func ForwardPacked(y, x, past []float32, packed *gemm.Packed, bias []float32, act gemm.Act, s Shape) {
 	const op = "conv.Forward"
 	s.check(op)
 	check.Len(op, "x", x, s.xLen())
 	check.Len(op, "y", y, s.yLen())
-	check.Len(op, "w", w, s.wLen())
 	check.LenOrNil(op, "bias", bias, s.O)
 	check.LenOrNil(op, "past", past, s.pastLen())
-	k := s.taps() * s.C
-	packed := gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true})
 	f := s.forward(x, past)
 	f.multiply(y, packed, s.O, gemm.Epilogue{Bias: bias, Act: act})
 }

@@ -3,12 +3,14 @@ package reel
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
@@ -44,7 +46,7 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 				if p == nil {
 					p = m.FlowParams.Get(name)
 				}
-				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, p.Data(), p.Shape...))
+				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, values(p), p.Shape...))
 			}
 			path := filepath.Join(t.TempDir(), "hostile.safetensors")
 			if err := safetensors.WriteFile(path, ts, meta); err != nil {
@@ -113,5 +115,95 @@ func TestRefine(t *testing.T) {
 		if _, err := refined.Refine(other[0], other[1], 1); err == nil || !strings.Contains(err.Error(), "would be lost") {
 			t.Errorf("trained layers give way to width %d with %d blocks: %v", other[0], other[1], err)
 		}
+	}
+}
+
+// TestOpenTakesNoCopy: a model's weights stay in their file, whose size is the
+// most of what it takes.
+func TestOpenTakesNoCopy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reel.safetensors")
+	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() (*Model, error){
+		"embedded": func() (*Model, error) { return Open(Embedded()) },
+		"file":     func() (*Model, error) { return OpenFile(path) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := open()
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%s: %d of %d bytes", name, took, len(Embedded()))
+		if took > uint64(len(Embedded())/8) {
+			t.Errorf("%s: opening %d bytes takes %d", name, len(Embedded()), took)
+		}
+		if m.FlowParams.Get("flow.in.weight").Place() != tensor.InStore {
+			t.Errorf("%s: a weight was moved", name)
+		}
+	}
+}
+
+// TestOpenRefusesWhatIsNotFinite: in a file that is used as it lies and in one
+// that is trained on.
+func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
+	m := tiny(t)
+	for _, name := range []string{"codec.out.weight", "flow.0.table", "codec.latent_std"} {
+		bad := tiny(t)
+		p := bad.FlowParams.Get(name)
+		if p == nil {
+			p = bad.CodecParams.Get(name)
+		}
+		v := p.Values()
+		v[len(v)-1] = float32(math.NaN())
+		p.Set(v)
+		path := filepath.Join(t.TempDir(), "bad.safetensors")
+		if err := bad.WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		_, opened := OpenFile(path)
+		_, read := Read(f)
+		for how, err := range map[string]error{"opened": opened, "read": read} {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "not finite") {
+				t.Errorf("%s, %s: error %v", name, how, err)
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "good.safetensors")
+	if err := m.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(path); err != nil {
+		t.Errorf("finite weights: %v", err)
+	}
+}
+
+// TestShrunkWeights: a file of weights that is cut while its model is in use is
+// an error of whatever uses the model next.
+func TestShrunkWeights(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the file is not mapped")
+	}
+	path := filepath.Join(t.TempDir(), "reel.safetensors")
+	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<16); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Sample(t.Context(), Request{Prompt: "a cat", Frames: 1, Steps: 1}, nil); err == nil || !strings.Contains(err.Error(), "file changed while it was open") {
+		t.Errorf("sampling: error %v", err)
 	}
 }

@@ -3,8 +3,8 @@ package reel
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -85,7 +85,8 @@ func chunkPlan(groups, n int) []int {
 // Sample makes the latents of a video, chunk by chunk, each from noise of its
 // own with the chunk before as its past. The same request gives the same
 // bytes for any number of threads. progress, which may be nil, counts steps.
-func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (*Latents, error) {
+func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (l *Latents, err error) {
+	defer tensor.CatchFault(&err)
 	solver, err := r.check(m.Config)
 	if err != nil {
 		return nil, err
@@ -93,11 +94,14 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 	c := m.Config
 	groups := 1 + (r.Frames-1+groupSize-1)/groupSize
 	plan := chunkPlan(groups, c.Flow.Groups)
-	l := &Latents{
+	l = &Latents{
 		H: c.Height / latentPix, W: c.Width / latentPix, C: c.Codec.Latent, Groups: groups,
 		Frames: r.Frames, FPS: c.FPS, Prompt: r.Prompt, Seed: r.Seed,
 	}
+	// The last chunk may have more groups than the video.
+	l.Data = make([]float32, 0, (groups+c.Flow.Groups)*l.H*l.W*l.C)
 	s := m.newSampling(r)
+	defer s.close()
 	start := 0
 	for i, n := range plan {
 		z, err := s.chunk(ctx, solver, i, start, n, func(done, steps int) {
@@ -126,44 +130,43 @@ const shortest, longest = 4, 10
 type sampling struct {
 	m       *Model
 	r       Request
-	cpu     *tensor.CPU
+	b       tensor.Backend
 	stream  *Stream
 	text    Text
 	copies  int       // 2 with guidance, 1 without
 	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
+	out     []float32 // what forward predicted last
 	preview *previewer
 }
 
 func (m *Model) newSampling(r Request) *sampling {
+	b := m.NewBackend()
 	s := &sampling{
-		m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2,
+		m: m, r: r, b: b, stream: NewStream(b), copies: 2,
 		seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS)), preview: newPreviewer(m, r.Preview),
 	}
 	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
 	if r.Guidance == 1 {
 		s.copies, prompts = 1, prompts[:1]
 	}
-	text := m.Flow.Encode(s.cpu, prompts)
-	// The text outlives the arena's next reset.
-	s.text = Text{Tokens: keepTensor(text.Tokens), Pooled: keepTensor(text.Pooled), Lens: text.Lens}
+	text := m.Flow.Encode(b, prompts)
+	s.text = Text{Tokens: b.Keep(text.Tokens), Pooled: b.Keep(text.Pooled), Lens: text.Lens}
 	if r.Image != nil {
-		x := tensor.New(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
-		s.first = append(s.first, m.Codec.NewEncoder().Next(s.cpu, x).Data()...)
+		x := b.Upload(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
+		e := m.Codec.NewEncoder(b)
+		defer e.Close()
+		s.first = tensor.Values(b, e.Next(x))
 		m.Codec.Standardise(s.first)
 	}
 	return s
 }
 
-func keepTensor(t *tensor.Tensor) *tensor.Tensor {
-	return tensor.New(append([]float32(nil), t.Data()...), t.Shape...)
-}
-
-// backend is a processor for this model's weights as they are: constants.
-func (m *Model) backend() *tensor.CPU {
-	cpu := tensor.NewCPU(gemm.BF16)
-	cpu.Frozen = m.frozen
-	return cpu
+// close gives back what outlived the passes.
+func (s *sampling) close() {
+	s.b.Free(s.text.Tokens)
+	s.b.Free(s.text.Pooled)
+	s.stream.Close()
 }
 
 // chunk samples n groups from start on and remembers them for the next.
@@ -203,14 +206,14 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 }
 
 // forward predicts the clean latents of a chunk at noise level t, [copies·n]
-// groups; a given first frame is clean.
+// groups, until it is called again; a given first frame is clean.
 func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []float32 {
 	c := s.m.Config
 	h, w := c.Height/latentPix, c.Width/latentPix
-	s.cpu.Arena.Reset()
-	b := Batch{Z: tensor.Zeros(s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
-	for i := range s.copies {
-		copy(b.Z.Data()[i*len(z):], z)
+	s.b.Reset()
+	all := slices.Repeat(z, s.copies)
+	b := Batch{Z: s.b.Upload(all, s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
+	for range s.copies {
 		b.Seconds = append(b.Seconds, float32(min(s.seconds, longest)))
 		for g := range n {
 			level := t
@@ -221,7 +224,11 @@ func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []f
 			b.Place = append(b.Place, PlaceOf(start+g, 0, s.seconds, c.FPS))
 		}
 	}
-	return s.m.Flow.Forward(s.cpu, b, s.text, s.stream, nil).Data()
+	if len(s.out) != len(all) {
+		s.out = make([]float32, len(all))
+	}
+	s.b.Download(s.out, s.m.Flow.Forward(s.b, b, s.text, s.stream, nil))
+	return s.out
 }
 
 // PlaceOf is where in a film of some seconds group g of a window begins, 0 to
@@ -235,21 +242,28 @@ func PlaceOf(g int, start, seconds float64, fps int) float32 {
 
 // Decode draws the frames of l in order, each as RGB of the native size, which
 // is valid until yield returns. It works group by group in constant memory.
-func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) error {
+func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) (err error) {
+	defer tensor.CatchFault(&err)
 	if l.C != m.Config.Codec.Latent || l.Groups < 1 || len(l.Data) != l.Groups*l.H*l.W*l.C || l.Frames > Frames(l.Groups) {
 		return fmt.Errorf("the latents are %d groups of %d×%d×%d, which is not what this model decodes", l.Groups, l.H, l.W, l.C)
 	}
-	cpu, stream := m.backend(), NewStream()
+	b := m.NewBackend()
+	stream := NewStream(b)
+	defer stream.Close()
 	size := l.H * l.W * latentPix * latentPix * 3
-	rgb := make([]byte, size)
+	rgb, pix := make([]byte, size), []float32(nil)
 	frame, done := l.H*l.W*l.C, 0
 	for g := range l.Groups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		cpu.Arena.Reset()
-		z := tensor.New(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
-		pix := stream.pass(func(s *Stream) *tensor.Tensor { return m.Codec.Decode(cpu, z, g == 0, s) }).Data()
+		b.Reset()
+		z := b.Upload(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
+		x := stream.pass(func(s *Stream) *tensor.Tensor { return m.Codec.Decode(b, z, g == 0, s) })
+		if len(pix) != x.Len() {
+			pix = make([]float32, x.Len())
+		}
+		b.Download(pix, x)
 		for at := 0; at < len(pix) && done < l.Frames; at += size {
 			toBytes(rgb, pix[at:at+size])
 			if err := yield(rgb); err != nil {

@@ -15,8 +15,8 @@ import (
 	"os"
 
 	"github.com/kinora-video/kinora/internal/engine"
-	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/scratch"
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // The pattern: colour bars turned by prompt and seed, a ramp of greys that slides
@@ -88,7 +88,7 @@ func (card) Sample(ctx context.Context, j engine.Job, progress func(done, total 
 	l := &latents{Format: format, Prompt: j.Prompt, Seed: j.Seed, Count: j.Frames}
 	if j.First != nil {
 		l.Image = make([]byte, len(j.First))
-		elem.ToBytes(l.Image, j.First)
+		tensor.ToPixels(l.Image, j.First)
 	}
 	for i := range j.Steps {
 		if err := ctx.Err(); err != nil {

@@ -1,13 +1,58 @@
-package nn
+package tensor
 
 import (
 	"math"
-	"strings"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
-	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/simd"
 )
+
+// SquareSum implements Optimizer.
+func (c *CPU) SquareSum(ts ...*Tensor) float64 {
+	var sum float64
+	for _, t := range ts {
+		sum += elem.SumSquares(data(t))
+	}
+	return sum
+}
+
+// Store implements Optimizer.
+func (c *CPU) Store(t *Tensor, values []float32) {
+	want(len(values) == t.Len(), "Store", t)
+	copy(data(t), values)
+	t.Drop()
+}
+
+// Optimize implements Optimizer: several parameters side by side.
+func (c *CPU) Optimize(steps []Step) {
+	simd.Apart(len(steps), func(i int) { steps[i].take() })
+}
+
+var muons = sync.Pool{New: func() any { return &muon{momentum: 0.95} }}
+
+// take steps a parameter along its gradient, and its average after it.
+func (s *Step) take() {
+	average := data(s.Average)
+	if !s.Param.Needs() { // a measured constant, not a learned weight
+		copy(average, data(s.Param))
+		return
+	}
+	switch {
+	case s.Grad == nil:
+	case s.Muon:
+		u := muons.Get().(*muon)
+		u.update(s.Param, data(s.M), data(s.Grad), s.LR, s.Decay, s.Scale)
+		muons.Put(u)
+	default:
+		elem.AdamW{
+			LR: float32(s.LR), Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Eps: float32(s.Eps),
+			WeightDecay: float32(s.Decay), Step: s.Number, GradScale: float32(s.Scale),
+		}.Update(data(s.Param), data(s.M), data(s.V), data(s.Grad))
+	}
+	elem.EMA(average, data(s.Param), float32(s.AverageDecay))
+}
 
 // Muon (Jordan 2024) replaces the step of a weight matrix by the nearest
 // orthogonal matrix to its momentum, found with five Newton-Schulz
@@ -24,15 +69,9 @@ type muon struct {
 // muonRMS is the root mean square of a step at learning rate 1.
 const muonRMS = 1.0
 
-// isMatrix says whether Muon steps a parameter: weights of hidden layers, not
-// tables, gains or biases.
-func isMatrix(name string, t *tensor.Tensor) bool {
-	return strings.HasSuffix(name, ".weight") && len(t.Shape) >= 2 && t.Dim(0) >= 16
-}
-
 // matrices gives the number of matrices in a parameter and their shape: a
 // stack of experts [E, N, K] is E of them, a convolution [O, ...] is one.
-func matrices(t *tensor.Tensor) (count, rows, cols int) {
+func matrices(t *Tensor) (count, rows, cols int) {
 	if len(t.Shape) == 3 {
 		return t.Dim(0), t.Dim(1), t.Dim(2)
 	}
@@ -40,11 +79,11 @@ func matrices(t *tensor.Tensor) (count, rows, cols int) {
 }
 
 // update steps t along its gradient g, times scale, with momentum m.
-func (u *muon) update(t *tensor.Tensor, m, g []float32, lr, decay, scale float64) {
+func (u *muon) update(t *Tensor, m, g []float32, lr, decay, scale float64) {
 	count, rows, cols := matrices(t)
 	n := rows * cols
 	for i := range count {
-		p, mi, gi := t.Data()[i*n:(i+1)*n], m[i*n:(i+1)*n], g[i*n:(i+1)*n]
+		p, mi, gi := data(t)[i*n:(i+1)*n], m[i*n:(i+1)*n], g[i*n:(i+1)*n]
 		elem.Scale(mi, mi, u.momentum)
 		elem.AddScaled(mi, gi, float32(scale))
 		// Nesterov: look ahead along the new momentum.
