@@ -50,10 +50,10 @@ func capabilities(c Config, embedded bool) engine.Capabilities {
 	return out
 }
 
-// About what a video takes: measured with /usr/bin/time kinora generate --seconds 4,
-// 780 MB and 3.7 s of processor time on AVX-512.
+// About what a video takes: measured with /usr/bin/time kinora generate --seconds 12
+// on AVX-512, with ffmpeg.
 const (
-	engineMemory      = 800e6 // bytes
+	engineMemory      = 300e6 // bytes
 	engineCoreSeconds = 1     // for a second of video
 )
 
