@@ -50,7 +50,7 @@ func TestPromptNotes(t *testing.T) {
 	if got := card.Info().PromptNotes("elephant"); got != nil {
 		t.Errorf("the test card: %q", got)
 	}
-	if got := (&reelEngine{model: m.engine.(*reelEngine).model}).info().PromptNotes("elephant"); got != nil {
+	if got := tinyReel(t).Info().PromptNotes("elephant"); got != nil {
 		t.Errorf("other weights: %q", got)
 	}
 }

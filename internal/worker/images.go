@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 )
 
 // images makes stills: clips of one frame each, whose seeds follow one another.
@@ -71,10 +72,10 @@ func (a *attempt) image(ctx context.Context, e Engine, r kinora.Request, out *ma
 			return err
 		}
 		size = frame.Bounds().Size()
-		if err := kinora.EncodeJPEG(&jpeg, frame); err != nil {
+		if err := media.EncodeJPEG(&jpeg, frame); err != nil {
 			return err
 		}
-		if err := kinora.EncodePNG(&data, frame); err != nil {
+		if err := media.EncodePNG(&data, frame); err != nil {
 			return err
 		}
 		break

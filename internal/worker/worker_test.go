@@ -15,6 +15,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
@@ -427,7 +428,7 @@ func TestLate(t *testing.T) {
 func TestFirstFrame(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
 	var png bytes.Buffer
-	if err := kinora.EncodePNG(&png, picture(20, 10)); err != nil {
+	if err := media.EncodePNG(&png, picture(20, 10)); err != nil {
 		t.Fatal(err)
 	}
 	key, err := blob.NewKey(blob.KindImage, "image/png")

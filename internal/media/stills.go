@@ -1,6 +1,7 @@
-package kinora
+package media
 
 import (
+	"fmt"
 	"image"
 	"image/draw"
 	"image/jpeg"
@@ -8,8 +9,6 @@ import (
 	"io"
 
 	"github.com/HugoSmits86/nativewebp"
-
-	"github.com/kinora-video/kinora/internal/media"
 )
 
 // stillQuality is that of JPEGs, of 100.
@@ -17,20 +16,31 @@ const stillQuality = 90
 
 // EncodeJPEG writes an image as JPEG.
 func EncodeJPEG(w io.Writer, img image.Image) error {
-	return wrap(Storage, "write an image as", "JPEG", jpeg.Encode(w, img, &jpeg.Options{Quality: stillQuality}), "")
+	return unwritten("JPEG", jpeg.Encode(w, img, &jpeg.Options{Quality: stillQuality}))
 }
 
 // EncodePNG writes an image as PNG.
 func EncodePNG(w io.Writer, img image.Image) error {
-	return wrap(Storage, "write an image as", "PNG", png.Encode(w, img), "")
+	return unwritten("PNG", png.Encode(w, img))
 }
 
 // EncodeWebP writes an image as lossless WebP.
 func EncodeWebP(w io.Writer, img image.Image) error {
-	return wrap(Storage, "write an image as", "WebP", nativewebp.Encode(w, img, nil), "")
+	return unwritten("WebP", nativewebp.Encode(w, img, nil))
 }
 
-// Spread returns the numbers of n frames at even distances in a clip of some
+func unwritten(format string, err error) error {
+	if err != nil {
+		return fmt.Errorf("media: writing an image as %s: %w", format, err)
+	}
+	return nil
+}
+
+// FromImage takes the pixels of an image. Transparent parts become white, as on
+// paper.
+func FromImage(img image.Image) Frame { return flatten(img, img.Bounds(), image.Point{}) }
+
+// Spread returns the numbers of n frames at even distances in a video of some
 // frames, the first and the last among them; of all frames where there are no
 // more than n, and of the first where n is 1.
 func Spread(frames, n int) []int {
@@ -49,22 +59,31 @@ func Spread(frames, n int) []int {
 // pixels: an image that is larger is scaled down (Catmull-Rom), its transparent
 // parts made white.
 func Thumbnail(img image.Image, side int) (*image.RGBA, error) {
-	from := onWhite(img)
+	from := FromImage(img)
 	w, h := from.W, from.H
 	if longer := max(w, h); longer > side {
 		w, h = max(1, (w*side+longer/2)/longer), max(1, (h*side+longer/2)/longer)
 	}
-	r, err := media.NewResizer(media.Bicubic, from.W, from.H, w, h)
+	r, err := NewResizer(Bicubic, from.W, from.H, w, h)
 	if err != nil {
-		return nil, wrap(Invalid, "scale", "image", err, "")
+		return nil, err
 	}
-	to := media.NewFrame(w, h)
+	to := NewFrame(w, h)
 	if err := r.ResizeInto(to, from); err != nil {
-		return nil, wrap(Invalid, "scale", "image", err, "")
+		return nil, err
 	}
-	out := newImage(w, h)
-	setPixels(out, to.Pix)
+	out := black(w, h)
+	for i := range w * h {
+		copy(out.Pix[4*i:4*i+3], to.Pix[3*i:3*i+3])
+	}
 	return out, nil
+}
+
+// black is an opaque black image.
+func black(w, h int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(img, img.Rect, image.Black, image.Point{}, draw.Src)
+	return img
 }
 
 // Spritesheet lays images out row by row, in columns, on black. Each has a cell
@@ -81,7 +100,7 @@ func Spritesheet(images []image.Image, columns int) image.Image {
 		cell = image.Pt(max(cell.X, size.X), max(cell.Y, size.Y))
 	}
 	rows := (len(images) + columns - 1) / columns
-	sheet := newImage(columns*cell.X, rows*cell.Y)
+	sheet := black(columns*cell.X, rows*cell.Y)
 	for i, img := range images {
 		at := image.Pt(i%columns*cell.X, i/columns*cell.Y)
 		draw.Draw(sheet, image.Rectangle{Min: at, Max: at.Add(img.Bounds().Size())}, img, img.Bounds().Min, draw.Over)
