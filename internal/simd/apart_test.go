@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestApart: every task runs once and side by side with the others, what it
-// shares out is done, and the number of threads stays as it was.
+// TestApart: every task runs once and in parallel with the others, a For inside
+// a task completes, and the number of threads stays as it was.
 func TestApart(t *testing.T) {
 	defer SetThreads(Threads())
 	for _, threads := range []int{1, 2, 5} {
@@ -27,7 +27,7 @@ func TestApart(t *testing.T) {
 	}
 	SetThreads(2)
 	meet := make(chan int)
-	Apart(2, func(i int) { // which only ends when both run at once
+	Apart(2, func(i int) { // ends only when both run at once
 		if i == 0 {
 			meet <- 7
 		} else if got := <-meet; got != 7 {
