@@ -48,7 +48,7 @@ type TrainSpeed struct {
 	Windows float64 `json:"windows_per_second"`
 }
 
-// PipelineTime is how long the parts of making one film take, in seconds.
+// PipelineTime is how long the parts of making one video take, in seconds.
 type PipelineTime struct {
 	Seconds float64 `json:"film_seconds"`
 	Frames  int     `json:"frames"`
@@ -142,7 +142,7 @@ func (b *Report) Write(w io.Writer) error {
 			t.Batch, t.Frames, t.FLOPs/1e9, t.Seconds, t.GFLOPS, percent(t.Share), t.Windows)
 	}
 	if p := b.Pipeline; p != nil {
-		fmt.Fprintf(&s, "a film of %g s, %d frames, %d steps, as %s:", p.Seconds, p.Frames, p.Steps, p.Format)
+		fmt.Fprintf(&s, "a video of %g s, %d frames, %d steps, as %s:", p.Seconds, p.Frames, p.Steps, p.Format)
 		for _, ph := range p.Phases {
 			fmt.Fprintf(&s, " %s %.2f s,", ph.Name, ph.Seconds)
 		}

@@ -46,7 +46,7 @@ func Untrained() (*reel.Model, error) {
 	return reel.Open(data)
 }
 
-// MeasurePipeline times the parts of making a film: the prompt's encoding,
+// MeasurePipeline times the parts of making a video: the prompt's encoding,
 // sampling, drawing the frames, and writing them as MP4, or as animated WebP
 // where no ffmpeg can write that. Generating overlaps the last two, which are timed
 // one after the other here. steps 0 is the model's default.
@@ -89,7 +89,7 @@ func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model
 	}
 	phase("drawing", decode)
 	// ffmpeg is another program: its time is the clock's.
-	writing := Stopwatch{}.of(func() { err = writeFilm(ctx, c, "."+p.Format, frames) })
+	writing := Stopwatch{}.of(func() { err = writeVideo(ctx, c, "."+p.Format, frames) })
 	if err != nil {
 		return err
 	}
@@ -98,14 +98,14 @@ func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model
 	return nil
 }
 
-// writeFilm writes frames to a file that nobody keeps.
-func writeFilm(ctx context.Context, c reel.Config, ext string, frames []byte) error {
+// writeVideo writes frames to a file that nobody keeps.
+func writeVideo(ctx context.Context, c reel.Config, ext string, frames []byte) error {
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("a folder for the film: %w", err)
+		return fmt.Errorf("a folder for the video: %w", err)
 	}
 	defer remove()
-	e, err := media.Create(ctx, filepath.Join(dir, "film"+ext), media.Options{W: c.Width, H: c.Height, FPS: float64(c.FPS)})
+	e, err := media.Create(ctx, filepath.Join(dir, "video"+ext), media.Options{W: c.Width, H: c.Height, FPS: float64(c.FPS)})
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (c *counter) LinearAttention(q, k, qr, kr, v *tensor.Tensor, segs []tensor.
 // lanes run side by side, as in package train.
 const lanes = 2
 
-// rehearsal is a training step of the transformer without films: of windows of
+// rehearsal is a training step of the transformer without videos: of windows of
 // noise, with the sizes, the lanes and the optimizer of package train.
 type rehearsal struct {
 	flow   *reel.Flow

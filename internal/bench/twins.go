@@ -45,7 +45,7 @@ type Twins struct {
 // TwinOptions say how twins are trained.
 type TwinOptions struct {
 	Time time.Duration // of training, each
-	// Windows are those of storybook films that the loss is taken of.
+	// Windows are those of storybook videos that the loss is taken of.
 	Windows int
 	LR      float64
 	Seed    uint64
@@ -69,7 +69,7 @@ func denseTwin(cfg reel.Config) reel.Config {
 }
 
 // CompareTwins trains two transformers on the latents of base's codec, one of
-// base's configuration and its dense twin, from the same films in the same
+// base's configuration and its dense twin, from the same videos in the same
 // order for the same time by the clock, one after the other, at a rate that
 // does not fall. The machine should do nothing else meanwhile. base is not
 // changed.
@@ -172,7 +172,7 @@ type exam struct {
 }
 
 // newExam draws and encodes the windows: one chunk each, from the beginning of
-// a film.
+// a video.
 func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 	c := m.Config
 	groups := 1 + c.Flow.Groups
@@ -221,7 +221,7 @@ func (e *exam) loss(m *reel.Model) float64 {
 // Write writes the comparison as a table for people.
 func (t *Twins) Write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%g minutes of training each; loss on %d windows of films with held-out combinations\n\n", t.Minutes, t.Windows)
+	fmt.Fprintf(&b, "%g minutes of training each; loss on %d windows of videos with held-out combinations\n\n", t.Minutes, t.Windows)
 	fmt.Fprintf(&b, "%-26s %10s %10s %7s %10s %9s %9s %9s\n", "transformer", "parameters", "active", "steps", "windows/s", "training", "loss", "untrained")
 	for _, x := range t.Twins {
 		fmt.Fprintf(&b, "%-26s %9.2fM %9.2fM %7d %10.2f %9.4f %9.4f %9.4f\n", x.Name, float64(x.Parameters)/1e6, float64(x.Active)/1e6, x.Steps, x.Windows, x.Training, x.Loss, x.Before)

@@ -53,7 +53,7 @@ func TestMeasureCodec(t *testing.T) {
 		seconds float64
 	}{{0, 6}, {1, 1}, {1, math.NaN()}, {1, 61}} {
 		if _, err := MeasureCodec(ctx, tiny(t), novice(), tt.n, 1, tt.seconds, nil); err == nil {
-			t.Errorf("%d films of %g s are taken", tt.n, tt.seconds)
+			t.Errorf("%d videos of %g s are taken", tt.n, tt.seconds)
 		}
 	}
 }

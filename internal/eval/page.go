@@ -26,7 +26,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 }).Parse(pageSource))
 
 // HTML writes the report as a page; clips is the path from the page to the
-// folder of the films.
+// folder of the videos.
 func (r *Report) HTML(clips string) ([]byte, error) {
 	var b bytes.Buffer
 	err := page.Execute(&b, struct {

@@ -2,15 +2,15 @@ package eval
 
 import "github.com/kinora-video/kinora/internal/world"
 
-// Prompt is a sentence and the film that it asks for.
+// Prompt is a sentence and the video that it asks for.
 type Prompt struct {
 	Lang  world.Lang
 	Text  string
 	Scene world.Scene
 }
 
-// Prompts makes up n films that hold a combination never shown in training,
-// and describes each in every language: [film][language]. A description leaves
+// Prompts makes up n videos that hold a combination never shown in training,
+// and describes each in every language: [video][language]. A description leaves
 // nothing out that is measured, unless it is what goes without saying: by day,
 // with a camera that rests.
 func Prompts(n int, seed uint64, seconds float64) [][world.NumLangs]Prompt {

@@ -20,11 +20,11 @@ type Report struct {
 	Height  int       `json:"height"`
 	FPS     int       `json:"fps"`
 	Prompts int       `json:"prompts"`
-	Seconds float64   `json:"seconds"` // length of a film
+	Seconds float64   `json:"seconds"` // length of a video
 	Seed    uint64    `json:"seed"`
 	Took    float64   `json:"took_seconds"`
-	// Sets are what was read: by language, in all, from the real films, and
-	// from films that are their first frame repeated.
+	// Sets are what was read: by language, in all, from the real videos, and
+	// from videos that are their first frame repeated.
 	Sets      []Set       `json:"sets"`
 	Movement  Movement    `json:"movement"`
 	Diversity *Diversity  `json:"diversity,omitempty"`
@@ -32,12 +32,12 @@ type Report struct {
 	Clips     []ClipScore `json:"clips"`
 }
 
-// Set is how a set of films was read.
+// Set is how a set of videos was read.
 type Set struct {
 	Name   string  `json:"name"`
 	Films  int     `json:"films"`
 	Scores []Score `json:"scores"`
-	Whole  int     `json:"whole"` // films with every attribute right
+	Whole  int     `json:"whole"` // videos with every attribute right
 }
 
 // Score is how often one attribute was read as it was asked for.
@@ -59,13 +59,13 @@ func NewSet(name string, t recogniser.Tally) Set {
 }
 
 // Movement is how much frames differ from their neighbours, of generated and
-// of real films of the same scenes.
+// of real videos of the same scenes.
 type Movement struct {
 	Generated Steps `json:"generated"`
 	Real      Steps `json:"real"`
 }
 
-// Steps are means over films, in grey levels of 255: Change of a frame from
+// Steps are means over videos, in grey levels of 255: Change of a frame from
 // the one before; Jitter of a frame from the mean of its two neighbours, which
 // even movement leaves small.
 type Steps struct {
@@ -74,7 +74,7 @@ type Steps struct {
 	Jitter float64 `json:"jitter"`
 }
 
-// add takes a film into the means.
+// add takes a video into the means.
 func (s *Steps) add(f steps) {
 	s.Films++
 	if f.changes == 0 || f.turns == 0 {
@@ -85,16 +85,16 @@ func (s *Steps) add(f steps) {
 	s.Jitter += (f.Jitter/float64(f.turns) - s.Jitter) / n
 }
 
-// Diversity is the mean distance between films of one prompt: the root mean
+// Diversity is the mean distance between videos of one prompt: the root mean
 // square of the difference, of 1.
 type Diversity struct {
 	Prompt    string  `json:"prompt"`
 	Films     int     `json:"films"`
-	Generated float64 `json:"generated"` // films of other seeds
-	Real      float64 `json:"real"`      // storybook films with the same words
+	Generated float64 `json:"generated"` // videos of other seeds
+	Real      float64 `json:"real"`      // storybook videos with the same words
 }
 
-// ClipScore is one generated film.
+// ClipScore is one generated video.
 type ClipScore struct {
 	Lang   string           `json:"lang"`
 	Prompt string           `json:"prompt"`
@@ -102,11 +102,11 @@ type ClipScore struct {
 	File   string           `json:"file,omitempty"` // in the folder of clips
 	Took   float64          `json:"took_seconds"`
 	Read   []AttributeScore `json:"read"`
-	// Distance from the real film of the scene, root mean square of 1.
+	// Distance from the real video of the scene, root mean square of 1.
 	Distance float64 `json:"distance"`
 }
 
-// AttributeScore is one attribute of one film.
+// AttributeScore is one attribute of one video.
 type AttributeScore struct {
 	Attribute string  `json:"attribute"`
 	Want      string  `json:"want"`
@@ -126,7 +126,7 @@ func newClip(p Prompt, seed uint64, file string, want recogniser.Labels, got rec
 }
 
 // WriteTable writes what was read as a table for people: one row an attribute,
-// one column a set of films.
+// one column a set of videos.
 func WriteTable(w io.Writer, sets []Set) error {
 	if len(sets) == 0 {
 		return nil
@@ -185,7 +185,7 @@ func (r *Report) Write(w io.Writer) error {
 }
 
 func (c *CodecScore) line() string {
-	return fmt.Sprintf("codec at 1:%.0f              %6.1f dB mean, %.1f dB worst of %d unseen films\n", c.Ratio, c.PSNR, c.Worst, c.Films)
+	return fmt.Sprintf("codec at 1:%.0f              %6.1f dB mean, %.1f dB worst of %d unseen videos\n", c.Ratio, c.PSNR, c.Worst, c.Films)
 }
 
 // WriteJSON writes any report to a file.

@@ -1,6 +1,6 @@
 package eval
 
-// steps measures how a film changes from frame to frame, in grey levels of
+// steps measures how a video changes from frame to frame, in grey levels of
 // 255: Change is the mean difference of a frame from the one before, which
 // movement makes too; Jitter that of a frame from the mean of its neighbours,
 // which is small where things move evenly and large where they flicker.

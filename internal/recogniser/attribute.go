@@ -6,7 +6,7 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// Attribute is one of the things that are read from a film.
+// Attribute is one of the things that are read from a video.
 type Attribute uint8
 
 // The attributes.
@@ -57,7 +57,7 @@ func (a Attribute) String() string {
 // world's constants.
 func (a Attribute) Values() []string { return attributes[a].values }
 
-// Chance is the share that is right by guessing evenly among what films to
+// Chance is the share that is right by guessing evenly among what videos to
 // measure by show.
 func (a Attribute) Chance() float64 {
 	if a == Color {
@@ -80,7 +80,7 @@ func Truth(s world.Scene) Labels {
 // Name is the value that l gives to a.
 func (l Labels) Name(a Attribute) string { return a.Values()[l[a]] }
 
-// mirrored is what the film seen in a mirror shows.
+// mirrored is what the video seen in a mirror shows.
 func (l Labels) mirrored() Labels {
 	switch world.Motion(l[Motion]) {
 	case world.MoveLeft:

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// rough makes real films look like decoded ones, so that what the recogniser
+// rough makes real videos look like decoded ones, so that what the recogniser
 // learns holds for both: it shifts, mirrors, blurs, tints and adds noise. The
 // model under test has no part in it.
 type rough struct {
@@ -51,7 +51,7 @@ var bells = sync.OnceValue(func() []float32 {
 	return out
 })
 
-// apply shows frame j of a film in the sight's place i.
+// apply shows frame j of a video in the sight's place i.
 func (r rough) apply(s sight, i, j int, src []byte, keys []int, rng *rand.Rand) {
 	var frame, scratch [viewPixels]float32
 	r.place(frame[:], src)

@@ -18,9 +18,9 @@ import (
 // LearnOptions say how a recogniser is trained.
 type LearnOptions struct {
 	Steps int
-	Batch int // films a step
-	Fresh int // films drawn anew a step
-	Keep  int // films that may be drawn again
+	Batch int // videos a step
+	Fresh int // videos drawn anew a step
+	Keep  int // videos that may be drawn again
 	LR    float64
 	Seed  uint64
 	// Checkpoint is the file that keeps the run; a run goes on from it. Save is
@@ -51,18 +51,18 @@ func (o LearnOptions) check() error {
 	return nil
 }
 
-// heldShare of the films hold a combination that the model under test never
+// heldShare of the videos hold a combination that the model under test never
 // saw in training, so that the recogniser has no reason to doubt one.
 const heldShare = 0.25
 
-// film is a drawn film that may be shown again.
-type film struct {
+// video is a drawn video that may be shown again.
+type video struct {
 	View
 	labels Labels
 }
 
-// drawFilm makes up film id of a run.
-func drawFilm(seed, id uint64) film {
+// drawVideo makes up video id of a run.
+func drawVideo(seed, id uint64) video {
 	rng := rand.New(rand.NewPCG(seed, id))
 	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
 	if rng.Float64() < heldShare {
@@ -74,10 +74,10 @@ func drawFilm(seed, id uint64) film {
 	s := world.Sample(rng.Uint64(), opt)
 	n := min(maxFrames, int(opt.Seconds*viewFPS))
 	start := rng.Float64() * (opt.Seconds - float64(n-1)/viewFPS)
-	return film{Draw(s, start, n), Truth(s)}
+	return video{Draw(s, start, n), Truth(s)}
 }
 
-// A lesson is one step's films.
+// A lesson is one step's videos.
 type lesson struct {
 	x      []sight // micro-batches
 	labels [][]Labels
@@ -85,29 +85,29 @@ type lesson struct {
 
 // teacher makes lessons.
 type teacher struct {
-	o     LearnOptions
-	films []film
-	next  int // slot of the oldest film
-	id    uint64
+	o      LearnOptions
+	videos []video
+	next   int // slot of the oldest video
+	id     uint64
 }
 
 const microBatch = 4
 
-// lesson draws new films and mixes them with old ones.
+// lesson draws new videos and mixes them with old ones.
 func (t *teacher) lesson(step int) lesson {
 	rng := rand.New(rand.NewPCG(t.o.Seed^0x5bd1e995, uint64(step)))
 	fresh := t.o.Fresh
-	if len(t.films) == 0 {
+	if len(t.videos) == 0 {
 		fresh = max(fresh, 2*t.o.Batch)
 	}
 	for range fresh {
-		f := drawFilm(t.o.Seed, t.id)
+		f := drawVideo(t.o.Seed, t.id)
 		t.id++
-		if len(t.films) < t.o.Keep {
-			t.films = append(t.films, f)
+		if len(t.videos) < t.o.Keep {
+			t.videos = append(t.videos, f)
 			continue
 		}
-		t.films[t.next] = f
+		t.videos[t.next] = f
 		t.next = (t.next + 1) % t.o.Keep
 	}
 	n := []int{8, 8, 12, 12, 16, 16, 24, 24, 24, 24}[rng.IntN(10)]
@@ -121,9 +121,9 @@ func (t *teacher) lesson(step int) lesson {
 		x := newSight(b, n, len(keys))
 		labels := make([]Labels, b)
 		for i := range b {
-			f := t.films[rng.IntN(len(t.films))]
+			f := t.videos[rng.IntN(len(t.videos))]
 			for f.T < n {
-				f = t.films[rng.IntN(len(t.films))]
+				f = t.videos[rng.IntN(len(t.videos))]
 			}
 			labels[i] = show(x, i, f, keys, rng)
 		}
@@ -132,9 +132,9 @@ func (t *teacher) lesson(step int) lesson {
 	return l
 }
 
-// show makes a part of a film, roughened, film i of a sight, and returns what
+// show makes a part of a video, roughened, video i of a sight, and returns what
 // it shows.
-func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
+func show(x sight, i int, f video, keys []int, rng *rand.Rand) Labels {
 	n := x.frames
 	from := rng.IntN(f.T - n + 1)
 	r := drawRough(rng)
@@ -147,10 +147,10 @@ func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
 	return f.labels
 }
 
-// laneCount films' worth of work goes side by side, on a thread each.
+// laneCount videos' worth of work goes side by side, on a thread each.
 const laneCount = 2
 
-// Learn trains a recogniser on storybook films and returns its averaged
+// Learn trains a recogniser on storybook videos and returns its averaged
 // weights. When ctx ends it keeps a checkpoint and returns ctx's error.
 func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	if err := o.check(); err != nil {

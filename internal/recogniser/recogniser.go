@@ -7,19 +7,19 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// The films that a Network sees: a quarter of a second from frame to frame.
+// The videos that a Network sees: a quarter of a second from frame to frame.
 const (
 	viewWidth  = 128
 	viewHeight = 80
 	viewFPS    = 4
 	viewPixels = viewWidth * viewHeight * 3
-	// MinFrames is the shortest film that is read, two seconds; MaxFrames what
+	// MinFrames is the shortest video that is read, two seconds; MaxFrames what
 	// is looked at of a long one, its first six.
 	minFrames = 8
 	maxFrames = 24
 )
 
-// A Network reads the attributes of films. Two columns look at a film: one
+// A Network reads the attributes of videos. Two columns look at a video: one
 // at a few frames for what things look like, one at all of them in pairs, half
 // the size, for how things move. Learned queries, two an attribute, gather what
 // they need from the places of both (attention pooling, Lee 2019).
@@ -172,20 +172,20 @@ func atPlaces(o tensor.Ops, x, gain, place *tensor.Tensor) *tensor.Tensor {
 	return h.Reshape(b, t*places, c)
 }
 
-// sight is a batch of films as the network takes them, in [-1, 1]: some frames
+// sight is a batch of videos as the network takes them, in [-1, 1]: some frames
 // in full [B, K, 80, 128, 3], and all of them at half the size
 // [B, T, 40, 64, 3], T even.
 type sight struct {
-	films, frames, keys int // B, T, K
-	full, half          []float32
+	videos, frames, keys int // B, T, K
+	full, half           []float32
 }
 
-// newSight has room for b films of t frames, k of them in full.
+// newSight has room for b videos of t frames, k of them in full.
 func newSight(b, t, k int) sight {
 	return sight{b, t, k, make([]float32, b*k*viewPixels), make([]float32, b*t*viewPixels/4)}
 }
 
-// put writes frame j of film i, x [80, 128, 3], also in full where it is one of
+// put writes frame j of video i, x [80, 128, 3], also in full where it is one of
 // keys.
 func (s sight) put(i, j int, x []float32, keys []int) {
 	halve(s.half[(i*s.frames+j)*viewPixels/4:][:viewPixels/4], x)
@@ -209,10 +209,10 @@ func halve(dst, x []float32) {
 	}
 }
 
-// forward gives the logits of films, all attributes side by side
+// forward gives the logits of videos, all attributes side by side
 // [B, sum of classes].
 func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
-	b := s.films
+	b := s.videos
 	look := r.look(o, o.Upload(s.full, b, s.keys, viewHeight, viewWidth, 3))
 	move := r.move(o, o.Upload(s.half, b, s.frames, viewHeight/2, viewWidth/2, 3))
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))

@@ -8,7 +8,7 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// A View is a film as the recogniser sees it: RGB frames of 128×80, four a
+// A View is a video as the recogniser sees it: RGB frames of 128×80, four a
 // second, [T, 80, 128, 3].
 type View struct {
 	Frames []byte
@@ -17,7 +17,7 @@ type View struct {
 
 func (v View) frame(i int) []byte { return v.Frames[i*viewPixels : (i+1)*viewPixels] }
 
-// Draw views a storybook film from a moment on, in seconds: n frames.
+// Draw views a storybook video from a moment on, in seconds: n frames.
 func Draw(s world.Scene, start float64, n int) View {
 	r := world.NewRenderer(s, viewWidth, viewHeight)
 	v := View{Frames: make([]byte, n*viewPixels), T: n}
@@ -27,7 +27,7 @@ func Draw(s world.Scene, start float64, n int) View {
 	return v
 }
 
-// A Viewer makes a view of a film whose frames come one after another.
+// A Viewer makes a view of a video whose frames come one after another.
 type Viewer struct {
 	w, h, fps int
 	seen      int
@@ -38,9 +38,9 @@ type Viewer struct {
 func NewViewer(w, h, fps int) (*Viewer, error) {
 	switch {
 	case w <= 0 || h <= 0 || w%viewWidth != 0 || h%viewHeight != 0 || w/viewWidth != h/viewHeight:
-		return nil, fmt.Errorf("films of %d×%d cannot be read: the size must be a multiple of %d×%d", w, h, viewWidth, viewHeight)
+		return nil, fmt.Errorf("videos of %d×%d cannot be read: the size must be a multiple of %d×%d", w, h, viewWidth, viewHeight)
 	case fps <= 0 || fps%viewFPS != 0:
-		return nil, fmt.Errorf("films of %d frames a second cannot be read: the rate must be a multiple of %d", fps, viewFPS)
+		return nil, fmt.Errorf("videos of %d frames a second cannot be read: the rate must be a multiple of %d", fps, viewFPS)
 	}
 	return &Viewer{w: w, h: h, fps: fps}, nil
 }
@@ -77,7 +77,7 @@ func shrink(dst, src []byte, n int) {
 	}
 }
 
-// Frozen is the view of a film of which only the first frame is known: that
+// Frozen is the view of a video of which only the first frame is known: that
 // frame, again and again.
 func (v View) Frozen() View {
 	out := View{Frames: make([]byte, len(v.Frames)), T: v.T}
@@ -87,8 +87,8 @@ func (v View) Frozen() View {
 	return out
 }
 
-// ErrShort is what a film too short to be read gives.
-var ErrShort = errors.New("the film is shorter than two seconds")
+// ErrShort is what a video too short to be read gives.
+var ErrShort = errors.New("the video is shorter than two seconds")
 
 // readable is an even number of frames of v to read.
 func (v View) readable() (int, error) {

@@ -10,7 +10,7 @@ import (
 // and i only: the first elements of a longer draw are the shorter draw, any
 // part can be drawn by itself (NoiseAt), and threads cannot change it. Streams
 // keep draws apart that must not repeat each other, such as the chunks of one
-// film.
+// video.
 //
 // The bits are Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy
 // as 1, 2, 3", 2011) with the seed as key and (i/4, stream) as counter, made

@@ -2,7 +2,7 @@ package world
 
 import "strings"
 
-// facts is what one caption tells about a scene. What is true of a film by
+// facts is what one caption tells about a scene. What is true of a video by
 // default (medium size, day, clear weather, a camera that rests) is told in
 // most captions and left to the reader in others.
 type facts struct {

@@ -12,7 +12,7 @@ const (
 	circlePeriod = 3.4
 	circleRadius = 0.20
 	panSpeed     = 0.40 // of the ground; farther paper is slower
-	tiltReach    = 0.52 // of the ground, over the whole film
+	tiltReach    = 0.52 // of the ground, over the whole video
 	zoomReach    = 1.8
 )
 
@@ -28,7 +28,7 @@ type pose struct {
 	left       bool // faces left
 }
 
-// stage holds what a film's group motion needs.
+// stage holds what a video's group motion needs.
 type stage struct {
 	aspect       float64
 	homeX, homeY float64 // where the group is at home, units
@@ -41,7 +41,7 @@ type stage struct {
 	pan          float64 // units a second that the ground goes by to the left
 }
 
-// at gives the pose at time t. The two halves of a two-event film meet at
+// at gives the pose at time t. The two halves of a two-event video meet at
 // home: the first event arrives there at half time, the second one leaves.
 func (s *stage) at(t float64) pose {
 	event, tau := s.events[0], t+s.start
@@ -117,7 +117,7 @@ func (s *stage) move(p *pose, m Motion, tau, t float64, first bool) {
 	}
 }
 
-// approach grows the group from far to near over the event's share of the film.
+// approach grows the group from far to near over the event's share of the video.
 func (s *stage) approach(p *pose, t float64, first bool) {
 	length := s.seconds / float64(len(s.events))
 	if !first {
@@ -145,7 +145,7 @@ func wrap(v, lo, hi float64) float64 {
 	return lo + v
 }
 
-// cameraAt is where the view is at time t of a film.
+// cameraAt is where the view is at time t of a video.
 func cameraAt(c Camera, t, seconds float64) camera {
 	k := min(max(t/seconds, 0), 1)
 	ease := 0.7*k + 0.3*k*k*(3-2*k)

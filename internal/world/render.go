@@ -218,7 +218,7 @@ func (r *Renderer) climbStart(rnd *rng, m Motion) float64 {
 	return (1 - from - r.stage.homeY) / climbSpeed
 }
 
-// Frame draws the film at t seconds into dst, RGB, 3 bytes a pixel, rows from
+// Frame draws the video at t seconds into dst, RGB, 3 bytes a pixel, rows from
 // the top. Frames do not depend on each other; moments before the beginning or
 // after the end go on in the same way. dst must hold w*h*3 bytes.
 func (r *Renderer) Frame(dst []byte, t float64) {

@@ -90,7 +90,7 @@ func drawAndJudge(t *testing.T, s Scene) {
 	}
 }
 
-// TestAnySizeAnyMoment draws odd sizes and moments outside the film.
+// TestAnySizeAnyMoment draws odd sizes and moments outside the video.
 func TestAnySizeAnyMoment(t *testing.T) {
 	for i, size := range [][2]int{{8, 8}, {9, 31}, {61, 8}, {33, 64}, {257, 161}} {
 		for c := range Camera(NumCameras) {
@@ -311,7 +311,7 @@ func nearest(p uint32, light rgb) Color {
 	return name
 }
 
-// TestActorsAreWhereTheyAreSaidToBe: films that differ in their actor's colour
+// TestActorsAreWhereTheyAreSaidToBe: videos that differ in their actor's colour
 // alone differ nowhere but around its rectangle, and do differ there.
 func TestActorsAreWhereTheyAreSaidToBe(t *testing.T) {
 	const w, h, shadow = 256, 160, 10

@@ -1,7 +1,7 @@
 package world
 
 // rng is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-// generators, 2014). It is our own so that a seed means the same film for as
+// generators, 2014). It is our own so that a seed means the same video for as
 // long as this package lives, whatever the standard library does.
 type rng struct{ state uint64 }
 

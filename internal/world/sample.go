@@ -2,7 +2,7 @@ package world
 
 import "slices"
 
-// Split says which films to draw.
+// Split says which videos to draw.
 type Split uint8
 
 // The splits. Train never holds a held-out combination, Test only held-out ones.
@@ -18,9 +18,9 @@ type SampleOptions struct {
 	// one of it, one event.
 	Simple bool
 	// Everyday draws from all colours. Without it they are those up to White, so
-	// that a seed means the films that published figures were measured by.
+	// that a seed means the videos that published figures were measured by.
 	Everyday bool
-	// Seconds is the film's duration; 0 means 6.
+	// Seconds is the video's duration; 0 means 6.
 	Seconds float64
 }
 
@@ -89,7 +89,7 @@ func draw(r *rng, opt SampleOptions) Scene {
 	return s
 }
 
-// MeasuredColors is how many colours films to measure by have: the first ones.
+// MeasuredColors is how many colours videos to measure by have: the first ones.
 const MeasuredColors = int(White) + 1
 
 func drawActor(r *rng, opt SampleOptions) Actor {

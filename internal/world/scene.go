@@ -34,7 +34,7 @@ type Actor struct {
 	Count   int     `json:"count,omitzero"` // 1 … 3; 0 is read as 1
 }
 
-// Scene is a film before it is drawn. Actors move as one group: Events are
+// Scene is a video before it is drawn. Actors move as one group: Events are
 // the group's motions, in order, each for an equal share of the duration.
 type Scene struct {
 	Version  int      `json:"version"`
@@ -49,7 +49,7 @@ type Scene struct {
 	Camera   Camera   `json:"camera,omitzero"`
 }
 
-// Seconds is the film's duration.
+// Seconds is the video's duration.
 func (s Scene) Seconds() float64 { return s.Duration }
 
 // DecodeScene reads one scene from hand-written or untrusted JSON, fills in
@@ -161,7 +161,7 @@ func (s Scene) Validate() error {
 	return nil
 }
 
-// Labels is the ground truth of a film: every attribute by name. The second
+// Labels is the ground truth of a video: every attribute by name. The second
 // actor's and the second event's keys end in 2 and are absent without one.
 func (s Scene) Labels() map[string]string {
 	l := map[string]string{

@@ -207,7 +207,7 @@ func TestHeldOutShare(t *testing.T) {
 	}
 	for v, n := range free {
 		if share := float64(n[0]) / float64(n[1]); share < 0.65 {
-			t.Errorf("only %.0f %% of the films with %v are left to training", 100*share, v)
+			t.Errorf("only %.0f %% of the videos with %v are left to training", 100*share, v)
 		}
 	}
 }

@@ -17,8 +17,8 @@ func (r *Renderer) Image(t float64) *image.RGBA {
 	return m
 }
 
-// ContactSheet shows films at a glance: one row of a few moments for each
-// scene, as many films side by side as columns says.
+// ContactSheet shows videos at a glance: one row of a few moments for each
+// scene, as many videos side by side as columns says.
 func ContactSheet(scenes []Scene, w, h, moments, columns int) *image.RGBA {
 	const gap = 6
 	columns = max(1, min(columns, len(scenes)))

@@ -21,7 +21,7 @@ type Flow struct {
 	first  *tensor.Tensor // added to the condition of the single first frame
 	t1, t2 nn.Linear      // noise level → condition
 	stride *nn.Linear     // how far the sampler's step goes → condition; nil in a model that was not distilled
-	clock  nn.Linear      // place in the film and its length → condition
+	clock  nn.Linear      // place in the video and its length → condition
 	pooled nn.Linear      // prompt → condition
 	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
 	blocks []block
@@ -32,7 +32,7 @@ type Flow struct {
 }
 
 // timeWaves, clockWaves and placeWaves are the sizes of the sinusoidal codes
-// of noise level, of place in the film, and of place in the frame; the tops
+// of noise level, of place in the video, and of place in the frame; the tops
 // are their highest frequencies, fine enough to tell steps, groups and tokens
 // apart.
 const (
@@ -80,8 +80,8 @@ type Batch struct {
 	// [B·G], 0 for no step. nil is no step in any group. Only a model that was
 	// distilled to few steps looks at it.
 	Stride []float32
-	// Place is where in its film each group begins, 0 to 1, [B·G]; Seconds is
-	// how long the films are [B].
+	// Place is where in its video each group begins, 0 to 1, [B·G]; Seconds is
+	// how long the videos are [B].
 	Place, Seconds []float32
 	// Start is the index of the first group; group 0 is the single frame.
 	Start int
@@ -175,7 +175,7 @@ func placeCodes(o tensor.Ops, l *layout) *tensor.Tensor {
 }
 
 // condition is one vector a group [B·G, width], of noise level, place in the
-// film, length of the film, and the prompt as a whole; through SiLU.
+// video, length of the video, and the prompt as a whole; through SiLU.
 func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
 	rows := l.b * l.g
 	tw, cw := make([]float32, rows*timeWaves), make([]float32, rows*2*clockWaves)

@@ -232,7 +232,7 @@ func (g *golden) prompts(t *testing.T, m *Model) [][]int32 {
 }
 
 // batch is the oracle's pair of windows; late is its first two groups as if
-// they were far into a film.
+// they were far into a video.
 func (g *golden) batch(t *testing.T) (full, late Batch) {
 	z, o := g.in(t, "z"), f32()
 	level, place, seconds := g.in(t, "levels"), g.in(t, "place"), values(g.in(t, "seconds"))

@@ -136,9 +136,9 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 	return l, nil
 }
 
-// shortest and longest are the lengths in seconds of the films that training
-// showed. What the model is told of a film's length stays between them: a
-// shorter video is the beginning of a film, a longer one a slow film.
+// shortest and longest are the lengths in seconds of the videos that training
+// showed. What the model is told of a video's length stays between them: a
+// shorter video is the beginning of a video, a longer one a slow video.
 const shortest, longest = 4, 10
 
 // sampling is one video being made. Guidance runs the prompt and the empty
@@ -257,7 +257,7 @@ func (s *sampling) forward(z []float32, start, n int, given bool, t, stride floa
 	return s.out
 }
 
-// PlaceOf is where in a film of some seconds group g of a window begins, 0 to
+// PlaceOf is where in a video of some seconds group g of a window begins, 0 to
 // 1, when the window begins at the given second.
 func PlaceOf(g int, start, seconds float64, fps int) float32 {
 	if g > 0 {

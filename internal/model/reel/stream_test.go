@@ -148,18 +148,18 @@ func TestSameBytesForAnyThreads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var film []byte
+			var video []byte
 			if err := m.Decode(t.Context(), l, func(frame []byte) error {
-				film = append(film, frame...)
+				video = append(video, frame...)
 				return nil
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if want := r.Frames * m.Config.Width * m.Config.Height * 3; len(film) != want {
-				t.Fatalf("%s: the film has %d bytes, must have %d", name, len(film), want)
+			if want := r.Frames * m.Config.Width * m.Config.Height * 3; len(video) != want {
+				t.Fatalf("%s: the video has %d bytes, must have %d", name, len(video), want)
 			}
 			latents = append(latents, raw(tensor.New(l.Data, len(l.Data))))
-			frames = append(frames, film)
+			frames = append(frames, video)
 		}
 		if !bytes.Equal(latents[0], latents[1]) || !bytes.Equal(frames[0], frames[1]) {
 			t.Errorf("%s: 1 and 2 threads give different bytes", name)
@@ -199,7 +199,7 @@ func TestSameGradientsForAnyThreads(t *testing.T) {
 	}
 }
 
-// TestShortVideoBeginsALongerOne: below the length of the films that training
+// TestShortVideoBeginsALongerOne: below the length of the videos that training
 // showed, a video is the beginning of the shortest of them.
 func TestShortVideoBeginsALongerOne(t *testing.T) {
 	m := tiny(t)
@@ -215,16 +215,16 @@ func TestShortVideoBeginsALongerOne(t *testing.T) {
 		t.Error("half a second differs from the first half second of four")
 	}
 	if slices.Equal(long[:len(short)], sample(longest * m.Config.FPS)[:len(short)]) {
-		t.Error("the length of a film changes nothing: this test shows nothing")
+		t.Error("the length of a video changes nothing: this test shows nothing")
 	}
 }
 
-// TestEncoder sees that an encoder's latents of a film in pieces are those of
-// the film at once, and that these are what its comment says.
+// TestEncoder sees that an encoder's latents of a video in pieces are those of
+// the video at once, and that these are what its comment says.
 func TestEncoder(t *testing.T) {
 	m, o := tiny(t), f32()
-	film := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
-	z := m.Codec.Encode(o, film, true, nil)
+	video := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
+	z := m.Codec.Encode(o, video, true, nil)
 	want := o.Sub(o.Scale(z, 2), m.Codec.Encode(o, m.Codec.Decode(o, z, true, nil), true, nil))
 	if d := relativeL2(values(want), values(z)); d < 1e-3 {
 		t.Fatalf("the correction is %.3g of the latents: too little to test by", d)
@@ -237,7 +237,7 @@ func TestEncoder(t *testing.T) {
 			if i == 0 {
 				frames = Frames(n)
 			}
-			parts = append(parts, e.Next(o.Narrow(film, 1, at, at+frames)))
+			parts = append(parts, e.Next(o.Narrow(video, 1, at, at+frames)))
 			at += frames
 		}
 		if d := relativeL2(values(o.Concat(1, parts...)), values(want)); !(d <= streamBar) {
