@@ -15,19 +15,19 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// LearnOptions say how a recogniser is trained.
+// LearnOptions are the options of training a recogniser.
 type LearnOptions struct {
 	Steps int
 	Batch int // videos a step
-	Fresh int // videos drawn anew a step
-	Keep  int // videos that may be drawn again
+	Fresh int // videos drawn anew in a step
+	Keep  int // videos that are kept to be shown again
 	LR    float64
 	Seed  uint64
-	// Checkpoint is the file that keeps the run; a run goes on from it. Save is
-	// the time between two writings.
+	// Checkpoint is the file that keeps the state of the run; if it exists, the
+	// run continues from it. Save is the time between two checkpoints.
 	Checkpoint string
 	Save       time.Duration
-	// Progress, which may be nil, is told of every step.
+	// Progress, which may be nil, is called after every step.
 	Progress func(LearnProgress)
 }
 
@@ -36,7 +36,7 @@ func DefaultLearn() LearnOptions {
 	return LearnOptions{Steps: 3000, Batch: 16, Fresh: 6, Keep: 1500, LR: 2e-3, Seed: 1, Save: 5 * time.Minute}
 }
 
-// LearnProgress is what a run says after a step.
+// LearnProgress is the state of a run after a step.
 type LearnProgress struct {
 	Step, Steps int
 	Loss        float64                // cross-entropy, the attributes' mean
@@ -51,8 +51,8 @@ func (o LearnOptions) check() error {
 	return nil
 }
 
-// heldShare of the videos hold a combination that the model under test never
-// saw in training, so that the recogniser has no reason to doubt one.
+// heldShare of the videos show a combination that the model under test never
+// saw in training, so that the recogniser learns such combinations as well.
 const heldShare = 0.25
 
 // video is a drawn video that may be shown again.
@@ -61,7 +61,7 @@ type video struct {
 	labels Labels
 }
 
-// drawVideo makes up video id of a run.
+// drawVideo draws video id of a run.
 func drawVideo(seed, id uint64) video {
 	rng := rand.New(rand.NewPCG(seed, id))
 	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
@@ -77,7 +77,7 @@ func drawVideo(seed, id uint64) video {
 	return video{Draw(s, start, n), Truth(s)}
 }
 
-// A lesson is one step's videos.
+// A lesson is the batch of one step.
 type lesson struct {
 	x      []sight // micro-batches
 	labels [][]Labels
@@ -132,8 +132,8 @@ func (t *teacher) lesson(step int) lesson {
 	return l
 }
 
-// show makes a part of a video, roughened, video i of a sight, and returns what
-// it shows.
+// show roughens a part of a video, writes it as video i of a sight, and returns
+// its labels.
 func show(x sight, i int, f video, keys []int, rng *rand.Rand) Labels {
 	n := x.frames
 	from := rng.IntN(f.T - n + 1)
@@ -147,11 +147,11 @@ func show(x sight, i int, f video, keys []int, rng *rand.Rand) Labels {
 	return f.labels
 }
 
-// laneCount videos' worth of work goes side by side, on a thread each.
+// laneCount videos are processed in parallel, on one thread each.
 const laneCount = 2
 
 // Learn trains a recogniser on storybook videos and returns its averaged
-// weights. When ctx ends it keeps a checkpoint and returns ctx's error.
+// weights. When ctx ends, it writes a checkpoint and returns ctx's error.
 func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	return out, nil
 }
 
-// learning is a run.
+// learning is the state of a run.
 type learning struct {
 	o     LearnOptions
 	model *Network
@@ -226,7 +226,8 @@ func newLearning(o LearnOptions) *learning {
 	return r
 }
 
-// rate rises over 50 steps, stays, and falls to zero over the last half.
+// rate rises over 50 steps, stays constant, and falls to zero over the last
+// half.
 func (r *learning) rate(step int) float64 {
 	up := min(1, float64(step+1)/50)
 	down := min(1, 2*float64(r.o.Steps-step)/float64(r.o.Steps))
@@ -241,7 +242,7 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 			o := r.tapes[lane]
 			logits := r.model.forward(o, l.x[i])
 			grad := make([]float32, logits.Len())
-			losses[i], right[i] = surprise(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
+			losses[i], right[i] = crossEntropy(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
 			o.BackwardFrom(logits, grad)
 			o.Reset()
 		}
@@ -267,12 +268,12 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 	return p, nil
 }
 
-// smoothing is how much of a label goes to the other values.
+// smoothing is the share of a label that is spread over the other values.
 const smoothing = 0.02
 
-// surprise is the mean cross-entropy of logits [B, all values] with the labels and the
-// share that is right; it writes the gradient, times scale.
-func surprise(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
+// crossEntropy returns the mean cross-entropy of logits [B, all values] with
+// the labels, and the share that is right. It writes the gradient, times scale.
+func crossEntropy(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
 	row := len(logits) / len(labels)
 	for b, l := range labels {
 		at := b * row
@@ -297,7 +298,7 @@ func surprise(logits, grad []float32, labels []Labels, scale float32) (loss floa
 	return loss, right
 }
 
-// softmax gives probabilities and the likeliest.
+// softmax returns the probabilities and the index of the largest.
 func softmax(z []float32) (p []float64, best int) {
 	p = make([]float64, len(z))
 	for i := range z {

@@ -28,16 +28,17 @@ func trained(t testing.TB) *Network {
 	return r
 }
 
-// novice is a recogniser that has learned nothing, for tests of all but what
-// it reads.
+// novice is an untrained recogniser, for tests that do not depend on what it
+// reads.
 var novice = sync.OnceValue(func() *Network {
 	r := New(1)
 	r.Params.Freeze()
 	return r
 })
 
-// TestReadsRealVideos finds a recogniser that does not fit the storybook as it
-// is. The bars leave room for another training: docs/reel.md has the figures.
+// TestReadsRealVideos fails for a recogniser that does not fit the present
+// storybook. The bars leave room for another training: docs/reel.md has the
+// figures.
 func TestReadsRealVideos(t *testing.T) {
 	n := 40
 	if testing.Short() {
@@ -62,8 +63,8 @@ func TestReadsRealVideos(t *testing.T) {
 	}
 }
 
-// TestMovementIsReadFromMovement: a first frame alone does not tell where
-// things go.
+// TestMovementIsReadFromMovement: a first frame alone does not show where
+// things move.
 func TestMovementIsReadFromMovement(t *testing.T) {
 	r := trained(t)
 	var moving, frozen Tally
@@ -129,8 +130,8 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestRoughMirrors: a video that is mirrored and nothing else is the video read
-// from right to left.
+// TestRoughMirrors: a video that is only mirrored is the video read from right
+// to left.
 func TestRoughMirrors(t *testing.T) {
 	src := Draw(world.Sample(5, world.SampleOptions{}), 1, 1).Frames
 	s := newSight(1, 2, 1)
@@ -183,8 +184,8 @@ func TestViewer(t *testing.T) {
 	}
 }
 
-// TestSurprise compares the gradient with differences.
-func TestSurprise(t *testing.T) {
+// TestCrossEntropy compares the gradient with difference quotients.
+func TestCrossEntropy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	row := 0
 	for a := range NumAttributes {
@@ -196,15 +197,15 @@ func TestSurprise(t *testing.T) {
 	}
 	labels := []Labels{{1, 2, 3, 4, 5, 2}, {11, 7, 0, 7, 6, 0}}
 	grad := make([]float32, len(logits))
-	surprise(logits, grad, labels, 1)
+	crossEntropy(logits, grad, labels, 1)
 	for i := 0; i < len(logits); i += 7 {
 		const h = 1e-2
 		keep := logits[i]
 		none := make([]float32, len(logits))
 		logits[i] = keep + h
-		up, _ := surprise(logits, none, labels, 1)
+		up, _ := crossEntropy(logits, none, labels, 1)
 		logits[i] = keep - h
-		down, _ := surprise(logits, none, labels, 1)
+		down, _ := crossEntropy(logits, none, labels, 1)
 		logits[i] = keep
 		if want := (up - down) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-4 {
 			t.Errorf("logit %d: gradient %g, differences say %g", i, grad[i], want)
@@ -334,7 +335,8 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// TestForwardShape holds the logits to one for each value, whatever the batch.
+// TestForwardShape checks that there is one logit per value, whatever the
+// batch.
 func TestForwardShape(t *testing.T) {
 	values := 0
 	for a := range NumAttributes {
@@ -348,8 +350,8 @@ func TestForwardShape(t *testing.T) {
 	}
 }
 
-// TestClassesOfAFile: a recogniser says as many values as its file has, the first
-// ones, and none that the storybook does not have.
+// TestClassesOfAFile: a recogniser names as many values as its file has, the
+// first ones, and none that the storybook does not have.
 func TestClassesOfAFile(t *testing.T) {
 	open := func(colors int) (*Network, error) {
 		t.Helper()
@@ -381,8 +383,8 @@ func TestClassesOfAFile(t *testing.T) {
 	}
 }
 
-// TestReadsTheLaterColours: the recogniser inside the program knows the colours
-// that videos to measure by do not have.
+// TestReadsTheLaterColours: the embedded recogniser knows the colours that the
+// videos that models are measured by do not show.
 func TestReadsTheLaterColours(t *testing.T) {
 	right, all := 0, 0
 	for i := uint64(0); all < 36; i++ {

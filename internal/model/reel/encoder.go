@@ -2,17 +2,17 @@ package reel
 
 import "github.com/kinora-video/kinora/internal/tensor"
 
-// An Encoder turns a video into latents, in one piece or in several, more
-// closely than [Codec.Encode] alone does. It decodes what was read, reads that
-// in turn, and corrects by the difference of the two readings: a step of
-// iterative inference (Marino 2018, "Iterative Amortized Inference") that asks
-// for no gradient. It takes one decoding and one encoding more, and its memory
-// does not depend on the video's length.
+// An Encoder turns a video into latents, in one piece or in several, and more
+// accurately than [Codec.Encode] alone. It decodes the latents, encodes the
+// result again, and corrects the latents by the difference of the two
+// encodings: one step of iterative inference (Marino 2018, "Iterative Amortized
+// Inference") without a gradient. It takes one more decoding and one more
+// encoding, and its memory does not depend on the video's length.
 type Encoder struct {
 	codec *Codec
 	b     tensor.Backend
-	// What the three passes remember: of the video, of its latents as they were
-	// first read, of the video drawn from these.
+	// The states of the three passes: over the video, over its first latents,
+	// and over the video decoded from these.
 	video, read, drawn *Stream
 	begun              bool
 }
@@ -22,7 +22,7 @@ func (m *Codec) NewEncoder(b tensor.Backend) *Encoder {
 	return &Encoder{codec: m, b: b, video: NewStream(b), read: NewStream(b), drawn: NewStream(b)}
 }
 
-// Close gives back what the encoder remembers.
+// Close frees the encoder's state.
 func (e *Encoder) Close() {
 	for _, s := range []*Stream{e.video, e.read, e.drawn} {
 		s.Close()

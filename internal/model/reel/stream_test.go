@@ -14,8 +14,8 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// streamBar is how near a piece-wise pass must come to the pass over all: the
-// order of summation is another, nothing else.
+// streamBar is the largest difference between a streamed and a whole pass: only
+// the order of summation differs.
 const streamBar = 2e-6
 
 func gaussian(seed uint64, shape ...int) *tensor.Tensor {
@@ -26,8 +26,7 @@ func gaussian(seed uint64, shape ...int) *tensor.Tensor {
 	return t
 }
 
-// inPieces runs f on the given runs of groups of x, one after another, and
-// joins what it makes of them.
+// inPieces runs f on consecutive runs of groups of x and joins the results.
 func inPieces(x *tensor.Tensor, sizes []int, f func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor) *tensor.Tensor {
 	o := f32()
 	s := NewStream(o)
@@ -42,8 +41,8 @@ func inPieces(x *tensor.Tensor, sizes []int, f func(piece *tensor.Tensor, start 
 	return o.Concat(1, out...)
 }
 
-// TestStreamedFlow: chunk by chunk is the whole at once. Three chunks, so
-// that the last must have forgotten the first.
+// TestStreamedFlow: chunk by chunk gives the same as one pass. There are three
+// chunks, so that the last must have dropped the first.
 func TestStreamedFlow(t *testing.T) {
 	m, o := tiny(t), f32()
 	chunks := []int{3, 2, 2}
@@ -70,7 +69,7 @@ func TestStreamedFlow(t *testing.T) {
 	}
 }
 
-// TestChunksAreCausal: what comes later changes nothing, to the last bit.
+// TestChunksAreCausal: later groups change nothing in earlier ones, to the bit.
 func TestChunksAreCausal(t *testing.T) {
 	m, o := tiny(t), f32()
 	z := gaussian(1, 1, 5, 4, 6, 8)
@@ -91,7 +90,8 @@ func TestChunksAreCausal(t *testing.T) {
 	}
 }
 
-// TestStreamedCodec: group by group is the whole at once, in both directions.
+// TestStreamedCodec: group by group gives the same as one pass, in both
+// directions.
 func TestStreamedCodec(t *testing.T) {
 	m, o := tiny(t), f32()
 	for _, sizes := range [][]int{{1, 1, 1, 1}, {2, 2}, {1, 3}} {
@@ -199,8 +199,8 @@ func TestSameGradientsForAnyThreads(t *testing.T) {
 	}
 }
 
-// TestShortVideoBeginsALongerOne: below the length of the videos that training
-// showed, a video is the beginning of the shortest of them.
+// TestShortVideoBeginsALongerOne: a video below the range of lengths in
+// training is the beginning of a video of the shortest length.
 func TestShortVideoBeginsALongerOne(t *testing.T) {
 	m := tiny(t)
 	sample := func(frames int) []float32 {
@@ -219,8 +219,8 @@ func TestShortVideoBeginsALongerOne(t *testing.T) {
 	}
 }
 
-// TestEncoder sees that an encoder's latents of a video in pieces are those of
-// the video at once, and that these are what its comment says.
+// TestEncoder checks that an encoder gives the same latents for a video in
+// pieces and in one piece, and that they are as its comment says.
 func TestEncoder(t *testing.T) {
 	m, o := tiny(t), f32()
 	video := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
