@@ -18,7 +18,7 @@ import (
 	"github.com/kinora-video/kinora/internal/train"
 )
 
-// tiny is a model that runs in no time.
+// tiny is a model that runs quickly.
 func tiny(t testing.TB) *reel.Model {
 	t.Helper()
 	bpe := token.Train(func(yield func(string) bool) { yield("a red cat") }, 259)

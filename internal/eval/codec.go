@@ -12,24 +12,25 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// CodecScore says what a codec loses of unseen videos.
+// CodecScore says how much a codec loses on unseen videos.
 type CodecScore struct {
 	Films   int     `json:"films"`
 	Seconds float64 `json:"seconds"`
-	// Ratio is how many values of a video (three a pixel) there are for one of
-	// its latents.
+	// Ratio is the compression ratio: values of a video (three per pixel) per
+	// value of its latents.
 	Ratio float64 `json:"ratio"`
-	// PSNR is the mean of the videos' peak signal to noise ratio in decibels,
-	// each from its mean square error; Worst that of the worst video.
+	// PSNR is the mean over the videos of the peak signal-to-noise ratio in
+	// decibels, each computed from the video's mean square error. Worst is that
+	// of the worst video.
 	PSNR  float64 `json:"psnr"`
 	Worst float64 `json:"worst"`
 	// Read is what the recogniser reads from the decoded videos.
 	Read Set `json:"read"`
 }
 
-// MeasureCodec sends n storybook videos that nobody was trained on, half of
-// them with held-out combinations, through the model's codec and back, as
-// generating does: group by group, rounded to bytes. progress may be nil.
+// MeasureCodec sends n storybook videos that no model was trained on, half of
+// them with held-out combinations, through the model's codec and back, just as
+// generation does: group by group, rounded to bytes. progress may be nil.
 func MeasureCodec(ctx context.Context, m *reel.Model, read *recogniser.Network, n int, seed uint64, seconds float64, progress func(done, total int)) (*CodecScore, error) {
 	c := m.Config
 	if n < 1 || n > 100_000 || !(seconds >= 2 && seconds <= 60) {
@@ -64,7 +65,7 @@ func MeasureCodec(ctx context.Context, m *reel.Model, read *recogniser.Network, 
 }
 
 // throughCodec encodes and decodes the first frames of a video and returns its
-// PSNR; show sees the decoded frames.
+// PSNR; show is called with the decoded frames.
 func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int, show func(rgb []byte)) (float64, error) {
 	c := m.Config
 	r := world.NewRenderer(s, c.Width, c.Height)
@@ -108,5 +109,5 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 	return psnr(sum / float64(len(video))), err
 }
 
-// psnr is in decibels, for a mean square error of bytes.
+// psnr returns decibels for a mean square error of bytes.
 func psnr(mse float64) float64 { return 10 * math.Log10(255*255/max(mse, 1e-9)) }

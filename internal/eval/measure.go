@@ -14,10 +14,10 @@ import (
 
 // A Generator is a model under test.
 type Generator interface {
-	// Size is that of its frames, and how many a second there are.
+	// Size returns the size of the frames, and their number per second.
 	Size() (w, h, fps int)
-	// Generate hands over the frames of a video in order, RGB, each valid until
-	// yield returns.
+	// Generate calls yield with the frames of a video in order, in RGB, each
+	// valid until yield returns.
 	Generate(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error
 }
 
@@ -45,13 +45,13 @@ func (r Reel) Generate(ctx context.Context, prompt string, seed uint64, frames i
 
 // Options say how much is measured.
 type Options struct {
-	Prompts int     // videos asked for, each in three languages
+	Prompts int     // videos to make, each from prompts in three languages
 	Seconds float64 // length of a video, 2 to 60
 	Seeds   int     // videos of one prompt, for diversity: 0 or at least 2
-	Seed    uint64  // of the prompts and of the videos
+	Seed    uint64  // for the prompts and for the videos
 	// Clips is the folder for the videos as animated WebP, or "".
 	Clips string
-	// Progress, which may be nil, is told how many videos are done.
+	// Progress, which may be nil, is called with the number of videos done.
 	Progress func(done, total int)
 }
 
@@ -81,10 +81,10 @@ type measuring struct {
 	started time.Time
 }
 
-// Measure has a model make videos of held-out combinations in three languages
-// and reports what the recogniser reads from them, beside what it reads from
-// the real videos and from the first frames alone. It fails when the model or
-// the disk does, or ctx ends.
+// Measure lets a model make videos of held-out combinations from prompts in
+// three languages. It reports what the recogniser reads from them, from the
+// real videos, and from the first frames alone. It fails if the model or the
+// disk does, or ctx ends.
 func Measure(ctx context.Context, model Generator, read *recogniser.Network, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -123,13 +123,13 @@ func Measure(ctx context.Context, model Generator, read *recogniser.Network, o O
 	return m.report, nil
 }
 
-// take is a video as it was made, or drawn.
+// take is a video that was made or drawn.
 type take struct {
 	view  recogniser.View
 	steps steps
 }
 
-// real draws the video that was asked for and reads it.
+// real draws the real video of a scene and reads it.
 func (m *measuring) real(ctx context.Context, s world.Scene, t *recogniser.Tally) (take, error) {
 	r := world.NewRenderer(s, m.w, m.h)
 	buf := make([]byte, m.w*m.h*3)
@@ -157,7 +157,7 @@ func (m *measuring) real(ctx context.Context, s world.Scene, t *recogniser.Tally
 	return out, nil
 }
 
-// watch looks at the frames of a video.
+// watch reads the frames of a video.
 func (m *measuring) watch(show func(yield func(rgb []byte) error) error) (take, error) {
 	v, err := recogniser.NewViewer(m.w, m.h, m.fps)
 	if err != nil {
@@ -173,7 +173,7 @@ func (m *measuring) watch(show func(yield func(rgb []byte) error) error) (take, 
 	return out, err
 }
 
-// judge has one video made, reads it and keeps it.
+// judge makes one video, reads it and records the result.
 func (m *measuring) judge(ctx context.Context, i int, p Prompt, truth take, t, still *recogniser.Tally) error {
 	seed := m.o.Seed<<16 + uint64(m.done)
 	name := ""
@@ -203,7 +203,7 @@ func (m *measuring) judge(ctx context.Context, i int, p Prompt, truth take, t, s
 	return nil
 }
 
-// generate has one video made; name is its file's in the folder of clips, or "".
+// generate makes one video; name is its file name in the folder Clips, or "".
 func (m *measuring) generate(ctx context.Context, prompt string, seed uint64, name string) (take, error) {
 	var e media.Encoder
 	if name != "" {
@@ -239,8 +239,8 @@ func (m *measuring) generate(ctx context.Context, prompt string, seed uint64, na
 	return made, err
 }
 
-// clipStep of the frames one is kept in the clips: a page of lossless videos
-// would be too heavy otherwise.
+// clipStep is the distance between frames that are kept in the files: a page
+// with all frames of lossless videos would be too large.
 const clipStep = 2
 
 func (m *measuring) tick() {
@@ -250,8 +250,8 @@ func (m *measuring) tick() {
 	}
 }
 
-// diversity makes videos of one prompt from several seeds, and compares how far
-// they are from each other with how far real videos of the same words are.
+// diversity makes videos of one prompt from several seeds. It compares their
+// distances from each other with those of real videos of the same words.
 func (m *measuring) diversity(ctx context.Context) error {
 	if m.o.Seeds == 0 {
 		return nil
@@ -273,7 +273,7 @@ func (m *measuring) diversity(ctx context.Context) error {
 	return nil
 }
 
-// apart is the mean distance of all pairs.
+// apart returns the mean distance over all pairs.
 func apart(videos []recogniser.View) float64 {
 	var sum, n float64
 	for i := range videos {

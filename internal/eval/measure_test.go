@@ -16,8 +16,7 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// actor is a model that does exactly what it is told: it draws the videos of
-// the prompts that it knows.
+// actor is a perfect model: it draws the videos of the prompts that it knows.
 type actor struct {
 	scenes  map[string]world.Scene
 	w, h    int
@@ -108,8 +107,8 @@ func embedded(t testing.TB) *recogniser.Network {
 	return r
 }
 
-// TestMeasureBelievesAPerfectModel: videos that show what was asked for score
-// well, and their first frames do not tell how things move.
+// TestMeasureBelievesAPerfectModel: videos that show what their prompts say
+// score well, and their first frames do not show how things move.
 func TestMeasureBelievesAPerfectModel(t *testing.T) {
 	o := Options{Prompts: 8, Seconds: 6, Seed: 5}
 	if testing.Short() {
@@ -273,7 +272,8 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
-// TestPageOfTheCodecAlone: where no video was asked for, the page speaks of none.
+// TestPageOfTheCodecAlone: without videos from prompts, the page does not
+// mention any.
 func TestPageOfTheCodecAlone(t *testing.T) {
 	r := &Report{Width: 256, Height: 160, Sets: report().Sets[:1], Codec: report().Codec}
 	data, err := r.HTML("films")
