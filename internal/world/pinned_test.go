@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestMeasuredFilmsStay: a seed without [SampleOptions.Everyday] means the scenes
-// and captions that published figures were measured by, whatever words and
-// colours there are now.
-func TestMeasuredFilmsStay(t *testing.T) {
+// TestMeasuredFilmsStay: a seed without [SampleOptions.Everyday] means the
+// scenes and captions that published figures were measured by, whatever words
+// and colours were added since.
+func TestMeasuredVideosStay(t *testing.T) {
 	for _, tt := range []struct {
 		opt  SampleOptions
 		want uint64
