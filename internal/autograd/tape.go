@@ -176,7 +176,7 @@ func (t *Tape) Checkpoint(x *tensor.Tensor, f func(ops tensor.Ops, x *tensor.Ten
 	y.SetNeeds(true)
 	t.nodes = append(t.nodes, node{y: y, back: func(dy *tensor.Tensor) {
 		inner := &Tape{b: t.b, local: t.local}
-		leaf := x.Apart()
+		leaf := x.Leaf()
 		leaf.SetNeeds(x.Needs())
 		out := f(inner, leaf)
 		inner.pass(out, dy)

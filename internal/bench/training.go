@@ -150,7 +150,7 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 
 // step runs forward, backward and the optimizer.
 func (r *rehearsal) step() {
-	simd.Apart(lanes, func(lane int) {
+	simd.Tasks(lanes, func(lane int) {
 		o := r.tapes[lane]
 		for i := lane; i < len(r.parts); i += lanes {
 			b, shape := r.parts[i], slices.Clone(r.shape)

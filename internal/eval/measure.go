@@ -269,12 +269,12 @@ func (m *measuring) diversity(ctx context.Context) error {
 		drawn = append(drawn, recogniser.Draw(s, 0, video.view.T))
 		m.tick()
 	}
-	m.report.Diversity = &Diversity{Prompt: p.Text, Films: m.o.Seeds, Generated: apart(made), Real: apart(drawn)}
+	m.report.Diversity = &Diversity{Prompt: p.Text, Films: m.o.Seeds, Generated: meanDistance(made), Real: meanDistance(drawn)}
 	return nil
 }
 
-// apart returns the mean distance over all pairs.
-func apart(videos []recogniser.View) float64 {
+// meanDistance returns the mean distance over all pairs.
+func meanDistance(videos []recogniser.View) float64 {
 	var sum, n float64
 	for i := range videos {
 		for j := range i {

@@ -204,7 +204,7 @@ func TestApart(t *testing.T) {
 	black := recogniser.Draw(world.Sample(1, world.SampleOptions{}), 0, 1)
 	clear(black.Frames)
 	white := recogniser.View{Frames: bytes.Repeat([]byte{255}, len(black.Frames)), T: 1}
-	if d := apart([]recogniser.View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
+	if d := meanDistance([]recogniser.View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
 		t.Errorf("the mean of two pairs of three is %g", d)
 	}
 	if got := psnr(255 * 255 / 1000.0); math.Abs(got-30) > 1e-9 {

@@ -237,7 +237,7 @@ func (r *learning) rate(step int) float64 {
 func (r *learning) step(l lesson) (LearnProgress, error) {
 	losses := make([]float64, len(l.x))
 	right := make([][NumAttributes]float64, len(l.x))
-	simd.Apart(laneCount, func(lane int) {
+	simd.Tasks(laneCount, func(lane int) {
 		for i := lane; i < len(l.x); i += laneCount {
 			o := r.tapes[lane]
 			logits := r.model.forward(o, l.x[i])

@@ -89,7 +89,7 @@ func (c *CPU) pack(w *Tensor, i, n, k int) *gemm.Packed {
 		return gemm.Pack(c.kernelPrecision(), k, n, mat(data(w)[i*n*k:(i+1)*n*k], k, true))
 	}
 	defer runtime.KeepAlive(w)
-	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.lies.kernel().Part(i*n*k, (i+1)*n*k))
+	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.stored.kernel().Part(i*n*k, (i+1)*n*k))
 }
 
 // Ready implements Backend.

@@ -27,13 +27,13 @@ func (c *CPU) Store(t *Tensor, values []float32) {
 
 // Optimize implements Optimizer: several parameters side by side.
 func (c *CPU) Optimize(steps []Step) {
-	simd.Apart(len(steps), func(i int) { steps[i].take() })
+	simd.Tasks(len(steps), func(i int) { steps[i].apply() })
 }
 
 var muons = sync.Pool{New: func() any { return &muon{momentum: 0.95} }}
 
-// take steps a parameter along its gradient and then updates its average.
-func (s *Step) take() {
+// apply steps a parameter along its gradient and then updates its average.
+func (s *Step) apply() {
 	average := data(s.Average)
 	if !s.Param.Needs() { // a measured constant, not a learned weight
 		copy(average, data(s.Param))

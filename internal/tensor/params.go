@@ -64,11 +64,11 @@ func InPlace(s Stored, shape ...int) *Tensor {
 	if len(s.Bytes) != n*s.DType.Size() || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
 		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
 	}
-	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, lies: s, lasts: true, param: true, needs: true}, shape)
+	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
 }
 
 // Stored describes the elements of a tensor in store.
-func (t *Tensor) Stored() Stored { return t.st.lies }
+func (t *Tensor) Stored() Stored { return t.st.stored }
 
 // IsParam says that t is a parameter, which any backend can read.
 func (t *Tensor) IsParam() bool { return t.st.param }
@@ -84,7 +84,7 @@ func (t *Tensor) Fixed() bool { return t.st.fixed }
 func (t *Tensor) Thaw() {
 	if t.st.place == InStore {
 		t.st.data = t.Values()
-		t.st.place, t.st.dtype, t.st.lies = Host, F32, Stored{}
+		t.st.place, t.st.dtype, t.st.stored = Host, F32, Stored{}
 	}
 	t.st.fixed = false
 	t.Drop()

@@ -59,13 +59,13 @@ type Tensor struct {
 
 // storage is a buffer.
 type storage struct {
-	root  *Tensor // the first tensor over this storage
-	n     int     // elements
-	place Place
-	dtype DType
-	data  []float32 // if on the host or held by the CPU
-	mem   any       // the handle of a backend other than the CPU
-	lies  Stored    // if in store
+	root   *Tensor // the first tensor over this storage
+	n      int     // elements
+	place  Place
+	dtype  DType
+	data   []float32 // if on the host or held by the CPU
+	mem    any       // the handle of a backend other than the CPU
+	stored Stored    // if in store
 
 	grad *Tensor
 	// needs says that a gradient is wanted: t is a parameter, or was computed
@@ -160,7 +160,7 @@ func (t *Tensor) CopyTo(dst []float32) {
 		panic(fmt.Sprintf("tensor: %d values of %v", len(dst), t))
 	}
 	if t.st.place == InStore {
-		t.st.lies.widen(dst)
+		t.st.stored.widen(dst)
 		runtime.KeepAlive(t)
 		return
 	}
@@ -199,8 +199,8 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	return &Tensor{Shape: shape, st: t.st}
 }
 
-// Apart returns a tensor over the same elements with its own gradient.
-func (t *Tensor) Apart() *Tensor {
+// Leaf returns a tensor over the same elements with its own gradient.
+func (t *Tensor) Leaf() *Tensor {
 	return newTensor(&storage{n: t.st.n, place: t.st.place, data: t.st.data, mem: t.st.mem, lasts: true}, t.Shape)
 }
 

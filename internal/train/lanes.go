@@ -37,7 +37,7 @@ func number(o *autograd.Tape, loss *tensor.Tensor) float64 {
 // run calls f for micro-batches 0 ≤ i < n, i on lane i mod laneCount, and then
 // adds the lanes' gradients to the parameters.
 func (l *lanes) run(n int, f func(o *autograd.Tape, lane, i int)) {
-	simd.Apart(laneCount, func(lane int) {
+	simd.Tasks(laneCount, func(lane int) {
 		for i := lane; i < n; i += laneCount {
 			f(l.tapes[lane], lane, i)
 			l.tapes[lane].Reset()

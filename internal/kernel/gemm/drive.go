@@ -141,7 +141,7 @@ func mulAll(p *path, n, k int, prs []product) {
 		if stage < pl.blocks {
 			take = 1
 			if prs[0].ep.Residual != nil {
-				pl.mulApart(prs[0], stage)
+				pl.mulBuffered(prs[0], stage)
 				prs = prs[1:]
 				continue
 			}
@@ -189,9 +189,9 @@ func (pl *plan) mulSome(prs []product, stage int) {
 	}
 }
 
-// mulApart computes one product, staged, into a separate buffer and applies the
+// mulBuffered computes one product, staged, into a separate buffer and applies the
 // epilogue from there: C may be the residual, so it cannot hold the sums.
-func (pl *plan) mulApart(pr product, stage int) {
+func (pl *plan) mulBuffered(pr product, stage int) {
 	sums := getCells(pr.m * pl.n)
 	defer putCells(sums)
 	bare := product{m: pr.m, a: pr.a, b: pr.b, c: sums.cells, ldc: pl.n}
