@@ -202,11 +202,10 @@ const (
 	maxTickets = 64  // tickets that wait; each stands for all jobs
 )
 
-// Reap sets right what was left behind: jobs whose lease ran out by now are
-// queued again (or end, as with Retry), jobs that waited past their ExpiresAt
-// expire, deliveries whose sender was lost are made again, and if jobs are due
-// that no ticket stands for, tickets are made. Any process may call it, at any
-// time.
+// Reap looks after jobs that no worker looks after: those whose lease ran out by
+// now are queued again (or end, as with Retry), those that waited past their
+// ExpiresAt expire, and if more jobs are due than tickets wait, tickets are made.
+// Any process may call it, at any time.
 func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
 	if some, err := db.somethingToReap(ctx, now); err != nil || !some {
 		return 0, 0, 0, err
@@ -256,12 +255,6 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 			expired++
 		}
 	}
-	if err := db.rescueDeliveries(ctx, now); err != nil {
-		return requeued, failed, expired, err
-	}
-	if err := db.callAllWaiting(ctx); err != nil {
-		return requeued, failed, expired, err
-	}
 	return requeued, failed, expired, db.topUp(ctx, now)
 }
 
@@ -270,10 +263,7 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 func (db *DB) somethingToReap(ctx context.Context, now time.Time) (some bool, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		return q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1)
-			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')
-			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until > 0 AND busy_until <= $1)
-			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until < 0)
-			OR EXISTS (SELECT 1 FROM river_job WHERE state = 'running' AND queue = '`+deliveryQueue+`')`, millis(now)).Scan(&some)
+			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')`, millis(now)).Scan(&some)
 	})
 	return some, err
 }
@@ -315,20 +305,17 @@ func (db *DB) topUp(ctx context.Context, now time.Time) error {
 	err := db.Read(ctx, func(q Queryer) error {
 		w := &where{}
 		ready := w.ready(now, nil)
-		var jobs int
-		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE `+ready+` AND EXISTS (SELECT 1 FROM project_load
-			WHERE project_load.project = jobs.project AND (max_running = 0 OR running < max_running)) LIMIT `+w.arg(maxTickets)+`) AS due`, w.args...).Scan(&jobs)
-		if err != nil || jobs == 0 {
-			missing = 0
-			return err
-		}
-		tickets, err := ticketsWaiting(ctx, q)
-		missing = jobs - tickets
-		return err
+		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE `+ready+` AND EXISTS (SELECT 1 FROM project_load
+			WHERE project_load.project = jobs.project AND (max_running = 0 OR running < max_running)) LIMIT `+w.arg(maxTickets)+`) AS due`, w.args...).Scan(&missing)
 	})
-	if err != nil || missing <= 0 {
+	if err != nil || missing == 0 {
 		return err
 	}
+	tickets, err := db.ticketsWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	missing -= tickets
 	return db.Write(ctx, func(tx *Tx) error {
 		for range missing {
 			tx.EnqueueTicket(time.Time{})
