@@ -188,4 +188,3 @@ func sign(h http.Header, e store.Endpoint, id string, now time.Time, body []byte
 	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	return nil
 }
-
