@@ -28,8 +28,10 @@ type attempt struct {
 	log  *slog.Logger
 	beat beat
 
+	dir       string // its own folder
+	removeDir func() // nil while there is none
+
 	mu     sync.Mutex
-	dir    string   // its own
 	stored []string // blob keys of media that no row knows yet
 	loaded bool     // it went on from an earlier attempt's latents
 	phase  string
@@ -59,7 +61,9 @@ func (a *attempt) run(ctx context.Context) error {
 	out, err := a.safely(work)
 	a.enter("")
 	a.beat.preview(nil)
-	defer a.removeDir()
+	if a.removeDir != nil {
+		defer a.removeDir()
+	}
 	end, stopEnd := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer stopEnd()
 	err = a.conclude(end, out, err, context.Cause(work), ctx.Err() != nil)

@@ -86,7 +86,6 @@ func (a *attempt) beats(ctx context.Context, stop context.CancelCauseFunc) {
 			continue
 		case <-t.C:
 		}
-		a.touchDir()
 		began := time.Now()
 		asked, err := a.send(ctx)
 		switch {

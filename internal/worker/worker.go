@@ -167,7 +167,6 @@ type Options struct {
 type Runner struct {
 	Options
 	engines []string // that jobs are claimed for
-	folders folders  // of attempts
 }
 
 // New makes a Runner, and its folder.
@@ -204,7 +203,7 @@ func New(o Options) (*Runner, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a worker: %w", err)
 	}
-	return r, r.tidyFirst()
+	return r, r.tidyFormer()
 }
 
 // Work claims a job and runs it to its end, whichever that is; did is false when
