@@ -77,6 +77,7 @@ type DB struct {
 	written   *statements
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
+	reads     *river.Client[*sql.Tx] // reads River's queue; on SQLite without waiting for who writes
 
 	deliveries int  // slots of one project
 	wake       wake // SQLite: of what this process enqueues

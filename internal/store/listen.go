@@ -173,6 +173,13 @@ func (l *listener) tell(queues ...string) {
 	l.pending = append(l.pending, queues...)
 }
 
+// forget drops what was to be told.
+func (l *listener) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = nil
+}
+
 // next takes a queue that River is to be told of.
 func (l *listener) next() (queue string, ok bool) {
 	l.mu.Lock()

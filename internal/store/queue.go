@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -75,6 +76,9 @@ type QueueConfig struct {
 	// DeliverTime bounds one attempt; 0 is DefaultDeliverTime. It also says how
 	// early River repeats an attempt whose process was lost.
 	DeliverTime time.Duration
+	// RestAfter is how long nothing must have run before the queue rests, on
+	// SQLite; 0 is DefaultRestAfter.
+	RestAfter time.Duration
 	// Refund is given to DB.Reap, which every process with a queue runs every
 	// ReapEvery; 0 is DefaultReapEvery.
 	Refund    func(*Tx, *job.Job) error
@@ -85,11 +89,16 @@ type QueueConfig struct {
 type Queue struct {
 	db     *DB
 	config QueueConfig
+	river  *river.Config // of the clients
+
+	// client is River's, that works; nil while the queue rests. The goroutine of
+	// tend alone changes it, until that has ended.
 	client *river.Client[*sql.Tx]
+	rest   rest
 
 	stopping chan struct{}
 	once     sync.Once
-	reaper   sync.WaitGroup
+	side     sync.WaitGroup // reap and tend
 	err      error
 }
 
@@ -117,10 +126,16 @@ func (db *DB) riverDriver() riverdriver.Driver[*sql.Tx] {
 // riverLog passes on what River warns of.
 func (db *DB) riverLog() *slog.Logger { return slog.New(atLeast{db.log.Handler(), slog.LevelWarn}) }
 
-// prepareQueue makes the client that only enqueues.
-func (db *DB) prepareQueue() error {
-	c, err := river.NewClient(db.riverDriver(), &river.Config{Logger: db.riverLog(), FetchCooldown: fetchCooldown})
-	db.queue = c
+// prepareQueue makes the clients that only enqueue and read.
+func (db *DB) prepareQueue() (err error) {
+	c := &river.Config{Logger: db.riverLog(), FetchCooldown: fetchCooldown}
+	if db.queue, err = river.NewClient(db.riverDriver(), c); err != nil {
+		return err
+	}
+	db.reads = db.queue
+	if db.dialect == SQLite {
+		db.reads, err = river.NewClient(sqliteDriver{riversqlite.New(db.reader), db}, c)
+	}
 	return err
 }
 
@@ -164,12 +179,31 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 	if c.DeliverTime <= 0 {
 		c.DeliverTime = DefaultDeliverTime
 	}
+	if c.RestAfter <= 0 {
+		c.RestAfter = DefaultRestAfter
+	}
 	if err := db.callAllWaiting(ctx); err != nil {
 		return nil, err
 	}
 	q := &Queue{db: db, config: c, stopping: make(chan struct{})}
+	q.river = q.riverConfig()
+	if len(q.river.Queues) > 0 {
+		if err := q.startClient(ctx); err != nil {
+			return nil, err
+		}
+		if db.dialect == SQLite {
+			q.side.Go(func() { q.tend(ctx) })
+		}
+	}
+	q.side.Go(func() { q.reap(ctx) })
+	return q, nil
+}
+
+// riverConfig is what River's clients of this queue do.
+func (q *Queue) riverConfig() *river.Config {
+	c := q.config
 	rc := &river.Config{
-		Logger:                      db.riverLog(),
+		Logger:                      q.db.riverLog(),
 		FetchCooldown:               fetchCooldown,
 		FetchPollInterval:           pollPostgres,
 		JobTimeout:                  c.DeliverTime,
@@ -181,36 +215,34 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 		Workers:                     river.NewWorkers(),
 		ReindexerSchedule:           river.NeverSchedule(),
 	}
-	if db.dialect == SQLite {
+	if q.db.dialect == SQLite {
 		rc.FetchPollInterval = pollSQLite
 	}
 	if c.Work != nil {
 		rc.Queues[ticketQueue] = river.QueueConfig{MaxWorkers: c.Workers}
-		river.AddWorker(rc.Workers, &ticketWorker{queue: q})
-	} else {
-		river.AddWorker(rc.Workers, &ticketWorker{}) // so that the rescuer knows the kind
 	}
 	if c.Deliver != nil {
 		rc.Queues[deliveryQueue] = river.QueueConfig{MaxWorkers: c.Deliverers}
 	}
+	// The rescuer has to know every kind, also those that run elsewhere.
+	river.AddWorker(rc.Workers, &ticketWorker{queue: q})
 	river.AddWorker(rc.Workers, &deliveryWorker{queue: q})
-	q.reaper.Go(func() { q.reap(ctx) })
-	if len(rc.Queues) == 0 {
-		return q, nil
-	}
-	client, err := river.NewClient(db.riverDriver(), rc)
+	return rc
+}
+
+// startClient starts a client of River's.
+func (q *Queue) startClient(ctx context.Context) error {
+	client, err := river.NewClient(q.db.riverDriver(), q.river)
 	if err == nil {
 		// River takes the end of this context for a gentle stop, and would then
 		// wait for what runs; ctx is passed on to that in Work.
 		err = client.Start(ctx)
 	}
 	if err != nil {
-		q.once.Do(func() { close(q.stopping) })
-		q.reaper.Wait()
-		return nil, explain("start the queue", err)
+		return explain("start the queue", err)
 	}
 	q.client = client
-	return q, nil
+	return nil
 }
 
 // Stop takes no more work and waits for what runs; when ctx ends, that is
@@ -218,16 +250,17 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 func (q *Queue) Stop(ctx context.Context) error {
 	q.once.Do(func() {
 		close(q.stopping)
-		if q.client != nil {
-			q.err = q.client.Stop(ctx)
-			if q.err != nil {
-				// Cancelled work still writes where it stands, which takes a moment.
-				hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
-				defer cancel()
-				q.err = q.client.StopAndCancel(hard)
-			}
+		q.side.Wait()
+		if q.client == nil {
+			return
 		}
-		q.reaper.Wait()
+		q.err = q.client.Stop(ctx)
+		if q.err != nil {
+			// Cancelled work still writes where it stands, which takes a moment.
+			hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
+			defer cancel()
+			q.err = q.client.StopAndCancel(hard)
+		}
 	})
 	return q.err
 }
@@ -274,12 +307,16 @@ type ticketWorker struct {
 // Timeout is longer than any ticket is worked on.
 func (w *ticketWorker) Timeout(*river.Job[ticket]) time.Duration { return ticketTime }
 
-// Work runs jobs until there is none: one ticket stands for all that wait. It
-// never fails, as jobs have retries of their own.
+// Work runs jobs until there is none: one ticket stands for all that wait. No job
+// fails it, as jobs have retries of their own.
 func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
-	if w.queue == nil {
-		return nil
+	if w.queue.config.Work == nil {
+		return errors.New("this process runs no jobs")
 	}
+	if !w.queue.rest.begin() {
+		return river.JobSnooze(0)
+	}
+	defer w.queue.rest.end()
 	began := time.Now()
 	for !w.queue.stopped() && ctx.Err() == nil {
 		if !w.one(ctx) {
@@ -311,6 +348,10 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 	if w.queue.config.Deliver == nil {
 		return errors.New("this process makes no deliveries")
 	}
+	if !w.queue.rest.begin() {
+		return river.JobSnooze(0)
+	}
+	defer w.queue.rest.end()
 	after, err := w.queue.config.Deliver(ctx, j.Args.ID)
 	switch {
 	case err != nil && ctx.Err() != nil: // the process ends, and another goes on
@@ -333,7 +374,7 @@ func (w *deliveryWorker) NextRetry(j *river.Job[deliveryArgs]) time.Time {
 // ticketsWaiting counts River's tickets that a worker will take at once, up to
 // maxTickets.
 func (db *DB) ticketsWaiting(ctx context.Context) (int, error) {
-	waiting, err := db.queue.JobList(ctx, river.NewJobListParams().Queues(ticketQueue).States(rivertype.JobStateAvailable).First(maxTickets))
+	waiting, err := db.reads.JobList(ctx, river.NewJobListParams().Queues(ticketQueue).States(rivertype.JobStateAvailable).First(maxTickets))
 	if err != nil {
 		return 0, explain("read the queue", err)
 	}
