@@ -141,7 +141,7 @@ func (db *DB) Retry(ctx context.Context, id job.ID, attempt int, cause *job.Erro
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
 			return err
 		}
-		return tx.again(ctx, &j, cause, tx.now.Add(after), 0, refund)
+		return tx.requeue(ctx, &j, cause, tx.now.Add(after), 0, refund)
 	})
 	if err != nil {
 		return job.Job{}, err
@@ -157,7 +157,7 @@ func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
 			return err
 		}
-		return tx.again(ctx, &j, nil, tx.now, 1, refund)
+		return tx.requeue(ctx, &j, nil, tx.now, 1, refund)
 	})
 	if err != nil {
 		return job.Job{}, err
@@ -165,8 +165,10 @@ func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*
 	return j, nil
 }
 
-// again queues a job again that this transaction has locked, or ends it.
-func (tx *Tx) again(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
+// requeue queues a job again that this transaction has locked, not to start before
+// at and with so many more attempts allowed. A job whose owner asked for its end,
+// or whose attempts are used up, ends.
+func (tx *Tx) requeue(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
 	if j.CancelAsked {
 		return tx.endJob(ctx, j, Ending{State: job.Cancelled}, refund)
 	}
@@ -223,7 +225,7 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 			if err != nil {
 				return late(err) // it was renewed or finished meanwhile
 			}
-			return tx.again(ctx, &j, nil, tx.now, 0, refund)
+			return tx.requeue(ctx, &j, nil, tx.now, 0, refund)
 		})
 		switch {
 		case errors.Is(err, job.ErrLate):

@@ -31,11 +31,11 @@ func (db *DB) migrate(ctx context.Context) error {
 	if db.dialect == Postgres {
 		conn, err := db.writer.Conn(ctx)
 		if err != nil {
-			return explain("update the database's tables", err)
+			return databaseError("update the database's tables", err)
 		}
 		defer conn.Close()
 		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
-			return explain("update the database's tables", err)
+			return databaseError("update the database's tables", err)
 		}
 		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock)) //nolint:errcheck // it goes with the connection
 	}

@@ -239,7 +239,7 @@ func (q *Queue) startClient(ctx context.Context) error {
 		err = client.Start(ctx)
 	}
 	if err != nil {
-		return explain("start the queue", err)
+		return databaseError("start the queue", err)
 	}
 	q.client = client
 	return nil
@@ -314,6 +314,7 @@ func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
 		return errors.New("this process runs no jobs")
 	}
 	if !w.queue.rest.begin() {
+		w.queue.db.wakeQueueIn(ticketQueue, 0)
 		return river.JobSnooze(0)
 	}
 	defer w.queue.rest.end()
@@ -349,6 +350,7 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 		return errors.New("this process makes no deliveries")
 	}
 	if !w.queue.rest.begin() {
+		w.queue.db.wakeQueueIn(deliveryQueue, 0)
 		return river.JobSnooze(0)
 	}
 	defer w.queue.rest.end()
@@ -376,7 +378,7 @@ func (w *deliveryWorker) NextRetry(j *river.Job[deliveryArgs]) time.Time {
 func (db *DB) ticketsWaiting(ctx context.Context) (int, error) {
 	waiting, err := db.reads.JobList(ctx, river.NewJobListParams().Queues(ticketQueue).States(rivertype.JobStateAvailable).First(maxTickets))
 	if err != nil {
-		return 0, explain("read the queue", err)
+		return 0, databaseError("read the queue", err)
 	}
 	return len(waiting.Jobs), nil
 }

@@ -115,6 +115,7 @@ func (q *Queue) sleep(ctx, life context.Context) {
 			break
 		}
 	}
+	q.rest.set(false, 0) // before the client starts, which looks for work at once
 	for life.Err() == nil {
 		err := q.startClient(ctx)
 		if err == nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/riverqueue/river"
 )
 
 // TestQueueRests: on SQLite a queue that has nothing to do stops River's client,
@@ -55,6 +58,15 @@ func TestQueueRests(t *testing.T) {
 		}
 	}
 	await("it rests again", rests)
+	entries, err := here.reads.JobList(t.Context(), river.NewJobListParams().Queues(deliveryQueue).First(9))
+	if err != nil || len(entries.Jobs) != 2 {
+		t.Fatalf("%+v, %v", entries, err)
+	}
+	for _, e := range entries.Jobs {
+		if strings.Contains(string(e.Metadata), "snoozes") {
+			t.Errorf("an entry was put off as the queue woke: %s", e.Metadata)
+		}
+	}
 	// A ticket is for others: this process runs no jobs.
 	enqueue(here, func(tx *Tx) { tx.EnqueueTicket(time.Time{}) })
 	l := &listener{db: here, pending: []string{ticketQueue, deliveryQueue}}
