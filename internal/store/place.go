@@ -72,11 +72,12 @@ func (o *order) position(ctx context.Context, q Queryer, id job.ID) (int, error)
 		o.until = time.Now().Add(max(positionsAge, positionsShare*time.Since(began)))
 	}
 	place, known := o.places[id]
-	if !known { // it came since, or is far behind
-		place = sort.SearchFloat64s(o.starts, start)
-	}
-	if place >= MaxPosition {
+	switch {
+	case known:
+	case len(o.starts) == MaxPosition && start >= o.starts[MaxPosition-1]:
 		return MaxPosition, nil
+	default: // it came since
+		place = sort.SearchFloat64s(o.starts, start)
 	}
 	gone := sort.SearchFloat64s(o.starts, now) // starts that have happened since
 	return max(0, place-gone), nil

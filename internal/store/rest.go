@@ -115,9 +115,8 @@ func (q *Queue) sleep(ctx, life context.Context) {
 			break
 		}
 	}
-	q.rest.set(false, 0) // before the client starts, which looks for work at once
 	for life.Err() == nil {
-		err := q.startClient(ctx)
+		err := q.wakeUp(ctx)
 		if err == nil {
 			return
 		}
@@ -127,6 +126,13 @@ func (q *Queue) sleep(ctx, life context.Context) {
 		case <-time.After(startRetry):
 		}
 	}
+}
+
+// wakeUp ends a rest and starts a client, in this order: a client looks for work as
+// it starts, and what it finds during a rest is put off.
+func (q *Queue) wakeUp(ctx context.Context) error {
+	q.rest.set(false, 0)
+	return q.startClient(ctx)
 }
 
 // awaitOwn returns when a queue that this process works on may have an entry, or
