@@ -60,7 +60,7 @@ var floors = map[string]int{
 const platformFirst, platformLast = 6, 8
 
 // both is what the platform shares with the engine, and is part of neither.
-var both = []string{"internal/text", "internal/disk"}
+var both = []string{"internal/text", "internal/disk", "internal/scratch"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{
