@@ -8,12 +8,13 @@ TOOLS   := $(BIN)/.tools
 CLIENTS := .cache/clients
 # Kernels have a path per instruction set, of which `make test` takes the best.
 SIMD_LEVELS   := go avx2 avx512
-SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/...
+SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/... \
+	./internal/sampler ./internal/train ./internal/recogniser ./internal/eval ./internal/bench .
 # Emulated; the derivatives' tests run convolutions and attention in small.
-ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/quant ./internal/kernel/gemm ./internal/autograd
+ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/gemm ./internal/autograd
 # Where goroutines meet; the numeric kernels share nothing but disjoint blocks.
 RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... \
-	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook server))
+	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook web service api server e2e))
 PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
@@ -26,10 +27,10 @@ film: ## Make a film of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
 build: ## Build ./kinora, one static binary
-	CGO_ENABLED=0 go build -trimpath -o kinora ./cmd/kinora
+	@scripts/build
 
-install: ## Install kinora into Go's bin folder
-	CGO_ENABLED=0 go install -trimpath ./cmd/kinora
+install: ## Install kinora into Go's bin folder, as build builds it
+	CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" ./cmd/kinora
 
 test: ## Run all tests, with all their set-up
 	@scripts/test
@@ -39,7 +40,7 @@ clients: $(CLIENTS)/.installed ## Install the programs of others that tests use 
 race: ## Run the tests of what is concurrent under the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race -short $(RACE_PACKAGES)
 
-test-simd: ## Run the tests of kernels and models on the lesser instruction sets too
+test-simd: ## Run the tests of all that computes on each instruction set
 	@for level in $(SIMD_LEVELS); do \
 		echo "KINORA_SIMD=$$level"; KINORA_SIMD=$$level go test -count=1 -short $(SIMD_PACKAGES) || exit 1; done
 
@@ -73,6 +74,7 @@ fmt: $(TOOLS) ## Format all Go code
 
 lint: $(TOOLS) ## Lint all Go code, its form included
 	go vet ./...
+	go -C tests/clients vet ./...
 	$(BIN)/golangci-lint run
 
 vuln: $(TOOLS) ## Look for known vulnerabilities in dependencies (asks the network)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora"
-	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/bench"
 	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
@@ -16,7 +16,7 @@ import (
 type BenchCmd struct {
 	What    []string `default:"kernels,training,pipeline" enum:"kernels,training,pipeline" placeholder:"kernels,training,pipeline" help:"What to measure."`
 	Model   string   `placeholder:"FILE" help:"Weights of kinora train. Default: an untrained model of the usual shape, which is as fast."`
-	Seconds float64  `default:"6" placeholder:"6" help:"Length of the film of the pipeline."`
+	Seconds float64  `default:"6" placeholder:"6" help:"Length of the video of the pipeline."`
 	Steps   int      `placeholder:"N" help:"Sampling steps of the pipeline. Default: the model's."`
 	Rounds  int      `default:"4" placeholder:"N" help:"Training steps, of which the best counts."`
 	Busy    bool     `help:"Go by processor time, not by the clock: for a machine that does other work too. It is kind to work that leaves threads idle."`
@@ -40,8 +40,8 @@ func (c *BenchCmd) Run(ctx context.Context, s streams) error {
 	case c.Rounds < 1 || c.Rounds > 1000:
 		return usagef("--rounds %d: choose 1 to 1000", c.Rounds)
 	}
-	w := eval.Stopwatch{Busy: c.Busy}
-	b := eval.NewBench(w)
+	w := bench.Stopwatch{Busy: c.Busy}
+	b := bench.New(w)
 	if err := c.measure(ctx, s, b, w); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *BenchCmd) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-func (c *BenchCmd) measure(ctx context.Context, s streams, b *eval.Bench, w eval.Stopwatch) error {
+func (c *BenchCmd) measure(ctx context.Context, s streams, b *bench.Report, w bench.Stopwatch) error {
 	bar := newMeter(s.err)
 	defer bar.close(false)
 	start := time.Now()
@@ -99,7 +99,7 @@ func (c *BenchCmd) measure(ctx context.Context, s streams, b *eval.Bench, w eval
 
 func (c *BenchCmd) model() (*reel.Model, error) {
 	if c.Model == "" {
-		return eval.Untrained()
+		return bench.Untrained()
 	}
 	return openWeights(c.Model)
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/bench"
 	"github.com/kinora-video/kinora/internal/train"
 )
 
@@ -18,14 +18,14 @@ type TrainCompareCmd struct {
 	Batch   int     `default:"16" placeholder:"N" help:"Windows a step."`
 	Micro   int     `default:"4" placeholder:"N" help:"Windows of one forward pass."`
 	LR      float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Learning rate."`
-	Seed    uint64  `default:"1" placeholder:"N" help:"Of weights and films."`
+	Seed    uint64  `default:"1" placeholder:"N" help:"Of weights and videos."`
 	JSON    bool    `name:"json" help:"Print JSON."`
 }
 
 // Help is the end of the command's help.
 func (TrainCompareCmd) Help() string {
 	return `Trains a transformer with a mixture of experts and linear attention, and a dense one
-with softmax attention and the same size active, from the same films in the same
+with softmax attention and the same size active, from the same videos in the same
 order for the same time, and says how fast and how good each got. Let the machine do
 nothing else meanwhile. Nothing is kept.
 
@@ -48,7 +48,7 @@ func (c *TrainCompareCmd) Run(ctx context.Context, s streams) error {
 	fo := train.DefaultFlow()
 	fo.Batch, fo.Micro = c.Batch, c.Micro
 	var last time.Time
-	t, err := eval.CompareTwins(ctx, m, train.Storybook{Seed: c.Seed * 1000}, eval.TwinOptions{
+	t, err := bench.CompareTwins(ctx, m, train.Storybook{Seed: c.Seed * 1000}, bench.TwinOptions{
 		Time: time.Duration(c.Minutes * float64(time.Minute)), Windows: c.Windows, LR: c.LR, Seed: c.Seed, Flow: fo,
 		Progress: func(name string, spent time.Duration, p train.Progress) {
 			if time.Since(last) > 10*time.Second {

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/recogniser"
 )
 
-// TrainRecogniserCmd trains the network that kinora eval reads films with.
+// TrainRecogniserCmd trains the network that kinora eval reads videos with.
 type TrainRecogniserCmd struct {
 	Dir   string        `required:"" placeholder:"DIR" help:"Folder of the run: its checkpoint and the weights. A run that is there is gone on with."`
 	Steps int           `default:"3000" placeholder:"N" help:"Steps of the whole run."`
-	Batch int           `default:"16" placeholder:"N" help:"Films a step."`
+	Batch int           `default:"16" placeholder:"N" help:"Videos a step."`
 	LR    float64       `name:"lr" default:"0.002" placeholder:"F" help:"Peak learning rate."`
-	Seed  uint64        `default:"1" placeholder:"N" help:"Of the start and of the films."`
+	Seed  uint64        `default:"1" placeholder:"N" help:"Of the start and of the videos."`
 	Save  time.Duration `default:"5m" placeholder:"5m" help:"Time between checkpoints."`
 }
 
@@ -28,12 +29,12 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer release()
-	o := eval.DefaultLearn()
+	o := recogniser.DefaultLearn()
 	o.Steps, o.Batch, o.LR, o.Seed, o.Save = c.Steps, c.Batch, c.LR, c.Seed, c.Save
 	o.Keep = max(o.Keep, c.Batch)
 	o.Checkpoint = filepath.Join(c.Dir, "recogniser.checkpoint.safetensors")
 	o.Progress = learnMeter(s)
-	r, err := eval.Learn(ctx, o)
+	r, err := recogniser.Learn(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -41,19 +42,19 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 	if err := r.WriteFile(path, map[string]string{"steps": strconv.Itoa(c.Steps), "batch": strconv.Itoa(c.Batch), "seed": strconv.FormatUint(c.Seed, 10)}); err != nil {
 		return err
 	}
-	t, err := eval.CheckReal(ctx, r, 200, c.Seed, 6, nil)
+	t, err := recogniser.CheckReal(ctx, r, 200, c.Seed, 6, nil)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "wrote %s\n", path)
-	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen films", t)})
+	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen videos", t)})
 }
 
 // learnMeter prints means over the steps since the last line, now and then.
-func learnMeter(s streams) func(eval.LearnProgress) {
-	var sum eval.LearnProgress
+func learnMeter(s streams) func(recogniser.LearnProgress) {
+	var sum recogniser.LearnProgress
 	n := 0.0
-	return func(p eval.LearnProgress) {
+	return func(p recogniser.LearnProgress) {
 		n++
 		sum.Loss += p.Loss
 		for a := range p.Right {
@@ -64,9 +65,9 @@ func learnMeter(s streams) func(eval.LearnProgress) {
 		}
 		var b strings.Builder
 		for a := range p.Right {
-			fmt.Fprintf(&b, "  %s %.0f %%", eval.Attribute(a), 100*sum.Right[a]/n)
+			fmt.Fprintf(&b, "  %s %.0f %%", recogniser.Attribute(a), 100*sum.Right[a]/n)
 		}
 		fmt.Fprintf(s.err, "step %d of %d  loss %.3f%s  %s left\n", p.Step, p.Steps, sum.Loss/n, b.String(), short(p.Left))
-		sum, n = eval.LearnProgress{}, 0
+		sum, n = recogniser.LearnProgress{}, 0
 	}
 }

@@ -179,10 +179,7 @@ func TestCommandsInDocs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	bin := filepath.Join(t.TempDir(), "kinora.exe")
-	if out, err := exec.Command("go", "build", "-o", bin, filepath.Join("..", "..", "cmd", "kinora")).CombinedOutput(); err != nil {
-		t.Fatalf("building the program: %v\n%s", err, out)
-	}
+	bin := released(t)
 	helps := map[string]string{}
 	help := func(words ...string) string {
 		key := strings.Join(words, " ")

@@ -1,219 +1,151 @@
 package autograd
 
-import (
-	"github.com/kinora-video/kinora/internal/kernel/attn"
-	"github.com/kinora-video/kinora/internal/kernel/conv"
-	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
-	"github.com/kinora-video/kinora/internal/kernel/norm"
-	"github.com/kinora-video/kinora/internal/kernel/vec"
-	"github.com/kinora-video/kinora/internal/simd"
-	"github.com/kinora-video/kinora/internal/tensor"
-)
+import "github.com/kinora-video/kinora/internal/tensor"
 
-// Every derivative of the operation set, one method an operation: the forward
-// pass on the CPU, then the way back. Gradients are added to, never set.
+// Every operation of tensor.Ops and tensor.Losses, one method each: the forward
+// pass on the backend, then which of its ways back leads to which argument.
 
-func mat(data []float32, stride int, trans bool) gemm.Matrix {
-	return gemm.Matrix{Data: data, Stride: stride, Trans: trans}
-}
+// Upload implements tensor.Ops.
+func (t *Tape) Upload(data []float32, shape ...int) *tensor.Tensor { return t.b.Upload(data, shape...) }
 
-// addTo is dx += dy, nothing when dx is nil.
-func addTo(dx, dy []float32) {
-	if dx != nil {
-		elem.Add(dx, dx, dy)
-	}
-}
+// Scope implements tensor.Ops: what f computed is needed on the way back.
+func (t *Tape) Scope(f func() *tensor.Tensor) *tensor.Tensor { return f() }
 
-// Linear implements tensor.Ops: dx = dy·w, dw = dyᵀ·x, db = Σ dy.
+// Linear implements tensor.Ops.
 func (t *Tape) Linear(x, w, b *tensor.Tensor, act tensor.Act) *tensor.Tensor {
-	y := t.CPU.Linear(x, w, b, tensor.None)
-	n, k, m := w.Dim(0), w.Dim(1), x.Rows()
-	y = t.record(y, func(g *gradient) {
-		if dx, add := g.start(x); dx != nil {
-			gemm.Mul(t.Precision, m, k, n, mat(g.dy, n, false), mat(w.Data(), k, false), dx, k, gemm.Epilogue{Accumulate: add})
-		}
-		if dw := g.of(w); dw != nil {
-			gemm.Mul(t.Precision, n, k, m, mat(g.dy, n, true), mat(x.Data(), k, false), dw, k, gemm.Epilogue{Accumulate: true})
-		}
-		if b != nil && b.Needs() {
-			elem.SumRows(g.of(b), g.dy, m, n, m)
-		}
-	}, nil, x, w, b)
+	y := t.record(t.b.Linear(x, w, b, tensor.None), func(dy *tensor.Tensor) {
+		dx, fresh := t.start(x)
+		t.b.LinearGrad(dx, fresh, t.grad(w), t.bias(b), dy, x, w)
+	}, x, w, b)
 	if act == tensor.None {
 		return y
 	}
 	return t.Activate(y, act)
 }
 
-// GroupedLinear implements tensor.Ops: Linear's derivative, expert by expert.
-func (t *Tape) GroupedLinear(x, w *tensor.Tensor, offsets []int) *tensor.Tensor {
-	y := t.CPU.GroupedLinear(x, w, offsets)
-	e, n, k := w.Dim(0), w.Dim(1), w.Dim(2)
-	return t.record(y, func(g *gradient) {
-		dx, add := g.start(x)
-		dw := g.of(w)
-		var in []gemm.Group
-		for i := range e {
-			lo, hi := offsets[i], offsets[i+1]
-			wi, dy := w.Data()[i*n*k:(i+1)*n*k], g.dy[lo*n:hi*n]
-			if dx != nil {
-				in = append(in, gemm.Group{M: hi - lo, A: mat(dy, n, false), B: mat(wi, k, false), C: dx[lo*k : hi*k], LDC: k})
-			}
-			if dw != nil && hi > lo {
-				gemm.Mul(t.Precision, n, k, hi-lo, mat(dy, n, true), mat(x.Data()[lo*k:hi*k], k, false), dw[i*n*k:(i+1)*n*k], k, gemm.Epilogue{Accumulate: true})
-			}
-		}
-		if dx != nil {
-			gemm.Grouped(t.Precision, k, n, in, gemm.None, add)
-		}
-	}, nil, x, w)
+// bias is the gradient of a bias that may be nil.
+func (t *Tape) bias(b *tensor.Tensor) *tensor.Tensor {
+	if b == nil {
+		return nil
+	}
+	return t.grad(b)
 }
 
-// GatherRows implements tensor.Ops.
-func (t *Tape) GatherRows(x *tensor.Tensor, rows []int32) *tensor.Tensor {
-	c := x.Dim(-1)
-	return t.record(t.CPU.GatherRows(x, rows), func(g *gradient) {
-		dx := g.of(x)
-		for i, r := range rows {
-			addTo(dx[int(r)*c:(int(r)+1)*c], g.dy[i*c:(i+1)*c])
-		}
-	}, nil, x)
+// Route implements tensor.Ops. A choice has no derivative.
+func (t *Tape) Route(scores, bias *tensor.Tensor, k int) *tensor.Routes {
+	return t.b.Route(scores, bias, k)
 }
 
-// Embed implements tensor.Ops.
-func (t *Tape) Embed(table *tensor.Tensor, ids []int32) *tensor.Tensor {
-	return t.GatherRows(table, ids)
+// Dispatch implements tensor.Ops.
+func (t *Tape) Dispatch(x *tensor.Tensor, r *tensor.Routes) *tensor.Tensor {
+	return t.record(t.b.Dispatch(x, r), func(dy *tensor.Tensor) { t.b.DispatchGrad(t.grad(x), dy, r) }, x)
 }
 
-// Combine implements tensor.Ops: dx_i = weight·dy_row, dweight = dy_row·x_i.
-func (t *Tape) Combine(x, weights *tensor.Tensor, rows, cols []int32, n int) *tensor.Tensor {
-	c, e := x.Dim(-1), weights.Dim(-1)
-	return t.record(t.CPU.Combine(x, weights, rows, cols, n), func(g *gradient) {
-		dx, dw := g.of(x), g.of(weights)
-		for i, r := range rows {
-			dy, at := g.dy[int(r)*c:(int(r)+1)*c], int(r)*e+int(cols[i])
-			if dx != nil {
-				elem.AddScaled(dx[i*c:(i+1)*c], dy, weights.Data()[at])
-			}
-			if dw != nil {
-				dw[at] += vec.Dot(dy, x.Data()[i*c:(i+1)*c])
-			}
-		}
-	}, nil, x, weights)
+// GroupedLinear implements tensor.Ops.
+func (t *Tape) GroupedLinear(x, w *tensor.Tensor, r *tensor.Routes) *tensor.Tensor {
+	return t.record(t.b.GroupedLinear(x, w, r), func(dy *tensor.Tensor) {
+		dx, fresh := t.start(x)
+		t.b.GroupedLinearGrad(dx, fresh, t.grad(w), dy, x, w, r)
+	}, x, w)
+}
+
+// Combine implements tensor.Ops.
+func (t *Tape) Combine(x, weights *tensor.Tensor, r *tensor.Routes) *tensor.Tensor {
+	return t.record(t.b.Combine(x, weights, r), func(dy *tensor.Tensor) {
+		t.b.CombineGrad(t.grad(x), t.grad(weights), dy, x, weights, r)
+	}, x, weights)
 }
 
 // Add implements tensor.Ops.
 func (t *Tape) Add(x, y *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.Add(x, y), func(g *gradient) {
-		g.pass(x)
-		g.pass(y)
-	}, nil, x, y)
+	return t.record(t.b.Add(x, y), func(dy *tensor.Tensor) {
+		t.pass(x, dy)
+		t.pass(y, dy)
+	}, x, y)
 }
 
 // Sub implements tensor.Ops.
 func (t *Tape) Sub(x, y *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.Sub(x, y), func(g *gradient) {
-		g.pass(x)
-		if dy := g.of(y); dy != nil {
-			elem.AddScaled(dy, g.dy, -1)
+	return t.record(t.b.Sub(x, y), func(dz *tensor.Tensor) {
+		t.pass(x, dz)
+		if dy := t.grad(y); dy != nil {
+			t.b.AddTo(dy, dz, -1)
 		}
-	}, nil, x, y)
+	}, x, y)
 }
 
 // Mul implements tensor.Ops.
 func (t *Tape) Mul(x, y *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.Mul(x, y), func(g *gradient) {
-		if dx := g.of(x); dx != nil {
-			elem.MulAdd(dx, g.dy, y.Data())
+	return t.record(t.b.Mul(x, y), func(dz *tensor.Tensor) {
+		if dx := t.grad(x); dx != nil {
+			t.b.MulGrad(dx, dz, y)
 		}
-		if dy := g.of(y); dy != nil {
-			elem.MulAdd(dy, g.dy, x.Data())
+		if dy := t.grad(y); dy != nil {
+			t.b.MulGrad(dy, dz, x)
 		}
-	}, nil, x, y)
+	}, x, y)
 }
 
 // Scale implements tensor.Ops.
 func (t *Tape) Scale(x *tensor.Tensor, s float32) *tensor.Tensor {
-	return t.record(t.CPU.Scale(x, s), func(g *gradient) {
-		elem.AddScaled(g.of(x), g.dy, s)
-	}, nil, x)
+	return t.record(t.b.Scale(x, s), func(dy *tensor.Tensor) { t.b.AddTo(t.grad(x), dy, s) }, x)
 }
 
 // AddRows implements tensor.Ops.
 func (t *Tape) AddRows(x, r *tensor.Tensor) *tensor.Tensor {
-	rows, c, group := x.Rows(), x.Dim(-1), tensor.Spread("AddRows", x, r)
-	return t.record(t.CPU.AddRows(x, r), func(g *gradient) {
-		g.pass(x)
-		if dr := g.of(r); dr != nil {
-			elem.SumRows(dr, g.dy, rows, c, group)
+	return t.record(t.b.AddRows(x, r), func(dy *tensor.Tensor) {
+		t.pass(x, dy)
+		if dr := t.grad(r); dr != nil {
+			t.b.AddRowsGrad(dr, dy)
 		}
-	}, nil, x, r)
+	}, x, r)
 }
 
 // Activate implements tensor.Ops.
 func (t *Tape) Activate(x *tensor.Tensor, act tensor.Act) *tensor.Tensor {
-	return t.record(t.CPU.Activate(x, act), func(g *gradient) {
-		elem.ActGrad(act, g.of(x), g.dy, x.Data())
-	}, nil, x)
+	return t.record(t.b.Activate(x, act), func(dy *tensor.Tensor) { t.b.ActivateGrad(t.grad(x), dy, x, act) }, x)
 }
 
 // SwiGLU implements tensor.Ops.
 func (t *Tape) SwiGLU(x *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.SwiGLU(x), func(g *gradient) {
-		elem.SwiGLUGrad(g.of(x), g.dy, x.Data(), x.Rows(), x.Dim(-1)/2)
-	}, nil, x)
+	return t.record(t.b.SwiGLU(x), func(dy *tensor.Tensor) { t.b.SwiGLUGrad(t.grad(x), dy, x) }, x)
 }
 
 // Softmax implements tensor.Ops.
 func (t *Tape) Softmax(x *tensor.Tensor) *tensor.Tensor {
-	y := t.CPU.Softmax(x)
-	return t.record(y, func(g *gradient) {
-		norm.SoftmaxGrad(g.of(x), g.dy, y.Data(), x.Rows(), x.Dim(-1))
-	}, nil, x)
+	y := t.b.Softmax(x)
+	return t.record(y, func(dy *tensor.Tensor) { t.b.SoftmaxGrad(t.grad(x), dy, y) }, x)
 }
 
 // RMSNorm implements tensor.Ops.
-func (t *Tape) RMSNorm(x, gain *tensor.Tensor) *tensor.Tensor {
-	rows, c := x.Rows(), x.Dim(-1)
-	rstd := t.Arena.Get(rows)
-	return t.record(t.RMSNormKeep(x, gain, rstd), func(g *gradient) {
-		var dg, gd []float32
-		if gain != nil {
-			dg, gd = g.of(gain), gain.Data()
-		}
-		norm.RMSGrad(g.of(x), dg, g.dy, x.Data(), gd, rstd, rows, c)
-	}, [][]float32{rstd}, x, gain)
+func (t *Tape) RMSNorm(x, g *tensor.Tensor) *tensor.Tensor {
+	y, rstd := t.b.RMSNormKept(x, g)
+	return t.recordWith(rstd, y, func(dy *tensor.Tensor) {
+		t.b.RMSNormGrad(t.grad(x), t.bias(g), dy, x, g, rstd)
+	}, x, g)
 }
 
 // Modulate implements tensor.Ops.
 func (t *Tape) Modulate(x, scale, shift *tensor.Tensor) *tensor.Tensor {
-	group := tensor.Spread("Modulate", x, scale)
-	return t.record(t.CPU.Modulate(x, scale, shift), func(g *gradient) {
-		elem.ModulateGrad(g.of(x), g.of(scale), g.of(shift), g.dy, x.Data(), scale.Data(), x.Rows(), x.Dim(-1), group)
-	}, nil, x, scale, shift)
+	return t.record(t.b.Modulate(x, scale, shift), func(dy *tensor.Tensor) {
+		t.b.ModulateGrad(t.grad(x), t.grad(scale), t.grad(shift), dy, x, scale)
+	}, x, scale, shift)
 }
 
 // GatedAdd implements tensor.Ops.
 func (t *Tape) GatedAdd(x, z, gate *tensor.Tensor) *tensor.Tensor {
-	group := tensor.Spread("GatedAdd", x, gate)
-	return t.record(t.CPU.GatedAdd(x, z, gate), func(g *gradient) {
-		g.pass(x)
-		elem.GatedAddGrad(g.of(z), g.of(gate), g.dy, z.Data(), gate.Data(), x.Rows(), x.Dim(-1), group)
-	}, nil, x, z, gate)
+	return t.record(t.b.GatedAdd(x, z, gate), func(dy *tensor.Tensor) {
+		t.pass(x, dy)
+		t.b.GatedAddGrad(t.grad(z), t.grad(gate), dy, z, gate)
+	}, x, z, gate)
 }
 
 // Conv implements tensor.Ops. What lies before the first frame is a constant.
 func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor {
-	s := tensor.ConvShape(x, w)
-	y := t.record(t.CPU.Conv(x, w, b, past, tensor.None), func(g *gradient) {
-		if dx := g.of(x); dx != nil {
-			conv.GradInput(t.Precision, dx, g.dy, w.Data(), s)
-		}
-		if w.Needs() {
-			conv.GradWeight(t.Precision, g.of(w), g.bias(b), g.dy, x.Data(), pastData(past), s)
-		}
-	}, nil, x, w, b)
+	y := t.record(t.b.Conv(x, w, b, past, tensor.None), func(dy *tensor.Tensor) {
+		dx, dw := t.grad(x), t.grad(w)
+		t.b.ConvGrad(dx, dw, t.bias(b), dy, x, w, past)
+	}, x, w, b)
 	if act == tensor.None {
 		return y
 	}
@@ -222,171 +154,93 @@ func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor
 
 // Depthwise implements tensor.Ops.
 func (t *Tape) Depthwise(x, w, b, past *tensor.Tensor) *tensor.Tensor {
-	s := tensor.ConvShape(x, w)
-	return t.record(t.CPU.Depthwise(x, w, b, past), func(g *gradient) {
-		if dx := g.of(x); dx != nil {
-			conv.DepthwiseGradInput(dx, g.dy, w.Data(), s)
-		}
-		if w.Needs() {
-			conv.DepthwiseGradWeight(g.of(w), g.bias(b), g.dy, x.Data(), pastData(past), s)
-		}
-	}, nil, x, w, b)
-}
-
-func (g *gradient) bias(b *tensor.Tensor) []float32 {
-	if b == nil {
-		return nil
-	}
-	return g.of(b)
-}
-
-func pastData(past *tensor.Tensor) []float32 {
-	if past == nil {
-		return nil
-	}
-	return past.Data()
+	return t.record(t.b.Depthwise(x, w, b, past), func(dy *tensor.Tensor) {
+		dx, dw := t.grad(x), t.grad(w)
+		t.b.DepthwiseGrad(dx, dw, t.bias(b), dy, x, w, past)
+	}, x, w, b)
 }
 
 // Unshuffle implements tensor.Ops.
 func (t *Tape) Unshuffle(x *tensor.Tensor, pt, ph, pw int) *tensor.Tensor {
-	y := t.CPU.Unshuffle(x, pt, ph, pw)
-	return t.record(y, func(g *gradient) {
-		elem.ShuffleAdd(g.of(x), g.dy, y.Dim(0), y.Dim(1), y.Dim(2), y.Dim(3), x.Dim(4), pt, ph, pw)
-	}, nil, x)
+	return t.record(t.b.Unshuffle(x, pt, ph, pw), func(dy *tensor.Tensor) { t.b.UnshuffleGrad(t.grad(x), dy, pt, ph, pw) }, x)
 }
 
 // Shuffle implements tensor.Ops.
 func (t *Tape) Shuffle(x *tensor.Tensor, pt, ph, pw int) *tensor.Tensor {
-	y := t.CPU.Shuffle(x, pt, ph, pw)
-	return t.record(y, func(g *gradient) {
-		elem.UnshuffleAdd(g.of(x), g.dy, x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3), y.Dim(4), pt, ph, pw)
-	}, nil, x)
+	return t.record(t.b.Shuffle(x, pt, ph, pw), func(dy *tensor.Tensor) { t.b.ShuffleGrad(t.grad(x), dy, pt, ph, pw) }, x)
 }
 
 // AvgPool2 implements tensor.Ops.
 func (t *Tape) AvgPool2(x *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.AvgPool2(x), func(g *gradient) {
-		elem.AvgPool2Grad(g.of(x), g.dy, x.Dim(0)*x.Dim(1), x.Dim(2)/2, x.Dim(3)/2, x.Dim(4))
-	}, nil, x)
+	return t.record(t.b.AvgPool2(x), func(dy *tensor.Tensor) { t.b.AvgPool2Grad(t.grad(x), dy) }, x)
 }
 
-// Attention implements tensor.Ops (Dao 2022 for the way back from the
-// logarithms of the sums).
+// Attention implements tensor.Ops.
 func (t *Tape) Attention(q, k, v *tensor.Tensor, m tensor.Mask) *tensor.Tensor {
-	s := tensor.AttnShape(q, k)
-	lse := t.Arena.Get(s.B * s.H * s.Q)
-	y := t.AttentionKeep(q, k, v, lse, m)
-	return t.record(y, func(g *gradient) {
-		attn.SoftmaxGrad(g.of(q), g.of(k), g.of(v), g.dy, y.Data(), lse, q.Data(), k.Data(), v.Data(), tensor.AttnScale(s), s, m)
-	}, [][]float32{lse}, q, k, v)
+	y, lse := t.b.AttentionKept(q, k, v, m)
+	return t.recordWith(lse, y, func(dy *tensor.Tensor) {
+		t.b.AttentionGrad(t.grad(q), t.grad(k), t.grad(v), dy, y, lse, q, k, v, m)
+	}, q, k, v)
 }
 
-// LinearAttention implements tensor.Ops. A carried state is for inference and
-// has no derivative.
-func (t *Tape) LinearAttention(q, k, qr, kr, v, state *tensor.Tensor, segs []tensor.Segment) *tensor.Tensor {
-	if state != nil {
-		panic("autograd: linear attention with a carried state has no derivative")
-	}
-	s := tensor.AttnShape(q, k)
-	den := t.Arena.Get(s.B * s.Q * s.H)
-	y := t.LinearAttentionKeep(q, k, qr, kr, v, nil, den, segs)
-	return t.record(y, func(g *gradient) {
-		attn.LinearGrad(g.of(q), g.of(k), g.of(qr), g.of(kr), g.of(v), g.dy, y.Data(), den, q.Data(), k.Data(), qr.Data(), kr.Data(), v.Data(), s, segs)
-	}, [][]float32{den}, q, k, qr, kr, v)
+// LinearAttention implements tensor.Ops.
+func (t *Tape) LinearAttention(q, k, qr, kr, v *tensor.Tensor, segs []tensor.Segment) *tensor.Tensor {
+	y, den := t.b.LinearAttentionKept(q, k, qr, kr, v, segs)
+	return t.recordWith(den, y, func(dy *tensor.Tensor) {
+		t.b.LinearAttentionGrad(t.grad(q), t.grad(k), t.grad(qr), t.grad(kr), t.grad(v), dy, y, den, q, k, qr, kr, v, segs)
+	}, q, k, qr, kr, v)
 }
 
-// RoPE implements tensor.Ops: a rotation, so the way back rotates back.
+// RoPE implements tensor.Ops.
 func (t *Tape) RoPE(x, cos, sin *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.RoPE(x, cos, sin), func(g *gradient) {
-		tmp := t.Arena.Get(x.Len())
-		elem.RoPE(tmp, g.dy, cos.Data(), sin.Data(), x.Dim(0)*x.Dim(1), x.Dim(2), x.Dim(3), x.Dim(1), true)
-		addTo(g.of(x), tmp)
-		t.Arena.Put(tmp)
-	}, nil, x)
+	return t.record(t.b.RoPE(x, cos, sin), func(dy *tensor.Tensor) { t.b.RoPEGrad(t.grad(x), dy, cos, sin) }, x)
 }
 
 // Concat implements tensor.Ops.
 func (t *Tape) Concat(axis int, xs ...*tensor.Tensor) *tensor.Tensor {
-	y := t.CPU.Concat(axis, xs...)
-	return t.record(y, func(g *gradient) {
-		outer, inner := tensor.Elems(y.Shape[:axis]), tensor.Elems(y.Shape[axis+1:])
-		row, at := y.Dim(axis)*inner, 0
+	return t.record(t.b.Concat(axis, xs...), func(dy *tensor.Tensor) {
+		at := 0
 		for _, x := range xs {
-			n := x.Dim(axis) * inner
-			if dx := g.of(x); dx != nil {
-				for o := range outer {
-					addTo(dx[o*n:(o+1)*n], g.dy[o*row+at:o*row+at+n])
-				}
+			if dx := t.grad(x); dx != nil {
+				t.b.ConcatGrad(dx, dy, axis, at)
 			}
-			at += n
+			at += x.Dim(axis)
 		}
-	}, nil, xs...)
+	}, xs...)
 }
 
 // Narrow implements tensor.Ops.
 func (t *Tape) Narrow(x *tensor.Tensor, axis, lo, hi int) *tensor.Tensor {
-	return t.record(t.CPU.Narrow(x, axis, lo, hi), func(g *gradient) {
-		outer, inner := tensor.Elems(x.Shape[:axis]), tensor.Elems(x.Shape[axis+1:])
-		row, n, dx := x.Dim(axis)*inner, (hi-lo)*inner, g.of(x)
-		for o := range outer {
-			addTo(dx[o*row+lo*inner:o*row+lo*inner+n], g.dy[o*n:(o+1)*n])
-		}
-	}, nil, x)
+	return t.record(t.b.Narrow(x, axis, lo, hi), func(dy *tensor.Tensor) { t.b.NarrowGrad(t.grad(x), dy, axis, lo, hi) }, x)
+}
+
+// Embed implements tensor.Ops.
+func (t *Tape) Embed(table *tensor.Tensor, ids []int32) *tensor.Tensor {
+	return t.record(t.b.Embed(table, ids), func(dy *tensor.Tensor) { t.b.EmbedGrad(t.grad(table), dy, ids) }, table)
 }
 
 // PoolRows implements tensor.Ops.
 func (t *Tape) PoolRows(x *tensor.Tensor, lens []int32) *tensor.Tensor {
-	return t.record(t.CPU.PoolRows(x, lens), func(g *gradient) {
-		l, c, dx := x.Dim(1), x.Dim(2), g.of(x)
-		for b, n := range lens {
-			for j := range int(n) {
-				elem.AddScaled(dx[(b*l+j)*c:(b*l+j+1)*c], g.dy[b*c:(b+1)*c], 1/float32(n))
-			}
-		}
-	}, nil, x)
+	return t.record(t.b.PoolRows(x, lens), func(dy *tensor.Tensor) { t.b.PoolRowsGrad(t.grad(x), dy, lens) }, x)
 }
 
-// MSE implements tensor.Ops: 2·w_r·(x-y)/elements.
+// MSE implements tensor.Losses.
 func (t *Tape) MSE(x, y, w *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.MSE(x, y, w), func(g *gradient) {
-		dx, dy, n := g.of(x), g.of(y), x.Dim(-1)
-		s := 2 * g.dy[0] / float32(x.Len())
-		simd.For(x.Rows(), 64, func(lo, hi int) {
-			for r := lo; r < hi; r++ {
-				f := s
-				if w != nil {
-					f *= w.Data()[r]
-				}
-				for i := r * n; i < (r+1)*n; i++ {
-					d := f * (x.Data()[i] - y.Data()[i])
-					if dx != nil {
-						dx[i] += d
-					}
-					if dy != nil {
-						dy[i] -= d
-					}
-				}
-			}
-		})
-	}, nil, x, y)
+	return t.record(t.b.MSE(x, y, w), func(dloss *tensor.Tensor) {
+		dx, dy := t.grad(x), t.grad(y)
+		t.b.MSEGrad(dx, dy, dloss, x, y, w)
+	}, x, y)
 }
 
-// L1 implements tensor.Ops: sign(x-y)/elements.
+// L1 implements tensor.Losses.
 func (t *Tape) L1(x, y *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.L1(x, y), func(g *gradient) {
-		s := g.dy[0] / float32(x.Len())
-		if dx := g.of(x); dx != nil {
-			elem.SignDiff(dx, x.Data(), y.Data(), s)
-		}
-		if dy := g.of(y); dy != nil {
-			elem.SignDiff(dy, y.Data(), x.Data(), s)
-		}
-	}, nil, x, y)
+	return t.record(t.b.L1(x, y), func(dloss *tensor.Tensor) {
+		dx, dy := t.grad(x), t.grad(y)
+		t.b.L1Grad(dx, dy, dloss, x, y)
+	}, x, y)
 }
 
-// MeanSquare implements tensor.Ops: 2x/elements.
+// MeanSquare implements tensor.Losses.
 func (t *Tape) MeanSquare(x *tensor.Tensor) *tensor.Tensor {
-	return t.record(t.CPU.MeanSquare(x), func(g *gradient) {
-		elem.AddScaled(g.of(x), x.Data(), 2*g.dy[0]/float32(x.Len()))
-	}, nil, x)
+	return t.record(t.b.MeanSquare(x), func(dloss *tensor.Tensor) { t.b.MeanSquareGrad(t.grad(x), dloss, x) }, x)
 }

@@ -2,62 +2,72 @@
 // an Ops that also remembers how to go back; a model that is given one trains,
 // and the same model given a plain backend infers.
 //
-// The derivatives stand together in derivatives.go. The package never updates
-// a parameter.
+// It knows which gradients flow where; a backend that can train
+// (tensor.Trainer) knows how each is computed. Every operation of tensor.Ops
+// stands in derivatives.go: one that is missing there does not compile. The
+// package never updates a parameter.
 package autograd
 
-import (
-	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/tensor"
-)
+import "github.com/kinora-video/kinora/internal/tensor"
 
-// A Tape records operations on a CPU backend. It is not safe for concurrent
-// use.
+// A Tape records operations on a backend. It is not safe for concurrent use.
 type Tape struct {
-	*tensor.CPU
+	b     tensor.Trainer
 	nodes []node
 	// local holds the gradients of parameters while several tapes work side
 	// by side; nil when they go straight to the parameters.
-	local map[*tensor.Tensor][]float32
+	local map[*tensor.Tensor]*tensor.Tensor
 }
 
 type node struct {
 	y    *tensor.Tensor
-	back func(g *gradient)
-	// scratch are buffers of the arena that only back reads.
-	scratch [][]float32
+	back func(dy *tensor.Tensor)
+	// scratch, which may be nil, is only read by back.
+	scratch *tensor.Tensor
 }
 
-var _ tensor.Ops = (*Tape)(nil)
+var _ interface {
+	tensor.Ops
+	tensor.Losses
+} = (*Tape)(nil)
 
-// NewTape returns an empty tape over cpu.
-func NewTape(cpu *tensor.CPU) *Tape { return &Tape{CPU: cpu} }
+// NewTape returns an empty tape over b.
+func NewTape(b tensor.Trainer) *Tape { return &Tape{b: b} }
 
 // NewLocalTape returns a tape that keeps the gradients of parameters to itself
 // until Flush, so that tapes of one model may run in several goroutines.
-func NewLocalTape(cpu *tensor.CPU) *Tape {
-	return &Tape{CPU: cpu, local: map[*tensor.Tensor][]float32{}}
+func NewLocalTape(b tensor.Trainer) *Tape {
+	return &Tape{b: b, local: map[*tensor.Tensor]*tensor.Tensor{}}
 }
+
+// Backend is what the tape records on.
+func (t *Tape) Backend() tensor.Trainer { return t.b }
 
 // Flush adds what a local tape holds to the gradient of p and clears it.
 func (t *Tape) Flush(p *tensor.Tensor) {
 	if g := t.local[p.Root()]; g != nil {
 		if p.Grad() == nil {
-			p.SetGrad(make([]float32, p.Len()))
+			p.SetGrad(t.b.Lasting(p.Shape...))
 		}
-		elem.Add(p.Grad(), p.Grad(), g)
-		clear(g)
+		t.b.AddTo(p.Grad(), g, 1)
+		t.b.Clear(g)
 	}
 }
 
 // Reset forgets what was recorded and takes back the activations.
 func (t *Tape) Reset() {
+	clear(t.nodes)
 	t.nodes = t.nodes[:0]
-	t.Arena.Reset()
+	t.b.Reset()
 }
 
 // record notes that y came from xs by an operation whose derivative is back.
-func (t *Tape) record(y *tensor.Tensor, back func(g *gradient), scratch [][]float32, xs ...*tensor.Tensor) *tensor.Tensor {
+func (t *Tape) record(y *tensor.Tensor, back func(dy *tensor.Tensor), xs ...*tensor.Tensor) *tensor.Tensor {
+	return t.recordWith(nil, y, back, xs...)
+}
+
+// recordWith is record with a tensor that only back reads.
+func (t *Tape) recordWith(scratch, y *tensor.Tensor, back func(dy *tensor.Tensor), xs ...*tensor.Tensor) *tensor.Tensor {
 	for _, x := range xs {
 		if x.Needs() {
 			y.SetNeeds(true)
@@ -65,118 +75,115 @@ func (t *Tape) record(y *tensor.Tensor, back func(g *gradient), scratch [][]floa
 			return y
 		}
 	}
-	for _, s := range scratch {
-		t.Arena.Put(s)
+	if scratch != nil {
+		t.b.Free(scratch)
 	}
 	return y
 }
 
-// gradient is what a derivative works with.
-type gradient struct {
-	tape *Tape
-	dy   []float32
-}
-
-// of is the gradient of x to be added to, or nil when none is wanted.
-func (g *gradient) of(x *tensor.Tensor) []float32 {
+// grad is the gradient of x, in its shape, to be added to, or nil when none is
+// wanted. A new one is zeros: a result for an activation, lasting for a
+// parameter.
+func (t *Tape) grad(x *tensor.Tensor) *tensor.Tensor {
 	if !x.Needs() {
 		return nil
 	}
-	return g.tape.grad(x)
+	return t.whole(x).Reshape(x.Shape...)
 }
 
-// start is of for a derivative that can set a gradient as well as add to it:
-// with add it is to be added to, without it is new and holds anything.
-func (g *gradient) start(x *tensor.Tensor) (dx []float32, add bool) {
-	if x.Needs() && x.Owned() && x.Grad() == nil {
-		x.SetGrad(g.tape.Arena.Get(x.Len()))
-		return x.Grad(), false
-	}
-	return g.of(x), true
-}
-
-// pass hands dy on to x as it is.
-func (g *gradient) pass(x *tensor.Tensor) {
-	switch dx, add := g.start(x); {
-	case dx == nil:
-	case add:
-		elem.Add(dx, dx, g.dy)
-	default:
-		copy(dx, g.dy)
-	}
-}
-
-// grad is the gradient of x, zeros when it is new: from the arena for an
-// activation, lasting for a parameter.
-func (t *Tape) grad(x *tensor.Tensor) []float32 {
-	if !x.Owned() && t.local != nil {
+// whole is grad in whatever shape x's buffer was seen in first.
+func (t *Tape) whole(x *tensor.Tensor) *tensor.Tensor {
+	if x.Lasts() && t.local != nil {
 		p := x.Root()
 		if t.local[p] == nil {
-			t.local[p] = make([]float32, x.Len())
+			t.local[p] = t.b.Lasting(x.Shape...)
 		}
 		return t.local[p]
 	}
 	if x.Grad() == nil {
-		if x.Owned() {
-			x.SetGrad(t.Arena.GetZero(x.Len()))
+		if x.Lasts() {
+			x.SetGrad(t.b.Lasting(x.Shape...))
 		} else {
-			x.SetGrad(make([]float32, x.Len()))
+			x.SetGrad(t.b.Zeros(x.Shape...))
 		}
 	}
 	return x.Grad()
 }
 
+// start is grad for a derivative that can set a gradient as well as add to it:
+// a fresh one holds anything.
+func (t *Tape) start(x *tensor.Tensor) (dx *tensor.Tensor, fresh bool) {
+	if x.Needs() && !x.Lasts() && x.Grad() == nil {
+		x.SetGrad(t.b.Empty(x.Shape...))
+		return x.Grad(), true
+	}
+	return t.grad(x), false
+}
+
+// pass hands dy on to x as it is.
+func (t *Tape) pass(x, dy *tensor.Tensor) {
+	switch dx, fresh := t.start(x); {
+	case dx == nil:
+	case fresh:
+		t.b.Copy(dx, dy)
+	default:
+		t.b.AddTo(dx, dy, 1)
+	}
+}
+
 // Backward adds the gradient of scale·loss, loss a tensor of one element, to
-// every parameter that it depends on, and recycles the activations: they must
+// every parameter that it depends on, and takes back the activations: they must
 // not be read afterwards.
 func (t *Tape) Backward(loss *tensor.Tensor, scale float32) {
-	if !loss.Needs() {
-		return
+	if loss.Needs() {
+		t.BackwardFrom(loss, []float32{scale})
 	}
-	g := gradient{tape: t}
-	seed := t.Arena.Get(1)
-	seed[0] = scale
-	loss.SetGrad(seed)
-	for i := len(t.nodes) - 1; i >= 0; i-- {
-		n := t.nodes[i]
-		if g.dy = n.y.Grad(); g.dy != nil {
-			n.back(&g)
-			n.y.SetGrad(nil)
-			t.Arena.Put(g.dy)
-		}
-		for _, s := range n.scratch {
-			t.Arena.Put(s)
-		}
-		t.Arena.Recycle(n.y)
-		t.nodes[i] = node{}
-	}
-	t.nodes = t.nodes[:0]
 }
 
 // BackwardFrom is Backward from a given gradient dy of y.
 func (t *Tape) BackwardFrom(y *tensor.Tensor, dy []float32) {
-	product := t.record(t.Arena.Tensor(1), func(g *gradient) {
-		elem.AddScaled(g.of(y), dy, g.dy[0])
-	}, nil, y)
-	t.Backward(product, 1)
+	if !y.Needs() {
+		return
+	}
+	t.pass(y, t.b.Upload(dy, y.Shape...))
+	t.backward()
+}
+
+// backward goes back from those gradients that there are.
+func (t *Tape) backward() {
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		n := t.nodes[i]
+		if g := n.y.Grad(); g != nil {
+			n.back(g.Reshape(n.y.Shape...))
+			n.y.SetGrad(nil)
+			t.b.Free(g)
+		}
+		if n.scratch != nil {
+			t.b.Free(n.scratch)
+		}
+		t.b.Free(n.y)
+		t.nodes[i] = node{}
+	}
+	t.nodes = t.nodes[:0]
 }
 
 // Checkpoint runs f on x without keeping what f computes inside, and computes
 // it again on the way back: memory for time. f must be a pure function of x
 // and of parameters.
 func (t *Tape) Checkpoint(x *tensor.Tensor, f func(ops tensor.Ops, x *tensor.Tensor) *tensor.Tensor) *tensor.Tensor {
-	plain := tensor.CPU{Arena: new(tensor.Arena), Precision: t.Precision}
-	out := f(&plain, x)
-	y := t.Arena.Tensor(out.Shape...)
-	copy(y.Data(), out.Data())
+	y := t.b.Scope(func() *tensor.Tensor { return f(t.b, x) })
 	y.SetNeeds(true)
-	t.nodes = append(t.nodes, node{y: y, back: func(g *gradient) {
-		inner := &Tape{CPU: &tensor.CPU{Arena: new(tensor.Arena), Precision: t.Precision}, local: t.local}
-		leaf := tensor.New(x.Data(), x.Shape...)
+	t.nodes = append(t.nodes, node{y: y, back: func(dy *tensor.Tensor) {
+		inner := &Tape{b: t.b, local: t.local}
+		leaf := x.Apart()
 		leaf.SetNeeds(x.Needs())
-		inner.BackwardFrom(f(inner, leaf), g.dy)
-		if dx := g.of(x); dx != nil {
-			addTo(dx, inner.grad(leaf))
+		out := f(inner, leaf)
+		inner.pass(out, dy)
+		inner.backward()
+		if dx := t.grad(x); dx != nil {
+			g := inner.grad(leaf)
+			t.b.AddTo(dx, g, 1)
+			t.b.Free(g)
 		}
 		delete(t.local, leaf.Root())
 	}})

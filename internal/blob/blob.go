@@ -87,9 +87,13 @@ type Store struct {
 //     have mode 0600. It may be shared by processes of one machine; for several
 //     machines use a bucket.
 //   - s3://bucket?region=…&endpoint=…&use_path_style=true&prefix=media/ is a
-//     bucket of S3 or of a server that speaks its API, with the parameters of
-//     gocloud.dev/blob/s3blob and the credentials of the AWS environment. Give
-//     the bucket a rule that ends unfinished multipart uploads after a day.
+//     bucket of S3 or of a server that speaks its API. Credentials come from
+//     AWS's environment variables, its files in ~/.aws (profile=… chooses one
+//     of several) or the role of the machine. Other parameters: ssetype=AES256
+//     or ssetype=aws:kms&kmskeyid=… encrypts, accelerate=true and
+//     dualstack=true choose AWS's other endpoints, anonymous=true signs
+//     nothing. Give the bucket a rule that ends unfinished multipart uploads
+//     after a day.
 //   - mem:// lasts as long as the process; it is for tests.
 func Open(ctx context.Context, where string) (*Store, error) {
 	scheme, _, isURL := strings.Cut(where, "://")
@@ -100,8 +104,10 @@ func Open(ctx context.Context, where string) (*Store, error) {
 		return nil, errors.New("blob: opening a store: no place given: name a folder or s3://bucket")
 	case !isURL:
 		b, err = openLocal(where)
-	case scheme == "s3" || scheme == "mem":
-		b, err = openBucket(ctx, where)
+	case scheme == "s3":
+		b, err = openBucket(where)
+	case scheme == "mem":
+		b = openMemory()
 	default:
 		return nil, fmt.Errorf("blob: opening a store: %s:// is not a kind of store: name a folder or s3://bucket", scheme)
 	}

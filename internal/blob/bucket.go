@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,75 +11,61 @@ import (
 	"strings"
 	"time"
 
-	cdk "gocloud.dev/blob"
-	_ "gocloud.dev/blob/memblob" // mem://
-	_ "gocloud.dev/blob/s3blob"  // s3://
-	"gocloud.dev/gcerrors"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
-// An upload holds partBytes × partsInFlight in memory.
+// An upload holds partBytes × (partsInFlight + 1) in memory.
 const (
 	partBytes     = 8 << 20
 	partsInFlight = 3
 )
 
-// abortGrace is how long an upload outlives its context: long enough to tell
-// the bucket that it ends, which would else keep its parts for ever.
-const abortGrace = 10 * time.Second
-
-// bucket is a backend on any driver of gocloud.dev.
+// bucket is a backend on S3 or a server that speaks its API.
 type bucket struct {
-	b *cdk.Bucket
-	// aborts says that an upload ends by its reader's error, and then has more
-	// to do. Memory keeps what it got until its context is cancelled.
-	aborts bool
+	c      *minio.Client
+	name   string
+	prefix string // of every key in the bucket
+	sse    encrypt.ServerSide
 }
 
-func openBucket(ctx context.Context, where string) (*bucket, error) {
-	b, err := cdk.OpenBucket(ctx, where)
-	if err != nil {
-		return nil, err
-	}
-	return &bucket{b: b, aborts: strings.HasPrefix(where, "s3:")}, nil
-}
-
+// put sends what fits in one part as one object, and more as parts. An upload
+// that fails is aborted, also after ctx has ended.
 func (b *bucket) put(ctx context.Context, key, contentType string, src *source) error {
-	if b.aborts {
-		var cancel context.CancelFunc
-		ctx, cancel = outlive(ctx, abortGrace)
-		defer cancel()
+	var first bytes.Buffer
+	n, err := io.CopyN(&first, src, partBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
-	return b.b.Upload(ctx, key, src, &cdk.WriterOptions{
-		ContentType:    contentType,
-		BufferSize:     partBytes,
-		MaxConcurrency: partsInFlight,
-	})
-}
-
-// outlive returns a context that ends some time after ctx does.
-func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, func() {
-		select {
-		case <-out.Done():
-		case <-time.After(grace):
-			cancel()
-		}
-	})
-	return out, func() { unhook(); cancel() }
+	o := minio.PutObjectOptions{
+		ContentType: contentType, ServerSideEncryption: b.sse, SendContentMd5: true,
+		PartSize: partBytes, ConcurrentStreamParts: true, NumThreads: partsInFlight,
+	}
+	if err != nil { // the end: that was all
+		_, err = b.c.PutObject(ctx, b.name, b.prefix+key, &first, n, o)
+	} else {
+		_, err = b.c.PutObject(ctx, b.name, b.prefix+key, io.MultiReader(&first, src), -1, o)
+	}
+	return err
 }
 
 func (b *bucket) open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {
-	info, err := b.stat(ctx, key)
+	o, err := b.c.StatObject(ctx, b.name, b.prefix+key, minio.StatObjectOptions{})
 	if err != nil {
-		return nil, Info{}, err
+		return nil, Info{}, missing(err)
 	}
+	info := b.info(key, o)
+	core := minio.Core{Client: b.c}
 	return &windowReader{ctx: ctx, size: info.Size, window: firstWindow, fetch: func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-		r, err := b.b.NewRangeReader(ctx, key, off, n, nil)
+		var get minio.GetObjectOptions
+		if err := get.SetRange(off, off+n-1); err != nil {
+			return nil, err
+		}
+		r, now, _, err := core.GetObject(ctx, b.name, b.prefix+key, get)
 		if err != nil {
 			return nil, missing(err)
 		}
-		if r.Size() != info.Size || !r.ModTime().Equal(info.ModTime) {
+		if now.ETag != o.ETag || !now.LastModified.Equal(o.LastModified) {
 			return nil, errors.Join(fmt.Errorf("%s was written again while it was read: open it anew", key), r.Close())
 		}
 		return r, nil
@@ -86,16 +73,20 @@ func (b *bucket) open(ctx context.Context, key string) (io.ReadSeekCloser, Info,
 }
 
 func (b *bucket) stat(ctx context.Context, key string) (Info, error) {
-	a, err := b.b.Attributes(ctx, key)
+	o, err := b.c.StatObject(ctx, b.name, b.prefix+key, minio.StatObjectOptions{})
 	if err != nil {
 		return Info{}, missing(err)
 	}
-	return Info{Key: key, Size: a.Size, ContentType: resolveType(key, a.ContentType), ModTime: a.ModTime}, nil
+	return b.info(key, o), nil
+}
+
+func (b *bucket) info(key string, o minio.ObjectInfo) Info {
+	return Info{Key: key, Size: o.Size, ContentType: resolveType(key, o.ContentType), ModTime: o.LastModified}
 }
 
 func (b *bucket) delete(ctx context.Context, key string) error {
-	err := b.b.Delete(ctx, key)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	err := missing(b.c.RemoveObject(ctx, b.name, b.prefix+key, minio.RemoveObjectOptions{}))
+	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return err
@@ -103,20 +94,16 @@ func (b *bucket) delete(ctx context.Context, key string) error {
 
 func (b *bucket) list(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		it := b.b.List(&cdk.ListOptions{Prefix: prefix})
-		for {
-			o, err := it.Next(ctx)
-			if errors.Is(err, io.EOF) {
+		for o := range b.c.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
+			if o.Err != nil {
+				yield(Info{}, o.Err)
 				return
 			}
-			if err != nil {
-				yield(Info{}, err)
-				return
-			}
-			if CheckKey(o.Key) != nil {
+			key, ok := strings.CutPrefix(o.Key, b.prefix)
+			if !ok || CheckKey(key) != nil {
 				continue // not written by a store
 			}
-			if !yield(Info{Key: o.Key, Size: o.Size, ContentType: resolveType(o.Key, ""), ModTime: o.ModTime}, nil) {
+			if !yield(b.info(key, o), nil) {
 				return
 			}
 		}
@@ -128,20 +115,24 @@ func (b *bucket) list(ctx context.Context, prefix string) iter.Seq2[Info, error]
 func (b *bucket) tidy(context.Context, time.Time) (int, error) { return 0, nil }
 
 func (b *bucket) check(ctx context.Context) error {
-	ok, err := b.b.IsAccessible(ctx)
-	if err == nil && !ok {
-		return errors.New("the bucket is not there: make it, or correct its name, region or endpoint")
+	for o := range b.c.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true, MaxKeys: 1}) {
+		if errors.Is(missing(o.Err), ErrNotFound) {
+			return errors.New("the bucket is not there: make it, or correct its name, region or endpoint")
+		}
+		return o.Err
 	}
-	return err
+	return ctx.Err()
 }
 
 func (b *bucket) space() (Space, error) { return Space{}, errors.ErrUnsupported }
 
-func (b *bucket) close() error { return b.b.Close() }
+func (b *bucket) close() error { return nil }
 
-// missing turns gocloud's code into ErrNotFound.
+// missing turns what a server says of an object or a bucket that is not there
+// into ErrNotFound.
 func missing(err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	var said minio.ErrorResponse
+	if errors.As(err, &said) && (said.Code == minio.NoSuchKey || said.Code == minio.NoSuchBucket || said.Code == "NotFound") {
 		return ErrNotFound
 	}
 	return err
@@ -154,109 +145,6 @@ var fullCodes = []string{
 }
 
 func bucketFull(err error) bool {
-	var coded interface{ ErrorCode() string } // the AWS SDK's errors
-	return errors.As(err, &coded) && slices.Contains(fullCodes, coded.ErrorCode())
-}
-
-// A bucket is read in windows that grow while the reading goes on: a player
-// that jumps about gets little that it throws away, and one that reads on asks
-// seldom.
-const (
-	firstWindow  = 1 << 20
-	windowGrowth = 4
-	lastWindow   = 64 << 20
-)
-
-// windowReader reads an object of known size through requests for ranges.
-type windowReader struct {
-	ctx    context.Context
-	fetch  func(ctx context.Context, off, n int64) (io.ReadCloser, error)
-	size   int64
-	pos    int64 // where the next Read begins
-	window int64 // bytes of the next request
-
-	body io.ReadCloser // the rest of the request that is open, or nil
-	at   int64         // where body is
-	left int64         // bytes that body still owes
-}
-
-// Read implements io.Reader.
-func (r *windowReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if r.pos >= r.size {
-		return 0, io.EOF
-	}
-	if err := r.aim(); err != nil {
-		return 0, err
-	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.pos += int64(n)
-	r.at, r.left = r.pos, r.left-int64(n)
-	switch {
-	case r.left == 0:
-		return n, r.drop()
-	case errors.Is(err, io.EOF):
-		return n, fmt.Errorf("the store ended %d bytes early: %w", r.left, io.ErrUnexpectedEOF)
-	}
-	return n, err
-}
-
-// aim makes body stand at pos.
-func (r *windowReader) aim() error {
-	if r.body != nil && r.at == r.pos {
-		return nil
-	}
-	if r.body != nil {
-		if err := r.drop(); err != nil {
-			return err
-		}
-		r.window = firstWindow
-	} else if r.at != r.pos {
-		r.window = firstWindow
-	}
-	n := min(r.window, r.size-r.pos)
-	body, err := r.fetch(r.ctx, r.pos, n)
-	if err != nil {
-		return err
-	}
-	r.body, r.at, r.left = body, r.pos, n
-	r.window = min(r.window*windowGrowth, lastWindow)
-	return nil
-}
-
-func (r *windowReader) drop() error {
-	if r.body == nil {
-		return nil
-	}
-	err := r.body.Close()
-	r.body = nil
-	return err
-}
-
-// Seek implements io.Seeker.
-func (r *windowReader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekStart:
-	case io.SeekCurrent:
-		offset += r.pos
-	case io.SeekEnd:
-		offset += r.size
-	default:
-		return 0, fmt.Errorf("blob: seeking: whence %d is none", whence)
-	}
-	if offset < 0 {
-		return 0, fmt.Errorf("blob: seeking to %d, before the start", offset)
-	}
-	r.pos = offset
-	return offset, nil
-}
-
-// Close implements io.Closer. A reader that is closed reads nothing more.
-func (r *windowReader) Close() error {
-	r.fetch = func(context.Context, int64, int64) (io.ReadCloser, error) {
-		return nil, errors.New("blob: reading after Close")
-	}
-	return r.drop()
+	var said minio.ErrorResponse
+	return errors.As(err, &said) && slices.Contains(fullCodes, said.Code)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -46,33 +45,6 @@ func TestBucketUploadEnds(t *testing.T) {
 	if len(f.objects) != 0 || len(f.uploads) != 0 {
 		t.Errorf("%d objects and %d uploads are left", len(f.objects), len(f.uploads))
 	}
-}
-
-// TestOutlive: a context ends a while after its parent, and at once by its own
-// end.
-func TestOutlive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		out, done := outlive(ctx, abortGrace)
-		defer done()
-		start := time.Now()
-		cancel()
-		synctest.Wait()
-		if out.Err() != nil {
-			t.Error("it ended with its parent")
-		}
-		<-out.Done()
-		if d := time.Since(start); d != abortGrace {
-			t.Errorf("it ended after %v", d)
-		}
-		ctx, cancel = context.WithCancel(t.Context())
-		out, done = outlive(ctx, abortGrace)
-		cancel()
-		done()
-		if out.Err() == nil {
-			t.Error("it goes on after its end")
-		}
-	})
 }
 
 func TestBucketPrefix(t *testing.T) {

@@ -5,10 +5,9 @@
 // that open one blob until a given second, and a [Janitor] deletes what the
 // database no longer knows.
 //
-// Buckets go through gocloud.dev/blob. A local folder does not: that library's
-// file driver neither syncs what it wrote nor the folder that holds it, and a
-// job counts as done only when its film outlives a loss of power. So a folder
-// is written here, with a temporary file, fsync, rename and fsync of the
+// Buckets are reached through MinIO's client of the S3 API. A job counts as
+// done only when its video outlives a loss of power, so a file of a local
+// folder is written with a temporary file, fsync, rename and fsync of the
 // folder, through an [os.Root] that no key can leave.
 //
 // A store knows sizes, times and bytes. Who owns a blob, what it is called, its

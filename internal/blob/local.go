@@ -60,61 +60,50 @@ func openLocal(where string) (*local, error) {
 }
 
 func (l *local) put(ctx context.Context, key, _ string, src *source) error {
-	temp, err := l.write(src)
+	f, temp, err := l.create()
 	if err != nil {
 		return err
 	}
-	err = ctx.Err()
-	if err == nil {
-		err = l.place(temp, key)
-	}
-	if err != nil {
-		return errors.Join(err, l.remove(temp))
-	}
-	return nil
-}
-
-// write stores all of src in a temporary file that has reached the disk, or
-// leaves none.
-func (l *local) write(src io.Reader) (temp string, err error) {
-	f, temp, err := l.create()
-	if err != nil {
-		return "", err
-	}
+	w := stepFile{f, l.fault}
 	buf := bufs.Get().(*[copyBytes]byte)
 	defer bufs.Put(buf)
-	_, err = io.CopyBuffer(stepWriter{f, l.fault}, src, buf[:])
+	_, err = io.CopyBuffer(w, src, buf[:])
 	if err == nil {
-		err = l.fault("sync")
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
+		err = ctx.Err()
 	}
 	if err != nil {
-		return "", errors.Join(err, l.remove(temp))
+		return errors.Join(err, f.Close(), l.remove(temp))
 	}
-	return temp, nil
+	return l.place(w, temp, key)
 }
 
 var bufs = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// stepWriter writes to f and hides its ReadFrom, which would keep the bytes
-// from being copied through a buffer of ours.
-type stepWriter struct {
+// stepFile is f without its ReadFrom, which would keep the bytes from being
+// copied through a buffer of ours.
+type stepFile struct {
 	f     *os.File
 	fault func(string) error
 }
 
 // Write implements io.Writer.
-func (w stepWriter) Write(p []byte) (int, error) {
+func (w stepFile) Write(p []byte) (int, error) {
 	if err := w.fault("write"); err != nil {
 		return 0, err
 	}
 	return w.f.Write(p)
 }
+
+// Sync implements disk.File.
+func (w stepFile) Sync() error {
+	if err := w.fault("sync"); err != nil {
+		return err
+	}
+	return w.f.Sync()
+}
+
+// Close implements io.Closer.
+func (w stepFile) Close() error { return w.f.Close() }
 
 // create makes an empty temporary file.
 func (l *local) create() (*os.File, string, error) {
@@ -133,8 +122,27 @@ func (l *local) create() (*os.File, string, error) {
 	return f, name, err
 }
 
-// place gives a temporary file its key and brings that to the disk.
-func (l *local) place(temp, key string) error {
+// place gives a temporary file its key, as disk.Commit does.
+func (l *local) place(f stepFile, temp, key string) error {
+	dir := path.Dir(key)
+	placed := false
+	err := disk.Commit(f, func() error {
+		err := l.rename(temp, key)
+		placed = err == nil
+		return err
+	}, func() (*os.File, error) { return l.openDir(dir) })
+	if err != nil && placed {
+		// The caller will believe that the key is not there, so let it be so.
+		return errors.Join(err, l.remove(key))
+	}
+	if err != nil {
+		return errors.Join(err, l.remove(temp))
+	}
+	return nil
+}
+
+// rename gives a file its key, in folders that are made where they are missing.
+func (l *local) rename(temp, key string) error {
 	dir := path.Dir(key)
 	if err := l.makeDir(dir); err != nil {
 		return err
@@ -151,14 +159,7 @@ func (l *local) place(temp, key string) error {
 		}
 		err = l.root.Rename(temp, key)
 	}
-	if err != nil {
-		return err
-	}
-	if err := l.syncDir(dir); err != nil {
-		// The caller will believe that the key is not there, so let it be so.
-		return errors.Join(err, l.remove(key))
-	}
-	return nil
+	return err
 }
 
 // makeDir makes a folder and those above it, each brought to the disk once in
@@ -181,7 +182,7 @@ func (l *local) makeDir(dir string) error {
 		return err
 	}
 	// Also when another process made it: it may not have come to this yet.
-	if err := l.syncDir(parent); err != nil {
+	if err := disk.SyncFolder(func() (*os.File, error) { return l.openDir(parent) }); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -199,20 +200,12 @@ func (l *local) forgetDirs() {
 	l.dirs = map[string]bool{".": true}
 }
 
-// syncDir brings a folder's entries to the disk.
-func (l *local) syncDir(dir string) error {
+// openDir opens a folder, to bring its entries to the disk.
+func (l *local) openDir(dir string) (*os.File, error) {
 	if err := l.fault("syncdir"); err != nil {
-		return err
+		return nil, err
 	}
-	if !disk.CanSyncDirs {
-		return nil
-	}
-	d, err := l.root.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return disk.SyncDir(d)
+	return l.root.Open(dir)
 }
 
 // remove deletes a file, if it is there.

@@ -3,6 +3,7 @@ package blob
 import (
 	"bytes"
 	"crypto/md5"
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -49,9 +50,7 @@ func newS3(t testing.TB) (*s3fake, string) {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	q := url.Values{
-		"endpoint": {srv.URL}, "region": {"eu-test-1"}, "use_path_style": {"true"}, "hostname_immutable": {"true"},
-		"request_checksum_calculation": {"when_required"}, "response_checksum_validation": {"when_required"},
-		"prefix": {"kinora/"},
+		"endpoint": {srv.URL}, "region": {"eu-test-1"}, "use_path_style": {"true"}, "prefix": {"kinora/"},
 	}
 	return f, "s3://" + fakeBucket + "?" + q.Encode()
 }
@@ -71,9 +70,9 @@ func (f *s3fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case q.Has("uploads") || q.Has("uploadId"):
 		f.multipart(w, r, key, q)
 	case r.Method == http.MethodPut:
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // the client went away: nothing is stored
+		body, ok := received(w, r)
+		if !ok {
+			return
 		}
 		f.objects[key] = s3object{body, r.Header.Get("Content-Type"), f.clock().Truncate(time.Second)}
 		w.Header().Set("ETag", etag(body))
@@ -106,8 +105,8 @@ func (f *s3fake) multipart(w http.ResponseWriter, r *http.Request, key string, q
 		s3error(w, http.StatusNotFound, "NoSuchUpload")
 	case r.Method == http.MethodPut:
 		n, _ := strconv.Atoi(q.Get("partNumber"))
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		body, ok := received(w, r)
+		if !ok {
 			return
 		}
 		f.uploads[id][n] = body
@@ -123,7 +122,7 @@ func (f *s3fake) multipart(w http.ResponseWriter, r *http.Request, key string, q
 		delete(f.uploads, id)
 		_, contentType, _ := strings.Cut(id, "|")
 		f.objects[key] = s3object{all, contentType, f.clock().Truncate(time.Second)}
-		fmt.Fprintf(w, "<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>\"x-2\"</ETag></CompleteMultipartUploadResult>", fakeBucket, key)
+		fmt.Fprintf(w, "<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>%s</ETag></CompleteMultipartUploadResult>", fakeBucket, key, etag(all))
 	}
 }
 
@@ -156,6 +155,36 @@ func (f *s3fake) list(w http.ResponseWriter, q url.Values) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	xml.NewEncoder(w).Encode(out)
+}
+
+// received is the body of a request, and whether it is whole and what its
+// checksum says. Without TLS it comes in signed chunks: their length in hex and
+// their signature on a line, then the bytes and an end of line.
+func received(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, false // the client went away: nothing is stored
+	}
+	if r.Header.Get("X-Amz-Content-Sha256") == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {
+		var whole []byte
+		for rest := body; len(rest) > 0; {
+			head, after, _ := bytes.Cut(rest, []byte("\r\n"))
+			size, _, _ := bytes.Cut(head, []byte(";"))
+			n, err := strconv.ParseInt(string(size), 16, 32)
+			if err != nil || int(n)+2 > len(after) {
+				s3error(w, http.StatusBadRequest, "IncompleteBody")
+				return nil, false
+			}
+			whole, rest = append(whole, after[:n]...), after[n+2:]
+		}
+		body = whole
+	}
+	sum := md5.Sum(body)
+	if r.Header.Get("Content-Md5") != base64.StdEncoding.EncodeToString(sum[:]) {
+		s3error(w, http.StatusBadRequest, "BadDigest")
+		return nil, false
+	}
+	return body, true
 }
 
 func s3error(w http.ResponseWriter, status int, code string) {

@@ -1,6 +1,7 @@
 // Package disk knows the disk behind a folder: how much room it has, whether an
-// error means that it takes no more, and how a new name is made to last. It reads
-// and writes no files.
+// error means that it takes no more, and how a file that was written takes its
+// name so that both last. It decides no names; package scratch does, and package
+// blob for its keys.
 package disk
 
 // Space is the room of a disk, in bytes.

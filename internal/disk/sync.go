@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// SyncDir brings the names in an open folder to the disk, so that a new one
+// syncDir brings the names in an open folder to the disk, so that a new one
 // lasts through a crash. Where the system or the file system cannot do that, and
 // need not, it does nothing.
-func SyncDir(dir *os.File) error {
+func syncDir(dir *os.File) error {
 	if !CanSyncDirs {
 		return nil
 	}

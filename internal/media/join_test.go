@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -155,7 +156,7 @@ func TestJoinRedraws(t *testing.T) {
 				t.Fatalf("%d frames, want %d: %+v", len(got), len(c.frames), p.info)
 			}
 			for i, n := range c.frames {
-				if n >= 0 && psnr(got[i], scene(96, 64, n)) < 30 {
+				if n >= 0 && psnr(got[i], scene(96, 64, n)) < sameFrame {
 					t.Errorf("frame %d is not number %d of the scene: %.1f dB", i, n, psnr(got[i], scene(96, 64, n)))
 				}
 			}
@@ -245,8 +246,8 @@ func TestJoinBroken(t *testing.T) {
 	path := filepath.Join(out, "x.mp4")
 	for _, c := range []struct{ script, want string }{
 		{"echo no space left >&2; exit 1", "no space left"},
-		{"exec sleep 100", "hung"},
-		{"sleep 100", "hung"},
+		{"exec sleep 1000", "hung"},
+		{"sleep 1000", "hung"},
 		{"exit 0", "joined into"}, // and wrote nothing
 		{`for to; do :; done; cp '` + films[0] + `' "${to#file:}"`, "5 frames of 10"},
 	} {
@@ -260,15 +261,11 @@ func TestJoinBroken(t *testing.T) {
 		}
 		onlyFiles(t, out)
 	}
-	fakeFFmpeg(t, "exec sleep 100")
+	fakeFFmpeg(t, "exec sleep 1000")
 	ctx, cancel := context.WithCancel(t.Context())
-	began := time.Now()
 	time.AfterFunc(100*time.Millisecond, cancel)
 	if err := Join(ctx, path, films, JoinOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
-	}
-	if d := time.Since(began); d > 20*time.Second {
-		t.Errorf("it took %v to stop", d)
 	}
 	onlyFiles(t, out)
 	onlyFiles(t, os.TempDir())
@@ -368,5 +365,33 @@ func TestJoinWebPKeepsTimes(t *testing.T) {
 	}
 	if want := []int64{42, 41, 42, 100, 100}; !slices.Equal(got, want) {
 		t.Errorf("frames are shown for %v ms, want %v", got, want)
+	}
+}
+
+// TestJoinHangs: an ffmpeg that stands still ends a Join that waits and one
+// that is cancelled.
+func TestJoinHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in for ffmpeg is a shell script")
+	}
+	good := shot{name: "good.webp", w: 32, h: 24, frames: 3, fps: 24}.take(t, t.TempDir())
+	tool := filepath.Join(t.TempDir(), "ffmpeg")
+	const script = "#!/bin/sh\ncase \"$*\" in\n*-encoders*) echo ' V....D libx264 x'; exit ;;\n*'-frames:v 3 '*) cat >/dev/null; exit ;;\nesac\nexec sleep 1000\n"
+	if err := os.WriteFile(tool, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KINORA_FFMPEG", tool)
+	out := t.TempDir()
+	path := filepath.Join(out, "x.mp4")
+	if err := Join(t.Context(), path, []string{good}, JoinOptions{Stall: 300 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "hung") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(300*time.Millisecond, cancel)
+	if err := Join(ctx, path, []string{good}, JoinOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

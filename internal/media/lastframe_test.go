@@ -86,7 +86,7 @@ func TestLastFrameMP4(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := psnr(got, scene(96, 64, frames-1)); d < 33 {
+		if d := psnr(got, scene(96, 64, frames-1)); d < sameFrame {
 			t.Errorf("the last of %d frames came back at %.1f dB", frames, d)
 		}
 	}

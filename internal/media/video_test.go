@@ -180,20 +180,16 @@ func TestOpenVideoHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KINORA_FFPROBE", probe)
-	for _, script := range []string{"exec sleep 100", "sleep 100", "head -c 100 /dev/zero; sleep 100"} {
+	for _, script := range []string{"exec sleep 1000", "sleep 1000", "head -c 100 /dev/zero; sleep 1000"} {
 		fakeFFmpeg(t, script)
 		r, err := OpenVideo(t.Context(), path, VideoOptions{W: 32, H: 32, Stall: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
 		if err := r.Next(NewFrame(32, 32)); err == nil || !strings.Contains(err.Error(), "hung") {
 			t.Errorf("%s: %v", script, err)
 		}
 		r.Close()
-		if d := time.Since(began); d > 30*time.Second {
-			t.Errorf("%s: it took %v to give up", script, d)
-		}
 	}
 }
 

@@ -17,37 +17,11 @@ func fill(rng *rand.Rand, v []float32) {
 	}
 }
 
-// TestMuonOrthogonal sees that the iterations bring the singular values of a
-// matrix near 1 and leave its sides alone: X·Xᵀ (or XᵀX) has a diagonal in
-// the range the coefficients promise, and small entries beside it.
-func TestMuonOrthogonal(t *testing.T) {
-	for _, s := range []struct{ rows, cols int }{{16, 40}, {40, 16}, {24, 24}} {
-		rng := rand.New(rand.NewPCG(1, 2))
-		x := make([]float32, s.rows*s.cols)
-		fill(rng, x)
-		var u muon
-		o := u.orthogonal(x, s.rows, s.cols)
-		d := min(s.rows, s.cols)
-		dot := func(i, j int) (sum float64) {
-			for k := range max(s.rows, s.cols) {
-				if s.rows <= s.cols {
-					sum += float64(o[i*s.cols+k]) * float64(o[j*s.cols+k])
-				} else {
-					sum += float64(o[k*s.cols+i]) * float64(o[k*s.cols+j])
-				}
-			}
-			return sum
-		}
-		for i := range d {
-			for j := range d {
-				got := dot(i, j)
-				if i == j && (got < 0.3 || got > 1.6) || i != j && math.Abs(got) > 0.5 {
-					t.Errorf("%d×%d: product of vectors %d and %d is %.3f", s.rows, s.cols, i, j, got)
-				}
-			}
-		}
-	}
-}
+// cpu is what these tests compute on.
+var cpu = tensor.NewCPU(tensor.F32)
+
+// gradient makes g the gradient of x.
+func gradient(x *tensor.Tensor, g []float32) { x.SetGrad(tensor.New(g, x.Shape...)) }
 
 // TestAdamW follows the published update by hand over a few steps.
 func TestAdamW(t *testing.T) {
@@ -62,14 +36,14 @@ func TestAdamW(t *testing.T) {
 		}
 		m[x], v[x] = make([]float64, x.Len()), make([]float64, x.Len())
 	}
-	o := NewAdamW(p)
+	o := NewAdamW(p, cpu)
 	o.LR, o.Clip, o.Decay = 0.01, 0, 0.1
 	rng := rand.New(rand.NewPCG(3, 4))
 	for step := 1; step <= 3; step++ {
 		for _, x := range []*tensor.Tensor{w, b} {
 			g := make([]float32, x.Len())
 			fill(rng, g)
-			x.SetGrad(g)
+			gradient(x, g)
 			decay := 0.0
 			if x == w {
 				decay = o.Decay
@@ -96,17 +70,17 @@ func TestAdamW(t *testing.T) {
 func TestUpdateClipsAndRefusesNonFinite(t *testing.T) {
 	p := NewParams(1)
 	w := p.New("a.weight", 1, 2, 2)
-	o := NewAdamW(p)
+	o := NewAdamW(p, cpu)
 	before := slices.Clone(w.Data())
-	w.SetGrad([]float32{float32(math.NaN()), 0, 0, 0})
+	gradient(w, []float32{float32(math.NaN()), 0, 0, 0})
 	if n := o.Update(1); !math.IsNaN(n) || !slices.Equal(before, w.Data()) || o.Step != 0 {
 		t.Errorf("a gradient of NaN: norm %g, step %d, weights %v", n, o.Step, w.Data())
 	}
-	w.SetGrad([]float32{3, 0, 4, 0})
+	gradient(w, []float32{3, 0, 4, 0})
 	if n := o.Update(2); math.Abs(n-10) > 1e-5 {
 		t.Errorf("norm %g, want 10", n)
 	}
-	if slices.Max(w.Grad()) != 0 {
+	if slices.Max(w.Grad().Data()) != 0 {
 		t.Error("the gradient was not cleared")
 	}
 }
@@ -121,14 +95,14 @@ func TestUpdateThreads(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			all = append(all, p.New(name+".weight", 1, 48, 20), p.New(name+".bias", 0, 48))
 		}
-		o := NewAdamW(p)
+		o := NewAdamW(p, cpu)
 		o.Muon = true
 		rng := rand.New(rand.NewPCG(5, 6))
 		for range 3 {
 			for _, x := range all {
 				g := make([]float32, x.Len())
 				fill(rng, g)
-				x.SetGrad(g)
+				gradient(x, g)
 			}
 			o.Update(1)
 		}
@@ -151,10 +125,10 @@ func TestEMAFollows(t *testing.T) {
 	w := p.New("a.weight", 0, 1, 1)
 	fixed := p.New("b", 0, 1)
 	fixed.SetNeeds(false)
-	o := NewAdamW(p)
+	o := NewAdamW(p, cpu)
 	w.Data()[0], fixed.Data()[0] = 10, 7
 	for range 20 {
-		w.SetGrad([]float32{0})
+		gradient(w, []float32{0})
 		o.Update(1)
 	}
 	if got := o.EMA().Get("a.weight").Data()[0]; got < 8 || got > 10 {
@@ -165,24 +139,32 @@ func TestEMAFollows(t *testing.T) {
 	}
 }
 
-func TestLoadChangesAllOrNothing(t *testing.T) {
+// TestCopyChangesAllOrNothing: a set that lacks a parameter, has it in another
+// shape, or not finite, changes nothing.
+func TestCopyChangesAllOrNothing(t *testing.T) {
 	p := NewParams(1)
 	a, b := p.New("a", 1, 2), p.New("b", 1, 3)
 	before := append(slices.Clone(a.Data()), b.Data()...)
-	for name, bad := range map[string]func(string) ([]float32, []int, error){
-		"shape": func(n string) ([]float32, []int, error) { return []float32{1, 2}, []int{2}, nil },
-		"NaN": func(n string) ([]float32, []int, error) {
-			v := make([]float32, p.Get(n).Len())
-			v[1] = float32(math.NaN())
-			return v, p.Get(n).Shape, nil
-		},
+	for name, bad := range map[string]func(q *Params){
+		"missing": func(q *Params) {},
+		"shape":   func(q *Params) { q.New("b", 1, 2) },
+		"NaN":     func(q *Params) { q.New("b", 1, 3).Data()[1] = float32(math.NaN()) },
 	} {
-		if err := p.Load(bad); err == nil || !strings.Contains(err.Error(), `"`) {
+		q := NewParams(2)
+		q.New("a", 1, 2)
+		bad(q)
+		if err := p.Copy(q); err == nil || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%s: error %v does not name the parameter", name, err)
 		}
 		if !slices.Equal(before, append(slices.Clone(a.Data()), b.Data()...)) {
 			t.Errorf("%s: something was changed", name)
 		}
+	}
+	q := NewParams(2)
+	q.New("a", 1, 2)
+	q.New("b", 1, 3)
+	if err := p.Copy(q); err != nil || !slices.Equal(b.Data(), q.Get("b").Data()) || slices.Equal(before[2:], b.Data()) {
+		t.Errorf("a set that fits: error %v, %v", err, b.Data())
 	}
 }
 

@@ -4,6 +4,8 @@
 package nn
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -21,8 +23,18 @@ type Params struct {
 	names  []string
 	byName map[string]*tensor.Tensor
 	seed   uint64
-	expect func(name string, shape []int) error
-	err    error
+	// weights, if not nil, has the parameters of a model that is opened; err is
+	// why one of them is not what the model wants.
+	weights Weights
+	err     error
+}
+
+// Weights are where the parameters of a model lie: a file, shards of one, bytes
+// of the program.
+type Weights interface {
+	// Stored describes a tensor and gives its shape. The error wraps
+	// tensor.ErrNotStored when there is none of that name.
+	Stored(name string) (tensor.Stored, []int, error)
 }
 
 // NewParams returns an empty set.
@@ -30,12 +42,17 @@ func NewParams(seed uint64) *Params {
 	return &Params{byName: map[string]*tensor.Tensor{}, seed: seed}
 }
 
-// Expect makes the set one that Load will fill: New asks check before it takes
-// memory, and leaves start values out. A parameter that check refuses gets no
-// memory; Err has the first refusal, and such a set must not be used.
-func (p *Params) Expect(check func(name string, shape []int) error) { p.expect = check }
+// InPlace returns an empty set whose parameters are those of w: New leaves each
+// where and as it is stored, so it takes no memory, and has no start values.
+// Err has the first parameter that is missing or of another shape; such a set
+// must not be used.
+func InPlace(w Weights) *Params {
+	p := NewParams(0)
+	p.weights = w
+	return p
+}
 
-// Err is why a parameter was not the one that Expect had told of, or nil.
+// Err is why a parameter was not in the weights as the model wants it, or nil.
 func (p *Params) Err() error { return p.err }
 
 // Names are the names in order of creation.
@@ -64,7 +81,7 @@ func (p *Params) NewWith(name string, std float64, adjust func(x []float32), sha
 	if p.byName[name] != nil {
 		panic("nn: two parameters are named " + name)
 	}
-	t := p.expected(name, shape)
+	t := p.stored(name, shape)
 	if t == nil {
 		t = tensor.Param(shape...)
 		h := fnv.New64a()
@@ -84,18 +101,81 @@ func (p *Params) NewWith(name string, std float64, adjust func(x []float32), sha
 	return t
 }
 
-// expected is a parameter for Load to fill, or nil in a set without Expect.
-func (p *Params) expected(name string, shape []int) *tensor.Tensor {
-	if p.expect == nil {
+// stored is a parameter of the weights, an empty one where they have none like
+// it, or nil in a set without weights.
+func (p *Params) stored(name string, shape []int) *tensor.Tensor {
+	if p.weights == nil {
 		return nil
 	}
-	if err := p.expect(name, shape); err != nil {
-		if p.err == nil {
-			p.err = err
-		}
+	s, have, err := p.weights.Stored(name)
+	switch {
+	case errors.Is(err, tensor.ErrNotStored):
+		err = fmt.Errorf("the file lacks the parameter %q of its configuration: it is damaged or of another version (%w)", name, err)
+	case err == nil && !slices.Equal(have, shape):
+		err = fmt.Errorf("parameter %q has shape %v in the weights, their configuration wants %v: the file is damaged or of another version", name, have, shape)
+	}
+	if err != nil {
+		p.err = cmp.Or(p.err, err)
 		return tensor.Param(0)
 	}
-	return tensor.Param(shape...)
+	return tensor.InPlace(s, shape...)
+}
+
+// Check says which parameter in store holds a value that is not finite. It
+// reads each once.
+func (p *Params) Check() (err error) {
+	defer tensor.CatchFault(&err)
+	for _, name := range p.names {
+		if t := p.byName[name]; t.Place() == tensor.InStore && !t.Stored().Finite() {
+			return fmt.Errorf("parameter %q holds a value that is not finite", name)
+		}
+	}
+	return nil
+}
+
+// Prefetch asks for the stored parameters whose names begin with prefix, such
+// as those of a block, to be read from the disk while something else goes on.
+func (p *Params) Prefetch(prefix string) {
+	p.each(prefix, func(t *tensor.Tensor) {
+		if s := t.Stored(); s.Source != nil {
+			s.Source.Prefetch(s.Bytes)
+		}
+	})
+}
+
+// Ready brings the frozen parameters whose names begin with prefix into the form
+// that b computes with; without it, each is brought there at its first use.
+func (p *Params) Ready(b tensor.Backend, prefix string) (err error) {
+	defer tensor.CatchFault(&err)
+	p.each(prefix, func(t *tensor.Tensor) { b.Ready(t) })
+	return nil
+}
+
+// LetGo drops the forms of the parameters whose names begin with prefix, and the
+// memory of their mapped bytes: a model larger than memory runs block by block.
+// They come back when they are used. No pass may be using them.
+func (p *Params) LetGo(prefix string) {
+	p.each(prefix, func(t *tensor.Tensor) {
+		t.Drop()
+		if s := t.Stored(); s.Source != nil {
+			s.Source.Release(s.Bytes)
+		}
+	})
+}
+
+func (p *Params) each(prefix string, f func(t *tensor.Tensor)) {
+	for _, name := range p.names {
+		if strings.HasPrefix(name, prefix) {
+			f(p.byName[name])
+		}
+	}
+}
+
+// Thaw brings stored parameters to the host, to be trained.
+func (p *Params) Thaw() (err error) {
+	defer tensor.CatchFault(&err)
+	p.each("", (*tensor.Tensor).Thaw)
+	return nil
 }
 
 // Ones adds a parameter that starts as ones.
@@ -108,14 +188,23 @@ func (p *Params) Ones(name string, shape ...int) *tensor.Tensor {
 }
 
 // Copy sets the values from another set with the same names and shapes.
+// Nothing is changed unless all of them fit and are finite.
 func (p *Params) Copy(from *Params) error {
-	return p.Load(func(name string) ([]float32, []int, error) {
+	for _, name := range p.names {
 		t := from.Get(name)
 		if t == nil {
-			return nil, nil, fmt.Errorf("there is no parameter %q", name)
+			return fmt.Errorf("there is no parameter %q", name)
 		}
-		return t.Data(), t.Shape, nil
-	})
+		values := t.Values
+		if t.Place() == tensor.Host {
+			values = t.Data
+		}
+		if err := fits(name, p.byName[name].Shape, t.Shape, values()); err != nil {
+			return err
+		}
+	}
+	p.Adopt(from)
+	return nil
 }
 
 // Adopt sets the values of those parameters that another set has under the
@@ -127,7 +216,8 @@ func (p *Params) Adopt(from *Params) (left []string) {
 			left = append(left, name)
 			continue
 		}
-		copy(p.byName[name].Data(), t.Data())
+		t.CopyTo(p.byName[name].Data())
+		p.byName[name].Drop()
 	}
 	return left
 }
@@ -145,45 +235,28 @@ func (p *Params) Subset(prefix string) *Params {
 	return out
 }
 
-// Load sets every parameter from read, which gives values and shape by name.
-// Nothing is changed unless all of them fit.
-func (p *Params) Load(read func(name string) ([]float32, []int, error)) error {
-	values := make([][]float32, len(p.names))
-	for i, name := range p.names {
-		v, shape, err := read(name)
-		if err != nil {
-			return err
-		}
-		t := p.byName[name]
-		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
-			return fmt.Errorf("parameter %q has shape %v in the weights, the model wants %v", name, shape, t.Shape)
-		}
-		for _, x := range v {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("parameter %q holds a value that is not finite", name)
-			}
-		}
-		values[i] = v
+// fits says why a parameter cannot have these values, or nil.
+func fits(name string, want, shape []int, values []float32) error {
+	if !slices.Equal(shape, want) {
+		return fmt.Errorf("parameter %q has shape %v in the weights, the model wants %v", name, shape, want)
 	}
-	for i, name := range p.names {
-		copy(p.byName[name].Data(), values[i])
+	for _, x := range values {
+		if x-x != 0 {
+			return fmt.Errorf("parameter %q holds a value that is not finite", name)
+		}
 	}
 	return nil
 }
 
-// Freeze makes every parameter a constant.
-func (p *Params) Freeze() {
-	for _, t := range p.byName {
-		t.SetNeeds(false)
-	}
-}
+// Freeze makes every parameter a constant, of which backends may keep forms.
+func (p *Params) Freeze() { p.each("", (*tensor.Tensor).Fix) }
 
 // Linear is y = x·wᵀ + b with w [out, in].
 type Linear struct{ W, B *tensor.Tensor }
 
 // NewLinear adds name.weight and name.bias, scaled by gain/√in.
 func NewLinear(p *Params, name string, in, out int, gain float64) Linear {
-	return Linear{p.New(name+".weight", gain/math.Sqrt(float64(in)), out, in), p.New(name+".bias", 0, out)}
+	return Linear{p.New(name+".weight", gain/math.Sqrt(float64(in)), out, in).For(tensor.AsMatrix), p.New(name+".bias", 0, out)}
 }
 
 // Apply runs the layer on x [..., in].
@@ -196,7 +269,7 @@ type Conv struct{ W, B *tensor.Tensor }
 
 // NewConv adds name.weight and name.bias, scaled by gain/√fan-in.
 func NewConv(p *Params, name string, in, out, kt, kh, kw int, gain float64) Conv {
-	return Conv{p.New(name+".weight", gain/math.Sqrt(float64(in*kt*kh*kw)), out, kt, kh, kw, in), p.New(name+".bias", 0, out)}
+	return Conv{p.New(name+".weight", gain/math.Sqrt(float64(in*kt*kh*kw)), out, kt, kh, kw, in).For(tensor.AsMatrix), p.New(name+".bias", 0, out)}
 }
 
 // Apply runs the layer on x [N, T, H, W, in] after the frames in past.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/gofrs/flock"
+
+	"github.com/kinora-video/kinora/internal/disk"
 )
 
 // The names of what is in the making: prefix, 16 random digits, suffix. They
@@ -80,24 +83,41 @@ func hold(path string) (lock *flock.Flock, swept bool) {
 	return nil, false
 }
 
-// Commit makes sure that the bytes are on disk, and gives the file its name, of
-// the same folder. A file of that name is replaced. When it fails, the file in
-// the making is gone.
+// Commit gives the file its name, of the same folder, as disk.Commit does. A file
+// of that name is replaced. When it fails, the file in the making is gone.
 func (f *File) Commit(path string) error {
-	err := f.Sync()
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		f.unlock()
-		return err
-	}
+	return f.commit(path, func() error { return os.Rename(f.Name(), path) })
+}
+
+// CommitNew is Commit for a name that no file has. The error is fs.ErrExist where
+// one has it, which then stays as it is.
+func (f *File) CommitNew(path string) error {
+	return f.commit(path, func() error {
+		err := hardLink(f.Name(), path)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		// The file system has no hard links, as exFAT and many network shares. An
+		// empty file takes the name first: for a moment readers see that.
+		empty, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(empty.Close(), os.Rename(f.Name(), path)); err != nil {
+			return errors.Join(err, os.Remove(path))
+		}
+		return nil
+	})
+}
+
+// hardLink is os.Link; tests take it away.
+var hardLink = os.Link
+
+func (f *File) commit(path string, rename func() error) error {
+	err := disk.Commit(f.File, rename, func() (*os.File, error) { return os.Open(filepath.Dir(path)) })
+	os.Remove(f.Name()) // which is there after an error, and after a link
 	f.unlock()
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
 // Discard removes the file.
@@ -133,6 +153,24 @@ func WriteBytes(path string, data []byte) error {
 		_, err := w.Write(data)
 		return err
 	})
+}
+
+// WriteNew writes a file that only this user may read, under a name that no file
+// has. The error is fs.ErrExist where one has it, which then stays as it is.
+func WriteNew(path string, data []byte) error {
+	f, err := Create(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	err = f.Chmod(0o600)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if err != nil {
+		f.Discard()
+		return err
+	}
+	return f.CommitNew(path)
 }
 
 // Folder makes a folder in parent, or where that is "" in the system's folder of

@@ -1,13 +1,18 @@
 package scratch
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -168,5 +173,45 @@ func TestHold(t *testing.T) {
 	release()
 	if _, err := Hold(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// TestWriteNew: of several that write a name at once one does, the others learn
+// it, nobody reads a part, and nothing else is left; also without hard links.
+func TestWriteNew(t *testing.T) {
+	t.Run("links", writeNew)
+	t.Run("no links", func(t *testing.T) {
+		defer func(was func(string, string) error) { hardLink = was }(hardLink)
+		hardLink = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
+		writeNew(t)
+	})
+}
+
+func writeNew(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "key")
+		var done atomic.Int64
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				switch err := WriteNew(path, bytes.Repeat([]byte{byte('a' + i)}, 100)); {
+				case err == nil:
+					done.Add(1)
+				case !errors.Is(err, fs.ErrExist):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		got, err := os.ReadFile(path)
+		if err != nil || done.Load() != 1 || len(got) != 100 || !bytes.Equal(got, bytes.Repeat(got[:1], 100)) {
+			t.Fatalf("%d wrote it, it holds %q, %v", done.Load(), got, err)
+		}
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Fatalf("%v, %v", info, err)
+		}
+		if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+			t.Fatalf("the folder holds %v", left)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // linkKeyWait is how long another process may take between creating the file of
@@ -49,44 +51,10 @@ func readLinkKey(path string) (string, error) {
 	}
 }
 
-// hardLink is os.Link; tests take it away.
-var hardLink = os.Link
-
-// makeLinkKey writes a new key under another name and then gives it its own, so
-// that no other process reads half a key, and none is left by one that dies. It
-// returns fs.ErrExist when another was first.
+// makeLinkKey writes a new key, so that no other process reads half of it, and
+// none is left by one that dies. The error is fs.ErrExist when another was first.
 func makeLinkKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+linkKeyFile+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // it never fails
-	text := []byte(hex.EncodeToString(key) + "\n")
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	err = hardLink(f.Name(), path)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// The file system has no hard links, as exFAT and many network shares. Then
-	// the file is created under its name, and for a moment it is empty, which
-	// readLinkKey bears with.
-	return writeOnce(path, text)
-}
-
-// writeOnce writes a file that is not there yet.
-func writeOnce(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
+	return scratch.WriteNew(path, []byte(hex.EncodeToString(key)+"\n"))
 }

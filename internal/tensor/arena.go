@@ -2,14 +2,13 @@ package tensor
 
 import "math/bits"
 
-// An Arena hands out activations and takes them back. Buffers are kept in
-// free lists by size class, so that what was used last, and is still in the
-// cache, is used next. It is not safe for concurrent use.
-type Arena struct {
+// An arena hands out activations of the CPU and takes them back. Buffers are
+// kept in free lists by size class, so that what was used last, and is still in
+// the cache, is used next. It is not safe for concurrent use.
+type arena struct {
 	free  [48][][]float32
-	inUse [][]float32
+	inUse []*storage // nil where a buffer was taken back
 	held  int
-	peak  int
 }
 
 // class is the free list for n elements: sizes are rounded up to a quarter of
@@ -24,7 +23,7 @@ func class(n int) (list, size int) {
 }
 
 // Get returns n elements of undefined content.
-func (a *Arena) Get(n int) []float32 {
+func (a *arena) Get(n int) []float32 {
 	list, size := class(n)
 	fl := a.free[list]
 	for i := len(fl) - 1; i >= 0; i-- {
@@ -35,19 +34,11 @@ func (a *Arena) Get(n int) []float32 {
 		}
 	}
 	a.held += size
-	a.peak = max(a.peak, a.held)
 	return make([]float32, size)[:n]
 }
 
-// GetZero returns n zeros.
-func (a *Arena) GetZero(n int) []float32 {
-	b := a.Get(n)
-	clear(b)
-	return b
-}
-
 // Put takes back a buffer that Get returned.
-func (a *Arena) Put(b []float32) {
+func (a *arena) Put(b []float32) {
 	if cap(b) == 0 {
 		return
 	}
@@ -56,38 +47,57 @@ func (a *Arena) Put(b []float32) {
 }
 
 // Tensor returns a tensor of undefined content which Reset takes back.
-func (a *Arena) Tensor(shape ...int) *Tensor {
-	b := a.Get(Elems(shape))
-	a.inUse = append(a.inUse, b)
-	t := &Tensor{Shape: shape, st: &storage{data: b}}
-	t.st.root = t
-	return t
+func (a *arena) Tensor(shape ...int) *Tensor {
+	n := Elems(shape)
+	st := &storage{n: n, place: Held, data: a.Get(n), slot: len(a.inUse)}
+	a.inUse = append(a.inUse, st)
+	return newTensor(st, shape)
 }
 
 // Recycle takes back the data of t before the next Reset. The caller
 // guarantees that nothing reads t or a view of it any more.
-func (a *Arena) Recycle(t *Tensor) {
-	if t.Owned() && t.st.data != nil {
-		b := t.TakeData()
-		for i := len(a.inUse) - 1; i >= 0; i-- {
-			if &a.inUse[i][0] == &b[0] {
-				a.inUse[i] = a.inUse[len(a.inUse)-1]
-				a.inUse = a.inUse[:len(a.inUse)-1]
-				a.Put(b)
-				return
-			}
+func (a *arena) Recycle(t *Tensor) {
+	st := t.st
+	if st.lasts || st.data == nil || st.slot >= len(a.inUse) || a.inUse[st.slot] != st {
+		return
+	}
+	a.inUse[st.slot] = nil
+	a.take(st)
+}
+
+func (a *arena) take(st *storage) {
+	a.Put(st.data)
+	st.data = nil
+}
+
+// since takes back what was handed out from mark on, except the storage of t.
+func (a *arena) since(mark int, t *Tensor) {
+	at := mark
+	for _, st := range a.inUse[mark:] {
+		switch {
+		case st == nil:
+		case st == t.st:
+			st.slot, a.inUse[at] = at, st
+			at++
+		default:
+			a.take(st)
 		}
 	}
+	clear(a.inUse[at:])
+	a.inUse = a.inUse[:at]
 }
 
 // Reset takes back every tensor of the arena. Tensors made before it must not
 // be used again.
-func (a *Arena) Reset() {
-	for _, b := range a.inUse {
-		a.Put(b)
+func (a *arena) Reset() {
+	for _, st := range a.inUse {
+		if st != nil {
+			a.take(st)
+		}
 	}
+	clear(a.inUse)
 	a.inUse = a.inUse[:0]
 }
 
 // Bytes is the memory the arena holds, used or free.
-func (a *Arena) Bytes() int { return 4 * a.held }
+func (a *arena) Bytes() int { return 4 * a.held }

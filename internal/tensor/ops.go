@@ -1,44 +1,69 @@
 package tensor
 
-import (
-	"github.com/kinora-video/kinora/internal/kernel/attn"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
-)
-
 // Act is an activation function.
-type Act = gemm.Act
+type Act uint8
 
 // The activations.
 const (
-	None = gemm.None
-	ReLU = gemm.ReLU
-	SiLU = gemm.SiLU
-	GELU = gemm.GELU
+	None Act = iota // the identity
+	ReLU            // max(x, 0)
+	SiLU            // x·σ(x) (Elfwing 2017)
+	GELU            // the tanh form (Hendrycks & Gimpel 2016)
 )
 
-// Mask says which keys a query of softmax attention may see.
-type Mask = attn.Mask
+// A Mask says which keys a query of softmax attention may see: query i of every
+// batch entry sees keys Lo[i] <= j < Hi[i] (nil: all) with j < KeyLen[b] (nil:
+// all).
+type Mask struct {
+	Lo, Hi []int32 // [Q]
+	KeyLen []int32 // [B]
+}
 
-// Segment is a run of queries of linear attention and the keys it may see.
-type Segment = attn.Segment
+// A Segment says that the queries [Q0, Q1) of linear attention see the keys
+// [K0, K1). Segments tile the queries in order.
+type Segment struct{ Q0, Q1, K0, K1 int }
+
+// Routes say which rows go to which experts. They lie with the backend that
+// made them, under a handle of its own.
+type Routes struct {
+	Rows    int // that are sent
+	TopK    int // experts that each row is sent to
+	Experts int
+	Mem     any
+}
 
 // Eps is the epsilon of every normalisation.
 const Eps = 1e-6
 
-// Ops is the set of operations a model may use. Results are new tensors;
+// Ops is the set of operations a model may use. Each has a derivative.
+//
+// Results are new tensors, which live until the backend's next Reset;
 // arguments are never changed. A nil bias, gain or past is left out. Shapes
 // that do not fit are programming errors and panic.
 type Ops interface {
+	// Upload brings numbers to where the operations compute. data must not
+	// change until the backend's next Reset.
+	Upload(data []float32, shape ...int) *Tensor
+	// Scope returns what f returns, and may take back at once everything else
+	// that f computed: nothing of it is used any more.
+	Scope(f func() *Tensor) *Tensor
+
 	// Linear: y[..., N] = act(x[..., K]·wᵀ + b), w [N, K], b [N].
 	Linear(x, w, b *Tensor, act Act) *Tensor
-	// GroupedLinear: rows offsets[e] ≤ r < offsets[e+1] of x [R, K] are
-	// multiplied by expert e of w [E, N, K]; y [R, N].
-	GroupedLinear(x, w *Tensor, offsets []int) *Tensor
-	// GatherRows: y[i] = x[rows[i]], x [R, C].
-	GatherRows(x *Tensor, rows []int32) *Tensor
-	// Combine: y[rows[i]] += weights[rows[i], cols[i]] · x[i] into n rows of
-	// zeros; x [len(rows), C], weights [n, E].
-	Combine(x, weights *Tensor, rows, cols []int32, n int) *Tensor
+
+	// Route sends each row of scores [R, E] to the k experts of the highest
+	// score plus bias [E], which may be nil; ties go to the lower index. It is a
+	// choice, and has no derivative.
+	Route(scores, bias *Tensor, k int) *Routes
+	// Dispatch: the rows of x [R, C] that routes send, expert by expert
+	// [R·TopK, C].
+	Dispatch(x *Tensor, r *Routes) *Tensor
+	// GroupedLinear: each row of x [R·TopK, K], as Dispatch has them, times its
+	// expert of w [E, N, K] → [R·TopK, N].
+	GroupedLinear(x, w *Tensor, r *Routes) *Tensor
+	// Combine brings dispatched rows x [R·TopK, C] back: y [R, C] is the sum of
+	// what a row's experts say, each times weights [R, E].
+	Combine(x, weights *Tensor, r *Routes) *Tensor
 
 	// Add, Sub and Mul work element by element on equal shapes.
 	Add(x, y *Tensor) *Tensor
@@ -64,7 +89,7 @@ type Ops interface {
 
 	// Conv: x [N, T, H, W, C], w [O, KT, KH, KW, C] → [N, T, H, W, O]; stride 1,
 	// zero padding "same" in space, causal in time. past [N, KT-1, H, W, C]
-	// are the frames before x.
+	// are the frames before x, a constant.
 	Conv(x, w, b, past *Tensor, act Act) *Tensor
 	// Depthwise: the same with one filter a channel, w [KT, KH, KW, C].
 	Depthwise(x, w, b, past *Tensor) *Tensor
@@ -81,11 +106,7 @@ type Ops interface {
 	Attention(q, k, v *Tensor, m Mask) *Tensor
 	// LinearAttention: rotated qr, kr in the numerator, plain q, k in the
 	// denominator (Katharopoulos 2020; Xie 2024 for RoPE on the numerator).
-	// state [B, H, (D+1)·D] is added to every segment's sums.
-	LinearAttention(q, k, qr, kr, v, state *Tensor, segs []Segment) *Tensor
-	// LinearState: the sums over all keys of k, kr, v that LinearAttention
-	// takes as its state.
-	LinearState(k, kr, v *Tensor) *Tensor
+	LinearAttention(q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
 	// RoPE rotates pairs of channels of x [B, N, H, D]; cos, sin [N, D/2]
 	// (Su 2021).
 	RoPE(x, cos, sin *Tensor) *Tensor
@@ -97,11 +118,54 @@ type Ops interface {
 	Embed(table *Tensor, ids []int32) *Tensor
 	// PoolRows: mean of the first lens[b] rows of x [B, L, C] → [B, C].
 	PoolRows(x *Tensor, lens []int32) *Tensor
+}
 
+// Carried are the operations on what a stream carries from one piece of a video
+// to the next. They have no derivative: training gives a model the whole.
+type Carried interface {
+	// LinearState: the sums over all keys of k, kr, v [B, H, (D+1)·D] that
+	// LinearAttentionOn takes.
+	LinearState(k, kr, v *Tensor) *Tensor
+	// LinearAttentionOn is LinearAttention with state added to every segment's
+	// sums.
+	LinearAttentionOn(state, q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
+}
+
+// A Backend computes. It is used by one goroutine at a time. Whatever its memory
+// is, nobody but the backend sees it: Download is the way out.
+type Backend interface {
+	Ops
+	Carried
+
+	// Precision is what the operands of products are rounded to.
+	Precision() DType
+	// Download copies the elements of t to dst, which is as long.
+	Download(dst []float32, t *Tensor)
+	// Keep copies t to a tensor that outlives Reset, until Free.
+	Keep(t *Tensor) *Tensor
+	// Free takes back the memory of t, of which nothing is used any more: what
+	// Keep returned, or a result before the next Reset.
+	Free(t *Tensor)
+	// Reset takes back all results. They must not be used again.
+	Reset()
+	// Ready makes the forms of fixed parameters that operations will want. It may
+	// be called beside an operation, for what comes after it.
+	Ready(params ...*Tensor)
+}
+
+// Losses are what training minimises. They are no part of a model.
+type Losses interface {
 	// MSE: Σ_r w_r·mean_c (x-y)² / rows, w [rows] or nil for ones → [1].
 	MSE(x, y, w *Tensor) *Tensor
 	// L1: mean |x-y| → [1].
 	L1(x, y *Tensor) *Tensor
 	// MeanSquare: mean x² → [1].
 	MeanSquare(x *Tensor) *Tensor
+}
+
+// Values downloads the elements of t.
+func Values(b Backend, t *Tensor) []float32 {
+	v := make([]float32, t.Len())
+	b.Download(v, t)
+	return v
 }

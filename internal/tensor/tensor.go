@@ -1,66 +1,123 @@
-// Package tensor holds what a model computes with: shapes over storage, an
-// arena that activations come from, and the set of operations a model may use
-// (Ops) with its first implementation, the CPU.
+// Package tensor holds what a model computes with: tensors, which own a buffer
+// of some type at some place; the operations a model may use (Ops); what a
+// backend does beside them (Backend, and Trainer for those that learn); and the
+// first backend, the CPU.
 //
-// It never differentiates (package autograd wraps Ops for that) and never
-// reads a file.
+// It never differentiates (package autograd records what is needed for that)
+// and never opens a file: weights come to it as bytes (Stored).
 package tensor
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
-
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
-// A Tensor is a dense row-major array of float32 with a shape. Video is
-// [B, T, H, W, C], tokens are [B, N, C]: channels last.
+// DType is how a number is held. As a precision it is what the operands of
+// products are rounded to; sums are always f32.
+type DType uint8
+
+// The types of numbers.
+const (
+	F32 DType = iota
+	BF16
+	F16
+	I8 // times the scale of its row
+)
+
+var dtypeNames = [...]string{F32: "f32", BF16: "bf16", F16: "f16", I8: "int8"}
+
+// String is the type's name.
+func (d DType) String() string { return dtypeNames[d] }
+
+// Size is the number of bytes of one number.
+func (d DType) Size() int { return [...]int{F32: 4, BF16: 2, F16: 2, I8: 1}[d] }
+
+// A Place says where the elements of a tensor lie.
+type Place uint8
+
+// The places.
+const (
+	// Host is memory of the program: parameters that are trained, and what
+	// Upload is given.
+	Host Place = iota
+	// Held is memory of a backend, which nobody else can see.
+	Held
+	// InStore is where weights lie as they were stored: the program's own
+	// bytes, or a mapped file.
+	InStore
+)
+
+// A Tensor is a dense row-major array with a shape. Video is [B, T, H, W, C],
+// tokens are [B, N, C]: channels last. It is f32 unless it is InStore.
 //
-// Tensors made by Reshape share their storage, gradient included.
+// Tensors made by Reshape share their buffer, gradient included.
 type Tensor struct {
 	Shape []int
 	st    *storage
 }
 
+// storage is a buffer.
 type storage struct {
-	root *Tensor // the first tensor over this storage
-	data []float32
-	grad []float32
+	root  *Tensor // the first tensor over this storage
+	n     int     // elements
+	place Place
+	dtype DType
+	data  []float32 // on the host, or held by the CPU
+	mem   any       // the handle of a backend other than the CPU
+	lies  Stored    // of InStore
+
+	grad *Tensor
 	// needs says that a gradient is wanted (a parameter, or something
 	// computed from one under a tape).
 	needs bool
-	// keep says that the arena does not own data: parameters and inputs.
-	keep bool
-	// packed caches the packed form of a frozen weight, made once by whichever
-	// backend comes first.
-	packed   *gemm.Packed
-	packOnce sync.Once
+	// lasts says that Reset does not take the buffer back; pooled that it goes
+	// back to an arena even so, once it is freed.
+	lasts, pooled bool
+	// param says that it is a parameter; fixed that it does not change any more,
+	// so that backends may keep forms of it.
+	param, fixed bool
+	use          Use
+	slot         int // among what an arena has handed out
+
+	mu    sync.Mutex
+	forms map[any]any
 }
 
-// New returns a tensor over data, which the caller goes on owning. It panics
-// when the shape does not fit the data.
+func newTensor(st *storage, shape []int) *Tensor {
+	t := &Tensor{Shape: shape, st: st}
+	st.root = t
+	return t
+}
+
+// New returns a tensor on the host over data, which the caller goes on owning.
+// It panics when the shape does not fit the data.
 func New(data []float32, shape ...int) *Tensor {
 	if n := Elems(shape); n != len(data) {
 		panic(fmt.Sprintf("tensor: shape %v holds %d elements, the slice %d", shape, n, len(data)))
 	}
-	t := &Tensor{Shape: shape, st: &storage{data: data, keep: true}}
-	t.st.root = t
+	return newTensor(&storage{n: len(data), data: data, lasts: true}, shape)
+}
+
+// Zeros returns a tensor of zeros on the host.
+func Zeros(shape ...int) *Tensor { return New(make([]float32, Elems(shape)), shape...) }
+
+// Param returns a parameter of zeros on the host: its gradient is wanted and
+// lives as long as it does.
+func Param(shape ...int) *Tensor {
+	t := Zeros(shape...)
+	t.st.needs, t.st.param = true, true
 	return t
+}
+
+// Hold returns a tensor whose f32 elements a backend holds under a handle of
+// its own, which Mem gives back to it. With lasts, Reset is not to take it.
+func Hold(mem any, lasts bool, shape ...int) *Tensor {
+	return newTensor(&storage{n: Elems(shape), place: Held, mem: mem, lasts: lasts}, shape)
 }
 
 // Root is the tensor that t is a view of, or t itself.
 func (t *Tensor) Root() *Tensor { return t.st.root }
-
-// Zeros returns a tensor of zeros outside any arena.
-func Zeros(shape ...int) *Tensor { return New(make([]float32, Elems(shape)), shape...) }
-
-// Param returns a tensor of zeros whose gradient is wanted and lives as long
-// as it does.
-func Param(shape ...int) *Tensor {
-	t := Zeros(shape...)
-	t.st.needs = true
-	return t
-}
 
 // Elems is the number of elements of a shape.
 func Elems(shape []int) int {
@@ -71,11 +128,57 @@ func Elems(shape []int) int {
 	return n
 }
 
-// Data is the storage, in row-major order.
-func (t *Tensor) Data() []float32 { return t.st.data }
+// Place says where the elements lie, DType how each is held there.
+func (t *Tensor) Place() Place { return t.st.place }
+
+// DType is the type of the elements.
+func (t *Tensor) DType() DType { return t.st.dtype }
+
+// Mem is the handle that Hold was given.
+func (t *Tensor) Mem() any { return t.st.mem }
+
+// Data is the buffer of a tensor on the host, in row-major order; of any other
+// it panics: what a backend holds comes out by Download alone.
+func (t *Tensor) Data() []float32 {
+	if t.st.place != Host {
+		panic(fmt.Sprintf("tensor: the elements of %v are not on the host", t))
+	}
+	return t.st.data
+}
+
+// Values is a copy of the elements of a tensor on the host or in store.
+func (t *Tensor) Values() []float32 {
+	v := make([]float32, t.Len())
+	t.CopyTo(v)
+	return v
+}
+
+// CopyTo writes the elements of a tensor on the host or in store to dst, which
+// is as long.
+func (t *Tensor) CopyTo(dst []float32) {
+	if len(dst) != t.Len() {
+		panic(fmt.Sprintf("tensor: %d values of %v", len(dst), t))
+	}
+	if t.st.place == InStore {
+		t.st.lies.widen(dst)
+		runtime.KeepAlive(t)
+		return
+	}
+	copy(dst, t.Data())
+}
+
+// Set gives a tensor on the host other elements. No pass may be going on that
+// uses it.
+func (t *Tensor) Set(values []float32) {
+	if len(values) != t.Len() {
+		panic(fmt.Sprintf("tensor: %d values for %v", len(values), t))
+	}
+	copy(t.Data(), values)
+	t.Drop()
+}
 
 // Len is the number of elements.
-func (t *Tensor) Len() int { return len(t.st.data) }
+func (t *Tensor) Len() int { return t.st.n }
 
 // Dim is the size of axis i; negative i counts from the last axis.
 func (t *Tensor) Dim(i int) int {
@@ -96,6 +199,11 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	return &Tensor{Shape: shape, st: t.st}
 }
 
+// Apart returns a tensor over the same elements with a gradient of its own.
+func (t *Tensor) Apart() *Tensor {
+	return newTensor(&storage{n: t.st.n, place: t.st.place, data: t.st.data, mem: t.st.mem, lasts: true}, t.Shape)
+}
+
 // Needs says whether a gradient is wanted.
 func (t *Tensor) Needs() bool { return t != nil && t.st.needs }
 
@@ -103,20 +211,13 @@ func (t *Tensor) Needs() bool { return t != nil && t.st.needs }
 func (t *Tensor) SetNeeds(needs bool) { t.st.needs = needs }
 
 // Grad is the gradient, or nil when none has been asked for yet.
-func (t *Tensor) Grad() []float32 { return t.st.grad }
+func (t *Tensor) Grad() *Tensor { return t.st.grad }
 
-// SetGrad makes g the storage of the gradient.
-func (t *Tensor) SetGrad(g []float32) { t.st.grad = g }
+// SetGrad makes g, of the same shape, the gradient.
+func (t *Tensor) SetGrad(g *Tensor) { t.st.grad = g }
 
-// Owned says whether an arena owns the data of t, so that it may be recycled.
-func (t *Tensor) Owned() bool { return !t.st.keep }
-
-// TakeData removes the data from t, for an arena to recycle.
-func (t *Tensor) TakeData() []float32 {
-	d := t.st.data
-	t.st.data = nil
-	return d
-}
+// Lasts says that the elements outlive the backend's next Reset.
+func (t *Tensor) Lasts() bool { return t.st.lasts }
 
 // String gives the shape.
 func (t *Tensor) String() string { return fmt.Sprintf("tensor%v", t.Shape) }

@@ -2,14 +2,12 @@ package tensor
 
 import (
 	"testing"
-
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
 // TestArenaReuses sees that what was put back is handed out again, never what
 // is in use.
 func TestArenaReuses(t *testing.T) {
-	var a Arena
+	var a arena
 	x := a.Get(1000)
 	y := a.Get(1000)
 	if &x[0] == &y[0] {
@@ -33,14 +31,14 @@ func TestArenaReuses(t *testing.T) {
 }
 
 func TestArenaResetAndRecycle(t *testing.T) {
-	var a Arena
+	var a arena
 	for range 3 {
 		x, y := a.Tensor(10, 20), a.Tensor(5)
 		a.Recycle(x)
-		if x.Data() != nil {
+		if x.st.data != nil {
 			t.Error("a recycled tensor kept its data")
 		}
-		y.Data()[4] = 1
+		y.st.data[4] = 1
 		a.Reset()
 	}
 	if a.Bytes() > 4*(256+64) {
@@ -66,7 +64,7 @@ func TestViews(t *testing.T) {
 // TestWrongShapesPanic sees that operations refuse shapes that do not fit,
 // rather than read what is beside the data.
 func TestWrongShapesPanic(t *testing.T) {
-	c := NewCPU(gemm.F32)
+	c := NewCPU(F32)
 	for name, f := range map[string]func(){
 		"Linear":    func() { c.Linear(Zeros(2, 3), Zeros(4, 5), nil, None) },
 		"Add":       func() { c.Add(Zeros(2), Zeros(3)) },

@@ -24,6 +24,9 @@ type checkpoint struct {
 	meta   map[string]string
 }
 
+// metaModel is the key of a checkpoint's metadata that says what model it is of.
+const metaModel = "model"
+
 // openCheckpoint loads the run's state from dir when there is one.
 func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string) (*checkpoint, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
@@ -44,7 +47,7 @@ func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string
 // plot is where the run's loss is drawn.
 func (c *checkpoint) plot() string { return filepath.Join(filepath.Dir(c.path), c.kind+"-loss.png") }
 
-// state is everything in a checkpoint by name: storage that loading fills.
+// state is everything in a checkpoint by name, which loading fills.
 func (c *checkpoint) state(visit func(name string, t *tensor.Tensor) error) error {
 	for _, name := range c.params.Names() {
 		if err := visit(name, c.params.Get(name)); err != nil {
@@ -59,7 +62,9 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if meta["kind"] != c.kind {
 		return fmt.Errorf("%s holds a run of %q, not of %q", c.path, meta["kind"], c.kind)
 	}
-	if meta["config"] != c.meta["config"] {
+	// Checkpoints of before this key have none: their tensors' shapes are
+	// compared below, as everybody's are.
+	if was := meta[metaModel]; was != "" && was != c.meta[metaModel] {
 		return fmt.Errorf("%s is of a model of another shape; move it away or choose another folder", c.path)
 	}
 	err := c.state(func(name string, t *tensor.Tensor) error {
@@ -70,7 +75,7 @@ func (c *checkpoint) load(f *safetensors.File) error {
 		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
 			return fmt.Errorf("%s: %s has shape %v, the model wants %v", c.path, name, shape, t.Shape)
 		}
-		copy(t.Data(), v)
+		c.opt.Backend().Store(t, v)
 		return nil
 	})
 	if err != nil {
@@ -103,7 +108,7 @@ func (c *checkpoint) save() error {
 	}
 	var ts []safetensors.Tensor
 	err = c.state(func(name string, t *tensor.Tensor) error {
-		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, t.Data(), t.Shape...))
+		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { c.opt.Backend().Download(dst, t) }, t.Shape...))
 		return nil
 	})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -71,32 +71,38 @@ func newCodecTask(m *reel.Model, src Source, opt CodecOptions, seed uint64) *cod
 	return t
 }
 
-// batch is a step's crops [B, T, crop, crop, 3] in micro-batches.
-func (t *codecTask) batch(ctx context.Context, step int) ([]*tensor.Tensor, error) {
+// crops is a micro-batch of codec training: pixels [B, T, side, side, 3].
+type crops struct {
+	shape []int
+	x     []float32
+}
+
+// batch is a step's crops in micro-batches.
+func (t *codecTask) batch(ctx context.Context, step int) ([]crops, error) {
 	rng := stepRNG(t.seed, step, 1)
 	films, err := t.films.draw(ctx, step, t.opt.Batch, rng)
 	if err != nil {
 		return nil, err
 	}
 	side := t.opt.Crop
-	var out []*tensor.Tensor
+	var out []crops
 	const micro = 4
 	for at := 0; at < len(films); at += micro {
 		part := films[at:min(at+micro, len(films))]
-		x := tensor.Zeros(len(part), part[0].T, side, side, 3)
-		n := x.Len() / len(part)
+		n := part[0].T * side * side * 3
+		c := crops{[]int{len(part), part[0].T, side, side, 3}, make([]float32, len(part)*n)}
 		for i, f := range part {
 			x0, y0 := rng.IntN(f.W-side+1), rng.IntN(f.H-side+1)
-			f.pixels(x.Data()[i*n:(i+1)*n], x0, y0, side, side)
+			f.pixels(c.x[i*n:(i+1)*n], x0, y0, side, side)
 		}
-		out = append(out, x)
+		out = append(out, c)
 	}
 	return out, nil
 }
 
 // step runs forward and backward over the micro-batches and returns the mean
 // loss and its parts.
-func (t *codecTask) step(step int, batch []*tensor.Tensor) (float64, map[string]float64) {
+func (t *codecTask) step(step int, batch []crops) (float64, map[string]float64) {
 	share := 1 / float32(len(batch))
 	losses := make([]codecLoss, len(batch))
 	t.lanes.run(len(batch), func(o *autograd.Tape, _, i int) {
@@ -116,14 +122,16 @@ func (t *codecTask) step(step int, batch []*tensor.Tensor) (float64, map[string]
 // codecLoss is what one micro-batch says.
 type codecLoss struct{ total, l1, latent, psnr float64 }
 
-func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share float32) codecLoss {
+func (t *codecTask) micro(o *autograd.Tape, step, i int, c crops, share float32) codecLoss {
+	x := o.Upload(c.x, c.shape...)
 	z := t.model.Encode(o, x, true, nil)
-	noise := latentNoise(z, t.opt.Noise, stepRNG(t.seed, step, 16+uint64(i)))
+	noise := latentNoise(o, z, t.opt.Noise, stepRNG(t.seed, step, 16+uint64(i)))
 	y := t.model.Decode(o, o.Add(z, noise), true, nil)
+	drawn := tensor.Values(o.Backend(), y)
 	l1, kl := o.L1(y, x), o.MeanSquare(z)
 	move := o.L1(differences(o, y), differences(o, x))
 	loss := o.Add(o.Add(l1, o.Scale(kl, float32(t.opt.KL))), o.Scale(move, float32(t.opt.Motion)))
-	loss = o.Add(loss, o.Scale(o.MSE(y, x, overMeanSquare(y, x)), float32(t.opt.Square)))
+	loss = o.Add(loss, o.Scale(o.MSE(y, x, overMeanSquare(o, drawn, c)), float32(t.opt.Square)))
 	if t.opt.Anchor != nil {
 		near := o.Narrow(z, 4, 0, t.opt.Anchor.Config.Codec.Latent)
 		drift := o.MeanSquare(o.Sub(near, t.opt.Anchor.Codec.Encode(o, x, true, nil)))
@@ -136,8 +144,7 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 		loss = o.Add(loss, o.Scale(o.L1(half, o.AvgPool2(x)), float32(t.opt.Scale)))
 	}
 	out := codecLoss{
-		total: float64(loss.Data()[0]), l1: float64(l1.Data()[0]),
-		latent: math.Sqrt(float64(kl.Data()[0])), psnr: psnr(y.Data(), x.Data()),
+		total: number(o, loss), l1: number(o, l1), latent: math.Sqrt(number(o, kl)), psnr: psnr(drawn, c.x),
 	}
 	o.Backward(loss, share)
 	return out
@@ -145,10 +152,10 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, x *tensor.Tensor, share
 
 // latentNoise is noise for latents z [B, ...] of a deviation of its own for
 // each of the B, from none to most times that of the latents.
-func latentNoise(z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor {
-	out := tensor.Zeros(z.Shape...)
+func latentNoise(o *autograd.Tape, z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor {
+	out := make([]float32, z.Len())
 	var square float64
-	for _, v := range z.Data() {
+	for _, v := range tensor.Values(o.Backend(), z) {
 		square += float64(v) * float64(v)
 	}
 	most *= math.Sqrt(square / float64(z.Len()))
@@ -156,27 +163,27 @@ func latentNoise(z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor 
 	for i := range z.Dim(0) {
 		u := rng.Float64()
 		for k := range n {
-			out.Data()[i*n+k] = float32(rng.NormFloat64() * most * u * u)
+			out[i*n+k] = float32(rng.NormFloat64() * most * u * u)
 		}
 	}
-	return out
+	return o.Upload(out, z.Shape...)
 }
 
-// overMeanSquare is, for each pixel of videos [B, T, H, W, 3], one over the
+// overMeanSquare is, for each pixel of the videos c, drawn as y, one over the
 // mean square error of its video: what makes the derivative of the error that
 // of its logarithm. It is bounded, as an empty sky is drawn without any.
-func overMeanSquare(y, x *tensor.Tensor) *tensor.Tensor {
-	n := x.Len() / x.Dim(0)
-	out := make([]float32, 0, x.Len()/3)
-	for i := range x.Dim(0) {
+func overMeanSquare(o tensor.Ops, y []float32, c crops) *tensor.Tensor {
+	n := len(c.x) / c.shape[0]
+	out := make([]float32, 0, len(c.x)/3)
+	for i := range c.shape[0] {
 		var sum float64
-		for k, v := range x.Data()[i*n : (i+1)*n] {
-			d := float64(y.Data()[i*n+k] - v)
+		for k, v := range c.x[i*n : (i+1)*n] {
+			d := float64(y[i*n+k] - v)
 			sum += d * d
 		}
 		out = append(out, slices.Repeat([]float32{float32(1 / max(sum/float64(n), 1e-3))}, n/3)...)
 	}
-	return tensor.New(out, len(out))
+	return o.Upload(out, len(out))
 }
 
 // differences are those of successive frames.
@@ -198,13 +205,12 @@ func psnr(y, x []float32) float64 {
 // Reconstruct sends a window through m's codec and back, and returns the
 // frames and their PSNR in decibels.
 func Reconstruct(m *reel.Model, w Window) (frames []byte, decibels float64) {
-	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-	w.pixels(x.Data(), 0, 0, w.W, w.H)
-	cpu := tensor.NewCPU(gemm.BF16)
-	y := m.Codec.Decode(cpu, m.Codec.NewEncoder().Next(cpu, x), true, nil).Data()
+	b, x := backend.New(), w.picture()
+	z := m.Codec.NewEncoder(b).Next(b.Upload(x, 1, w.T, w.H, w.W, 3))
+	y := tensor.Values(b, m.Codec.Decode(b, z, true, nil))
 	frames = make([]byte, len(y))
 	for i, v := range y {
 		frames[i] = byte(max(0, min(255, v*127.5+128)))
 	}
-	return frames, psnr(y, x.Data())
+	return frames, psnr(y, x)
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -94,11 +94,9 @@ func (t *flowTask) windowGroups() int { return 1 + t.opt.Groups*t.opt.Chunks }
 
 // encodeWindow is a window's latents.
 func encodeWindow(m *reel.Model, w Window) latentWindow {
-	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-	w.pixels(x.Data(), 0, 0, w.W, w.H)
-	cpu := tensor.NewCPU(gemm.BF16)
-	z := m.Codec.Encode(cpu, x, true, nil)
-	out := latentWindow{z: append([]float32(nil), z.Data()...), seconds: float32(w.Seconds), caption: w.Caption}
+	b := backend.New()
+	z := m.Codec.Encode(b, b.Upload(w.picture(), 1, w.T, w.H, w.W, 3), true, nil)
+	out := latentWindow{z: tensor.Values(b, z), seconds: float32(w.Seconds), caption: w.Caption}
 	m.Codec.Standardise(out.z)
 	if w.Actors != nil {
 		out.actors = actorShares(w, z.Dim(1), z.Dim(2), z.Dim(3))
@@ -142,10 +140,12 @@ func actorShares(w Window, groups, lh, lw int) []float32 {
 // flowBatch is a micro-batch: what the model is given, what it is to say, and
 // how much each latent counts.
 type flowBatch struct {
-	in      reel.Batch
+	in      reel.Batch // without its latents
 	prompts [][]int32
-	target  *tensor.Tensor
-	weight  *tensor.Tensor // [B·G·H·W]
+	shape   []int     // of z and target: [B, G, H, W, Latent]
+	z       []float32 // noisy
+	target  []float32
+	weight  []float32 // [B·G·H·W]
 }
 
 // batch draws a step's windows, noise levels and noise.
@@ -171,8 +171,8 @@ func (t *flowTask) micro(films []latentWindow, chunks []int, rng *rand.Rand) flo
 	h, w, c := t.cfg.Height/16, t.cfg.Width/16, t.cfg.Codec.Latent
 	n, g, frame := len(films), len(films[0].place), h*w*c
 	b := flowBatch{
-		target: tensor.Zeros(n, g, h, w, c), weight: tensor.Zeros(n * g * h * w),
-		in: reel.Batch{Z: tensor.Zeros(n, g, h, w, c), Chunks: chunks},
+		shape: []int{n, g, h, w, c}, z: make([]float32, n*g*frame), target: make([]float32, n*g*frame),
+		weight: make([]float32, n*g*h*w), in: reel.Batch{Chunks: chunks},
 	}
 	for i, f := range films {
 		text := ""
@@ -184,15 +184,15 @@ func (t *flowTask) micro(films []latentWindow, chunks []int, rng *rand.Rand) flo
 		b.in.Seconds = append(b.in.Seconds, f.seconds)
 		levels := t.levels(chunks, rng)
 		b.in.T = append(b.in.T, levels...)
-		copy(b.target.Data()[i*g*frame:], f.z)
+		copy(b.target[i*g*frame:], f.z)
 		for j, level := range levels {
-			z := b.in.Z.Data()[(i*g+j)*frame:][:frame]
+			z := b.z[(i*g+j)*frame:][:frame]
 			x := f.z[j*frame:][:frame]
 			for k := range z {
 				z[k] = level*x[k] + (1-level)*float32(rng.NormFloat64())
 			}
 			wt := lossWeight(level)
-			weight := b.weight.Data()[(i*g+j)*h*w:][:h*w]
+			weight := b.weight[(i*g+j)*h*w:][:h*w]
 			for k := range weight {
 				weight[k] = wt
 				if f.actors != nil {
@@ -265,9 +265,12 @@ func (t *flowTask) step(_ int, batch []flowBatch) (float64, map[string]float64) 
 	losses := make([]float64, len(batch))
 	t.lanes.run(len(batch), func(o *autograd.Tape, lane, i int) {
 		b := batch[i]
-		y := t.flow.Forward(o, b.in, t.flow.Encode(o, b.prompts), nil, &t.aux[lane])
-		loss := o.MSE(y, b.target, b.weight)
-		losses[i] = float64(loss.Data()[0])
+		in := b.in
+		in.Z = o.Upload(b.z, b.shape...)
+		y := t.flow.Forward(o, in, t.flow.Encode(o, b.prompts), nil, &t.aux[lane])
+		t.aux[lane].Count(o.Backend())
+		loss := o.MSE(y, o.Upload(b.target, b.shape...), o.Upload(b.weight, len(b.weight)))
+		losses[i] = number(o, loss)
 		o.Backward(loss, 1/float32(len(batch)))
 	})
 	var total float64

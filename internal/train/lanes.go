@@ -2,7 +2,7 @@ package train
 
 import (
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -24,9 +24,14 @@ type lanes struct {
 func newLanes(p *nn.Params) *lanes {
 	l := &lanes{params: p}
 	for i := range l.tapes {
-		l.tapes[i] = autograd.NewLocalTape(tensor.NewCPU(gemm.BF16))
+		l.tapes[i] = autograd.NewLocalTape(backend.Training())
 	}
 	return l
+}
+
+// number is the one element of a loss.
+func number(o *autograd.Tape, loss *tensor.Tensor) float64 {
+	return float64(tensor.Values(o.Backend(), loss)[0])
 }
 
 // run calls f for micro-batches 0 ≤ i < n, i on lane i mod laneCount, and then

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 )
 
@@ -166,7 +167,7 @@ func (m *rateMeter) tick() float64 {
 
 // newOptimizer is the optimizer of a run.
 func newOptimizer(p *nn.Params, o Options) *nn.AdamW {
-	opt := nn.NewAdamW(p)
+	opt := nn.NewAdamW(p, backend.Training())
 	opt.LR, opt.Muon = o.LR, !o.AdamW
 	return opt
 }

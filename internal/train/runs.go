@@ -2,11 +2,12 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -66,7 +67,15 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	return ctx.Err()
 }
 
-func shapeOf(cfg any) map[string]string { return map[string]string{"config": fmt.Sprintf("%+v", cfg)} }
+// shapeOf is what a checkpoint says of its model: the configuration as weights
+// files have it, which leaves out what a model has not.
+func shapeOf(cfg any) map[string]string {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		panic(err) // numbers and names always have a JSON form
+	}
+	return map[string]string{metaModel: string(text)}
+}
 
 func (c CodecOptions) check(cfg reel.Config) error {
 	switch {
@@ -100,16 +109,15 @@ func measureLatents(ctx context.Context, m *reel.Model, src Source, seed uint64)
 	c := m.Config.Codec.Latent
 	sum, sq := make([]float64, c), make([]float64, c)
 	n := 0.0
-	cpu := tensor.NewCPU(gemm.BF16)
+	b := backend.New()
 	for i := range uint64(64) {
 		w, err := src.Window(ctx, 1<<40+seed<<8+i, reel.Frames(3), m.Config.Width, m.Config.Height, m.Config.FPS)
 		if err != nil {
 			return fmt.Errorf("measuring the latents: %w", err)
 		}
-		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-		w.pixels(x.Data(), 0, 0, w.W, w.H)
-		cpu.Arena.Reset()
-		for j, v := range m.Codec.Encode(cpu, x, true, nil).Data() {
+		b.Reset()
+		x := b.Upload(w.picture(), 1, w.T, w.H, w.W, 3)
+		for j, v := range tensor.Values(b, m.Codec.Encode(b, x, true, nil)) {
 			sum[j%c] += float64(v)
 			sq[j%c] += float64(v) * float64(v)
 		}

@@ -29,14 +29,14 @@ type textTask struct {
 // textBatch is a micro-batch of captions and what they say [B, classes].
 type textBatch struct {
 	prompts [][]int32
-	labels  *tensor.Tensor
+	labels  []float32
 }
 
 // labelClasses numbers every label that storybook scenes have.
 func labelClasses() map[string]int {
 	seen := map[string]bool{}
 	for i := range uint64(4096) {
-		for k, v := range world.Sample(i, world.SampleOptions{}).Labels() {
+		for k, v := range world.Sample(i, world.SampleOptions{Everyday: true}).Labels() {
 			seen[k+"="+v] = true
 		}
 	}
@@ -65,13 +65,13 @@ func (t *textTask) batch(_ context.Context, step int) ([]textBatch, error) {
 	var out []textBatch
 	for at := 0; at < t.batchOf; at += micro {
 		n := min(micro, t.batchOf-at)
-		b := textBatch{labels: tensor.Zeros(n, len(t.classes))}
+		b := textBatch{labels: make([]float32, n*len(t.classes))}
 		for i := range n {
-			s := world.Sample(rng.Uint64(), world.SampleOptions{Split: world.Train, Simple: rng.IntN(10) < 7})
-			b.prompts = append(b.prompts, t.model.Tokens(s.Caption(world.Lang(rng.IntN(3)), rng.Uint64())))
+			s := world.Sample(rng.Uint64(), world.SampleOptions{Split: world.Train, Simple: rng.IntN(10) < 7, Everyday: true})
+			b.prompts = append(b.prompts, t.model.Tokens(s.Tell(world.Lang(rng.IntN(3)), rng.Uint64())))
 			for k, v := range s.Labels() {
 				if c, ok := t.classes[k+"="+v]; ok {
-					b.labels.Data()[i*len(t.classes)+c] = 1
+					b.labels[i*len(t.classes)+c] = 1
 				}
 			}
 		}
@@ -85,12 +85,13 @@ func (t *textTask) step(_ int, batch []textBatch) (float64, map[string]float64) 
 	t.lanes.run(len(batch), func(o *autograd.Tape, _, i int) {
 		b := batch[i]
 		y := t.head.Apply(o, t.model.Flow.Encode(o, b.prompts).Pooled, tensor.None)
-		loss := o.MSE(y, b.labels, nil)
-		losses[i] = float64(loss.Data()[0])
-		for j, want := range b.labels.Data() {
+		loss := o.MSE(y, o.Upload(b.labels, y.Shape...), nil)
+		losses[i] = number(o, loss)
+		told := tensor.Values(o.Backend(), y)
+		for j, want := range b.labels {
 			if want == 1 {
 				of[i]++
-				if y.Data()[j] > 0.5 {
+				if told[j] > 0.5 {
 					right[i]++
 				}
 			}

@@ -17,7 +17,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
@@ -73,6 +74,17 @@ var runs = map[string]func(ctx context.Context, m *reel.Model, o Options) error{
 		fo := flowOptions()
 		fo.Stills = 0.5
 		return TextVideo(ctx, m, Storybook{Seed: 1}, o, fo, nil)
+	},
+	"few-steps": func(ctx context.Context, m *reel.Model, o Options) error {
+		do := DefaultDistil()
+		do.Batch, do.Micro, do.Next, do.Image = 5, 2, 0.5, 0.5
+		student, err := m.FewSteps(4, 3, 9)
+		if err != nil {
+			return err
+		}
+		err = Distil(ctx, student, m, Storybook{Seed: 1}, o, do, nil)
+		m.FlowParams.Adopt(student.FlowParams)
+		return err
 	},
 }
 
@@ -131,6 +143,9 @@ func TestResume(t *testing.T) {
 
 func TestTrainingLearns(t *testing.T) {
 	for name, run := range runs {
+		if name == "few-steps" {
+			continue // an untrained teacher's losses differ by a hundred times: TestDistilLearns
+		}
 		t.Run(name, func(t *testing.T) {
 			var losses []float64
 			dir := t.TempDir()
@@ -176,9 +191,9 @@ func TestStills(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		frames, groups := 0, batches[0].in.Z.Dim(1)
+		frames, groups := 0, batches[0].shape[1]
 		for _, b := range batches {
-			frames += b.in.Z.Dim(0) * b.in.Z.Dim(1)
+			frames += b.shape[0] * b.shape[1]
 			if given := b.in.T[0] == 1; given != (groups > 1) {
 				t.Errorf("step %d: windows of %d groups, the first given: %v", step, groups, given)
 			}
@@ -218,10 +233,10 @@ func TestAnchor(t *testing.T) {
 		}
 		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
 		w.pixels(x.Data(), 0, 0, w.W, w.H)
-		o := tensor.NewCPU(gemm.F32)
+		o := backend.Exact()
 		was := anchor.Codec.Encode(o, x, true, nil)
 		is := o.Narrow(grown.Codec.Encode(o, x, true, nil), 4, 0, m.Config.Codec.Latent)
-		return math.Sqrt(float64(o.MeanSquare(o.Sub(is, was)).Data()[0] / o.MeanSquare(was).Data()[0]))
+		return math.Sqrt(float64(tensor.Values(o, o.MeanSquare(o.Sub(is, was)))[0] / tensor.Values(o, o.MeanSquare(was))[0]))
 	}
 	// 40 steps bring the two about a factor of 2 apart, on every instruction set.
 	if held, free := off(anchor), off(nil); !(free > 1.5*held) {
@@ -353,16 +368,17 @@ func TestLatentNoise(t *testing.T) {
 	for i := range z.Data() {
 		z.Data()[i] = 2
 	}
-	noise := latentNoise(z, 0.25, stepRNG(1, 2, 3))
+	tape := autograd.NewTape(backend.Exact())
+	noise := latentNoise(tape, z, 0.25, stepRNG(1, 2, 3))
 	least, most := math.Inf(1), 0.0
 	for i := range rows {
 		var sum float64
-		for _, v := range noise.Data()[i*n : (i+1)*n] {
+		for _, v := range tensor.Values(tape.Backend(), noise)[i*n : (i+1)*n] {
 			sum += float64(v) * float64(v)
 		}
 		least, most = min(least, math.Sqrt(sum/n)), max(most, math.Sqrt(sum/n))
 	}
-	if least > 0.05 || most < 0.3 || most > 0.55 {
+	if least > 0.05 || most < 0.3 || most > 0.6 {
 		t.Errorf("deviations from %.3f to %.3f, want almost 0 to almost a quarter of 2", least, most)
 	}
 }

@@ -598,17 +598,22 @@ class Flow(Module):
             self.add(**{str(i): Block(c, i)})
         if f.get("fine"):
             self.add(fine=Fine(c))
+        if f.get("steps"):
+            self.add(stride=Linear(self.TIME[0], w, 0))
 
     def plan(self, z, text, start, chunks):
         return Plan(z, start, chunks, self.cfg["width"] // self.cfg["heads"], text)
 
-    def condition(self, t, place, seconds, start, plan):
-        """One vector a group [B, G, width] of noise level, place in the film,
-        its length and the prompt."""
+    def condition(self, t, place, seconds, start, plan, stride=None):
+        """One vector a group [B, G, width] of noise level, how far the sampler's
+        step goes from there, place in the film, its length and the prompt."""
         dtype = self.first.dtype
         length = (seconds.double().log2() / 8)[:, None].expand_as(place)
         clock = torch.cat((waves(place / 2, *self.CLOCK), waves(length, *self.CLOCK)), -1).to(dtype)
         cond = self.t2(F.silu(self.t1(waves(t + 0.5, *self.TIME).to(dtype)))) + self.clock(clock)
+        if self.cfg.get("steps"):
+            stride = torch.zeros_like(t) if stride is None else stride
+            cond = cond + self.stride(waves(stride + 0.5, *self.TIME).to(dtype))
         cond = cond + self.pooled(plan.pooled)[:, None]
         is_first = (torch.arange(start, start + plan.g, device=t.device) == 0).to(dtype)
         return F.silu(cond + is_first[:, None] * self.first)
@@ -619,14 +624,15 @@ class Flow(Module):
         x = waves((torch.arange(plan.w, device=device).double() + 0.5) / plan.w, *self.PLACE)
         return torch.cat((y[:, None].expand(-1, plan.w, -1), x[None].expand(plan.h, -1, -1)), -1)
 
-    def forward(self, z, t, place, seconds, text, start, chunks):
+    def forward(self, z, t, place, seconds, text, start, chunks, stride=None):
         """The clean latents of noisy z [B, G, H, W, C], whose groups have the
-        noise levels t [B, G]: 0 is noise, 1 is clean. place [B, G], seconds [B]."""
+        noise levels t [B, G]: 0 is noise, 1 is clean. place [B, G], seconds [B].
+        stride [B, G] is how far a step goes, which a distilled model is told."""
         plan = self.plan(z, text, start, chunks)
         tokens = unshuffle(z, 1, 2, 2)
         codes = self.places(plan, z.device).to(z.dtype).expand(*tokens.shape[:2], -1, -1, -1)
         x = self["in"](torch.cat((tokens, codes), -1)).flatten(1, 3)
-        cond = self.condition(t, place, seconds, start, plan)
+        cond = self.condition(t, place, seconds, start, plan, stride)
         if self.cfg.get("fine"):
             cell_mods, fine_plan = self.fine.mod(cond), plan.finer()
             cells, seen = self.fine.enter(z, cell_mods, fine_plan)
@@ -686,7 +692,7 @@ TINY = {
               "deep_width": 24, "enc_deep": 1, "dec_deep": 1, "head": 14},
     "text": {"vocab": 300, "width": 32, "blocks": 2, "heads": 2, "max": 16},
     "flow": {"width": 32, "blocks": 4, "heads": 2, "hidden": 64, "softmax": 4, "experts": 4, "top_k": 2, "groups": 2,
-             "fine": 12, "fine_blocks": 1},
+             "fine": 12, "fine_blocks": 1, "steps": 4, "guidance": 3},
 }
 SENTENCES = ["", "a red ball bounces across a beach at sunset", "a red balloon rises.  [Pan left] then (2) cats!",
              "\u4e00\u53ea\u7ea2\u7403\u5728\u6d77\u6ee9\u4e0a, 12\u4e2a", "\u0643\u0631\u0629 \u062d\u0645\u0631\u0627\u0621\n\tend  "]
@@ -804,11 +810,12 @@ def golden_flow(g, m, prompts):
     t = g.given("levels", x=torch.tensor([[1, .25, .25, .5, .5], [.875, .875, .875, .125, .125]]))
     place = g.given("place", x=torch.tensor([[0, .125, .25, .375, .5], [.5, .5625, .625, .6875, .75]]))
     seconds = g.given("seconds", x=torch.tensor([6.0, 4.5]))
+    stride = g.given("strides", x=torch.tensor([[0, .25, .25, .5, .5], [.125, .125, .125, .25, .25]]))
     plan = m.flow.plan(torch.zeros(2, 5, 4, 6, 8), text, 0, [3, 2])
-    g.want("condition", m.flow.condition(t, place, seconds, 0, plan))
+    g.want("condition", m.flow.condition(t, place, seconds, 0, plan, stride))
     z, clean = g.given("z", 2, 5, 4, 6, 8), g.given("clean", 2, 5, 4, 6, 8)
     g.want("forward_late", m.flow(z[:, :2], t[:, :2], place[:, :2], seconds, text, 7, [2]))
-    y = m.flow(z, t, place, seconds, text, 0, [3, 2])
+    y = m.flow(z, t, place, seconds, text, 0, [3, 2], stride)
     g.want("forward", y)
     loss = velocity_loss(y, clean, t)
     g.want("flow_loss", loss.reshape(1))

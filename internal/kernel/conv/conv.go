@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -20,15 +21,20 @@ func tileRows(k int) int {
 // bias [O] or nil, y [N,T,H,W,O]. past is nil, which means zeros, or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Shape) {
-	const op = "Forward"
-	s.check(op)
-	need(op, "x", x, s.xLen())
-	need(op, "y", y, s.yLen())
-	need(op, "w", w, s.wLen())
-	needOrNil(op, "bias", bias, s.O)
-	needOrNil(op, "past", past, s.pastLen())
+	check.Len("conv.Forward", "w", w, s.wLen())
 	k := s.taps() * s.C
-	packed := gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true})
+	ForwardPacked(y, x, past, gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true}), bias, act, s)
+}
+
+// ForwardPacked is Forward with the weights as a matrix [KT*KH*KW*C, O] that
+// was packed before.
+func ForwardPacked(y, x, past []float32, packed *gemm.Packed, bias []float32, act gemm.Act, s Shape) {
+	const op = "conv.Forward"
+	s.check(op)
+	check.Len(op, "x", x, s.xLen())
+	check.Len(op, "y", y, s.yLen())
+	check.LenOrNil(op, "bias", bias, s.O)
+	check.LenOrNil(op, "past", past, s.pastLen())
 	f := s.forward(x, past)
 	f.multiply(y, packed, s.O, gemm.Epilogue{Bias: bias, Act: act})
 }
@@ -36,11 +42,11 @@ func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Sh
 // GradInput adds to dx [N,T,H,W,C] the gradient that reaches x from
 // dy [N,T,H,W,O] through w [O,KT,KH,KW,C]. It panics when a slice is too short.
 func GradInput(p gemm.Precision, dx, dy, w []float32, s Shape) {
-	const op = "GradInput"
+	const op = "conv.GradInput"
 	s.check(op)
-	need(op, "dx", dx, s.xLen())
-	need(op, "dy", dy, s.yLen())
-	need(op, "w", w, s.wLen())
+	check.Len(op, "dx", dx, s.xLen())
+	check.Len(op, "dy", dy, s.yLen())
+	check.Len(op, "w", w, s.wLen())
 	taps := s.taps()
 	k := taps * s.O
 	turned := borrow(k * s.C)

@@ -320,7 +320,7 @@ func everything(t *testing.T, s Shape) [][]float32 {
 
 func TestPanicsTellWhatIsShort(t *testing.T) {
 	defer func() {
-		want := "conv.Forward: x holds 3 values, needs 4"
+		want := "conv.Forward: x holds 3 elements, needs 4"
 		if p := recover(); p != want {
 			t.Errorf("panic %q, want %q", p, want)
 		}

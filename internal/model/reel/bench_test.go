@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -24,7 +24,7 @@ func BenchmarkCodecStep(b *testing.B) {
 	p := nn.NewParams(1)
 	c := NewCodec(p, Default().Codec)
 	x := noisy(4, Frames(3), 96, 96, 3)
-	tape := autograd.NewTape(tensor.NewCPU(gemm.BF16))
+	tape := autograd.NewTape(backend.Training())
 	for b.Loop() {
 		z := c.Encode(tape, x, true, nil)
 		tape.Backward(tape.L1(c.Decode(tape, z, true, nil), x), 1)
@@ -45,7 +45,7 @@ func BenchmarkFlowStep(b *testing.B) {
 	for range n {
 		prompts = append(prompts, make([]int32, 40))
 	}
-	tape := autograd.NewTape(tensor.NewCPU(gemm.BF16))
+	tape := autograd.NewTape(backend.Training())
 	b.Logf("%d parameters", p.Len())
 	for b.Loop() {
 		y := f.Forward(tape, x, f.Encode(tape, prompts), nil, nil)

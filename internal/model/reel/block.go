@@ -99,9 +99,12 @@ func (b *block) attendSoftmax(o tensor.Ops, q, k, v *tensor.Tensor, l *layout) *
 
 func (b *block) attendLinear(o tensor.Ops, q, k, qr, kr, v *tensor.Tensor, l *layout) *tensor.Tensor {
 	if l.stream.records() {
-		l.stream.keep(b.name+"state", o.LinearState(k, kr, v))
+		l.stream.keep(b.name+"state", l.stream.b.LinearState(k, kr, v))
 	}
-	return o.LinearAttention(q, k, qr, kr, v, l.stream.get(b.name+"state"), l.segs)
+	if state := l.stream.get(b.name + "state"); state != nil {
+		return l.stream.b.LinearAttentionOn(state, q, k, qr, kr, v, l.segs)
+	}
+	return o.LinearAttention(q, k, qr, kr, v, l.segs)
 }
 
 // attendText is softmax attention on the tokens of the prompt.

@@ -139,11 +139,11 @@ func (m *Codec) Encode(o tensor.Ops, x *tensor.Tensor, first bool, s *Stream) *t
 		h = o.Concat(1, parts...)
 	}
 	for _, b := range m.encBlocks {
-		h = b.apply(o, h)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h) })
 	}
 	h = m.down.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
 	for _, b := range m.encDeep {
-		h = b.apply(o, h, s)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h, s) })
 	}
 	return m.toLatent.Apply(o, o.RMSNorm(h, m.encGain), tensor.None)
 }
@@ -153,11 +153,11 @@ func (m *Codec) Encode(o tensor.Ops, x *tensor.Tensor, first bool, s *Stream) *t
 func (m *Codec) Decode(o tensor.Ops, z *tensor.Tensor, first bool, s *Stream) *tensor.Tensor {
 	h := m.fromLatent.Apply(o, z, tensor.None)
 	for _, b := range m.decDeep {
-		h = b.apply(o, h, s)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h, s) })
 	}
 	h = o.Shuffle(m.up.Apply(o, h, tensor.None), 1, 2, 2)
 	for _, b := range m.decBlocks {
-		h = b.apply(o, h)
+		h = o.Scope(func() *tensor.Tensor { return b.apply(o, h) })
 	}
 	h = o.RMSNorm(h, m.decGain)
 	g := h.Dim(1)
@@ -212,22 +212,22 @@ func (b spatial) freeze() {
 // Standardise maps latents to mean 0 and deviation 1 a channel, in place;
 // Restore maps them back.
 func (m *Codec) Standardise(z []float32) {
-	c := m.cfg.Latent
+	c, mean, std := m.cfg.Latent, m.mean.Values(), m.std.Values()
 	for i := range z {
-		z[i] = (z[i] - m.mean.Data()[i%c]) / m.std.Data()[i%c]
+		z[i] = (z[i] - mean[i%c]) / std[i%c]
 	}
 }
 
 // Restore is the inverse of Standardise.
 func (m *Codec) Restore(z []float32) {
-	c := m.cfg.Latent
+	c, mean, std := m.cfg.Latent, m.mean.Values(), m.std.Values()
 	for i := range z {
-		z[i] = z[i]*m.std.Data()[i%c] + m.mean.Data()[i%c]
+		z[i] = z[i]*std[i%c] + mean[i%c]
 	}
 }
 
 // SetStatistics stores the mean and the deviation of each latent channel.
 func (m *Codec) SetStatistics(mean, std []float32) {
-	copy(m.mean.Data(), mean)
-	copy(m.std.Data(), std)
+	m.mean.Set(mean)
+	m.std.Set(std)
 }

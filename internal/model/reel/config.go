@@ -60,6 +60,12 @@ type FlowConfig struct {
 	// there are FineBlocks before the blocks and as many after; 0 is none.
 	Fine       int `json:"fine,omitempty"`
 	FineBlocks int `json:"fine_blocks,omitempty"`
+	// Steps is how many steps a video takes with a model that was distilled to
+	// few of them: it is told how far a step goes. 0 is a model that was not.
+	// Guidance is the scale of the guidance that such a model was distilled
+	// with, so that it needs no second pass for it.
+	Steps    int     `json:"steps,omitempty"`
+	Guidance float32 `json:"guidance,omitempty"`
 }
 
 // Patch is the side of a codec patch in pixels, Group the frames of a group,
@@ -118,12 +124,15 @@ func (c Config) check() error {
 		{"flow.groups", c.Flow.Groups, 1, 64},
 		{"flow.fine", c.Flow.Fine, 0, 4096},
 		{"flow.fine_blocks", c.Flow.FineBlocks, 0, 64},
+		{"flow.steps", c.Flow.Steps, 0, MaxSteps},
 	} {
 		if l.v < l.lo || l.v > l.hi {
 			return fmt.Errorf("model configuration: %s is %d, must be %d to %d", l.name, l.v, l.lo, l.hi)
 		}
 	}
 	switch {
+	case !(c.Flow.Guidance >= 0 && c.Flow.Guidance <= MaxGuidance) || (c.Flow.Guidance == 0) != (c.Flow.Steps == 0):
+		return fmt.Errorf("model configuration: flow.guidance is %g with flow.steps %d: must be above 0, and at most %d, in a model of few steps, and 0 in another", c.Flow.Guidance, c.Flow.Steps, MaxGuidance)
 	case c.Width%32 != 0 || c.Height%32 != 0:
 		return fmt.Errorf("model configuration: %d×%d is not a multiple of 32", c.Width, c.Height)
 	case c.Flow.Width%c.Flow.Heads != 0 || c.Flow.Width/c.Flow.Heads%2 != 0 || c.Flow.Width/c.Flow.Heads < 6:

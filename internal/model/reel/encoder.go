@@ -10,21 +10,29 @@ import "github.com/kinora-video/kinora/internal/tensor"
 // does not depend on the film's length.
 type Encoder struct {
 	codec *Codec
+	b     tensor.Backend
 	// What the three passes remember: of the film, of its latents as they were
 	// first read, of the film drawn from these.
 	film, read, drawn *Stream
 	begun             bool
 }
 
-// NewEncoder returns an encoder at the beginning of a film.
-func (m *Codec) NewEncoder() *Encoder {
-	return &Encoder{codec: m, film: NewStream(), read: NewStream(), drawn: NewStream()}
+// NewEncoder returns an encoder on b at the beginning of a film.
+func (m *Codec) NewEncoder(b tensor.Backend) *Encoder {
+	return &Encoder{codec: m, b: b, film: NewStream(b), read: NewStream(b), drawn: NewStream(b)}
+}
+
+// Close gives back what the encoder remembers.
+func (e *Encoder) Close() {
+	for _, s := range []*Stream{e.film, e.read, e.drawn} {
+		s.Close()
+	}
 }
 
 // Next encodes the film's next frames x [B, T, H, W, 3] in [-1, 1] into
 // latents [B, G, H/16, W/16, Latent]. T is 1+8(G-1) the first time, then 8G.
-func (e *Encoder) Next(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
-	first, c := !e.begun, e.codec
+func (e *Encoder) Next(x *tensor.Tensor) *tensor.Tensor {
+	first, c, o := !e.begun, e.codec, e.b
 	e.begun = true
 	z := e.film.pass(func(s *Stream) *tensor.Tensor { return c.Encode(o, x, first, s) })
 	y := e.read.pass(func(s *Stream) *tensor.Tensor { return c.Decode(o, z, first, s) })

@@ -2,7 +2,6 @@ package reel
 
 import (
 	"math"
-	"sort"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -49,9 +48,9 @@ func newFeedForward(p *nn.Params, name string, c FlowConfig, mixture bool) feedF
 	if mixture {
 		h := c.Hidden / 2 / c.TopK
 		f.topK = c.TopK
-		f.router = p.New(name+"router", 1/math.Sqrt(float64(w)), c.Experts, w)
-		f.w1 = p.New(name+"experts1.weight", 1/math.Sqrt(float64(w)), c.Experts, 2*h, w)
-		f.w2 = p.New(name+"experts2.weight", 1/math.Sqrt(float64(h)), c.Experts, w, h)
+		f.router = p.New(name+"router", 1/math.Sqrt(float64(w)), c.Experts, w).For(tensor.AsMatrix)
+		f.w1 = p.New(name+"experts1.weight", 1/math.Sqrt(float64(w)), c.Experts, 2*h, w).For(tensor.AsExperts)
+		f.w2 = p.New(name+"experts2.weight", 1/math.Sqrt(float64(h)), c.Experts, w, h).For(tensor.AsExperts)
 		f.bias = p.New(name+"router_bias", 0, c.Experts)
 		f.bias.SetNeeds(false)
 	}
@@ -74,72 +73,57 @@ func (f *feedForward) apply(o tensor.Ops, x *tensor.Tensor, l *layout, aux *Rout
 // mixture sends each row of x to its experts and adds up what they say,
 // weighted by the router's probabilities.
 func (f *feedForward) mixture(o tensor.Ops, x *tensor.Tensor, aux *Routing) *tensor.Tensor {
-	n, experts := x.Rows(), f.router.Dim(0)
-	probs := o.Softmax(o.Linear(x.Reshape(n, x.Dim(-1)), f.router, nil, tensor.None))
-	rows, cols, offsets := choose(probs.Data(), f.bias.Data(), n, experts, f.topK)
+	x = x.Reshape(x.Rows(), x.Dim(-1))
+	probs := o.Softmax(o.Linear(x, f.router, nil, tensor.None))
+	to := o.Route(probs, f.bias, f.topK)
 	if aux != nil {
-		aux.add(f, offsets)
+		aux.seen = append(aux.seen, choice{f, to})
 	}
-	h := o.SwiGLU(o.GroupedLinear(o.GatherRows(x, rows), f.w1, offsets))
-	y := o.GroupedLinear(h, f.w2, offsets)
+	h := o.SwiGLU(o.GroupedLinear(o.Dispatch(x, to), f.w1, to))
+	y := o.GroupedLinear(h, f.w2, to)
 	// Probabilities of an even router sum to TopK/experts: scale to order 1.
-	return o.Scale(o.Combine(y, probs, rows, cols, n), float32(experts)/float32(2*f.topK))
-}
-
-// choose picks for each of n rows the k experts of the highest score and
-// returns the pairs sorted by expert: rows[i] goes to expert cols[i], and
-// expert e has offsets[e] ≤ i < offsets[e+1]. Ties go to the lower index.
-func choose(probs, bias []float32, n, experts, k int) (rows, cols []int32, offsets []int) {
-	picked := make([][]int32, experts)
-	order := make([]int, experts)
-	for r := range n {
-		p := probs[r*experts : (r+1)*experts]
-		for e := range order {
-			order[e] = e
-		}
-		sort.SliceStable(order, func(a, b int) bool { return p[order[a]]+bias[order[a]] > p[order[b]]+bias[order[b]] })
-		for _, e := range order[:k] {
-			picked[e] = append(picked[e], int32(r))
-		}
-	}
-	offsets = make([]int, experts+1)
-	for e, list := range picked {
-		rows = append(rows, list...)
-		for range list {
-			cols = append(cols, int32(e))
-		}
-		offsets[e+1] = len(rows)
-	}
-	return rows, cols, offsets
+	return o.Scale(o.Combine(y, probs, to), float32(f.router.Dim(0))/float32(2*f.topK))
 }
 
 // Routing counts how often each expert of each mixture was chosen.
 type Routing struct {
+	seen  []choice // of passes that are not counted yet
 	order []*feedForward
 	count map[*feedForward][]int
 }
 
-func (r *Routing) add(f *feedForward, offsets []int) {
+// choice is where one pass of a mixture sent its rows.
+type choice struct {
+	f  *feedForward
+	to *tensor.Routes
+}
+
+// Count counts the choices of the passes since the last call. It is called
+// before the backend that made them is reset.
+func (r *Routing) Count(b tensor.Gradients) {
+	for _, c := range r.seen {
+		r.add(c.f, b.RouteCounts(c.to))
+	}
+	r.seen = r.seen[:0]
+}
+
+func (r *Routing) add(f *feedForward, counts []int) {
 	if r.count == nil {
 		r.count = map[*feedForward][]int{}
 	}
 	if r.count[f] == nil {
-		r.count[f] = make([]int, len(offsets)-1)
+		r.count[f] = make([]int, len(counts))
 		r.order = append(r.order, f)
 	}
-	for e := range r.count[f] {
-		r.count[f][e] += offsets[e+1] - offsets[e]
+	for e, n := range counts {
+		r.count[f][e] += n
 	}
 }
 
 // Merge takes over the counts of another, which forgets them.
 func (r *Routing) Merge(from *Routing) {
 	for _, f := range from.order {
-		offsets := make([]int, len(from.count[f])+1)
-		for e, c := range from.count[f] {
-			offsets[e+1] = offsets[e] + c
-		}
-		r.add(f, offsets)
+		r.add(f, from.count[f])
 		clear(from.count[f])
 	}
 }
@@ -153,16 +137,18 @@ func (r *Routing) Balance(rate float32) (worst float64) {
 		for _, c := range r.count[f] {
 			total += c
 		}
+		bias := f.bias.Values()
 		for e, c := range r.count[f] {
 			share := float64(c*n) / float64(max(total, 1))
 			worst = max(worst, share)
 			switch {
 			case share > 1:
-				f.bias.Data()[e] -= rate
+				bias[e] -= rate
 			case share < 1:
-				f.bias.Data()[e] += rate
+				bias[e] += rate
 			}
 		}
+		f.bias.Set(bias)
 		clear(r.count[f])
 	}
 	return worst

@@ -75,7 +75,7 @@ func (m *fine) run(o tensor.Ops, blocks []fineBlock, x, mods *tensor.Tensor, l *
 	cells.h, cells.w = 2*l.h, 2*l.w
 	x = x.Reshape(l.b, l.g*cells.h*cells.w, m.width)
 	for i := range blocks {
-		x = blocks[i].apply(o, x, mods, &cells)
+		x = o.Scope(func() *tensor.Tensor { return blocks[i].apply(o, x, mods, &cells) })
 	}
 	return x
 }

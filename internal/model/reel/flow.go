@@ -20,6 +20,7 @@ type Flow struct {
 	in     nn.Linear
 	first  *tensor.Tensor // added to the condition of the single first frame
 	t1, t2 nn.Linear      // noise level → condition
+	stride *nn.Linear     // how far the sampler's step goes → condition; nil in a model that was not distilled
 	clock  nn.Linear      // place in the film and its length → condition
 	pooled nn.Linear      // prompt → condition
 	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
@@ -62,6 +63,11 @@ func NewFlow(p *nn.Params, c Config) *Flow {
 		m.blocks = append(m.blocks, newBlock(p, i, c))
 	}
 	m.fine = newFine(p, c)
+	if f.Steps > 0 {
+		// It adds nothing until it is trained.
+		stride := nn.NewLinear(p, "flow.stride", timeWaves, w, 0)
+		m.stride = &stride
+	}
 	return m
 }
 
@@ -70,6 +76,10 @@ type Batch struct {
 	Z *tensor.Tensor // [B, G, H, W, Latent], standardised, noisy
 	// T is the noise level of each group [B·G]: 0 is noise, 1 is clean.
 	T []float32
+	// Stride is how far up the noise levels the sampler's step goes from T
+	// [B·G], 0 for no step. nil is no step in any group. Only a model that was
+	// distilled to few steps looks at it.
+	Stride []float32
 	// Place is where in its film each group begins, 0 to 1, [B·G]; Seconds is
 	// how long the films are [B].
 	Place, Seconds []float32
@@ -92,10 +102,10 @@ type layout struct {
 }
 
 // layoutOf plans the attention of a batch: which keys each chunk sees.
-func (m *Flow) layoutOf(x Batch, text Text, s *Stream) *layout {
+func (m *Flow) layoutOf(o tensor.Ops, x Batch, text Text, s *Stream) *layout {
 	b, g, h, w := x.Z.Dim(0), x.Z.Dim(1), x.Z.Dim(2)/2, x.Z.Dim(3)/2
 	l := &layout{b: b, g: g, h: h, w: w, chunks: x.Chunks, text: text, textMask: tensor.Mask{KeyLen: text.Lens}, stream: s}
-	l.cos, l.sin = gridTable(x.Start, g, h, w, m.cfg.Width/m.cfg.Heads)
+	l.cos, l.sin = gridTable(o, x.Start, g, h, w, m.cfg.Width/m.cfg.Heads)
 	n := g * h * w
 	l.mask = tensor.Mask{Lo: make([]int32, n), Hi: make([]int32, n)}
 	before, at := 0, 0
@@ -119,10 +129,10 @@ func (m *Flow) Encode(o tensor.Ops, prompts [][]int32) Text { return m.text.enco
 // Forward predicts the clean latents [B, G, H, W, Latent]. aux, which may be
 // nil, receives what training wants to know of the experts.
 func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing) *tensor.Tensor {
-	l := m.layoutOf(x, text, s)
+	l := m.layoutOf(o, x, text, s)
 	c := m.cfg.Width
 	tokens := o.Unshuffle(x.Z, 1, 2, 2)
-	places := placeCodes(l)
+	places := placeCodes(o, l)
 	h := m.in.Apply(o, o.Concat(4, tokens, places), tensor.None).Reshape(l.b, l.g*l.h*l.w, c)
 
 	cond := m.condition(o, x, l)
@@ -135,7 +145,7 @@ func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing
 	}
 	mods := m.mod.Apply(o, cond, tensor.None)
 	for i := range m.blocks {
-		h = m.blocks[i].apply(o, h, mods, l, aux)
+		h = o.Scope(func() *tensor.Tensor { return m.blocks[i].apply(o, h, mods, l, aux) })
 	}
 	om := m.outMod.Apply(o, cond, tensor.None)
 	h = o.Modulate(o.RMSNorm(h, m.gain), o.Narrow(om, 1, 0, c), o.Narrow(om, 1, c, 2*c))
@@ -148,9 +158,8 @@ func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing
 }
 
 // placeCodes tells each token where in the frame it is [B, G, h, w, codes].
-func placeCodes(l *layout) *tensor.Tensor {
-	t := tensor.Zeros(l.b, l.g, l.h, l.w, 2*placeWaves)
-	d := t.Data()
+func placeCodes(o tensor.Ops, l *layout) *tensor.Tensor {
+	d := make([]float32, l.b*l.g*l.h*l.w*2*placeWaves)
 	frame := l.h * l.w * 2 * placeWaves
 	for y := range l.h {
 		for x := range l.w {
@@ -162,30 +171,46 @@ func placeCodes(l *layout) *tensor.Tensor {
 	for i := 1; i < l.b*l.g; i++ {
 		copy(d[i*frame:(i+1)*frame], d[:frame])
 	}
-	return t
+	return o.Upload(d, l.b, l.g, l.h, l.w, 2*placeWaves)
 }
 
 // condition is one vector a group [B·G, width], of noise level, place in the
 // film, length of the film, and the prompt as a whole; through SiLU.
 func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
 	rows := l.b * l.g
-	tw, cw := tensor.Zeros(rows, timeWaves), tensor.Zeros(rows, 2*clockWaves)
-	isFirst := tensor.Zeros(rows, 1)
+	tw, cw := make([]float32, rows*timeWaves), make([]float32, rows*2*clockWaves)
+	isFirst := make([]float32, rows)
 	for r := range rows {
 		// Moved by a half: at 0 all cosines are 1, and pure noise would be far
 		// from every other level.
-		waves(tw.Data()[r*timeWaves:(r+1)*timeWaves], 0.5+float64(x.T[r]), timeTop)
-		clock := cw.Data()[r*2*clockWaves : (r+1)*2*clockWaves]
+		waves(tw[r*timeWaves:(r+1)*timeWaves], 0.5+float64(x.T[r]), timeTop)
+		clock := cw[r*2*clockWaves : (r+1)*2*clockWaves]
 		waves(clock[:clockWaves], float64(x.Place[r])/2, clockTop)
 		waves(clock[clockWaves:], math.Log2(float64(x.Seconds[r/l.g]))/8, clockTop)
 		if x.Start+r%l.g == 0 {
-			isFirst.Data()[r] = 1
+			isFirst[r] = 1
 		}
 	}
-	cond := m.t2.Apply(o, m.t1.Apply(o, tw, tensor.SiLU), tensor.None)
-	cond = o.Add(cond, m.clock.Apply(o, cw, tensor.None))
+	cond := m.t2.Apply(o, m.t1.Apply(o, o.Upload(tw, rows, timeWaves), tensor.SiLU), tensor.None)
+	if m.stride != nil {
+		cond = o.Add(cond, m.stride.Apply(o, o.Upload(strideCodes(x.Stride, rows), rows, timeWaves), tensor.None))
+	}
+	cond = o.Add(cond, m.clock.Apply(o, o.Upload(cw, rows, 2*clockWaves), tensor.None))
 	cond = o.AddRows(cond, m.pooled.Apply(o, l.text.Pooled, tensor.None))
 	// first as a product with an indicator: [rows, 1]·[1, width].
-	cond = o.Add(cond, o.Linear(isFirst, m.first.Reshape(m.cfg.Width, 1), nil, tensor.None))
+	cond = o.Add(cond, o.Linear(o.Upload(isFirst, rows, 1), m.first.Reshape(m.cfg.Width, 1), nil, tensor.None))
 	return o.Activate(cond, tensor.SiLU)
+}
+
+// strideCodes are the codes of how far each group's step goes [rows, timeWaves].
+func strideCodes(strides []float32, rows int) []float32 {
+	out := make([]float32, rows*timeWaves)
+	for r := range rows {
+		var stride float64
+		if strides != nil {
+			stride = float64(strides[r])
+		}
+		waves(out[r*timeWaves:(r+1)*timeWaves], 0.5+stride, timeTop)
+	}
+	return out
 }

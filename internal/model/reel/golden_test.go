@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -62,7 +62,7 @@ func (g *golden) in(t *testing.T, name string) *tensor.Tensor {
 // same compares got with the oracle's tensor of that name.
 func (g *golden) same(t *testing.T, name string, got []float32, bar float64) {
 	t.Helper()
-	want := g.read(t, "want/"+name).Data()
+	want := values(g.read(t, "want/"+name))
 	if len(got) != len(want) {
 		t.Errorf("%s: %d elements, the oracle has %d", name, len(got), len(want))
 		return
@@ -149,17 +149,20 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-func f32() *tensor.CPU { return tensor.NewCPU(gemm.F32) }
+func f32() tensor.Trainer { return backend.Exact() }
+
+// values are the elements of a tensor, wherever it lies.
+func values(t *tensor.Tensor) []float32 { return tensor.Values(f32(), t) }
 
 func (g *golden) codec(t *testing.T, m *Model) {
 	c, o := m.Codec, f32()
-	check := func(name string, y *tensor.Tensor) { g.same(t, name, y.Data(), forwardBar) }
+	check := func(name string, y *tensor.Tensor) { g.same(t, name, values(y), forwardBar) }
 	check("spatial", c.encBlocks[0].apply(o, g.in(t, "spatial")))
 	check("deep", c.encDeep[0].apply(o, g.in(t, "deep"), nil))
 	x, z := g.in(t, "video"), g.in(t, "latents")
 	check("encode", c.Encode(o, x, true, nil))
 	check("encode_frame", c.Encode(o, o.Narrow(x, 1, 0, 1), true, nil))
-	check("encode_closely", c.NewEncoder().Next(o, x))
+	check("encode_closely", c.NewEncoder(o).Next(x))
 	check("encode_rest", c.Encode(o, o.Narrow(x, 1, 1, x.Dim(1)), false, nil))
 	check("decode", c.Decode(o, z, true, nil))
 	check("decode_frame", c.Decode(o, o.Narrow(z, 1, 0, 1), true, nil))
@@ -182,12 +185,12 @@ func (g *golden) codecGradients(t *testing.T, m *Model) {
 	total := o.Add(o.Add(o.Add(l1, o.Scale(kl, 1e-3)), motion), o.Scale(scale, 0.25))
 	var each []float32 // one over a video's mean square, for each of its pixels
 	for i := range x.Dim(0) {
-		s := o.MeanSquare(o.Sub(o.Narrow(y, 0, i, i+1), o.Narrow(x, 0, i, i+1))).Data()[0]
+		s := values(o.MeanSquare(o.Sub(o.Narrow(y, 0, i, i+1), o.Narrow(x, 0, i, i+1))))[0]
 		each = append(each, slices.Repeat([]float32{1 / max(s, 1e-3)}, x.Len()/x.Dim(0)/3)...)
 	}
 	total = o.Add(total, o.Scale(o.MSE(y, x, tensor.New(each, len(each))), 0.2))
 	for name, v := range map[string]*tensor.Tensor{"l1": l1, "square": square, "kl": kl, "motion": motion, "scale": scale, "total": total} {
-		g.same(t, "codec_loss/"+name, v.Data(), forwardBar)
+		g.same(t, "codec_loss/"+name, values(v), forwardBar)
 	}
 	o.Backward(total, 1)
 	g.gradients(t, "codec_grad/", m.CodecParams)
@@ -202,7 +205,7 @@ func (g *golden) gradients(t *testing.T, prefix string, p *nn.Params) {
 		case v.Needs() && v.Grad() == nil:
 			t.Errorf("%s: there is no gradient", name)
 		case v.Needs():
-			g.same(t, prefix+name, v.Grad(), gradientBar)
+			g.same(t, prefix+name, values(v.Grad()), gradientBar)
 		case v.Grad() != nil:
 			t.Errorf("%s: a constant has a gradient", name)
 		}
@@ -232,10 +235,10 @@ func (g *golden) prompts(t *testing.T, m *Model) [][]int32 {
 // they were far into a film.
 func (g *golden) batch(t *testing.T) (full, late Batch) {
 	z, o := g.in(t, "z"), f32()
-	level, place, seconds := g.in(t, "levels"), g.in(t, "place"), g.in(t, "seconds").Data()
-	full = Batch{Z: z, T: level.Data(), Place: place.Data(), Seconds: seconds, Chunks: []int{3, 2}}
+	level, place, seconds := g.in(t, "levels"), g.in(t, "place"), values(g.in(t, "seconds"))
+	full = Batch{Z: z, T: values(level), Stride: values(g.in(t, "strides")), Place: values(place), Seconds: seconds, Chunks: []int{3, 2}}
 	late = Batch{
-		Z: o.Narrow(z, 1, 0, 2), T: o.Narrow(level, 1, 0, 2).Data(), Place: o.Narrow(place, 1, 0, 2).Data(),
+		Z: o.Narrow(z, 1, 0, 2), T: values(o.Narrow(level, 1, 0, 2)), Place: values(o.Narrow(place, 1, 0, 2)),
 		Seconds: seconds, Start: 7, Chunks: []int{2},
 	}
 	return full, late
@@ -243,18 +246,18 @@ func (g *golden) batch(t *testing.T) (full, late Batch) {
 
 func (g *golden) layers(t *testing.T, m *Model) {
 	f, o := m.Flow, f32()
-	check := func(name string, y *tensor.Tensor) { g.same(t, name, y.Data(), forwardBar) }
-	cos, sin := axisTable(7, 16)
+	check := func(name string, y *tensor.Tensor) { g.same(t, name, values(y), forwardBar) }
+	cos, sin := axisTable(o, 7, 16)
 	check("axis_angles", o.Concat(0, cos, sin))
-	cos, sin = gridTable(3, 2, 2, 3, 16)
+	cos, sin = gridTable(o, 3, 2, 2, 3, 16)
 	check("grid_angles", o.Concat(0, cos, sin))
 
 	text := f.Encode(o, g.prompts(t, m))
 	check("text/tokens", text.Tokens)
 	check("text/pooled", text.Pooled)
 	full, late := g.batch(t)
-	l := f.layoutOf(full, text, nil)
-	check("places", tensor.New(placeCodes(l).Data()[:2*3*2*placeWaves], 2, 3, 2*placeWaves))
+	l := f.layoutOf(o, full, text, nil)
+	check("places", tensor.New(values(placeCodes(o, l))[:2*3*2*placeWaves], 2, 3, 2*placeWaves))
 	check("condition", f.condition(o, full, l))
 
 	x, mods := g.in(t, "tokens"), g.in(t, "mods")
@@ -280,14 +283,14 @@ func (g *golden) layers(t *testing.T, m *Model) {
 func (g *golden) flow(t *testing.T, m *Model) {
 	o := autograd.NewTape(f32())
 	full, _ := g.batch(t)
-	groups := g.read(t, "want/velocity_weight").Data()
+	groups := values(g.read(t, "want/velocity_weight"))
 	weight := tensor.Zeros(len(groups) * 4 * 6)
 	for i := range weight.Data() {
 		weight.Data()[i] = groups[i/(4*6)]
 	}
 	y := m.Flow.Forward(o, full, m.Flow.Encode(o, g.prompts(t, m)), nil, new(Routing))
 	loss := o.MSE(y, g.in(t, "clean"), weight)
-	g.same(t, "flow_loss", loss.Data(), forwardBar)
+	g.same(t, "flow_loss", values(loss), forwardBar)
 	o.Backward(loss, 1)
 	g.gradients(t, "flow_grad/", m.FlowParams)
 }

@@ -19,7 +19,7 @@ const (
 // has the same bytes.
 type previewer struct {
 	m    *Model
-	cpu  *tensor.CPU
+	b    tensor.Backend
 	give func(rgb []byte)
 	now  func() time.Time
 	last time.Time     // when the last one was done, or sampling began
@@ -34,7 +34,7 @@ func newPreviewer(m *Model, give func(rgb []byte)) *previewer {
 	if give == nil {
 		return nil
 	}
-	return &previewer{m: m, cpu: m.backend(), give: give, now: time.Now, last: time.Now()}
+	return &previewer{m: m, b: m.NewBackend(), give: give, now: time.Now, last: time.Now()}
 }
 
 // due says whether there has been enough time since the last preview.
@@ -53,17 +53,18 @@ func (p *previewer) offer(x []float32, first bool) {
 	c := p.m.Config
 	h, w := c.Height/latentPix, c.Width/latentPix
 	frame := h * w * c.Codec.Latent
-	p.cpu.Arena.Reset()
+	p.b.Reset()
 	var s *Stream
 	if !first && p.before != nil {
-		s = NewStream()
+		s = NewStream(p.b)
+		defer s.Close()
 		s.pass(func(s *Stream) *tensor.Tensor {
-			return p.m.Codec.Decode(p.cpu, tensor.New(p.before, 1, 1, h, w, c.Codec.Latent), false, s)
+			return p.m.Codec.Decode(p.b, p.b.Upload(p.before, 1, 1, h, w, c.Codec.Latent), false, s)
 		})
 	}
 	z := append([]float32(nil), x[:frame]...)
 	p.m.Codec.Restore(z)
-	pix := p.m.Codec.Decode(p.cpu, tensor.New(z, 1, 1, h, w, c.Codec.Latent), first, s).Data()
+	pix := tensor.Values(p.b, p.m.Codec.Decode(p.b, p.b.Upload(z, 1, 1, h, w, c.Codec.Latent), first, s))
 	rgb := make([]byte, c.Height*c.Width*3)
 	toBytes(rgb, pix[:len(rgb)])
 	p.give(rgb)

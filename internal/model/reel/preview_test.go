@@ -118,7 +118,7 @@ func BenchmarkPreview(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	z := noisy(m.Config.Flow.Groups, m.Config.Height/latentPix, m.Config.Width/latentPix, m.Config.Codec.Latent).Data()
+	z := values(noisy(m.Config.Flow.Groups, m.Config.Height/latentPix, m.Config.Width/latentPix, m.Config.Codec.Latent))
 	p := newPreviewer(m, func([]byte) {})
 	p.finished(z)
 	for b.Loop() {

@@ -9,12 +9,13 @@
 package reel
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
@@ -27,8 +28,8 @@ type Model struct {
 	Flow   *Flow
 	// CodecParams and FlowParams are the learned parts, named as in the file.
 	CodecParams, FlowParams *nn.Params
-	// frozen says that the weights do not change any more.
-	frozen bool
+	// NewBackend makes what a pass computes with.
+	NewBackend func() tensor.Backend
 }
 
 // New returns an untrained model.
@@ -45,7 +46,7 @@ func build(c Config, bpe *token.BPE, codec, flow *nn.Params) (*Model, error) {
 	if bpe.Size() > c.Text.Vocab {
 		return nil, fmt.Errorf("model configuration: text.vocab is %d, the tokenizer has %d tokens", c.Text.Vocab, bpe.Size())
 	}
-	m := &Model{Config: c, BPE: bpe, CodecParams: codec, FlowParams: flow}
+	m := &Model{Config: c, BPE: bpe, CodecParams: codec, FlowParams: flow, NewBackend: backend.New}
 	m.Codec = NewCodec(m.CodecParams, c.Codec)
 	m.Flow = NewFlow(m.FlowParams, c)
 	return m, nil
@@ -66,6 +67,30 @@ func (m *Model) Refine(width, blocks int, seed uint64) (*Model, error) {
 		return nil, fmt.Errorf("the model has layers at the latents' resolution already, of width %d with %d blocks on each side: what they learned would be lost", c.Flow.Fine, c.Flow.FineBlocks)
 	}
 	c.Flow.Fine, c.Flow.FineBlocks = width, blocks
+	return m.reshaped(c, seed)
+}
+
+// FewSteps returns m made ready to be distilled: it is told how far a step of
+// the sampler goes, takes so many steps, and has guidance of that scale in its
+// weights once it is trained. Until then it predicts what m does, without
+// guidance. A model that is distilled already is an error: its teacher was a
+// better one.
+func (m *Model) FewSteps(steps int, guidance float32, seed uint64) (*Model, error) {
+	c := m.Config
+	switch {
+	case c.Flow.Steps != 0:
+		return nil, fmt.Errorf("the model was distilled to %d steps already: distil the one that taught it", c.Flow.Steps)
+	case steps < 1 || steps > MaxSteps:
+		return nil, fmt.Errorf("a video takes 1 to %d steps, not %d", MaxSteps, steps)
+	case !(guidance > 0 && guidance <= MaxGuidance):
+		return nil, fmt.Errorf("guidance to be learned is above 0 and at most %d, not %g", MaxGuidance, guidance)
+	}
+	c.Flow.Steps, c.Flow.Guidance = steps, guidance
+	return m.reshaped(c, seed)
+}
+
+// reshaped is a model of configuration c with the parameters of m that it has too.
+func (m *Model) reshaped(c Config, seed uint64) (*Model, error) {
 	out, err := New(c, m.BPE, seed)
 	if err != nil {
 		return nil, err
@@ -99,8 +124,9 @@ func (m *Model) Metadata() (map[string]string, error) {
 	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe)}, nil
 }
 
-// Open reads a model from the bytes of a weights file, for use only: its
-// weights do not change.
+// Open makes a model of the bytes of a weights file, for use only: its weights
+// do not change. They stay in data, which must not change either. All of it is
+// read once, and checked.
 func Open(data []byte) (*Model, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
@@ -109,45 +135,46 @@ func Open(data []byte) (*Model, error) {
 	return openFrozen(f)
 }
 
-// OpenFile is Open for a file of weights, which is mapped and not read whole
-// where the system can: its bytes are not held beside the weights made of them.
+// OpenFile is Open for a file of weights. Where the system can, it is mapped
+// and not read into memory, and stays mapped as long as the model is in use.
 func OpenFile(path string) (*Model, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return openFrozen(f)
+	m, err := openFrozen(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return m, nil
 }
 
 func openFrozen(f *safetensors.File) (*Model, error) {
-	m, err := Read(f)
+	m, err := describe(f)
 	if err != nil {
 		return nil, err
 	}
 	m.CodecParams.Freeze()
 	m.FlowParams.Freeze()
-	m.frozen = true
 	return m, nil
 }
 
-// Read makes the model that a weights file describes and loads its weights.
-// Everything in the file is checked.
+// Read makes the model that a weights file describes, with copies of its
+// weights, to be trained. Everything in the file is checked.
 func Read(f *safetensors.File) (*Model, error) {
 	m, err := describe(f)
 	if err != nil {
 		return nil, err
 	}
-	read := func(name string) ([]float32, []int, error) { return f.Float32(name) }
-	if err := m.CodecParams.Load(read); err != nil {
+	if err := errors.Join(m.CodecParams.Thaw(), m.FlowParams.Thaw()); err != nil {
 		return nil, err
 	}
-	return m, m.FlowParams.Load(read)
+	return m, nil
 }
 
-// describe makes the model of a file's metadata, its weights not loaded yet. A
-// configuration may ask for far more memory than its file has bytes: each
-// parameter is looked up in the file before there is memory for it.
+// describe makes the model of a file's metadata, its weights where they lie, and
+// checks everything. A configuration may ask for far more memory than its file
+// has bytes: its parameters take none.
 func describe(f *safetensors.File) (*Model, error) {
 	meta := f.Metadata()
 	if meta[metaFormat] != format {
@@ -164,21 +191,18 @@ func describe(f *safetensors.File) (*Model, error) {
 	if err := json.Unmarshal([]byte(meta[metaBPE]), bpe); err != nil {
 		return nil, fmt.Errorf("model tokenizer: %w", err)
 	}
-	codec, flow := nn.NewParams(0), nn.NewParams(0)
-	for _, p := range []*nn.Params{codec, flow} {
-		p.Expect(func(name string, shape []int) error {
-			switch info, ok := f.Info(name); {
-			case !ok:
-				return fmt.Errorf("the file lacks the parameter %q of its configuration: it is damaged or of another version", name)
-			case !slices.Equal(info.Shape, shape):
-				return fmt.Errorf("parameter %q has shape %v in the weights, their configuration wants %v: the file is damaged or of another version", name, info.Shape, shape)
-			}
-			return nil
-		})
-	}
+	codec, flow := nn.InPlace(f), nn.InPlace(f)
 	m, err := build(cfg, bpe, codec, flow)
 	if err != nil {
 		return nil, err
 	}
-	return m, cmp.Or(codec.Err(), flow.Err())
+	for _, p := range []*nn.Params{codec, flow} {
+		if err := p.Err(); err != nil {
+			return nil, err
+		}
+		if err := p.Check(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }

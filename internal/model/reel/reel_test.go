@@ -3,12 +3,14 @@ package reel
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
@@ -44,7 +46,7 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 				if p == nil {
 					p = m.FlowParams.Get(name)
 				}
-				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, p.Data(), p.Shape...))
+				ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, values(p), p.Shape...))
 			}
 			path := filepath.Join(t.TempDir(), "hostile.safetensors")
 			if err := safetensors.WriteFile(path, ts, meta); err != nil {
@@ -113,5 +115,149 @@ func TestRefine(t *testing.T) {
 		if _, err := refined.Refine(other[0], other[1], 1); err == nil || !strings.Contains(err.Error(), "would be lost") {
 			t.Errorf("trained layers give way to width %d with %d blocks: %v", other[0], other[1], err)
 		}
+	}
+}
+
+// TestOpenTakesNoCopy: a model's weights stay in their file, whose size is the
+// most of what it takes.
+func TestOpenTakesNoCopy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reel.safetensors")
+	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() (*Model, error){
+		"embedded": func() (*Model, error) { return Open(Embedded()) },
+		"file":     func() (*Model, error) { return OpenFile(path) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := open()
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%s: %d of %d bytes", name, took, len(Embedded()))
+		if took > uint64(len(Embedded())/8) {
+			t.Errorf("%s: opening %d bytes takes %d", name, len(Embedded()), took)
+		}
+		if m.FlowParams.Get("flow.in.weight").Place() != tensor.InStore {
+			t.Errorf("%s: a weight was moved", name)
+		}
+	}
+}
+
+// TestOpenRefusesWhatIsNotFinite: in a file that is used as it lies and in one
+// that is trained on.
+func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
+	m := tiny(t)
+	for _, name := range []string{"codec.out.weight", "flow.0.table", "codec.latent_std"} {
+		bad := tiny(t)
+		p := bad.FlowParams.Get(name)
+		if p == nil {
+			p = bad.CodecParams.Get(name)
+		}
+		v := p.Values()
+		v[len(v)-1] = float32(math.NaN())
+		p.Set(v)
+		path := filepath.Join(t.TempDir(), "bad.safetensors")
+		if err := bad.WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		_, opened := OpenFile(path)
+		_, read := Read(f)
+		for how, err := range map[string]error{"opened": opened, "read": read} {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "not finite") {
+				t.Errorf("%s, %s: error %v", name, how, err)
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "good.safetensors")
+	if err := m.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(path); err != nil {
+		t.Errorf("finite weights: %v", err)
+	}
+}
+
+// TestShrunkWeights: a file of weights that is cut while its model is in use is
+// an error of whatever uses the model next.
+func TestShrunkWeights(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the file is not mapped")
+	}
+	path := filepath.Join(t.TempDir(), "reel.safetensors")
+	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<16); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Sample(t.Context(), Request{Prompt: "a cat", Frames: 1, Steps: 1}, nil); err == nil || !strings.Contains(err.Error(), "file changed while it was open") {
+		t.Errorf("sampling: error %v", err)
+	}
+}
+
+// TestFewSteps sees that a model made ready for few steps predicts what it did,
+// whatever it is told of the step, until the layer that hears it is trained; and
+// that its guidance, which is in its weights, cannot be chosen.
+func TestFewSteps(t *testing.T) {
+	c := tiny(t).Config
+	c.Flow.Steps, c.Flow.Guidance = 0, 0
+	plain, err := New(c, tiny(t).BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := plain.FewSteps(4, 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(m *Model, stride ...float32) []byte {
+		o := f32()
+		batch := Batch{
+			Z: gaussian(1, 1, 2, 4, 6, 8), T: []float32{0, 0.5}, Stride: stride, Place: make([]float32, 2),
+			Seconds: []float32{6}, Chunks: []int{2},
+		}
+		return raw(m.Flow.Forward(o, batch, m.Flow.Encode(o, [][]int32{{1, 2}}), nil, nil))
+	}
+	want := run(plain)
+	if !bytes.Equal(run(few), want) || !bytes.Equal(run(few, 0.25, 0.5), want) {
+		t.Error("a layer that was not trained changes what the model says")
+	}
+	weight := few.FlowParams.Get("flow.stride.weight")
+	weight.Set(gaussian(3, weight.Shape...).Data())
+	if bytes.Equal(run(few, 0.25, 0.5), run(few, 0.25, 0.25)) {
+		t.Error("the model does not hear how far a step goes")
+	}
+
+	if _, err := few.FewSteps(4, 3, 2); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("a model was distilled twice: %v", err)
+	}
+	for _, bad := range []struct {
+		steps    int
+		guidance float32
+	}{{0, 3}, {MaxSteps + 1, 3}, {4, 0}, {4, -1}, {4, float32(math.NaN())}, {4, MaxGuidance + 1}} {
+		if _, err := plain.FewSteps(bad.steps, bad.guidance, 1); err == nil {
+			t.Errorf("%d steps with guidance %g pass", bad.steps, bad.guidance)
+		}
+	}
+	r := Request{Prompt: "a red ball", Frames: 1, Guidance: 2}
+	if _, err := few.Sample(t.Context(), r, nil); err == nil || !strings.Contains(err.Error(), "part of these weights") {
+		t.Errorf("another guidance: %v", err)
+	}
+	calls := 0
+	r.Guidance = 3
+	if _, err := few.Sample(t.Context(), r, func(_, total int) { calls = total }); err != nil || calls != 4 {
+		t.Errorf("%d steps, want the model's own 4: %v", calls, err)
 	}
 }

@@ -18,33 +18,33 @@ func angles(dst []float64, p float64) {
 	}
 }
 
-// table gives cos and sin [positions, d/2] of the angles that at fills in.
-func table(positions, d int, at func(p int, dst []float64)) (cos, sin *tensor.Tensor) {
+// table gives o cos and sin [positions, d/2] of the angles that at fills in.
+func table(o tensor.Ops, positions, d int, at func(p int, dst []float64)) (cos, sin *tensor.Tensor) {
 	half := d / 2
-	cos, sin = tensor.Zeros(positions, half), tensor.Zeros(positions, half)
+	cs, sn := make([]float32, positions*half), make([]float32, positions*half)
 	a := make([]float64, half)
 	for p := range positions {
 		at(p, a)
 		for i, x := range a {
-			cos.Data()[p*half+i], sin.Data()[p*half+i] = float32(math.Cos(x)), float32(math.Sin(x))
+			cs[p*half+i], sn[p*half+i] = float32(math.Cos(x)), float32(math.Sin(x))
 		}
 	}
-	return cos, sin
+	return o.Upload(cs, positions, half), o.Upload(sn, positions, half)
 }
 
 // axisTable is rotary positions along one axis (Su 2021).
-func axisTable(n, d int) (cos, sin *tensor.Tensor) {
-	return table(n, d, func(p int, dst []float64) { angles(dst, float64(p)) })
+func axisTable(o tensor.Ops, n, d int) (cos, sin *tensor.Tensor) {
+	return table(o, n, d, func(p int, dst []float64) { angles(dst, float64(p)) })
 }
 
 // gridTable is rotary positions of the tokens of groups start ≤ t < start+g
 // of h×w tokens each: of the pairs of channels, a third (rounded up) rotate
 // with time, the rest with y and x.
-func gridTable(start, g, h, w, d int) (cos, sin *tensor.Tensor) {
+func gridTable(o tensor.Ops, start, g, h, w, d int) (cos, sin *tensor.Tensor) {
 	half := d / 2
 	nt := (half + 2) / 3
 	ny := (half - nt + 1) / 2
-	return table(g*h*w, d, func(p int, dst []float64) {
+	return table(o, g*h*w, d, func(p int, dst []float64) {
 		angles(dst[:nt], float64(start+p/(h*w)))
 		angles(dst[nt:nt+ny], float64(p/w%h))
 		angles(dst[nt+ny:], float64(p%w))

@@ -1,10 +1,11 @@
 package reel
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -17,20 +18,34 @@ type Request struct {
 	// size, or nil.
 	Image    []float32
 	Seed     uint64
-	Steps    int     // 0 for DefaultSteps
-	Guidance float32 // 0 for DefaultGuidance; 1 for none
-	Solver   string  // "" for the default
+	Steps    int     // 0 for the model's own (Config.Sampling)
+	Guidance float32 // 0 for the model's own; 1 for none. A distilled model has its own alone
+	Solver   string  // "" for the model's own
 	// Preview, if not nil, is given a picture now and then, from the sampling
 	// goroutine: the first frame of the chunk that is being sampled, as it is
 	// predicted so far, in RGB of the native size. The slice is the callee's.
 	Preview func(rgb []byte)
 }
 
-// What a request gets that does not say.
+// What a request to a model that was not distilled gets if it does not say.
 const (
 	DefaultSteps    = 16
 	DefaultGuidance = 3
 )
+
+// The most that a request may ask for.
+const (
+	MaxSteps    = 1000
+	MaxGuidance = 100
+)
+
+// Sampling is what a request gets that does not say: steps and guidance.
+func (c Config) Sampling() (steps int, guidance float32) {
+	if c.Flow.Steps > 0 {
+		return c.Flow.Steps, c.Flow.Guidance
+	}
+	return DefaultSteps, DefaultGuidance
+}
 
 // MaxFrames is the longest video: an hour at 24 frames a second. The memory
 // does not depend on the length, the file of latents does.
@@ -38,19 +53,20 @@ const MaxFrames = 24 * 3600
 
 // check fills in the defaults and refuses what cannot be run.
 func (r *Request) check(c Config) (sampler.Solver, error) {
-	if r.Steps == 0 {
-		r.Steps = DefaultSteps
-	}
-	if r.Guidance == 0 {
-		r.Guidance = DefaultGuidance
+	steps, guidance := c.Sampling()
+	r.Steps, r.Guidance = cmp.Or(r.Steps, steps), cmp.Or(r.Guidance, guidance)
+	if c.Flow.Steps > 0 && r.Solver == "" {
+		r.Solver = sampler.Euler.String() // what it was distilled for
 	}
 	switch {
 	case r.Frames < 1 || r.Frames > MaxFrames:
 		return 0, fmt.Errorf("a video has 1 to %d frames, not %d", MaxFrames, r.Frames)
-	case r.Steps < 1 || r.Steps > 1000:
-		return 0, fmt.Errorf("a video takes 1 to 1000 steps, not %d", r.Steps)
-	case !(r.Guidance >= 0 && r.Guidance <= 100):
-		return 0, fmt.Errorf("guidance is 0 to 100, not %g", r.Guidance)
+	case r.Steps < 1 || r.Steps > MaxSteps:
+		return 0, fmt.Errorf("a video takes 1 to %d steps, not %d", MaxSteps, r.Steps)
+	case !(r.Guidance >= 0 && r.Guidance <= MaxGuidance):
+		return 0, fmt.Errorf("guidance is 0 to %d, not %g", MaxGuidance, r.Guidance)
+	case c.Flow.Steps > 0 && r.Guidance != guidance:
+		return 0, fmt.Errorf("guidance of %g is part of these weights: leave it out, not %g", guidance, r.Guidance)
 	case r.Image != nil && len(r.Image) != c.Width*c.Height*3:
 		return 0, fmt.Errorf("the first frame has %d values, must be %d×%d×3", len(r.Image), c.Height, c.Width)
 	}
@@ -85,7 +101,8 @@ func chunkPlan(groups, n int) []int {
 // Sample makes the latents of a video, chunk by chunk, each from noise of its
 // own with the chunk before as its past. The same request gives the same
 // bytes for any number of threads. progress, which may be nil, counts steps.
-func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (*Latents, error) {
+func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (l *Latents, err error) {
+	defer tensor.CatchFault(&err)
 	solver, err := r.check(m.Config)
 	if err != nil {
 		return nil, err
@@ -93,11 +110,14 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 	c := m.Config
 	groups := 1 + (r.Frames-1+groupSize-1)/groupSize
 	plan := chunkPlan(groups, c.Flow.Groups)
-	l := &Latents{
+	l = &Latents{
 		H: c.Height / latentPix, W: c.Width / latentPix, C: c.Codec.Latent, Groups: groups,
 		Frames: r.Frames, FPS: c.FPS, Prompt: r.Prompt, Seed: r.Seed,
 	}
+	// The last chunk may have more groups than the video.
+	l.Data = make([]float32, 0, (groups+c.Flow.Groups)*l.H*l.W*l.C)
 	s := m.newSampling(r)
+	defer s.close()
 	start := 0
 	for i, n := range plan {
 		z, err := s.chunk(ctx, solver, i, start, n, func(done, steps int) {
@@ -126,44 +146,43 @@ const shortest, longest = 4, 10
 type sampling struct {
 	m       *Model
 	r       Request
-	cpu     *tensor.CPU
+	b       tensor.Backend
 	stream  *Stream
 	text    Text
-	copies  int       // 2 with guidance, 1 without
+	copies  int       // 2 with guidance, 1 without or where the weights hold it
 	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
+	out     []float32 // what forward predicted last
 	preview *previewer
 }
 
 func (m *Model) newSampling(r Request) *sampling {
+	b := m.NewBackend()
 	s := &sampling{
-		m: m, r: r, cpu: m.backend(), stream: NewStream(), copies: 2,
+		m: m, r: r, b: b, stream: NewStream(b), copies: 2,
 		seconds: max(shortest, float64(r.Frames)/float64(m.Config.FPS)), preview: newPreviewer(m, r.Preview),
 	}
 	prompts := [][]int32{m.Tokens(r.Prompt), m.Tokens("")}
-	if r.Guidance == 1 {
+	if r.Guidance == 1 || m.Config.Flow.Steps > 0 {
 		s.copies, prompts = 1, prompts[:1]
 	}
-	text := m.Flow.Encode(s.cpu, prompts)
-	// The text outlives the arena's next reset.
-	s.text = Text{Tokens: keepTensor(text.Tokens), Pooled: keepTensor(text.Pooled), Lens: text.Lens}
+	text := m.Flow.Encode(b, prompts)
+	s.text = Text{Tokens: b.Keep(text.Tokens), Pooled: b.Keep(text.Pooled), Lens: text.Lens}
 	if r.Image != nil {
-		x := tensor.New(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
-		s.first = append(s.first, m.Codec.NewEncoder().Next(s.cpu, x).Data()...)
+		x := b.Upload(r.Image, 1, 1, m.Config.Height, m.Config.Width, 3)
+		e := m.Codec.NewEncoder(b)
+		defer e.Close()
+		s.first = tensor.Values(b, e.Next(x))
 		m.Codec.Standardise(s.first)
 	}
 	return s
 }
 
-func keepTensor(t *tensor.Tensor) *tensor.Tensor {
-	return tensor.New(append([]float32(nil), t.Data()...), t.Shape...)
-}
-
-// backend is a processor for this model's weights as they are: constants.
-func (m *Model) backend() *tensor.CPU {
-	cpu := tensor.NewCPU(gemm.BF16)
-	cpu.Frozen = m.frozen
-	return cpu
+// close gives back what outlived the passes.
+func (s *sampling) close() {
+	s.b.Free(s.text.Tokens)
+	s.b.Free(s.text.Pooled)
+	s.stream.Close()
 }
 
 // chunk samples n groups from start on and remembers them for the next.
@@ -177,11 +196,12 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 		given = copy(z, s.first)
 	}
 	guide := sampler.Guidance{Scale: s.r.Guidance}
+	grid := sampler.Schedule(s.r.Steps, 1)
 	denoise := func(ctx context.Context, z []float32, t float64) ([]float32, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		x := s.forward(z, start, n, given > 0, float32(t))
+		x := s.forward(z, start, n, given > 0, float32(t), stride(grid, t))
 		if s.copies == 2 {
 			guide.Combine(x[:len(z)], x[:len(z)], x[len(z):])
 			x = x[:len(z)]
@@ -190,38 +210,51 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 		s.preview.offer(x, start == 0)
 		return x, nil
 	}
-	grid := sampler.Schedule(s.r.Steps, 1)
 	if err := sampler.Sample(ctx, solver, grid, z, denoise, progress); err != nil {
 		return nil, err
 	}
 	copy(z[:given], s.first)
 	s.stream.Record()
-	s.forward(z, start, n, given > 0, 1)
+	s.forward(z, start, n, given > 0, 1, 0)
 	s.stream.Advance()
 	s.preview.finished(z)
 	return z, nil
 }
 
-// forward predicts the clean latents of a chunk at noise level t, [copies·n]
-// groups; a given first frame is clean.
-func (s *sampling) forward(z []float32, start, n int, given bool, t float32) []float32 {
+// stride is how far a step goes that begins at time t of a grid.
+func stride(grid []float64, t float64) float32 {
+	i, _ := slices.BinarySearch(grid, t)
+	if i+1 >= len(grid) {
+		return 0
+	}
+	return float32(grid[i+1] - grid[i])
+}
+
+// forward predicts the clean latents of a chunk at noise level t, from which the
+// sampler goes as far as stride, [copies·n] groups, until it is called again; a
+// given first frame is clean.
+func (s *sampling) forward(z []float32, start, n int, given bool, t, stride float32) []float32 {
 	c := s.m.Config
 	h, w := c.Height/latentPix, c.Width/latentPix
-	s.cpu.Arena.Reset()
-	b := Batch{Z: tensor.Zeros(s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
-	for i := range s.copies {
-		copy(b.Z.Data()[i*len(z):], z)
+	s.b.Reset()
+	all := slices.Repeat(z, s.copies)
+	b := Batch{Z: s.b.Upload(all, s.copies, n, h, w, c.Codec.Latent), Start: start, Chunks: []int{n}}
+	for range s.copies {
 		b.Seconds = append(b.Seconds, float32(min(s.seconds, longest)))
 		for g := range n {
-			level := t
+			level, step := t, stride
 			if given && g == 0 {
-				level = 1
+				level, step = 1, 0
 			}
-			b.T = append(b.T, level)
+			b.T, b.Stride = append(b.T, level), append(b.Stride, step)
 			b.Place = append(b.Place, PlaceOf(start+g, 0, s.seconds, c.FPS))
 		}
 	}
-	return s.m.Flow.Forward(s.cpu, b, s.text, s.stream, nil).Data()
+	if len(s.out) != len(all) {
+		s.out = make([]float32, len(all))
+	}
+	s.b.Download(s.out, s.m.Flow.Forward(s.b, b, s.text, s.stream, nil))
+	return s.out
 }
 
 // PlaceOf is where in a film of some seconds group g of a window begins, 0 to
@@ -235,21 +268,28 @@ func PlaceOf(g int, start, seconds float64, fps int) float32 {
 
 // Decode draws the frames of l in order, each as RGB of the native size, which
 // is valid until yield returns. It works group by group in constant memory.
-func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) error {
+func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) (err error) {
+	defer tensor.CatchFault(&err)
 	if l.C != m.Config.Codec.Latent || l.Groups < 1 || len(l.Data) != l.Groups*l.H*l.W*l.C || l.Frames > Frames(l.Groups) {
 		return fmt.Errorf("the latents are %d groups of %d×%d×%d, which is not what this model decodes", l.Groups, l.H, l.W, l.C)
 	}
-	cpu, stream := m.backend(), NewStream()
+	b := m.NewBackend()
+	stream := NewStream(b)
+	defer stream.Close()
 	size := l.H * l.W * latentPix * latentPix * 3
-	rgb := make([]byte, size)
+	rgb, pix := make([]byte, size), []float32(nil)
 	frame, done := l.H*l.W*l.C, 0
 	for g := range l.Groups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		cpu.Arena.Reset()
-		z := tensor.New(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
-		pix := stream.pass(func(s *Stream) *tensor.Tensor { return m.Codec.Decode(cpu, z, g == 0, s) }).Data()
+		b.Reset()
+		z := b.Upload(l.Data[g*frame:(g+1)*frame], 1, 1, l.H, l.W, l.C)
+		x := stream.pass(func(s *Stream) *tensor.Tensor { return m.Codec.Decode(b, z, g == 0, s) })
+		if len(pix) != x.Len() {
+			pix = make([]float32, x.Len())
+		}
+		b.Download(pix, x)
 		for at := 0; at < len(pix) && done < l.Frames; at += size {
 			toBytes(rgb, pix[at:at+size])
 			if err := yield(rgb); err != nil {

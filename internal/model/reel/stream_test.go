@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -29,7 +29,8 @@ func gaussian(seed uint64, shape ...int) *tensor.Tensor {
 // inPieces runs f on the given runs of groups of x, one after another, and
 // joins what it makes of them.
 func inPieces(x *tensor.Tensor, sizes []int, f func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor) *tensor.Tensor {
-	o, s := f32(), NewStream()
+	o := f32()
+	s := NewStream(o)
 	var out []*tensor.Tensor
 	start := 0
 	for _, n := range sizes {
@@ -51,7 +52,7 @@ func TestStreamedFlow(t *testing.T) {
 	batch := func(z *tensor.Tensor, start int, chunks []int) Batch {
 		end := start + z.Dim(1)
 		return Batch{
-			Z: z, T: o.Narrow(level, 1, start, end).Data(), Place: o.Narrow(place, 1, start, end).Data(),
+			Z: z, T: values(o.Narrow(level, 1, start, end)), Place: values(o.Narrow(place, 1, start, end)),
 			Seconds: []float32{6, 4.5}, Start: start, Chunks: chunks,
 		}
 	}
@@ -60,11 +61,11 @@ func TestStreamedFlow(t *testing.T) {
 	pieces := inPieces(z, chunks, func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor {
 		return m.Flow.Forward(f32(), batch(piece, start, []int{piece.Dim(1)}), text, s, nil)
 	})
-	if d := relativeL2(pieces.Data(), whole.Data()); !(d <= streamBar) {
+	if d := relativeL2(values(pieces), values(whole)); !(d <= streamBar) {
 		t.Errorf("chunk by chunk is %.3g from the whole at once, must be at most %g", d, streamBar)
 	}
 	lone := m.Flow.Forward(o, batch(o.Narrow(z, 1, 5, 7), 5, []int{2}), text, nil, nil)
-	if d := relativeL2(lone.Data(), o.Narrow(whole, 1, 5, 7).Data()); d < 1e-3 {
+	if d := relativeL2(values(lone), values(o.Narrow(whole, 1, 5, 7))); d < 1e-3 {
 		t.Errorf("the last chunk is the same (%.3g) without its past: the test sees nothing", d)
 	}
 }
@@ -99,11 +100,11 @@ func TestStreamedCodec(t *testing.T) {
 		pieces := inPieces(z, sizes, func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor {
 			return m.Codec.Decode(f32(), piece, start == 0, s)
 		})
-		if d := relativeL2(pieces.Data(), whole.Data()); !(d <= streamBar) {
+		if d := relativeL2(values(pieces), values(whole)); !(d <= streamBar) {
 			t.Errorf("groups %v: decoded in pieces is %.3g from decoded at once, must be at most %g", sizes, d, streamBar)
 		}
 		again := m.Codec.Encode(o, whole, true, nil)
-		at, s := 0, NewStream()
+		at, s := 0, NewStream(o)
 		var parts []*tensor.Tensor
 		for i, n := range sizes {
 			frames := groupSize * n
@@ -115,14 +116,14 @@ func TestStreamedCodec(t *testing.T) {
 			s.Advance()
 			at += frames
 		}
-		if d := relativeL2(o.Concat(1, parts...).Data(), again.Data()); !(d <= streamBar) {
+		if d := relativeL2(values(o.Concat(1, parts...)), values(again)); !(d <= streamBar) {
 			t.Errorf("groups %v: encoded in pieces is %.3g from encoded at once, must be at most %g", sizes, d, streamBar)
 		}
 	}
 }
 
 func raw(t *tensor.Tensor) []byte {
-	b, err := binary.Append(nil, binary.LittleEndian, t.Data())
+	b, err := binary.Append(nil, binary.LittleEndian, values(t))
 	if err != nil {
 		panic(err)
 	}
@@ -135,7 +136,7 @@ func TestSameBytesForAnyThreads(t *testing.T) {
 	m := tiny(t)
 	before := simd.Threads()
 	defer simd.SetThreads(before)
-	image := gaussian(5, m.Config.Height, m.Config.Width, 3).Data()
+	image := values(gaussian(5, m.Config.Height, m.Config.Width, 3))
 	for name, r := range map[string]Request{
 		"text":  {Prompt: "a red ball", Frames: 30, Seed: 7, Steps: 3},
 		"image": {Prompt: "a red ball", Frames: 17, Seed: 7, Steps: 2, Image: image},
@@ -182,13 +183,13 @@ func TestSameGradientsForAnyThreads(t *testing.T) {
 			Z: gaussian(6, 2, 2, 10, 16, cfg.Codec.Latent), T: []float32{0.5, 0.5, 0.25, 0.25},
 			Place: make([]float32, 4), Seconds: []float32{6, 6}, Chunks: []int{2},
 		}
-		tape := autograd.NewTape(tensor.NewCPU(gemm.BF16))
+		tape := autograd.NewTape(backend.Training())
 		y := f.Forward(tape, x, f.Encode(tape, [][]int32{{1, 9, 2}, {1, 2}}), nil, nil)
 		tape.Backward(tape.MSE(y, x.Z, nil), 1)
 		var all []byte
 		for _, name := range p.Names() {
 			if v := p.Get(name); v.Needs() {
-				all = append(all, raw(tensor.New(v.Grad(), v.Len()))...)
+				all = append(all, raw(tensor.New(values(v.Grad()), v.Len()))...)
 			}
 		}
 		grads = append(grads, all)
@@ -225,21 +226,21 @@ func TestEncoder(t *testing.T) {
 	film := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
 	z := m.Codec.Encode(o, film, true, nil)
 	want := o.Sub(o.Scale(z, 2), m.Codec.Encode(o, m.Codec.Decode(o, z, true, nil), true, nil))
-	if d := relativeL2(want.Data(), z.Data()); d < 1e-3 {
+	if d := relativeL2(values(want), values(z)); d < 1e-3 {
 		t.Fatalf("the correction is %.3g of the latents: too little to test by", d)
 	}
 	for _, sizes := range [][]int{{4}, {1, 1, 1, 1}, {2, 2}, {1, 3}} {
-		at, e := 0, m.Codec.NewEncoder()
+		at, e := 0, m.Codec.NewEncoder(o)
 		var parts []*tensor.Tensor
 		for i, n := range sizes {
 			frames := groupSize * n
 			if i == 0 {
 				frames = Frames(n)
 			}
-			parts = append(parts, e.Next(o, o.Narrow(film, 1, at, at+frames)))
+			parts = append(parts, e.Next(o.Narrow(film, 1, at, at+frames)))
 			at += frames
 		}
-		if d := relativeL2(o.Concat(1, parts...).Data(), want.Data()); !(d <= streamBar) {
+		if d := relativeL2(values(o.Concat(1, parts...)), values(want)); !(d <= streamBar) {
 			t.Errorf("groups %v: encoded in pieces is %.3g from encoded at once, must be at most %g", sizes, d, streamBar)
 		}
 	}

@@ -64,7 +64,7 @@ func (e *textEncoder) encode(o tensor.Ops, prompts [][]int32) Text {
 	}
 	b, c, h := len(prompts), e.cfg.Width, e.cfg.Heads
 	x := o.Embed(e.table, ids).Reshape(b, longest, c)
-	cos, sin := axisTable(longest, c/h)
+	cos, sin := axisTable(o, longest, c/h)
 	mask := tensor.Mask{KeyLen: lens}
 	for _, blk := range e.blocks {
 		n := o.RMSNorm(x, blk.attnGain)

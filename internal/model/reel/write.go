@@ -28,7 +28,7 @@ func (m *Model) WriteFile(path string, notes map[string]string) error {
 			if len(t.Shape) > 1 && t.Len() >= 4096 {
 				dtype = safetensors.BF16
 			}
-			ts = append(ts, safetensors.FromFloat32(name, dtype, t.Data(), t.Shape...))
+			ts = append(ts, safetensors.FromValues(name, dtype, t.CopyTo, t.Shape...))
 		}
 	}
 	return safetensors.WriteFile(path, ts, meta)

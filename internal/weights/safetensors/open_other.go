@@ -15,3 +15,9 @@ func Open(path string) (*File, error) {
 	}
 	return parse(path, data)
 }
+
+// Prefetch implements tensor.Source: the file is in memory.
+func (f *File) Prefetch([]byte) {}
+
+// Release implements tensor.Source: the file stays in memory.
+func (f *File) Release([]byte) {}

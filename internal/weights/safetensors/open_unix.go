@@ -5,6 +5,8 @@ package safetensors
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +34,44 @@ func Open(path string) (*File, error) {
 		_ = unix.Munmap(data) // the error that counts is the first
 		return nil, err
 	}
-	f.unmap = func() error { return unix.Munmap(data) }
+	f.mapped = data
+	c := runtime.AddCleanup(f, func(data []byte) { _ = unix.Munmap(data) }, data) // a file that nobody closed
+	f.unmap = func() error {
+		c.Stop()
+		return unix.Munmap(data)
+	}
 	return f, nil
+}
+
+// Prefetch implements tensor.Source.
+func (f *File) Prefetch(b []byte) {
+	if page, ok := f.pages(b, false); ok {
+		_ = unix.Madvise(page, unix.MADV_WILLNEED) // advice
+	}
+}
+
+// Release implements tensor.Source: whole pages of b are given back to the system.
+func (f *File) Release(b []byte) {
+	if page, ok := f.pages(b, true); ok {
+		_ = unix.Madvise(page, unix.MADV_DONTNEED) // the file has them
+	}
+}
+
+// pages are the mapped pages that hold b, or with inside those that hold nothing else.
+func (f *File) pages(b []byte, inside bool) ([]byte, bool) {
+	if f.mapped == nil || len(b) == 0 {
+		return nil, false
+	}
+	size := os.Getpagesize()
+	lo := int(uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&f.mapped[0])))
+	hi := lo + len(b)
+	if inside {
+		lo, hi = (lo+size-1)/size*size, hi/size*size
+	} else {
+		lo, hi = lo/size*size, min((hi+size-1)/size*size, len(f.mapped))
+	}
+	if lo < 0 || lo >= hi || hi > len(f.mapped) {
+		return nil, false
+	}
+	return f.mapped[lo:hi], true
 }

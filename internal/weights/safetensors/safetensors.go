@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/kernel/vec"
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // Limits of what is read and written, over those of the format itself.
@@ -75,13 +76,14 @@ type Info struct {
 }
 
 // File is an open file, or parsed bytes. Its methods may be called by several goroutines, Close by one when the others
-// are done.
+// are done. A file that is not closed stays mapped while anything refers to it, such as the Stored of a tensor.
 type File struct {
 	name     string
 	data     []byte // the data section
 	tensors  map[string]Info
 	names    []string
 	metadata map[string]string
+	mapped   []byte // the whole file, where it is mapped
 	unmap    func() error
 }
 
@@ -169,7 +171,7 @@ func (f *File) Info(name string) (info Info, ok bool) {
 func (f *File) tensor(name string) (Info, []byte, error) {
 	t, ok := f.tensors[name]
 	if !ok {
-		return t, nil, fmt.Errorf("safetensors: %s has no tensor %q%s", f.name, name, f.like(name))
+		return t, nil, fmt.Errorf("safetensors: %s has no tensor %q%s: %w", f.name, name, f.like(name), tensor.ErrNotStored)
 	}
 	if f.data == nil {
 		return t, nil, fmt.Errorf("safetensors: %s: tensor %q is asked for after Close", f.name, name)
@@ -193,6 +195,35 @@ func (f *File) like(name string) string {
 func (f *File) Bytes(name string) ([]byte, error) {
 	_, b, err := f.tensor(name)
 	return b, err
+}
+
+// Stored describes a tensor of type F32, BF16, F16 or I8 where it lies, and gives its shape. That of I8 has the scales
+// of a tensor F32 of the same name and ".scale": one for each run of equally many numbers.
+func (f *File) Stored(name string) (tensor.Stored, []int, error) {
+	t, b, err := f.tensor(name)
+	if err != nil {
+		return tensor.Stored{}, nil, err
+	}
+	s := tensor.Stored{Bytes: b, Source: f}
+	switch t.DType {
+	case F32:
+		s.DType = tensor.F32
+	case BF16:
+		s.DType = tensor.BF16
+	case F16:
+		s.DType = tensor.F16
+	case I8:
+		s.DType = tensor.I8
+		if s.Scale, _, err = f.Float32(name + ".scale"); err != nil {
+			return s, nil, err
+		}
+		if len(s.Scale) == 0 || len(b)%len(s.Scale) != 0 {
+			return s, nil, fmt.Errorf("safetensors: %s: the %d numbers of tensor %q do not divide by its %d scales", f.name, len(b), name, len(s.Scale))
+		}
+	default:
+		return s, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, weights are F32, BF16, F16 or I8", f.name, name, t.DType)
+	}
+	return s, t.Shape, nil
 }
 
 // Float32 returns a copy of a tensor of type F32, F16 or BF16 as float32, and its shape. Should the file shrink while it
@@ -268,7 +299,7 @@ func (f *File) guard(name string, err *error) func() {
 
 // Close gives the file's memory back. The slices of Bytes must not be used any more.
 func (f *File) Close() error {
-	f.data = nil
+	f.data, f.mapped = nil, nil
 	if f.unmap == nil {
 		return nil
 	}

@@ -182,12 +182,12 @@ func TestUnalignedTensors(t *testing.T) {
 func TestWriteRefuses(t *testing.T) {
 	one := []byte{1}
 	for name, ts := range map[string][]Tensor{
-		"twice":    {{"a", I8, []int{1}, one}, {"a", U8, []int{1}, one}},
-		"metadata": {{metadataKey, I8, []int{1}, one}},
-		"size":     {{"a", F32, []int{1}, one}},
-		"negative": {{"a", I8, []int{-1, -1}, one}},
-		"type":     {{"a", "F4", []int{1}, one}},
-		"text":     {{"\xff", I8, []int{1}, one}},
+		"twice":    {{Name: "a", DType: I8, Shape: []int{1}, Data: one}, {Name: "a", DType: U8, Shape: []int{1}, Data: one}},
+		"metadata": {{Name: metadataKey, DType: I8, Shape: []int{1}, Data: one}},
+		"size":     {{Name: "a", DType: F32, Shape: []int{1}, Data: one}},
+		"negative": {{Name: "a", DType: I8, Shape: []int{-1, -1}, Data: one}},
+		"type":     {{Name: "a", DType: "F4", Shape: []int{1}, Data: one}},
+		"text":     {{Name: "\xff", DType: I8, Shape: []int{1}, Data: one}},
 	} {
 		if err := Write(&bytes.Buffer{}, ts, nil); err == nil {
 			t.Errorf("%s: written", name)
@@ -226,7 +226,7 @@ func TestWriteFileKeepsTheOldFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(path, []Tensor{{"a", F32, []int{1}, nil}}, nil); err == nil || !strings.Contains(err.Error(), path) {
+	if err := WriteFile(path, []Tensor{{Name: "a", DType: F32, Shape: []int{1}}}, nil); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a bad tensor: %v", err)
 	}
 	after, err := os.ReadFile(path)
@@ -295,7 +295,7 @@ func FuzzParse(f *testing.F) {
 			}
 			total += len(b)
 			_, _, _ = w.Float32(name)
-			tensors = append(tensors, Tensor{name, info.DType, info.Shape, b})
+			tensors = append(tensors, Tensor{Name: name, DType: info.DType, Shape: info.Shape, Data: b})
 		}
 		if total > len(data) {
 			t.Fatalf("%d bytes of tensors in a file of %d", total, len(data))

@@ -23,6 +23,23 @@ type Tensor struct {
 	DType DType
 	Shape []int
 	Data  []byte
+	// fill, if not nil, gives the elements when it is their turn to be written; Data is nil then.
+	fill func(dst []float32)
+}
+
+// FromValues is FromFloat32 of elements that fill gives when it is their turn to be written, so that those of one tensor
+// at a time are in memory.
+func FromValues(name string, d DType, fill func(dst []float32), shape ...int) Tensor {
+	return Tensor{Name: name, DType: d, Shape: shape, fill: fill}
+}
+
+// bytes returns the length of the tensor's data.
+func (t Tensor) bytes() int {
+	if t.fill == nil {
+		return len(t.Data)
+	}
+	n, _ := size(t.DType, t.Shape)
+	return n
 }
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
@@ -85,7 +102,14 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("safetensors: writing the header: %w", err)
 	}
+	var values []float32
 	for _, t := range order {
+		if t.fill != nil {
+			n := t.bytes() / t.DType.Size()
+			values = slices.Grow(values[:0], n)[:n]
+			t.fill(values)
+			t.Data = FromFloat32(t.Name, t.DType, values).Data
+		}
 		if _, err := w.Write(t.Data); err != nil {
 			return fmt.Errorf("safetensors: writing tensor %q: %w", t.Name, err)
 		}
@@ -127,8 +151,8 @@ func marshalHeader(order []Tensor, metadata map[string]string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, name, t.DType, shape, at, at+len(t.Data))
-		at += len(t.Data)
+		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, name, t.DType, shape, at, at+t.bytes())
+		at += t.bytes()
 	}
 	b.WriteByte('}')
 	for b.Len()%64 != 0 {
@@ -153,7 +177,7 @@ func (t Tensor) check(seen map[string]bool) error {
 		return fmt.Errorf("tensor %q: type %q is not known", t.Name, string(t.DType))
 	case len(t.Shape) > MaxRank:
 		return fmt.Errorf("tensor %q has %d dimensions, at most %d are allowed", t.Name, len(t.Shape), MaxRank)
-	case !ok || want != len(t.Data):
+	case !ok || want != t.bytes():
 		return fmt.Errorf("tensor %q: %s of shape %d does not fill %d bytes", t.Name, t.DType, t.Shape, len(t.Data))
 	}
 	seen[t.Name] = true

@@ -1,0 +1,24 @@
+// Package backend makes what models compute with. It is the one place that
+// knows which backends there are: models, samplers, trainers and measurements
+// ask here, and see tensor's interfaces.
+//
+// It never computes anything itself.
+package backend
+
+import "github.com/kinora-video/kinora/internal/tensor"
+
+// Precision is what the operands of products are rounded to, in use and in
+// training: about twice as quick as f32 where the processor has bf16, and what
+// large weights are stored in.
+const Precision = tensor.BF16
+
+// New returns a backend for use, by one goroutine at a time. What it keeps with
+// the fixed weights of a model is shared with the other backends.
+func New() tensor.Backend { return tensor.NewCPU(Precision) }
+
+// Training returns a backend that can train.
+func Training() tensor.Trainer { return tensor.NewCPU(Precision) }
+
+// Exact returns a backend whose products do not round their operands, for tests
+// that compare with an oracle.
+func Exact() tensor.Trainer { return tensor.NewCPU(tensor.F32) }

@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+// Report is what `kinora bench` measured.
+type Report struct {
+	Made    time.Time `json:"made"`
+	Level   string    `json:"simd"` // instruction set in use
+	Threads int       `json:"threads"`
+	Go      string    `json:"go"`
+	// Busy says that time is that of the processors divided by the threads,
+	// not the clock's.
+	Busy bool `json:"busy,omitempty"`
+	// Peak is the fastest f32 product of those measured, in GFLOP/s: shares are
+	// of it.
+	Peak     float64       `json:"peak_gflops"`
+	Kernels  []Speed       `json:"kernels,omitempty"`
+	Training *TrainSpeed   `json:"training,omitempty"`
+	Pipeline *PipelineTime `json:"pipeline,omitempty"`
+}
+
+// Speed is one kernel at one size.
+type Speed struct {
+	Kernel  string  `json:"kernel"`
+	Size    string  `json:"size"`
+	FLOPs   float64 `json:"flops"` // of one call, counted from the shape
+	Seconds float64 `json:"seconds"`
+	GFLOPS  float64 `json:"gflops"`
+	Share   float64 `json:"share"` // of the peak
+}
+
+// TrainSpeed is one step of training the transformer.
+type TrainSpeed struct {
+	Batch   int     `json:"batch"`  // windows of a step
+	Frames  int     `json:"frames"` // of a window
+	FLOPs   float64 `json:"flops"`
+	Seconds float64 `json:"seconds"`
+	GFLOPS  float64 `json:"gflops"`
+	Share   float64 `json:"share"`
+	Windows float64 `json:"windows_per_second"`
+}
+
+// PipelineTime is how long the parts of making one film take, in seconds.
+type PipelineTime struct {
+	Seconds float64 `json:"film_seconds"`
+	Frames  int     `json:"frames"`
+	Steps   int     `json:"steps"`
+	Format  string  `json:"format"`
+	Phases  []Phase `json:"phases"`
+	Total   float64 `json:"total"`
+}
+
+// Phase is one part.
+type Phase struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// A Stopwatch times work. The zero value goes by the clock.
+type Stopwatch struct {
+	// Busy goes by the processors' time divided by the threads, for machines
+	// that do other work at the same time. It takes all threads to be in use
+	// all the time.
+	Busy bool
+}
+
+// now is a moment in seconds.
+func (w Stopwatch) now() float64 {
+	if w.Busy {
+		if t, ok := processorSeconds(); ok {
+			return t / float64(simd.Threads())
+		}
+	}
+	return time.Since(epoch).Seconds()
+}
+
+var epoch = time.Now()
+
+// of is how long f takes.
+func (w Stopwatch) of(f func()) float64 {
+	start := w.now()
+	f()
+	return w.now() - start
+}
+
+// best is the shortest time of a call of f, over at least three rounds and
+// about half a second; short calls are timed several at once.
+func (w Stopwatch) best(f func()) float64 {
+	f() // what is made once is not counted
+	calls := 1
+	for once := w.of(f); float64(calls)*once < 0.02 && calls < 1<<16; { // once may be 0 by a coarse clock
+		calls *= 2
+	}
+	least, spent := 0.0, 0.0
+	for round := 0; round < 3 || spent < 0.5 && round < 1000; round++ {
+		t := w.of(func() {
+			for range calls {
+				f()
+			}
+		})
+		spent += t
+		if t /= float64(calls); least == 0 || t < least {
+			least = t
+		}
+	}
+	return least
+}
+
+// New is a report without figures.
+func New(w Stopwatch) *Report {
+	return &Report{
+		Made: time.Now().UTC().Truncate(time.Second), Level: simd.Current().String(), Threads: simd.Threads(),
+		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, Busy: w.Busy,
+	}
+}
+
+// Write writes the report for people.
+func (b *Report) Write(w io.Writer) error {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s, %s, %d threads\n", b.Level, b.Go, b.Threads)
+	if b.Busy {
+		s.WriteString("by processor time: what other programs took is left out\n")
+	}
+	fmt.Fprintf(&s, "peak: %.1f GFLOP/s, the fastest f32 product of those below\n\n", b.Peak)
+	if len(b.Kernels) > 0 {
+		fmt.Fprintf(&s, "%-18s %-26s %10s %9s\n", "kernel", "size", "GFLOP/s", "of peak")
+		for _, k := range b.Kernels {
+			fmt.Fprintf(&s, "%-18s %-26s %10.1f %9s\n", k.Kernel, k.Size, k.GFLOPS, percent(k.Share))
+		}
+		s.WriteByte('\n')
+	}
+	if t := b.Training; t != nil {
+		fmt.Fprintf(&s, "a training step of the transformer: %d windows of %d frames, %.1f GFLOP counted, %.2f s: %.1f GFLOP/s, %s of peak, %.2f windows/s\n",
+			t.Batch, t.Frames, t.FLOPs/1e9, t.Seconds, t.GFLOPS, percent(t.Share), t.Windows)
+	}
+	if p := b.Pipeline; p != nil {
+		fmt.Fprintf(&s, "a film of %g s, %d frames, %d steps, as %s:", p.Seconds, p.Frames, p.Steps, p.Format)
+		for _, ph := range p.Phases {
+			fmt.Fprintf(&s, " %s %.2f s,", ph.Name, ph.Seconds)
+		}
+		fmt.Fprintf(&s, " in all %.2f s\n", p.Total)
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// percent writes a share.
+func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }

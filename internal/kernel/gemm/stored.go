@@ -1,0 +1,168 @@
+package gemm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"runtime/debug"
+
+	"github.com/kinora-video/kinora/internal/kernel/vec"
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+// Format is how a stored number is written; all are little-endian.
+type Format uint8
+
+// The formats that weights are packed from.
+const (
+	StoredF32 Format = iota
+	StoredBF16
+	StoredF16
+	// StoredI8 is an int8 that a scale multiplies.
+	StoredI8
+)
+
+// Size returns the bytes of one number.
+func (f Format) Size() int {
+	switch f {
+	case StoredF32:
+		return 4
+	case StoredI8:
+		return 1
+	}
+	return 2
+}
+
+// Stored is a matrix [rows, cols], row-major, as it lies in a file or in the
+// program: bytes that need not be aligned.
+type Stored struct {
+	Format Format
+	Bytes  []byte
+	// Scale of StoredI8 has a factor for each run of equally many numbers: the
+	// rows, or parts of them. Else it is nil.
+	Scale []float32
+}
+
+// Check panics unless w holds rows×cols numbers.
+func (w Stored) Check(rows, cols int) {
+	if n := rows * cols; len(w.Bytes) != n*w.Format.Size() || w.Format == StoredI8 && (len(w.Scale) == 0 || n%len(w.Scale) != 0) {
+		panic(fmt.Sprintf("gemm: %d bytes and %d scales stored for %d×%d numbers of %d bytes", len(w.Bytes), len(w.Scale), rows, cols, w.Format.Size()))
+	}
+}
+
+// run returns how many numbers share a scale.
+func (w Stored) run() int { return len(w.Bytes) / len(w.Scale) }
+
+// Part returns the numbers [lo,hi), which must be whole runs.
+func (w Stored) Part(lo, hi int) Stored {
+	if w.Scale != nil {
+		run := w.run()
+		if lo%run != 0 || hi%run != 0 {
+			panic(fmt.Sprintf("gemm: numbers %d to %d are no whole runs of %d that share a scale", lo, hi, run))
+		}
+		w.Scale = w.Scale[lo/run : hi/run]
+	}
+	w.Bytes = w.Bytes[lo*w.Format.Size() : hi*w.Format.Size()]
+	return w
+}
+
+// Widen writes the len(dst) numbers from the one at on as f32.
+func (w Stored) Widen(dst []float32, at int) {
+	b := w.Bytes[at*w.Format.Size():][:len(dst)*w.Format.Size()]
+	switch w.Format {
+	case StoredF32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case StoredBF16, StoredF16:
+		widen := vec.FromBF16
+		if w.Format == StoredF16 {
+			widen = vec.FromF16
+		}
+		var piece [1024]uint16
+		for at := 0; at < len(dst); at += len(piece) {
+			p := piece[:min(len(piece), len(dst)-at)]
+			for i := range p {
+				p[i] = binary.LittleEndian.Uint16(b[2*(at+i):])
+			}
+			widen(dst[at:at+len(p)], p)
+		}
+	case StoredI8:
+		run := w.run()
+		for i := 0; i < len(dst); {
+			scale, end := w.Scale[(at+i)/run], min(len(dst), i+run-(at+i)%run)
+			for ; i < end; i++ {
+				dst[i] = scale * float32(int8(b[i]))
+			}
+		}
+	}
+}
+
+// PackStored lays out wᵀ for MulPacked, where w is [n,k]. It widens no more than
+// a few panels at a time. A fault of mapped memory, whose file has shrunk, is a
+// panic and no crash.
+func PackStored(p Precision, k, n int, w Stored) *Packed {
+	w.Check(n, k)
+	pk := &Packed{plan: newPlan(pathFor(p), n, k)}
+	pl := &pk.plan
+	pk.cells = alignedCells(pl.cells())
+	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(pk.cells, w, task) })
+	return pk
+}
+
+// packStored does one task of packing a whole stored matrix.
+func (pl *plan) packStored(dst []float32, w Stored, task int) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	nr := pl.path.nr
+	kb, j0 := task%pl.blocks, task/pl.blocks*packPanels
+	j1 := min(j0+packPanels, pl.panels)
+	first, depth := kb*pl.depth, pl.depthOf(kb)
+	cols := min(j1*nr, pl.n) - j0*nr
+	wide := getCells(cols * depth)
+	defer putCells(wide)
+	for j := range cols {
+		w.Widen(wide.cells[j*depth:][:depth], (j0*nr+j)*pl.k+first)
+	}
+	from, to := pl.panelAt(0, kb, j0), pl.panelAt(0, kb, j1)
+	pl.path.packB(dst[from:to], Matrix{Data: wide.cells, Stride: depth, Trans: true}, 0, depth, 0, cols)
+}
+
+// Bytes returns the memory that a packed matrix takes.
+func (w *Packed) Bytes() int { return 4 * len(w.cells) }
+
+// GroupPacked is one product of GroupedPacked: A [M,k], C [M,n] with rows LDC
+// apart.
+type GroupPacked struct {
+	M   int
+	A   Matrix
+	B   *Packed
+	C   []float32
+	LDC int
+}
+
+// GroupedPacked is Grouped with each B packed before, all by the same Precision
+// and of one shape.
+func GroupedPacked(groups []GroupPacked, act Act) {
+	prs := make([]product, 0, len(groups))
+	var bs []*Packed
+	for _, g := range groups {
+		pr := product{m: g.M, a: g.A, c: g.C, ldc: g.LDC, ep: Epilogue{Act: act}}
+		pr.check(g.B.plan.n, g.B.plan.k)
+		if g.B.plan.n != groups[0].B.plan.n || g.B.plan.k != groups[0].B.plan.k || g.B.plan.path != groups[0].B.plan.path {
+			panic("gemm: the packed matrices of a group differ in shape or precision")
+		}
+		if g.M > 0 && g.B.plan.n > 0 {
+			prs, bs = append(prs, pr), append(bs, g.B)
+		}
+	}
+	if len(prs) == 0 {
+		return
+	}
+	pl := &bs[0].plan
+	ws := make([]work, len(prs))
+	for i := range ws {
+		ws[i] = pl.newWork(&prs[i], pl.blocks)
+		ws[i].b = bs[i].cells
+	}
+	pl.multiply(ws, 0, pl.blocks)
+}

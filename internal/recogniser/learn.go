@@ -1,0 +1,317 @@
+package recogniser
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/simd"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// LearnOptions say how a recogniser is trained.
+type LearnOptions struct {
+	Steps int
+	Batch int // films a step
+	Fresh int // films drawn anew a step
+	Keep  int // films that may be drawn again
+	LR    float64
+	Seed  uint64
+	// Checkpoint is the file that keeps the run; a run goes on from it. Save is
+	// the time between two writings.
+	Checkpoint string
+	Save       time.Duration
+	// Progress, which may be nil, is told of every step.
+	Progress func(LearnProgress)
+}
+
+// DefaultLearn are the options that trained the embedded recogniser.
+func DefaultLearn() LearnOptions {
+	return LearnOptions{Steps: 3000, Batch: 16, Fresh: 6, Keep: 1500, LR: 2e-3, Seed: 1, Save: 5 * time.Minute}
+}
+
+// LearnProgress is what a run says after a step.
+type LearnProgress struct {
+	Step, Steps int
+	Loss        float64                // cross-entropy, the attributes' mean
+	Right       [NumAttributes]float64 // share of the batch that was read right
+	Left        time.Duration
+}
+
+func (o LearnOptions) check() error {
+	if o.Steps < 1 || o.Batch < 1 || o.Fresh < 1 || o.Keep < o.Batch || !(o.LR > 0) {
+		return fmt.Errorf("training the recogniser: steps %d, batch %d, fresh %d must be at least 1, keep %d at least the batch, rate %g above 0", o.Steps, o.Batch, o.Fresh, o.Keep, o.LR)
+	}
+	return nil
+}
+
+// heldShare of the films hold a combination that the model under test never
+// saw in training, so that the recogniser has no reason to doubt one.
+const heldShare = 0.25
+
+// film is a drawn film that may be shown again.
+type film struct {
+	View
+	labels Labels
+}
+
+// drawFilm makes up film id of a run.
+func drawFilm(seed, id uint64) film {
+	rng := rand.New(rand.NewPCG(seed, id))
+	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
+	if rng.Float64() < heldShare {
+		opt.Split = world.Test
+	}
+	if rng.IntN(10) >= 7 {
+		opt.Seconds = 4 + 6*rng.Float64()
+	}
+	s := world.Sample(rng.Uint64(), opt)
+	n := min(maxFrames, int(opt.Seconds*viewFPS))
+	start := rng.Float64() * (opt.Seconds - float64(n-1)/viewFPS)
+	return film{Draw(s, start, n), Truth(s)}
+}
+
+// A lesson is one step's films.
+type lesson struct {
+	x      []sight // micro-batches
+	labels [][]Labels
+}
+
+// teacher makes lessons.
+type teacher struct {
+	o     LearnOptions
+	films []film
+	next  int // slot of the oldest film
+	id    uint64
+}
+
+const microBatch = 4
+
+// lesson draws new films and mixes them with old ones.
+func (t *teacher) lesson(step int) lesson {
+	rng := rand.New(rand.NewPCG(t.o.Seed^0x5bd1e995, uint64(step)))
+	fresh := t.o.Fresh
+	if len(t.films) == 0 {
+		fresh = max(fresh, 2*t.o.Batch)
+	}
+	for range fresh {
+		f := drawFilm(t.o.Seed, t.id)
+		t.id++
+		if len(t.films) < t.o.Keep {
+			t.films = append(t.films, f)
+			continue
+		}
+		t.films[t.next] = f
+		t.next = (t.next + 1) % t.o.Keep
+	}
+	n := []int{8, 8, 12, 12, 16, 16, 24, 24, 24, 24}[rng.IntN(10)]
+	var l lesson
+	keys := spread(n, 4)
+	for i := range keys {
+		keys[i] = min(max(keys[i]+rng.IntN(3)-1, 0), n-1)
+	}
+	for at := 0; at < t.o.Batch; at += microBatch {
+		b := min(microBatch, t.o.Batch-at)
+		x := newSight(b, n, len(keys))
+		labels := make([]Labels, b)
+		for i := range b {
+			f := t.films[rng.IntN(len(t.films))]
+			for f.T < n {
+				f = t.films[rng.IntN(len(t.films))]
+			}
+			labels[i] = show(x, i, f, keys, rng)
+		}
+		l.x, l.labels = append(l.x, x), append(l.labels, labels)
+	}
+	return l
+}
+
+// show makes a part of a film, roughened, film i of a sight, and returns what
+// it shows.
+func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
+	n := x.frames
+	from := rng.IntN(f.T - n + 1)
+	r := drawRough(rng)
+	for j := range n {
+		r.apply(x, i, j, f.frame(from+j), keys, rng)
+	}
+	if r.mirror {
+		return f.labels.mirrored()
+	}
+	return f.labels
+}
+
+// laneCount films' worth of work goes side by side, on a thread each.
+const laneCount = 2
+
+// Learn trains a recogniser on storybook films and returns its averaged
+// weights. When ctx ends it keeps a checkpoint and returns ctx's error.
+func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	run := newLearning(o)
+	if err := run.resume(); err != nil {
+		return nil, err
+	}
+	lessons := make(chan lesson, 2)
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer close(lessons)
+		t := &teacher{o: o, id: uint64(run.opt.Step) * uint64(o.Fresh)}
+		for step := run.opt.Step; step < o.Steps; step++ {
+			select {
+			case lessons <- t.lesson(step):
+			case <-inner.Done():
+				return
+			}
+		}
+	}()
+	started, from, saved := time.Now(), run.opt.Step, time.Now()
+	for l := range lessons {
+		if ctx.Err() != nil {
+			break
+		}
+		p, err := run.step(l)
+		if err != nil {
+			return nil, err
+		}
+		p.Left = time.Since(started) / time.Duration(p.Step-from) * time.Duration(o.Steps-p.Step)
+		if o.Progress != nil {
+			o.Progress(p)
+		}
+		if time.Since(saved) > o.Save {
+			if err := run.save(); err != nil {
+				return nil, err
+			}
+			saved = time.Now()
+		}
+	}
+	if err := run.save(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	out := New(o.Seed)
+	if err := out.Params.Copy(run.opt.EMA()); err != nil {
+		return nil, err
+	}
+	out.Params.Freeze()
+	return out, nil
+}
+
+// learning is a run.
+type learning struct {
+	o     LearnOptions
+	model *Network
+	opt   *nn.AdamW
+	tapes [laneCount]*autograd.Tape
+}
+
+func newLearning(o LearnOptions) *learning {
+	r := &learning{o: o, model: New(o.Seed)}
+	r.opt = nn.NewAdamW(r.model.Params, backend.Training())
+	r.opt.Muon, r.opt.EMADecay = true, 0.997
+	for i := range r.tapes {
+		r.tapes[i] = autograd.NewLocalTape(backend.Training())
+	}
+	return r
+}
+
+// rate rises over 50 steps, stays, and falls to zero over the last half.
+func (r *learning) rate(step int) float64 {
+	up := min(1, float64(step+1)/50)
+	down := min(1, 2*float64(r.o.Steps-step)/float64(r.o.Steps))
+	return r.o.LR * min(up, down)
+}
+
+func (r *learning) step(l lesson) (LearnProgress, error) {
+	losses := make([]float64, len(l.x))
+	right := make([][NumAttributes]float64, len(l.x))
+	simd.Apart(laneCount, func(lane int) {
+		for i := lane; i < len(l.x); i += laneCount {
+			o := r.tapes[lane]
+			logits := r.model.forward(o, l.x[i])
+			grad := make([]float32, logits.Len())
+			losses[i], right[i] = surprise(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
+			o.BackwardFrom(logits, grad)
+			o.Reset()
+		}
+	})
+	for _, name := range r.model.Params.Names() {
+		for _, tape := range r.tapes {
+			tape.Flush(r.model.Params.Get(name))
+		}
+	}
+	p := LearnProgress{Steps: r.o.Steps}
+	for i := range losses {
+		p.Loss += losses[i] / float64(len(losses))
+		for a := range right[i] {
+			p.Right[a] += right[i][a] / float64(len(losses))
+		}
+	}
+	if math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {
+		return p, fmt.Errorf("step %d: the loss is %g: train with a lower rate", r.opt.Step, p.Loss)
+	}
+	r.opt.LR = r.rate(r.opt.Step)
+	r.opt.Update(1)
+	p.Step = r.opt.Step
+	return p, nil
+}
+
+// smoothing is how much of a label goes to the other values.
+const smoothing = 0.02
+
+// surprise is the mean cross-entropy of logits [B, all values] with the labels and the
+// share that is right; it writes the gradient, times scale.
+func surprise(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
+	row := len(logits) / len(labels)
+	for b, l := range labels {
+		at := b * row
+		for a := range NumAttributes {
+			n := len(a.Values())
+			z, g := logits[at:at+n], grad[at:at+n]
+			at += n
+			probs, best := softmax(z)
+			if best == int(l[a]) {
+				right[a] += 1 / float64(len(labels))
+			}
+			for i, p := range probs {
+				want := smoothing / float64(n)
+				if i == int(l[a]) {
+					want += 1 - smoothing
+				}
+				loss -= want * math.Log(p+1e-12) / float64(len(labels)*int(NumAttributes))
+				g[i] = scale * float32(p-want) / float32(len(labels)*int(NumAttributes))
+			}
+		}
+	}
+	return loss, right
+}
+
+// softmax gives probabilities and the likeliest.
+func softmax(z []float32) (p []float64, best int) {
+	p = make([]float64, len(z))
+	for i := range z {
+		if z[i] > z[best] {
+			best = i
+		}
+	}
+	var sum float64
+	for i := range z {
+		p[i] = math.Exp(float64(z[i] - z[best]))
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p, best
+}

@@ -1,0 +1,405 @@
+package recogniser
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
+)
+
+// trained is the recogniser inside the program.
+func trained(t testing.TB) *Network {
+	t.Helper()
+	r, err := Embedded()
+	if err != nil {
+		t.Fatalf("the recogniser inside the program: %v (kinora train recogniser makes one)", err)
+	}
+	return r
+}
+
+// novice is a recogniser that has learned nothing, for tests of all but what
+// it reads.
+var novice = sync.OnceValue(func() *Network {
+	r := New(1)
+	r.Params.Freeze()
+	return r
+})
+
+// TestReadsRealFilms finds a recogniser that does not fit the storybook as it
+// is. The bars leave room for another training: docs/reel.md has the figures.
+func TestReadsRealFilms(t *testing.T) {
+	n := 40
+	if testing.Short() {
+		n = 10
+	}
+	for _, tt := range []struct {
+		seconds float64
+		least   float64
+	}{{6, 0.8}, {2, 0.7}} {
+		got, err := CheckReal(context.Background(), trained(t), n, 3, tt.seconds, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Films != n {
+			t.Fatalf("%d films were read, want %d", got.Films, n)
+		}
+		for a := range NumAttributes {
+			if share := got.Share(a); share < tt.least {
+				t.Errorf("%g s: %v is right in %.0f %% of %d films, want %.0f %%", tt.seconds, a, 100*share, n, 100*tt.least)
+			}
+		}
+	}
+}
+
+// TestMovementIsReadFromMovement: a first frame alone does not tell where
+// things go.
+func TestMovementIsReadFromMovement(t *testing.T) {
+	r := trained(t)
+	var moving, frozen Tally
+	for i := range 16 {
+		if testing.Short() && (i+i/4)%2 == 1 { // half of the pairs: each motion and each move twice
+			continue
+		}
+		s := world.Sample(uint64(i)+1<<50, world.SampleOptions{Simple: true})
+		s.Events = []world.Motion{[]world.Motion{world.MoveUp, world.Bounce, world.Circle, world.Approach}[i%4]}
+		s.Camera = []world.Camera{world.PanLeft, world.TiltDown, world.ZoomIn, world.ZoomOut}[i/4]
+		v := Draw(s, 0, maxFrames)
+		for _, x := range []struct {
+			t *Tally
+			v View
+		}{{&moving, v}, {&frozen, v.Frozen()}} {
+			got, err := r.Read(x.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.t.Add(got.Labels, Truth(s))
+		}
+	}
+	for _, a := range []Attribute{Motion, Camera} {
+		if moving.Share(a) < 0.75 || frozen.Share(a) > 0.35 {
+			t.Errorf("%v: %.2f right of films, %.2f of their first frames", a, moving.Share(a), frozen.Share(a))
+		}
+	}
+	if frozen.Share(Place) < 0.75 {
+		t.Errorf("the place is read from %.2f of the first frames", frozen.Share(Place))
+	}
+}
+
+func TestReadRefusesShortFilms(t *testing.T) {
+	s := world.Sample(1, world.SampleOptions{Simple: true})
+	for n, want := range map[int]error{0: ErrShort, 1: ErrShort, 7: ErrShort, 8: nil, 9: nil, 31: nil} {
+		got, err := novice().Read(Draw(s, 0, n))
+		if !errors.Is(err, want) {
+			t.Errorf("%d frames: %v, want %v", n, err, want)
+		}
+		for a, p := range got.Sure {
+			if least := 1 / float64(len(Attribute(a).Values())); want == nil && !(p >= least && p <= 1) {
+				t.Errorf("%d frames: %v is sure to %g, want %.3f to 1", n, Attribute(a), p, least)
+			}
+		}
+	}
+}
+
+func TestMirror(t *testing.T) {
+	turned := 0
+	for m := range world.Motion(world.NumMotions) {
+		for c := range world.Camera(world.NumCameras) {
+			l := Labels{Motion: uint8(m), Camera: uint8(c), Subject: 3}
+			if l.mirrored().mirrored() != l {
+				t.Errorf("%v, %v mirrored twice is another film", m, c)
+			}
+			if l.mirrored() != l {
+				turned++
+			}
+		}
+	}
+	if want := 2*world.NumCameras + 6*2; turned != want {
+		t.Errorf("%d combinations look different in a mirror, want %d", turned, want)
+	}
+}
+
+// TestRoughMirrors: a film that is mirrored and nothing else is the film read
+// from right to left.
+func TestRoughMirrors(t *testing.T) {
+	src := Draw(world.Sample(5, world.SampleOptions{}), 1, 1).Frames
+	s := newSight(1, 2, 1)
+	r := rough{mirror: true, gain: [3]float32{1, 1, 1}}
+	r.apply(s, 0, 1, src, []int{1}, rand.New(rand.NewPCG(1, 1)))
+	for _, at := range [][2]int{{0, 0}, {17, 40}, {79, 127}} {
+		y, x := at[0], at[1]
+		for c := range 3 {
+			want := float32(src[(y*viewWidth+viewWidth-1-x)*3+c])/127.5 - 1
+			if got := s.full[(y*viewWidth+x)*3+c]; got != want {
+				t.Errorf("pixel %v: %g, want %g", at, got, want)
+			}
+		}
+	}
+	half := s.half[viewPixels/4:]
+	var sum, all float64
+	for _, v := range half {
+		sum += float64(v)
+	}
+	for _, v := range s.full {
+		all += float64(v) / 4
+	}
+	if math.Abs(sum-all) > 1e-2 {
+		t.Errorf("at half the size the frame sums to %g, want %g", sum, all)
+	}
+}
+
+func TestViewer(t *testing.T) {
+	v, err := NewViewer(256, 160, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rgb := make([]byte, 256*160*3)
+	for i := range 30 {
+		for j := range rgb {
+			rgb[j] = byte(i + j%3)
+		}
+		v.Add(rgb)
+	}
+	if v.view.T != 5 {
+		t.Fatalf("%d frames of 30, want 5", v.view.T)
+	}
+	if got := v.view.frame(4)[:3]; !slices.Equal(got, []byte{24, 25, 26}) {
+		t.Errorf("the fifth frame begins with %v", got)
+	}
+	for _, x := range [][3]int{{0, 0, 24}, {250, 160, 24}, {256, 80, 24}, {256, 160, 25}, {256, 160, 0}, {-128, -80, 24}} {
+		if _, err := NewViewer(x[0], x[1], x[2]); err == nil {
+			t.Errorf("films of %v are taken", x)
+		}
+	}
+}
+
+// TestSurprise compares the gradient with differences.
+func TestSurprise(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	row := 0
+	for a := range NumAttributes {
+		row += len(a.Values())
+	}
+	logits := make([]float32, 2*row)
+	for i := range logits {
+		logits[i] = float32(rng.NormFloat64())
+	}
+	labels := []Labels{{1, 2, 3, 4, 5, 2}, {11, 7, 0, 7, 6, 0}}
+	grad := make([]float32, len(logits))
+	surprise(logits, grad, labels, 1)
+	for i := 0; i < len(logits); i += 7 {
+		const h = 1e-2
+		keep := logits[i]
+		none := make([]float32, len(logits))
+		logits[i] = keep + h
+		up, _ := surprise(logits, none, labels, 1)
+		logits[i] = keep - h
+		down, _ := surprise(logits, none, labels, 1)
+		logits[i] = keep
+		if want := (up - down) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-4 {
+			t.Errorf("logit %d: gradient %g, differences say %g", i, grad[i], want)
+		}
+	}
+}
+
+// TestLearns: a few steps on the same films bring the loss down.
+func TestLearns(t *testing.T) {
+	o := LearnOptions{Steps: 1000, Batch: 2, Fresh: 1, Keep: 2, LR: 1e-2, Seed: 2}
+	films := &teacher{o: o}
+	l, run := films.lesson(0), newLearning(o)
+	var first, last LearnProgress
+	for i := range 6 {
+		p, err := run.step(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = p
+		}
+		last = p
+	}
+	if !(last.Loss < 0.8*first.Loss) {
+		t.Errorf("the loss was %.3f and is %.3f after %d steps", first.Loss, last.Loss, last.Step)
+	}
+}
+
+func TestLearnGoesOn(t *testing.T) {
+	o := LearnOptions{Steps: 2, Batch: 2, Fresh: 2, Keep: 4, LR: 1e-3, Seed: 4, Checkpoint: filepath.Join(t.TempDir(), "run.safetensors")}
+	if _, err := Learn(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	o.Steps, o.Progress = 3, func(p LearnProgress) {
+		if first == 0 {
+			first = p.Step
+		}
+	}
+	r, err := Learn(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != 3 {
+		t.Errorf("the run goes on with step %d, want 3", first)
+	}
+	path := filepath.Join(t.TempDir(), "r.safetensors")
+	if err := r.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(data); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	o.Steps = 9
+	if _, err := Learn(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	o.Batch = 0
+	if _, err := Learn(context.Background(), o); err == nil {
+		t.Error("a batch of 0 is taken")
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	write := func(format string, ts ...safetensors.Tensor) []byte {
+		if err := safetensors.WriteFile(path, ts, map[string]string{"format": format}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if err := novice().WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(whole); err != nil {
+		t.Errorf("a whole file: %v", err)
+	}
+	if len(whole) > 2<<20 {
+		t.Errorf("the weights take %d bytes, more than 2 MiB", len(whole))
+	}
+	one := safetensors.FromFloat32("look.in32.weight", safetensors.F32, make([]float32, 4), 4)
+	for name, data := range map[string][]byte{
+		"nothing": nil, "noise": []byte("no weights at all"), "cut": whole[:len(whole)/2],
+		"another format": write("kinora-reel-1", one), "another shape": write(format, one),
+	} {
+		if _, err := Open(data); err == nil {
+			t.Errorf("%s: is taken", name)
+		}
+	}
+	if n := novice().Params.Len(); n > 1_000_000 {
+		t.Errorf("the recogniser has %d parameters, more than a million", n)
+	}
+}
+
+// BenchmarkRead is a film of six seconds.
+func BenchmarkRead(b *testing.B) {
+	r := novice()
+	v := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, maxFrames)
+	for b.Loop() {
+		if _, err := r.Read(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	black, white := View{make([]byte, 2*viewPixels), 2}, View{make([]byte, viewPixels), 1}
+	for i := range white.Frames {
+		white.Frames[i] = 255
+	}
+	if d := Distance(black, white); d != 1 {
+		t.Errorf("black and white are %g apart", d)
+	}
+}
+
+// TestForwardShape holds the logits to one for each value, whatever the batch.
+func TestForwardShape(t *testing.T) {
+	values := 0
+	for a := range NumAttributes {
+		values += len(a.Values())
+	}
+	for _, n := range []int{8, 14} {
+		got := novice().forward(backend.Exact(), newSight(3, n, 4))
+		if !slices.Equal(got.Shape, []int{3, values}) {
+			t.Errorf("%d frames: %v", n, got.Shape)
+		}
+	}
+}
+
+// TestClassesOfAFile: a recogniser says as many values as its file has, the first
+// ones, and none that the storybook does not have.
+func TestClassesOfAFile(t *testing.T) {
+	open := func(colors int) (*Network, error) {
+		t.Helper()
+		classes := novice().classes
+		classes[Color] = colors
+		path := filepath.Join(t.TempDir(), "r.safetensors")
+		if err := build(nn.NewParams(1), classes).WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Open(data)
+	}
+	film := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, minFrames)
+	for _, colors := range []int{1, world.MeasuredColors, world.NumColors} {
+		r, err := open(colors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Read(film)
+		if err != nil || int(got.Labels[Color]) >= colors || got.Labels[Time] >= world.NumDaytimes {
+			t.Errorf("of %d colours it reads %v, %v", colors, got.Labels, err)
+		}
+	}
+	if _, err := open(world.NumColors + 1); err == nil || !strings.Contains(err.Error(), "head.colour.weight") {
+		t.Errorf("a colour that the storybook does not have: %v", err)
+	}
+}
+
+// TestReadsTheLaterColours: the recogniser inside the program knows the colours
+// that films to measure by do not have.
+func TestReadsTheLaterColours(t *testing.T) {
+	right, all := 0, 0
+	for i := uint64(0); all < 36; i++ {
+		s := world.Sample(i+1<<50, world.SampleOptions{Simple: true, Everyday: true})
+		if int(s.Actors[0].Color) < world.MeasuredColors {
+			continue
+		}
+		got, err := trained(t).Read(Draw(s, 0, maxFrames))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all++; got.Labels[Color] == uint8(s.Actors[0].Color) {
+			right++
+		}
+	}
+	t.Logf("right in %d of %d", right, all)
+	if right < all*8/10 {
+		t.Errorf("the colour is right in %d of %d films", right, all)
+	}
+}

@@ -1,0 +1,201 @@
+package tensor
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/simd"
+)
+
+// Use says what a parameter is for, so that a backend can ready it before it is
+// used the first time.
+type Use uint8
+
+// The uses.
+const (
+	// AsValues is any use that no other stands for: gains, biases, tables.
+	AsValues Use = iota
+	// AsMatrix is the weight of Linear or Conv.
+	AsMatrix
+	// AsExperts is the weight of GroupedLinear.
+	AsExperts
+)
+
+// For says what a parameter is for, and returns it.
+func (t *Tensor) For(u Use) *Tensor {
+	t.st.use = u
+	return t
+}
+
+// Use is what For has said.
+func (t *Tensor) Use() Use { return t.st.use }
+
+// Stored describes elements that lie in the program or in a mapped file:
+// little-endian, row-major, at any address.
+type Stored struct {
+	DType DType
+	Bytes []byte
+	// Scale of I8 has one factor for each run of equally many numbers: the rows of
+	// a matrix, or blocks of them.
+	Scale []float32
+	// Source, which may be nil, keeps Bytes mapped while it is reachable.
+	Source Source
+}
+
+// A Source is where stored bytes come from. Its methods are advice: they may do
+// nothing.
+type Source interface {
+	// Prefetch asks for bytes to be read from the disk.
+	Prefetch(b []byte)
+	// Release says that bytes are not needed for a while; they are read again
+	// when they are.
+	Release(b []byte)
+}
+
+// InPlace returns a parameter that stays where and as it is. The bytes must be
+// as many as the shape and the type say.
+func InPlace(s Stored, shape ...int) *Tensor {
+	n := Elems(shape)
+	if len(s.Bytes) != n*s.DType.Size() || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
+		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
+	}
+	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, lies: s, lasts: true, param: true, needs: true}, shape)
+}
+
+// Stored is where the elements of a tensor in store lie.
+func (t *Tensor) Stored() Stored { return t.st.lies }
+
+// IsParam says that t is a parameter, which any backend can read.
+func (t *Tensor) IsParam() bool { return t.st.param }
+
+// Fix says that a parameter does not change any more: it wants no gradient, and
+// backends may keep forms of it.
+func (t *Tensor) Fix() { t.st.needs, t.st.fixed = false, true }
+
+// Fixed says that a parameter does not change any more.
+func (t *Tensor) Fixed() bool { return t.st.fixed }
+
+// Thaw brings a parameter from its store to the host, to be changed.
+func (t *Tensor) Thaw() {
+	if t.st.place == InStore {
+		t.st.data = t.Values()
+		t.st.place, t.st.dtype, t.st.lies = Host, F32, Stored{}
+	}
+	t.st.fixed = false
+	t.Drop()
+}
+
+// Form is what a backend keeps with a parameter, such as its elements in the
+// layout that products want: what mk made when a form of that key was asked for
+// first. Several goroutines may ask.
+func (t *Tensor) Form(key any, mk func() any) any {
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
+	f, ok := t.st.forms[key]
+	if !ok {
+		f = mk()
+		if t.st.forms == nil {
+			t.st.forms = map[any]any{}
+		}
+		t.st.forms[key] = f
+	}
+	return f
+}
+
+// Drop forgets the forms; they are made again when they are asked for.
+func (t *Tensor) Drop() {
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
+	t.st.forms = nil
+}
+
+// Formed says whether a backend keeps a form of t.
+func (t *Tensor) Formed() bool {
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
+	return len(t.st.forms) > 0
+}
+
+// kernel is s as the kernels know it.
+func (s *Stored) kernel() gemm.Stored {
+	f := [...]gemm.Format{F32: gemm.StoredF32, BF16: gemm.StoredBF16, F16: gemm.StoredF16, I8: gemm.StoredI8}[s.DType]
+	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}
+}
+
+// widen copies all elements to out, in f32.
+func (s *Stored) widen(out []float32) {
+	k := s.kernel()
+	simd.For(len(out), 1<<16, func(lo, hi int) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		k.Widen(out[lo:hi], lo)
+	})
+}
+
+// Finite says whether every element is a number that is not infinite.
+func (s Stored) Finite() bool {
+	for _, v := range s.Scale {
+		if v-v != 0 {
+			return false
+		}
+	}
+	var mask uint64 // the exponents of what a word holds
+	switch s.DType {
+	case I8:
+		return true
+	case F32:
+		mask = 0x7F80_0000_7F80_0000
+	case BF16:
+		mask = 0x7F80_7F80_7F80_7F80
+	case F16:
+		mask = 0x7C00_7C00_7C00_7C00
+	}
+	// ones has the lowest bit of each number, tops the highest.
+	ones, tops := uint64(0x0001_0001_0001_0001), uint64(0x8000_8000_8000_8000)
+	if s.DType == F32 {
+		ones, tops = 0x0000_0001_0000_0001, 0x8000_0000_8000_0000
+	}
+	var found atomic.Bool
+	simd.For(len(s.Bytes), 1<<18, func(lo, hi int) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		b := s.Bytes[lo:hi]
+		var bad uint64
+		for len(b) >= 8 {
+			// An exponent of all ones leaves a zero, which borrows.
+			x := binary.LittleEndian.Uint64(b)&mask ^ mask
+			bad |= (x - ones) &^ x & tops
+			b = b[8:]
+		}
+		var tail [8]byte
+		copy(tail[:], b)
+		x := binary.LittleEndian.Uint64(tail[:])&mask ^ mask
+		if bad|(x-ones)&^x&tops != 0 {
+			found.Store(true)
+		}
+	})
+	return !found.Load()
+}
+
+// ErrNotStored is in the error of weights that lack a tensor.
+var ErrNotStored = errors.New("there is no such tensor")
+
+// CatchFault, deferred, makes an error of the fault that reading a mapped file
+// causes when the file has shrunk since it was opened.
+func CatchFault(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	fault, ok := p.(interface {
+		runtime.Error
+		Addr() uintptr
+	})
+	if !ok {
+		panic(p)
+	}
+	*err = fmt.Errorf("the weights cannot be read (%w): their file changed while it was open", fault)
+}

@@ -1,0 +1,135 @@
+// Package tensortest has a backend for tests whose memory the program cannot
+// see, as that of another processor or of another process is.
+//
+// It computes with another backend, which it hides, and is never a part of the
+// program.
+package tensortest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// Opaque is a backend whose tensors are numbers. It panics where a model does
+// what only works in the program's own memory: an operation on numbers that were
+// not uploaded, on a result after Reset, Free or the end of its Scope, or on what
+// another backend holds.
+type Opaque struct {
+	b       tensor.Backend
+	memory  map[handle]*tensor.Tensor
+	last    handle
+	made    []handle // since Reset
+	Uploads int      // calls of Upload
+}
+
+// handle is all that a tensor knows of its elements.
+type handle struct {
+	of *int // whose handle it is
+	n  int
+}
+
+var _ tensor.Backend = (*Opaque)(nil)
+
+// NewOpaque returns a backend that computes with b, which nobody else may use.
+func NewOpaque(b tensor.Backend) *Opaque {
+	return &Opaque{b: b, memory: map[handle]*tensor.Tensor{}, last: handle{of: new(int)}}
+}
+
+// Held is how many tensors the backend holds.
+func (o *Opaque) Held() int { return len(o.memory) }
+
+// out hides a tensor of b.
+func (o *Opaque) out(t *tensor.Tensor, lasts bool) *tensor.Tensor {
+	o.last.n++
+	o.memory[o.last] = t
+	if !lasts {
+		o.made = append(o.made, o.last)
+	}
+	return tensor.Hold(o.last, lasts, slices.Clone(t.Shape)...)
+}
+
+func (o *Opaque) result(t *tensor.Tensor) *tensor.Tensor { return o.out(t, false) }
+
+// in is the tensor of b behind t.
+func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
+	if t == nil {
+		return nil
+	}
+	h, ok := t.Mem().(handle)
+	switch {
+	case t.IsParam(): // brought over once
+		h = t.Form(o.last.of, func() any {
+			o.last.n++
+			o.memory[o.last] = o.b.Keep(o.b.Upload(t.Values(), t.Shape...))
+			return o.last
+		}).(handle)
+	case !ok:
+		panic(fmt.Sprintf("tensortest: %v was not uploaded", t))
+	}
+	inner := o.memory[h]
+	if inner == nil {
+		panic(fmt.Sprintf("tensortest: %v is of another backend, or was taken back", t))
+	}
+	return inner.Reshape(t.Shape...)
+}
+
+// Upload implements tensor.Ops. What is done to data later changes nothing.
+func (o *Opaque) Upload(data []float32, shape ...int) *tensor.Tensor {
+	o.Uploads++
+	return o.result(o.b.Upload(slices.Clone(data), shape...))
+}
+
+// Scope implements tensor.Ops.
+func (o *Opaque) Scope(f func() *tensor.Tensor) *tensor.Tensor {
+	mark := len(o.made)
+	var t *tensor.Tensor
+	o.b.Scope(func() *tensor.Tensor {
+		t = f()
+		return o.in(t)
+	})
+	made := slices.Clone(o.made[mark:])
+	o.made = o.made[:mark]
+	for _, h := range made {
+		if t.Mem() == h {
+			o.made = append(o.made, h)
+			continue
+		}
+		delete(o.memory, h)
+	}
+	return t
+}
+
+// Precision implements tensor.Backend.
+func (o *Opaque) Precision() tensor.DType { return o.b.Precision() }
+
+// Download implements tensor.Backend.
+func (o *Opaque) Download(dst []float32, t *tensor.Tensor) { o.b.Download(dst, o.in(t)) }
+
+// Keep implements tensor.Backend.
+func (o *Opaque) Keep(t *tensor.Tensor) *tensor.Tensor { return o.out(o.b.Keep(o.in(t)), true) }
+
+// Free implements tensor.Backend.
+func (o *Opaque) Free(t *tensor.Tensor) {
+	o.b.Free(o.in(t))
+	h := t.Mem().(handle)
+	delete(o.memory, h)
+	o.made = slices.DeleteFunc(o.made, func(m handle) bool { return m == h })
+}
+
+// Reset implements tensor.Backend.
+func (o *Opaque) Reset() {
+	for _, h := range o.made {
+		delete(o.memory, h)
+	}
+	o.made = o.made[:0]
+	o.b.Reset()
+}
+
+// Ready implements tensor.Backend, but not beside an operation.
+func (o *Opaque) Ready(params ...*tensor.Tensor) {
+	for _, p := range params {
+		o.in(p)
+	}
+}
