@@ -11,11 +11,11 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// A client of River's is never still: it looks for work, for entries to schedule
-// and for lost ones, and stays the leader, many times a second in all. So on
+// River's client works all the time, whether there is something to do or not: it
+// looks for entries to run, to schedule and to rescue, and renews its lead. So on
 // SQLite a queue that has nothing to do rests: it stops its client, and starts
-// another when the listener tells of an entry or of another process's commit.
-// (On Postgres a process that rests would need a listener of its own.)
+// another when there is an entry to run. (On Postgres a process that rests would
+// need a listener of its own.)
 
 const (
 	// DefaultRestAfter is how long nothing must have run before a queue rests, and
