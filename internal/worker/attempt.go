@@ -118,7 +118,7 @@ func (a *attempt) safely(ctx context.Context) (out *made, err error) {
 		return a.video(ctx)
 	case job.Image:
 		return a.images(ctx)
-	case job.Context:
+	case job.Expansion:
 		return a.context(ctx)
 	}
 	return nil, job.Errorf(job.Unsupported, "", "this worker makes nothing of kind %q", a.job.Spec.Kind)

@@ -165,7 +165,7 @@ func (e expander) Expand(_ context.Context, prompt string) (string, error) {
 
 func TestContext(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
-	j := g.submit(job.Spec{Kind: job.Context})
+	j := g.submit(job.Spec{Kind: job.Expansion})
 	if did, err := g.Work(t.Context()); did || err != nil {
 		t.Fatalf("a worker without an upstream took it: %v", err)
 	}
@@ -175,7 +175,7 @@ func TestContext(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	g.Runner = g.runner(g.DB, func(o *Options) { o.Contexts = expander{job.Errorf(job.Unavailable, "", "away")} })
-	j = g.submit(job.Spec{Kind: job.Context})
+	j = g.submit(job.Spec{Kind: job.Expansion})
 	g.work()
 	if got := g.get(j); got.State != job.Failed || got.Error.Code != job.PastAttempts || got.Attempt != job.DefaultAttempts || !strings.HasSuffix(got.Error.Message, "away") {
 		t.Errorf("%+v, %v", got, got.Error)
