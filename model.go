@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // DefaultModel is the model that Open takes for the name "".
@@ -27,9 +29,10 @@ type Info struct {
 	samplingShare float64
 	// latentsOfFrame is how many bytes of latents a frame takes, about.
 	latentsOfFrame int
-	// storybook says that the model was taught the storybook and nothing else, so
-	// that it is known which words it has never met.
-	storybook bool
+	// storybook is the edition of the storybook that the model was taught, and
+	// nothing else, so that it is known which words it has never met; no edition
+	// where that is not known.
+	storybook world.Edition
 }
 
 // Fit says how frames of the model's own size become such of width×height:

@@ -9,14 +9,16 @@ import (
 
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // reelEngine fits internal/model/reel to what the package needs of a model.
 type reelEngine struct {
 	model *reel.Model
-	// storybook says that the weights are those inside the binary, which learned
-	// from the storybook alone. Others may have been taught anything.
-	storybook bool
+	// storybook is the edition of the storybook that the weights inside the binary
+	// learned from, which learned from it alone. Others may have been taught
+	// anything beside it, which is no edition here.
+	storybook world.Edition
 	// turn is held by who computes: one clip at a time has the cores, and what
 	// the model caches is made once.
 	turn chan struct{}
@@ -36,7 +38,11 @@ func openReel(_ context.Context, weights string) (engine, error) {
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: "read weights", What: weights, Err: err, Hint: "weights of reel come from kinora train"}
 	}
-	return &reelEngine{model: m, storybook: weights == "", turn: make(chan struct{}, 1)}, nil
+	e := &reelEngine{model: m, turn: make(chan struct{}, 1)}
+	if weights == "" {
+		e.storybook = world.Edition(m.Storybook)
+	}
+	return e, nil
 }
 
 func (e *reelEngine) info() Info {

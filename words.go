@@ -15,28 +15,29 @@ const (
 )
 
 // PromptNotes says which words of a prompt the model was never taught, which of
-// its own come nearest to them, and which things it knows, in sentences for whoever wrote the prompt: the model makes a video
-// all the same, and it shows something else. It is nil where there is nothing to
+// its own come nearest to them, and which things it knows, in sentences for whoever
+// wrote the prompt: the model makes a video all the same, and it shows something
+// else. It is nil where there is nothing to
 // say, and for a model whose words are not known.
 func (i Info) PromptNotes(prompt string) []string {
-	if !i.storybook {
+	if i.storybook == world.NoEdition {
 		return nil
 	}
-	unknown := world.UnknownWords(prompt)
+	unknown := i.storybook.UnknownWords(prompt)
 	if len(unknown) == 0 {
 		if strings.TrimSpace(prompt) == "" || strings.IndexFunc(prompt, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) >= 0 {
 			return nil
 		}
 		return []string{
 			i.Name + " reads words, and there is none in this prompt: there will be a video, but of nothing in particular",
-			"what it knows: " + strings.Join(known(), "; "),
+			"what it knows: " + strings.Join(known(i.storybook), "; "),
 		}
 	}
 	more := ""
 	if n := len(unknown) - maxNotedWords; n > 0 {
 		unknown, more = unknown[:maxNotedWords], fmt.Sprintf(" and %d more", n)
 	}
-	near := nearest(unknown)
+	near := nearest(i.storybook, unknown)
 	for i, word := range unknown {
 		if r := []rune(word); len(r) > maxNotedWord {
 			unknown[i] = string(r[:maxNotedWord]) + "…"
@@ -46,14 +47,14 @@ func (i Info) PromptNotes(prompt string) []string {
 	if near != "" {
 		notes = append(notes, "nearest words that it knows: "+near)
 	}
-	return append(notes, "what it knows: "+strings.Join(known(), "; "))
+	return append(notes, "what it knows: "+strings.Join(known(i.storybook), "; "))
 }
 
 // nearest lists what comes nearest to each of the words, where something does.
-func nearest(words []string) string {
+func nearest(e world.Edition, words []string) string {
 	var list []string
 	for _, word := range words {
-		if near := world.Nearest(word); near != "" {
+		if near := e.Nearest(word); near != "" {
 			list = append(list, near+" for "+word)
 		}
 	}
@@ -65,10 +66,10 @@ var titles = map[string]string{
 	"subjects": "", "colors": "", "places": "places: ", "times": "times: ", "weather": "weather: ", "motions": "moving: ", "camera": "camera: ",
 }
 
-// known lists what the storybook shows, a kind of thing after the other.
-func known() []string {
+// known lists what an edition of the storybook shows, a kind of thing after the other.
+func known(e world.Edition) []string {
 	var all []string
-	for _, kind := range world.Vocabulary() {
+	for _, kind := range e.Vocabulary() {
 		title, listed := titles[kind.Name]
 		if !listed {
 			continue

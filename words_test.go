@@ -1,8 +1,11 @@
 package kinora
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestPromptNotes: the model inside the binary says which words it was never
@@ -37,6 +40,18 @@ func TestPromptNotes(t *testing.T) {
 	} {
 		if got := reel.PromptNotes(prompt); len(got) != 3 || got[1] != want || !strings.HasPrefix(got[2], "what it knows: ") {
 			t.Errorf("%s: %q, want %q", prompt, got, want)
+		}
+	}
+	taught := reel
+	for _, e := range []world.Edition{world.FirstEdition, world.EverydayEdition} {
+		taught.storybook = e
+		got := taught.PromptNotes("a black cat strolls in the park")
+		want := []string{
+			"reel was never taught black, strolls, park: there will be a video, but not of that",
+			"nearest words that it knows: blue for black, walk for strolls, meadow for park",
+		}
+		if e == world.FirstEdition && (len(got) != 3 || !slices.Equal(got[:2], want) || strings.Contains(got[2], "black")) || e == world.EverydayEdition && got != nil {
+			t.Errorf("weights of edition %d: %q", e, got)
 		}
 	}
 	got = reel.PromptNotes(strings.Repeat("x", 40) + " b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13")
