@@ -8,10 +8,12 @@ import (
 	"iter"
 	"os"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
-// Clip is a generated clip: its latents, from which frames are drawn as often
-// as they are asked for. One goroutine at a time may use a Clip.
+// Clip is a generated video: its latents, from which frames are drawn, and sound is
+// played where the model has any, as often as they are asked for. One goroutine at a time may use a Clip.
 type Clip struct {
 	Model         string
 	Prompt        string
@@ -22,9 +24,11 @@ type Clip struct {
 	// Upscaled says that frames are drawn smaller than this, in the native size,
 	// and enlarged.
 	Upscaled bool
+	// Sound is the form of the sound track; nil for a silent video.
+	Sound *Track
 
-	engine      engine
-	latents     latents
+	model       *Model
+	latents     engine.Latents
 	tracker     *tracker
 	latentsPath string // the file that keeps the latents, "" when there is none
 	foreign     bool   // the latents are a file of the caller's
@@ -32,27 +36,28 @@ type Clip struct {
 	mark        *watermark
 }
 
-func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
-	in, o := m.Info(), l.origin()
+func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
+	v, o := l.Video(), l.Origin()
 	return &Clip{
-		Model: in.Name, Prompt: o.prompt, Seed: o.seed,
+		Model: m.caps.Name, Prompt: o.Prompt, Seed: o.Seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
-		Upscaled: p.width > in.Width || p.height > in.Height,
-		engine:   m.engine, latents: l, tracker: t, mark: p.mark,
+		Upscaled: p.width > v.Width || p.height > v.Height,
+		Sound:    m.caps.Sound,
+		model:    m, latents: l, tracker: t, mark: p.mark,
 	}
 }
 
-// Duration is how long the clip plays.
+// Duration is how long the video plays.
 func (c *Clip) Duration() time.Duration {
 	return time.Duration(c.FrameCount) * time.Second / time.Duration(c.FPS)
 }
 
 // LatentsPath is the file that keeps the latents, or "" when there is none:
-// after Save or Discard, for a clip of Load, or when it could not be written.
+// after Save or Discard, for a video of Load, or when it could not be written.
 func (c *Clip) LatentsPath() string { return c.latentsPath }
 
-// Discard removes the file of latents of a clip that nobody wants any more. A
-// clip that is neither saved nor discarded leaves it.
+// Discard removes the file of latents of a video that nobody wants any more. A
+// video that is neither saved nor discarded leaves it.
 func (c *Clip) Discard() error {
 	path := c.latentsPath
 	c.latentsPath = ""
@@ -105,23 +110,25 @@ func setPixels(img *image.RGBA, rgb []byte) {
 // errEnough ends a drawing early and is no failure.
 var errEnough = errors.New("enough frames")
 
-// draw hands over every frame in the clip's size and at its rate: RGB, valid
+// draw hands over every frame in the video's size and at its rate: RGB, valid
 // until yield returns.
 func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
-	in := c.engine.info()
-	size, err := newScaler(in.Width, in.Height, c.Width, c.Height)
+	native, name := c.latents.Video(), c.Model
+	size, err := newScaler(native.Width, native.Height, c.Width, c.Height)
 	if err != nil {
-		return wrap(Internal, "scale frames of", in.Name, err, "")
+		return wrap(Internal, "scale frames of", name, err, "")
 	}
 	c.tracker.begin()
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
 	var marked []byte
-	err = c.engine.decode(ctx, c.latents, func(rgb []byte) error {
+	// Scaling is the machine's work too: the cores are given up only for what the
+	// callee does.
+	use := func(rgb []byte, during func(func() error) error) error {
 		this := drawn
 		drawn++
 		var out []byte
-		for next < c.FrameCount && nativeIndex(next, c.FPS, in.FPS) == this {
+		for next < c.FrameCount && nativeIndex(next, c.FPS, native.FPS) == this {
 			if out == nil {
 				if out, err = size.apply(rgb); err != nil {
 					return err
@@ -135,7 +142,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := yield(out); err != nil {
+			if err := during(func() error { return yield(out) }); err != nil {
 				return err
 			}
 			next++
@@ -145,12 +152,15 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 			return errEnough
 		}
 		return nil
+	}
+	err = c.model.yielding(ctx, func(during func(func() error) error) error {
+		return c.model.engine.Decode(ctx, c.latents, func(rgb []byte) error { return use(rgb, during) })
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		return wrap(Internal, "draw with", in.Name, err, "")
+		return wrap(Internal, "draw with", name, err, "")
 	}
 	if err == nil && next < c.FrameCount {
-		return &Error{Kind: Internal, Op: "draw with", What: in.Name, Err: errors.New("the latents hold fewer frames than they say")}
+		return &Error{Kind: Internal, Op: "draw with", What: name, Err: errors.New("the latents hold fewer frames than they say")}
 	}
 	return nil
 }

@@ -7,17 +7,20 @@ import (
 	"io"
 	"os"
 
+	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
 // fakeEngine is a model of 32×24 pixels at 24 fps whose frame i is of the colour
 // (i, seed, steps).
 type fakeEngine struct {
-	jobs      []job
+	jobs      []engine.Job
 	sampleErr error
 	decodeErr error // given after two frames
 	atStep    func(step int)
-	stopped   int // frames drawn when decode ended
+	stopped   int // frames drawn when Decode ended
+	closed    bool
+	change    func(*engine.Capabilities)
 }
 
 type fakeLatents struct {
@@ -27,21 +30,37 @@ type fakeLatents struct {
 	saveErr  error
 }
 
-func (l *fakeLatents) frames() int    { return l.N }
-func (l *fakeLatents) origin() origin { return origin{l.Prompt, l.Seed} }
+func (l *fakeLatents) Video() engine.Video {
+	return engine.Video{Width: 32, Height: 24, FPS: 24, Frames: l.N}
+}
+func (l *fakeLatents) Origin() engine.Origin { return engine.Origin{Prompt: l.Prompt, Seed: l.Seed} }
 
-func (l *fakeLatents) save(path string) error {
+func (l *fakeLatents) Save(path string) error {
 	if l.saveErr != nil {
 		return l.saveErr
 	}
 	return scratch.WriteFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(l) })
 }
 
-func (e *fakeEngine) info() Info {
-	return Info{Name: "fake", Width: 32, Height: 24, FPS: 24, Steps: 4, Guidance: 3, Image: true, samplingShare: 0.5}
+func (e *fakeEngine) Capabilities() engine.Capabilities {
+	c := engine.Capabilities{
+		Name: "fake", Sizes: engine.Sizes{Native: []engine.Size{{Width: 32, Height: 24}}},
+		Lengths: engine.Lengths{Default: 6, Max: 3600}, Rates: []int{24}, FirstFrame: true,
+		Steps: engine.Range[int]{Default: 4, Min: 1, Max: 1000}, Guidance: engine.Range[float32]{Default: 3, Max: 100},
+		Cost: engine.Cost{SamplingShare: 0.5},
+	}
+	if e.change != nil {
+		e.change(&c)
+	}
+	return c
 }
 
-func (e *fakeEngine) sample(ctx context.Context, j job, progress func(done, total int)) (latents, error) {
+func (e *fakeEngine) Close() error {
+	e.closed = true
+	return nil
+}
+
+func (e *fakeEngine) Sample(ctx context.Context, j engine.Job, progress func(done, total int)) (engine.Latents, error) {
 	e.jobs = append(e.jobs, j)
 	for i := range 4 {
 		if e.atStep != nil {
@@ -55,10 +74,10 @@ func (e *fakeEngine) sample(ctx context.Context, j job, progress func(done, tota
 	if e.sampleErr != nil {
 		return nil, e.sampleErr
 	}
-	return &fakeLatents{N: j.frames, Steps: j.steps, Prompt: j.prompt, Seed: j.seed}, nil
+	return &fakeLatents{N: j.Frames, Steps: j.Steps, Prompt: j.Prompt, Seed: j.Seed}, nil
 }
 
-func (e *fakeEngine) decode(ctx context.Context, l latents, yield func(rgb []byte) error) error {
+func (e *fakeEngine) Decode(ctx context.Context, l engine.Latents, yield func(rgb []byte) error) error {
 	f := l.(*fakeLatents)
 	rgb := make([]byte, 32*24*3)
 	for i := range f.N {
@@ -79,7 +98,7 @@ func (e *fakeEngine) decode(ctx context.Context, l latents, yield func(rgb []byt
 	return nil
 }
 
-func (e *fakeEngine) load(path string) (latents, error) {
+func (e *fakeEngine) Load(path string) (engine.Latents, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -93,21 +93,6 @@ func ProbeVideo(ctx context.Context, path string) (VideoInfo, error) {
 	}, nil
 }
 
-// LastFrame reads the last picture of a video file, which may come from
-// anywhere. As the first frame of a Request it makes a clip that goes on from
-// there. It is as players show it: upright, with square pixels, and of HDR what
-// an ordinary screen can show. MP4 and what else ffmpeg reads needs ffmpeg;
-// animated WebP does not.
-//
-// Errors: an *Error of kind NotFound, Unsupported (without ffmpeg) or Invalid.
-func LastFrame(ctx context.Context, path string) (image.Image, error) {
-	f, err := media.LastFrame(ctx, path)
-	if err != nil {
-		return nil, unread("read the last frame of", path, err)
-	}
-	return f.Image(), nil
-}
-
 // unread says why a video file was not read.
 func unread(op, path string, err error) error {
 	kind := Invalid

@@ -1,18 +1,16 @@
 package kinora
 
 import (
-	"context"
 	"errors"
 	"image"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/kinora-video/kinora/internal/media"
 )
 
-// TestJoin: a clip and one that goes on from its last frame become one film,
+// TestJoin: a clip and one that goes on from its last frame become one video,
 // without the frame that both have.
 func TestJoin(t *testing.T) {
 	for _, ext := range []string{".webp", ".mp4"} {
@@ -35,11 +33,11 @@ func TestJoin(t *testing.T) {
 			if len(shown) != 2 || shown[0] != 2 || shown[1] != 11 {
 				t.Errorf("frames %v were shown", shown)
 			}
-			if err := Join(t.Context(), all, a, b); err != nil {
+			if err := media.Join(t.Context(), all, []string{a, b}, media.JoinOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			i, err := ProbeVideo(t.Context(), all)
-			if err != nil || i.Frames != 22 || i.FPS != 24 || i.Width != 128 || i.Height != 80 {
+			i, err := media.Inspect(t.Context(), all)
+			if err != nil || i.Frames != 22 || i.FPS != 24 || i.W != 128 || i.H != 80 {
 				t.Errorf("%+v, %v", i, err)
 			}
 			for _, n := range []int{-1, 12} {
@@ -48,71 +46,5 @@ func TestJoin(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestJoinRefusals(t *testing.T) {
-	dir := t.TempDir()
-	junk := filepath.Join(dir, "junk.webp")
-	if err := os.WriteFile(junk, []byte("RIFF\x04\x00\x00\x00WEBP"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	good, _ := saved(t, "good.webp")
-	for _, c := range []struct {
-		to    string
-		parts []string
-		kind  Kind
-		want  string
-	}{
-		{"x.avi", []string{good}, Invalid, "end it in .mp4 or .webp"},
-		{"x.webp", nil, Invalid, "0 films (1 to 100)"},
-		{"x.webp", []string{good, junk}, Invalid, "join " + junk},
-		{"x.webp", []string{filepath.Join(dir, "none")}, NotFound, "none"},
-		{"none/x.webp", []string{good}, Storage, "join films into"},
-	} {
-		err := Join(t.Context(), filepath.Join(dir, c.to), c.parts...)
-		if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "media:") {
-			t.Errorf("%s of %q: %v, want one that is %v and says %q", c.to, c.parts, err, c.kind, c.want)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := Join(ctx, filepath.Join(dir, "x.webp"), good); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
-	t.Setenv("PATH", dir)
-	t.Setenv("KINORA_FFMPEG", "")
-	if err := Join(t.Context(), filepath.Join(dir, "x.mp4"), good); KindOf(err) != Unsupported || err == nil || !strings.Contains(err.Error(), "install") {
-		t.Errorf("without ffmpeg: %v", err)
-	}
-	if err := Join(t.Context(), filepath.Join(dir, "x.webp"), good, good); err != nil {
-		t.Errorf("WebP without ffmpeg: %v", err)
-	}
-}
-
-// TestJoinHangs: an ffmpeg that stands still ends a Join that waits and one
-// that is cancelled.
-func TestJoinHangs(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the stand-in for ffmpeg is a shell script")
-	}
-	good, _ := saved(t, "good.webp")
-	tool := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(tool, []byte("#!/bin/sh\n"+working+"exec sleep 1000\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("KINORA_FFMPEG", tool)
-	out := t.TempDir()
-	path := filepath.Join(out, "x.mp4")
-	if err := joinFilms(t.Context(), path, []string{good}, 300*time.Millisecond); KindOf(err) != Storage || err == nil || !strings.Contains(err.Error(), "hung") {
-		t.Errorf("%v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(300*time.Millisecond, cancel)
-	if err := Join(ctx, path, good); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
-	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

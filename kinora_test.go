@@ -17,7 +17,7 @@ import (
 func fakeModel(t *testing.T) (*Model, *fakeEngine) {
 	t.Helper()
 	e := &fakeEngine{}
-	return &Model{engine: e, latentsDir: t.TempDir()}, e
+	return newModel(e, t.TempDir()), e
 }
 
 func generate(t *testing.T, m *Model, r Request) *Clip {
@@ -61,10 +61,10 @@ func TestGenerateDefaults(t *testing.T) {
 		t.Errorf("the clip says %q, %q, seed %d, upscaled %v", c.Model, c.Prompt, c.Seed, c.Upscaled)
 	}
 	j := e.jobs[0]
-	if j.frames != 144 || j.prompt != "a red ball" || j.seed != 7 || j.steps != 0 || j.guidance != 0 || j.image != nil {
+	if j.Frames != 144 || j.Prompt != "a red ball" || j.Seed != 7 || j.Steps != 4 || j.Guidance != 3 || j.First != nil {
 		t.Errorf("the engine was asked for %+v", j)
 	}
-	if c := generate(t, m, Request{Prompt: "\ufeffa red ball"}); c.Prompt != "a red ball" || e.jobs[1].prompt != "a red ball" {
+	if c := generate(t, m, Request{Prompt: "\ufeffa red ball"}); c.Prompt != "a red ball" || e.jobs[1].Prompt != "a red ball" {
 		t.Errorf("a byte order mark before the prompt was kept: %q", c.Prompt)
 	}
 }
@@ -87,8 +87,8 @@ func TestFrameCounts(t *testing.T) {
 	} {
 		m, e := fakeModel(t)
 		c := generate(t, m, Request{Prompt: "x", Seconds: tt.seconds, FPS: tt.fps})
-		if c.FrameCount != tt.frames || e.jobs[0].frames != tt.engine {
-			t.Errorf("%v s at %d fps: %d frames from %d, want %d from %d", tt.seconds, tt.fps, c.FrameCount, e.jobs[0].frames, tt.frames, tt.engine)
+		if c.FrameCount != tt.frames || e.jobs[0].Frames != tt.engine {
+			t.Errorf("%v s at %d fps: %d frames from %d, want %d from %d", tt.seconds, tt.fps, c.FrameCount, e.jobs[0].Frames, tt.frames, tt.engine)
 		}
 		var seen []int
 		for img, err := range c.Frames(t.Context()) {
@@ -165,7 +165,7 @@ func TestFirstFrame(t *testing.T) {
 		}
 	}
 	generate(t, m, Request{Image: img, Seconds: 0.1})
-	got := e.jobs[0].image
+	got := e.jobs[0].First
 	if len(got) != 32*24*3 {
 		t.Fatalf("%d values", len(got))
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
 // latentsBase is how many bytes a file of latents takes besides the latents of
@@ -21,7 +23,7 @@ const latentsBase = 64 << 10
 // time is spent that a file of that name can be made there and that it has room.
 // Nobody else takes the name until release is called.
 func (m *Model) latentsPath(r *Request, p *plan) (path string, release func(), err error) {
-	need := latentsBase + int64(p.native)*int64(m.Info().latentsOfFrame)
+	need := latentsBase + int64(p.job.Frames)*int64(m.caps.Cost.LatentBytes)
 	var first error
 	if r.Latents != "" {
 		release, first = r.tryLatents(r.Latents, need, p)
@@ -74,7 +76,7 @@ func (m *Model) latentsFolder() (string, error) {
 }
 
 // tryLatents finds out whether a file can keep latents of need bytes, beside the
-// clip where that goes into the same folder, and claims its name.
+// video where that goes into the same folder, and claims its name.
 func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), err error) {
 	if r.Output != nil && filepath.Dir(r.Output.path) == filepath.Dir(path) {
 		f, _ := FormatOf(r.Output.path) // Reserve has checked it
@@ -87,7 +89,7 @@ func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), 
 		release()
 		return nil, &Error{
 			Kind: Storage, Op: "keep latents in", What: path, Err: os.ErrExist,
-			Hint: "they are of an earlier clip: decode or remove them",
+			Hint: "they are of an earlier video: decode or remove them",
 		}
 	}
 	if err := roomFor(filepath.Dir(path), need); err != nil {
@@ -98,15 +100,15 @@ func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), 
 }
 
 // keep writes latents to the file that was picked, or where the disk has filled
-// up meanwhile to another. The clip is whole in memory: the error matters only
+// up meanwhile to another. The video is whole in memory: the error matters only
 // if saving fails too.
-func (m *Model) keep(l latents, path string, r *Request) (string, error) {
-	first := l.save(path)
+func (m *Model) keep(l engine.Latents, path string, r *Request) (string, error) {
+	first := l.Save(path)
 	if first == nil {
 		return path, nil
 	}
 	for other, err := range m.freshLatents(r) {
-		if err == nil && l.save(other) == nil {
+		if err == nil && l.Save(other) == nil {
 			return other, nil
 		}
 	}

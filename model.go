@@ -2,56 +2,27 @@ package kinora
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"errors"
+	"io/fs"
+	"sync"
 
-	"github.com/kinora-video/kinora/internal/world"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
-// DefaultModel is the model that Open takes for the name "".
-const DefaultModel = "reel"
-
-// Info says what a model is and what it makes by itself.
-type Info struct {
-	Name          string
-	About         string  // one line
-	Width, Height int     // pixels of a native frame
-	FPS           int     // native frames a second
-	Steps         int     // default sampling steps
-	Guidance      float32 // default guidance
-	Image         bool    // takes a first frame
-
-	// samplingShare is the part of a whole run that sampling is expected to
-	// take, in (0, 1): what the time left is told from before the first frame
-	// is drawn.
-	samplingShare float64
-	// latentsOfFrame is how many bytes of latents a frame takes, about.
-	latentsOfFrame int
-	// storybook is the edition of the storybook that the model was taught, and
-	// nothing else, so that it is known which words it has never met; no edition
-	// where that is not known.
-	storybook world.Edition
-}
-
-// Fit says how frames of the model's own size become such of width×height:
-// cut, where the shape is another, from their middle; enlarged, where a side is
-// longer. Shapes that differ by no more than rounding to even sides makes are
-// the same. A size of 0×0 is the model's own.
-func (i Info) Fit(width, height int) (cut, enlarged bool) {
-	if width == 0 || height == 0 {
-		return false, false
-	}
-	a, b := width*i.Height, height*i.Width
-	return max(a, b)-min(a, b) > max(a, b)/50, width > i.Width || height > i.Height
-}
-
-// Model is a model ready to generate. Several goroutines may use it; they share
-// the machine's cores.
+// Model is a model ready to generate. Several goroutines may use it, and several
+// models be used at a time: one computation after another has the machine's cores,
+// in the order in which they asked.
 type Model struct {
-	engine     engine
+	engine     engine.Engine
+	caps       Capabilities
 	latentsDir string
+	// turn is held by the call that is inside the engine.
+	turn   *semaphore.Weighted
+	cores  *engine.Lease
+	closed bool // under turn
+	close  sync.Once
 }
 
 // Option changes what Open does.
@@ -66,13 +37,13 @@ type options struct {
 // run of kinora train, and not from the binary.
 func WithWeights(path string) Option { return func(o *options) { o.weights = path } }
 
-// WithLatentsDir keeps latents in dir until their clips are saved, unless a
+// WithLatentsDir keeps latents in dir until their videos are saved, unless a
 // request says otherwise. The default is kinora/latents in the user's cache
 // folder.
 func WithLatentsDir(dir string) Option { return func(o *options) { o.latentsDir = dir } }
 
-// Models returns the names that Open knows, sorted.
-func Models() []string { return slices.Sorted(maps.Keys(openers)) }
+// cores is the one lease of this process, which all models share.
+var cores = engine.NewLease()
 
 // Open readies a model: "reel", the one inside the binary, or "testcard", which
 // draws a test pattern in no time and checks an installation from end to end.
@@ -82,25 +53,116 @@ func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if name == "" {
-		name = DefaultModel
+	spec, err := specOf(name)
+	if err != nil {
+		return nil, err
 	}
-	open, ok := openers[name]
-	if !ok {
-		return nil, &Error{
-			Kind: NotFound, Op: "open model", What: fmt.Sprintf("%q", name), Err: errNoModel,
-			Hint: "the models are " + strings.Join(Models(), ", "),
-		}
+	if o.weights != "" && spec.Weights == "" {
+		return nil, &Error{Kind: Invalid, Op: "open model", What: name, Err: errors.New("it has no weights"), Hint: "leave the weights out"}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e, err := open(ctx, o.weights)
+	e, err := spec.Open(ctx, o.weights)
 	if err != nil {
-		return nil, wrap(Internal, "open model", name, err, "")
+		return nil, unopened(spec, name, o.weights, err)
 	}
-	return &Model{engine: e, latentsDir: o.latentsDir}, nil
+	return newModel(e, o.latentsDir), nil
 }
 
-// Info returns what the model is.
-func (m *Model) Info() Info { return m.engine.info() }
+// unopened says why a model did not open.
+func unopened(spec engine.Spec, name, weights string, err error) error {
+	switch _, unread := errors.AsType[*fs.PathError](err); {
+	case unread:
+		return wrap(NotFound, "read weights", weights, err, "")
+	case weights != "":
+		return wrap(Invalid, "read weights", weights, err, spec.Weights)
+	}
+	return wrap(Internal, "open model", name, err, "")
+}
+
+func newModel(e engine.Engine, latentsDir string) *Model {
+	return &Model{engine: e, caps: e.Capabilities(), latentsDir: latentsDir, turn: semaphore.NewWeighted(1), cores: cores}
+}
+
+// Capabilities returns what the model can do.
+func (m *Model) Capabilities() Capabilities { return m.caps }
+
+// Close gives back the model's memory, after the call that is inside it. What
+// is asked of the model or its Clips afterwards fails. Nothing happens the second
+// time.
+func (m *Model) Close() error {
+	var err error
+	m.close.Do(func() {
+		_ = m.turn.Acquire(context.Background(), 1) // which never ends
+		defer m.turn.Release(1)
+		m.closed = true
+		err = wrap(Internal, "close model", m.caps.Name, m.engine.Close(), "")
+	})
+	return err
+}
+
+// seat is the right to call into an engine: the model's turn, and the cores.
+type seat struct {
+	m           *Model
+	turn, cores bool // held
+}
+
+// take waits for both.
+func (s *seat) take(ctx context.Context) error {
+	if err := s.m.turn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	s.turn = true
+	if s.m.closed {
+		s.leave()
+		return &Error{Kind: Invalid, Op: "use model", What: s.m.caps.Name, Err: errClosed}
+	}
+	return s.compute(ctx)
+}
+
+// compute waits for the cores.
+func (s *seat) compute(ctx context.Context) error {
+	err := s.m.cores.Take(ctx)
+	s.cores = err == nil
+	return err
+}
+
+// lend lets whoever waits for the cores have them first. When ctx ends meanwhile
+// the cores are not held any more.
+func (s *seat) lend(ctx context.Context) {
+	if s.cores {
+		s.m.cores.Release()
+		_ = s.compute(ctx) // the engine looks at ctx itself
+	}
+}
+
+// leave gives up what is held.
+func (s *seat) leave() {
+	if s.cores {
+		s.m.cores.Release()
+	}
+	if s.turn {
+		s.m.turn.Release(1)
+	}
+	s.turn, s.cores = false, false
+}
+
+var errClosed = errors.New("it has been closed")
+
+// yielding calls into an engine that hands over parts of its work: whoever takes a
+// part may use the model meanwhile, so the seat is given up for that long.
+func (m *Model) yielding(ctx context.Context, call func(during func(func() error) error) error) error {
+	s := seat{m: m}
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	return call(func(use func() error) error {
+		s.leave()
+		if err := use(); err != nil {
+			return err
+		}
+		return s.take(ctx)
+	})
+}

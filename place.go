@@ -19,7 +19,7 @@ type Place struct {
 // out whether a file of that name can be made: whether its folder is there and
 // can be written to, and whether the file system takes the name. A file that is
 // there already stays until it is replaced. Give the place to Generate, which
-// looks for room, and save the clip in it; Release it in the end. A file system
+// looks for room, and save the video in it; Release it in the end. A file system
 // without locks, which some network ones are, cannot keep others away.
 //
 // Errors: an *Error of kind Storage, or of Invalid for a name without a format.

@@ -2,7 +2,7 @@ package kinora
 
 import "time"
 
-// Phase is a part of making a clip.
+// Phase is a part of making a video.
 type Phase string
 
 const (
@@ -10,7 +10,7 @@ const (
 	Drawing  Phase = "drawing"  // latents become frames and the file; counted in frames
 )
 
-// Progress says how far a clip is.
+// Progress says how far a video is.
 type Progress struct {
 	Phase   Phase
 	Done    int           // steps or frames of this phase

@@ -144,14 +144,14 @@ func TestReelRefusesLatents(t *testing.T) {
 			n *= d
 		}
 		path := filepath.Join(dir, name)
-		ts := []safetensors.Tensor{safetensors.FromFloat32(latentsTensor, safetensors.F32, make([]float32, n), shape...)}
+		ts := []safetensors.Tensor{safetensors.FromFloat32("latents", safetensors.F32, make([]float32, n), shape...)}
 		if err := safetensors.WriteFile(path, ts, meta); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
 	meta := func(frames, seed string) map[string]string {
-		return map[string]string{"format": latentsFormat, "frames": frames, "seed": seed}
+		return map[string]string{"format": "kinora-reel-latents-1", "frames": frames, "seed": seed}
 	}
 	if _, err := m.Load(t.Context(), write("good", meta("9", "1"), 2, 2, 4, 4), Request{}); err != nil {
 		t.Fatal(err)

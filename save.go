@@ -17,8 +17,8 @@ import (
 type Format string
 
 const (
-	MP4  Format = "mp4"  // H.264 in MP4, which plays everywhere; made by ffmpeg (see Encoder)
-	WebP Format = "webp" // animated, lossless WebP, for which nothing needs to be installed
+	MP4  Format = "mp4"  // H.264 and AAC in MP4, which plays everywhere; made by ffmpeg (see Encoder)
+	WebP Format = "webp" // animated, lossless WebP without sound, for which nothing needs to be installed
 )
 
 // FormatOf tells the format by a file's name.
@@ -68,12 +68,13 @@ func encoderOf(ctx context.Context, f Format) (name, note string, err error) {
 	return "", "", &Error{Kind: Invalid, Op: "write", What: string(f), Err: errors.New("there is no such format"), Hint: "mp4 or webp"}
 }
 
-// SaveOption changes what Save and Write do besides writing the clip.
+// SaveOption changes what Save and Write do besides writing the video.
 type SaveOption func(*saveOptions)
 
 type saveOptions struct {
 	taps []tap
 	from int // the first frame that is written
+	mute bool
 	// claimed says that the caller has reserved the name.
 	claimed bool
 }
@@ -86,19 +87,22 @@ type tap struct {
 }
 
 // WithTap shows the frames with the numbers in at (see Spread), in their order
-// and once each, to a function while the clip is written, so that stills need no
+// and once each, to a function while the video is written, so that stills need no
 // drawing of their own. The image is used again for the next: make a Thumbnail
-// of it, or copy what is kept. Numbers that the clip does not have are left out.
-// What was shown of a clip whose saving failed is worth nothing.
+// of it, or copy what is kept. Numbers that the video does not have are left out.
+// What was shown of a video whose saving failed is worth nothing.
 func WithTap(at []int, show func(i int, frame *image.RGBA)) SaveOption {
 	return func(o *saveOptions) { o.taps = append(o.taps, tap{at: slices.Clone(at), show: show}) }
 }
 
-// FromFrame leaves out the frames before number n. The first frame of a clip
+// FromFrame leaves out the frames before number n. The first frame of a video
 // that goes on from the last frame of another repeats it: saved from frame 1 on,
 // the two can be joined without a frame that stands. Taps keep counting the
-// clip's own frames, and are not shown what is left out.
+// video's own frames, and are not shown what is left out.
 func FromFrame(n int) SaveOption { return func(o *saveOptions) { o.from = n } }
+
+// WithoutSound writes a silent video, whatever the model makes.
+func WithoutSound() SaveOption { return func(o *saveOptions) { o.mute = true } }
 
 // show hands a frame to those who want it.
 func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
@@ -115,14 +119,14 @@ func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
 	}
 }
 
-// encoder is media's, as far as a clip goes.
+// encoder is media's, as far as a video goes.
 type encoder interface {
 	WriteFrame(rgb []byte) error
 	Close() error
 	Abort()
 }
 
-// Save draws the clip into a file, in the format its name says. The file
+// Save draws the video into a file, in the format its name says. The file
 // appears under its name when it is whole, replacing one that was there; until
 // then, and when anything fails, nothing has that name. A name that another one
 // is writing to, or has reserved, is refused. Once the file is safe the latents on
@@ -147,7 +151,7 @@ func (c *Clip) SaveIn(ctx context.Context, p *Place, opts ...SaveOption) error {
 	return c.Save(ctx, p.path, append(opts[:len(opts):len(opts)], func(o *saveOptions) { o.claimed = true })...)
 }
 
-// Write draws the clip into w: MP4 in fragments as the frames come, which
+// Write draws the video into w: MP4 in fragments as the frames come, which
 // players take from a pipe, or WebP at the end. Latents are removed and kept as
 // by Save.
 func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOption) error {
@@ -175,13 +179,20 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 		return err
 	}
 	if so.from < 0 || so.from >= c.FrameCount {
-		return c.unsaved(where, invalid("frames", fmt.Sprintf("the clip has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
+		return c.unsaved(where, invalid("frames", fmt.Sprintf("the video has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
+	}
+	var sound *media.Sound
+	if !so.mute {
+		sound = c.track(so.from)
 	}
 	e, err := open(media.Options{
-		W: c.Width, H: c.Height, FPS: float64(c.FPS),
+		W: c.Width, H: c.Height, FPS: float64(c.FPS), Sound: sound,
 		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
 	})
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err() // the sound is played first
+		}
 		return c.unsaved(where, err)
 	}
 	frame := -1
@@ -208,7 +219,7 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	return c.Discard()
 }
 
-// unsaved says that a clip was not written, and where its latents are.
+// unsaved says that a video was not written, and where its latents are.
 func (c *Clip) unsaved(where string, err error) error {
 	failure := &Error{Kind: Storage, Op: "save", What: where, Err: err}
 	var cause *Error
@@ -217,6 +228,9 @@ func (c *Clip) unsaved(where string, err error) error {
 			return err // said already
 		}
 		failure.Kind = cause.Kind
+	}
+	if errors.Is(err, media.ErrNoSoundEncoder) {
+		failure.Kind = Unsupported
 	}
 	switch {
 	case c.latentsPath != "":

@@ -2,7 +2,6 @@ package kinora
 
 import (
 	"image"
-	"image/draw"
 
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -65,25 +64,11 @@ func (s *scaler) apply(rgb []byte) ([]byte, error) {
 
 // firstFrame cuts and scales an image to w×h: [h, w, 3] in [-1, 1].
 func firstFrame(img image.Image, w, h int) ([]float32, error) {
-	fitted, err := media.Fit(onWhite(img), w, h)
+	fitted, err := media.Fit(media.FromImage(img), w, h)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]float32, 3*w*h)
 	tensor.FromPixels(out, fitted.Pix)
 	return out, nil
-}
-
-// onWhite takes the pixels of an image. Transparent parts become white, as on
-// paper.
-func onWhite(img image.Image) media.Frame {
-	b := img.Bounds()
-	flat := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
-	draw.Draw(flat, flat.Rect, img, b.Min, draw.Over)
-	frame := media.NewFrame(b.Dx(), b.Dy())
-	for i := range b.Dx() * b.Dy() {
-		copy(frame.Pix[3*i:3*i+3], flat.Pix[4*i:4*i+3])
-	}
-	return frame
 }

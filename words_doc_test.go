@@ -31,7 +31,7 @@ func TestDocsSayWhatReelKnows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := world.Edition(m.Storybook)
+	known := m.Storybook
 	const path, begin, end = "docs/reel.md", "<!-- words -->\n", "<!-- end of words -->"
 	doc, err := os.ReadFile(path)
 	if err != nil {

@@ -1,11 +1,8 @@
 package kinora
 
 import (
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestPromptNotes: the model inside the binary says which words it was never
@@ -42,18 +39,6 @@ func TestPromptNotes(t *testing.T) {
 			t.Errorf("%s: %q, want %q", prompt, got, want)
 		}
 	}
-	taught := reel
-	for _, e := range []world.Edition{world.FirstEdition, world.EverydayEdition} {
-		taught.storybook = e
-		got := taught.PromptNotes("a black cat strolls in the park")
-		want := []string{
-			"reel was never taught black, strolls, park: there will be a video, but not of that",
-			"nearest words that it knows: blue for black, walk for strolls, meadow for park",
-		}
-		if e == world.FirstEdition && (len(got) != 3 || !slices.Equal(got[:2], want) || strings.Contains(got[2], "black")) || e == world.EverydayEdition && got != nil {
-			t.Errorf("weights of edition %d: %q", e, got)
-		}
-	}
 	got = reel.PromptNotes(strings.Repeat("x", 40) + " b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13")
 	if len(got) != 2 || !strings.Contains(got[0], strings.Repeat("x", 30)+"…, b1") || !strings.Contains(got[0], "b11 and 2 more") {
 		t.Errorf("many words: %q", got)
@@ -65,7 +50,7 @@ func TestPromptNotes(t *testing.T) {
 	if got := card.Info().PromptNotes("elephant"); got != nil {
 		t.Errorf("the test card: %q", got)
 	}
-	if got := (&reelEngine{model: m.engine.(*reelEngine).model}).info().PromptNotes("elephant"); got != nil {
+	if got := tinyReel(t).Info().PromptNotes("elephant"); got != nil {
 		t.Errorf("other weights: %q", got)
 	}
 }

@@ -18,14 +18,14 @@ type TrainCompareCmd struct {
 	Batch   int     `default:"16" placeholder:"N" help:"Windows a step."`
 	Micro   int     `default:"4" placeholder:"N" help:"Windows of one forward pass."`
 	LR      float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Learning rate."`
-	Seed    uint64  `default:"1" placeholder:"N" help:"Of weights and films."`
+	Seed    uint64  `default:"1" placeholder:"N" help:"Of weights and videos."`
 	JSON    bool    `name:"json" help:"Print JSON."`
 }
 
 // Help is the end of the command's help.
 func (TrainCompareCmd) Help() string {
 	return `Trains a transformer with a mixture of experts and linear attention, and a dense one
-with softmax attention and the same size active, from the same films in the same
+with softmax attention and the same size active, from the same videos in the same
 order for the same time, and says how fast and how good each got. Let the machine do
 nothing else meanwhile. Nothing is kept.
 

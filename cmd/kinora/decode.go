@@ -13,7 +13,7 @@ import (
 type DecodeCmd struct {
 	Latents string `arg:"" placeholder:"FILE" help:"The file of latents."`
 	outputFlags
-	Model   string `default:"${model}" placeholder:"${model}" help:"The model that made them."`
+	Model   string `default:"${model}" placeholder:"${model}" help:"The model that made them, of ${models}."`
 	Weights string `placeholder:"FILE" help:"The weights that made them, if not those inside the program."`
 }
 
@@ -61,6 +61,9 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.notes = append(t.notes, differences(r, m.Info())...)
+	if err := m.CanWrite(ctx, t.format); err != nil {
+		return err
+	}
+	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

@@ -19,23 +19,23 @@ import (
 // EvalCmd measures how well a model does what prompts say.
 type EvalCmd struct {
 	Model     string  `placeholder:"FILE" help:"The weights to measure: a file of kinora train. Default: those inside the program."`
-	Prompts   int     `default:"10" placeholder:"N" help:"Films asked for, each in English, Chinese and Arabic. More take longer and tell more."`
-	Seconds   float64 `default:"6" placeholder:"6" help:"Length of a film, at least 2."`
-	Seeds     int     `default:"4" placeholder:"N" help:"Films of one prompt, to see how varied they are; 0 for none."`
-	Films     int     `default:"8" placeholder:"N" help:"Real films sent through the codec; 0 for none."`
+	Prompts   int     `default:"10" placeholder:"N" help:"Videos asked for, each in English, Chinese and Arabic. More take longer and tell more."`
+	Seconds   float64 `default:"6" placeholder:"6" help:"Length of a video, at least 2."`
+	Seeds     int     `default:"4" placeholder:"N" help:"Videos of one prompt, to see how varied they are; 0 for none."`
+	Films     int     `default:"8" placeholder:"N" help:"Real videos sent through the codec; 0 for none."`
 	Steps     int     `placeholder:"N" help:"Sampling steps. Default: the model's."`
 	Guidance  float32 `placeholder:"G" help:"How strictly prompts are followed. Default: the model's."`
-	Seed      uint64  `default:"1" placeholder:"N" help:"The same seed asks for the same films."`
-	Out       string  `placeholder:"DIR" help:"Folder for the report: report.json, index.html and the films. Default: only the table is printed."`
+	Seed      uint64  `default:"1" placeholder:"N" help:"The same seed asks for the same videos."`
+	Out       string  `placeholder:"DIR" help:"Folder for the report: report.json, index.html and the videos. Default: only the table is printed."`
 	CodecOnly bool    `help:"Measure the codec alone."`
-	Real      int     `placeholder:"N" help:"Only check the recogniser, on N real films that it never saw."`
+	Real      int     `placeholder:"N" help:"Only check the recogniser, on N real videos that it never saw."`
 }
 
 // Help is the end of the command's help.
 func (EvalCmd) Help() string {
 	return `Prompts ask for combinations that training never showed. A recogniser, taught by
-real storybook films alone, then reads subject, colour, place, motion, camera and
-time of day from the films that the model makes. docs/eval.md says how to read the
+real storybook videos alone, then reads subject, colour, place, motion, camera and
+time of day from the videos that the model makes. docs/eval.md says how to read the
 figures.
 
 Examples:
@@ -99,7 +99,7 @@ func (c *EvalCmd) check() error {
 	case !(c.Guidance >= 0 && c.Guidance <= 100):
 		return usagef("--guidance %g: choose 0 to 100", c.Guidance)
 	case c.Real < 0 || c.Real > 1_000_000:
-		return usagef("--real %d: choose 1 to 1000000 films", c.Real)
+		return usagef("--real %d: choose 1 to 1000000 videos", c.Real)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *r
 	if !c.CodecOnly {
 		report, err = eval.Measure(ctx, eval.Reel{Model: m, Steps: c.Steps, Guidance: c.Guidance}, read, eval.Options{
 			Prompts: c.Prompts, Seconds: c.Seconds, Seeds: c.Seeds, Seed: c.Seed, Clips: clips,
-			Progress: step("films", codecPart, 1-codecPart),
+			Progress: step("videos", codecPart, 1-codecPart),
 		})
 		if err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 	return err
 }
 
-// checkReal says how often the recogniser is right on real films, whole and
+// checkReal says how often the recogniser is right on real videos, whole and
 // in their first two seconds.
 func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *recogniser.Network) error {
 	var sets []eval.Set

@@ -19,7 +19,7 @@ import (
 
 // saveMemory lets the garbage collector run before the heap has doubled, unless
 // GOGC says otherwise. Nearly all of the heap is weights and activations that
-// stay: a long film, which has the time to double it, would take half as much
+// stay: a long video, which has the time to double it, would take half as much
 // memory again as a short one.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
@@ -29,15 +29,15 @@ func saveMemory() {
 
 // GenerateCmd makes a video from a sentence.
 type GenerateCmd struct {
-	Prompt string `arg:"" optional:"" help:"What happens in the video: English, Chinese or Arabic, with camera commands such as [Pan left]. With - it is read from standard input."`
+	Prompt string `arg:"" optional:"" help:"What happens in the video: ${languages}, with camera commands such as ${camera}. With - it is read from standard input."`
 	outputFlags
-	Seconds  float64 `default:"6" placeholder:"6" help:"Length in seconds, at most ${maxSeconds}."`
-	Image    string  `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
-	Seed     *uint64 `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
-	Steps    *int    `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: the model's."`
-	Guidance float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: the model's."`
-	Model    string  `default:"${model}" placeholder:"${model}" help:"Which model."`
-	Weights  string  `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
+	inputFlags
+	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
+	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
+	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
+	Guidance *float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: ${guidance}."`
+	Model    string   `default:"${model}" placeholder:"${model}" help:"Which model, of ${models}. What is said here of limits and defaults is that of ${model}: see kinora models."`
+	Weights  string   `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
 }
 
 // Help is the end of the command's help.
@@ -63,8 +63,11 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	notes, err := g.readImage(&r)
+	notes, err := g.read(&r)
 	if err != nil {
+		return err
+	}
+	if err := g.check(&r); err != nil {
 		return err
 	}
 	t, err := g.target(kinora.Slug(g.Prompt), s.out)
@@ -85,25 +88,12 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	t.notes = append(t.notes, m.Info().PromptNotes(g.Prompt)...)
-	t.notes = append(t.notes, differences(r, m.Info())...)
+	if err := m.CanWrite(ctx, t.format); err != nil {
+		return err
+	}
+	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
+	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
-}
-
-// readImage adds the first frame to the request.
-func (g *GenerateCmd) readImage(r *kinora.Request) (notes []string, err error) {
-	if g.Image == "" {
-		return nil, nil
-	}
-	frame, kind, err := media.ReadImage(g.Image)
-	if err != nil {
-		return nil, usagef("--image %s: %w", g.Image, err)
-	}
-	r.Image = frame.Image()
-	if kind.Animated {
-		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", g.Image))
-	}
-	return notes, nil
 }
 
 // readPrompt reads a prompt that is not on the command line.
@@ -121,19 +111,26 @@ func readPrompt(r io.Reader) (string, error) {
 // request is what the flags say, but for the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
-		Prompt: g.Prompt, Seconds: g.Seconds, Guidance: g.Guidance,
-		Seed: uint64(rand.Uint32()), // short enough to type again
+		Prompt: g.Prompt,
+		Seed:   uint64(rand.Uint32()), // short enough to type again
 	}
-	switch {
-	case strings.TrimSpace(g.Prompt) == "" && g.Image == "":
+	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
-	case g.Seconds == 0: // which the engine takes for its default
-		return r, usagef("--seconds 0: choose more than 0, at most %d", kinora.MaxSeconds)
+	}
+	m, err := kinora.CapabilitiesOf(g.Model)
+	if err != nil {
+		return r, err
 	}
 	if g.Seed != nil {
 		r.Seed = *g.Seed
 	}
-	if r.Steps, err = oneOf("--steps", g.Steps, kinora.MaxSteps); err != nil {
+	if r.Seconds, err = given("--seconds", g.Seconds, m.Lengths.String()); err != nil {
+		return r, err
+	}
+	if r.Guidance, err = given("--guidance", g.Guidance, "more than 0, at most "+fmt.Sprint(m.Guidance.Max)); err != nil {
+		return r, err
+	}
+	if r.Steps, err = within("--steps", g.Steps, m.Steps.Min, m.Steps.Max); err != nil {
 		return r, err
 	}
 	if r.FPS, err = g.rate(); err != nil {
@@ -143,23 +140,37 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	return r, err
 }
 
-// differences tells where the video will differ from what might be expected.
-func differences(r kinora.Request, in kinora.Info) (notes []string) {
-	switch cut, enlarged := in.Fit(r.Width, r.Height); {
-	case cut && enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled", in.Name, in.Width, in.Height, r.Width, r.Height))
-	case cut:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d", in.Name, in.Width, in.Height, r.Width, r.Height))
-	case enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
+// check holds the request against the model before anything is opened or written.
+// Weights of the user's own may be able to do other things: Generate tells.
+func (g *GenerateCmd) check(r *kinora.Request) error {
+	if g.Weights != "" {
+		return nil
 	}
-	if r.FPS != 0 && r.FPS != in.FPS {
-		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", in.Name, in.FPS, r.FPS))
+	m, err := kinora.CapabilitiesOf(g.Model)
+	if err != nil {
+		return err
+	}
+	return r.Check(m)
+}
+
+// differences tells where the video will differ from what might be expected.
+func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
+	draws := m.Sizes.Pick(kinora.Size{Width: r.Width, Height: r.Height})
+	switch cut, enlarged := m.Fit(r.Width, r.Height); {
+	case cut && enlarged:
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d and upscaled", m.Name, draws, r.Width, r.Height))
+	case cut:
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d", m.Name, draws, r.Width, r.Height))
+	case enlarged:
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are upscaled", m.Name, draws))
+	}
+	if fps := m.Rate(r.FPS); r.FPS != 0 && r.FPS != fps {
+		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", m.Name, fps, r.FPS))
 	}
 	return notes
 }
 
-// make generates (or loads) a clip, writes it to the target and says so. r is
+// make generates (or loads) a video, writes it to the target and says so. r is
 // the request that produce closes over: its Progress is set here.
 func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
@@ -179,6 +190,9 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		return err
 	}
 	say()
+	if clip.Sound != nil && !t.format.HasSound() {
+		fmt.Fprintf(s.err, "note: %s makes sound, which %s cannot hold: the video is silent; name a .mp4 file to hear it\n", clip.Model, t.format)
+	}
 	size, err := t.write(ctx, s, clip)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -192,18 +206,26 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		where, line = t.place.Path(), s.out
 	}
 	took := time.Since(start)
-	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps, %s, in %s (%.1f frames/s), seed %d\n",
-		where, short(clip.Duration()), clip.FrameCount, clip.Width, clip.Height, clip.FPS,
+	_, err = fmt.Fprintf(line, "made %s: %s, %d frames of %d×%d at %d fps%s, %s, in %s (%.1f frames/s), seed %d\n",
+		where, short(clip.Duration()), clip.FrameCount, clip.Width, clip.Height, clip.FPS, t.sound(clip),
 		bytesOf(size), short(took), float64(clip.FrameCount)/took.Seconds(), clip.Seed)
 	return err
 }
 
-// write puts the clip where it goes and returns the bytes of it.
+// sound says that the file has some.
+func (t target) sound(clip *kinora.Clip) string {
+	if clip.Sound != nil && t.format.HasSound() {
+		return " with sound"
+	}
+	return ""
+}
+
+// write puts the video where it goes and returns the bytes of it.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
 	if t.place == nil {
-		c := &counter{w: s.out}
+		c := &media.Counter{W: s.out}
 		err := clip.Write(ctx, c, t.format)
-		return c.n, err
+		return c.N, err
 	}
 	if err := clip.SaveIn(ctx, t.place); err != nil {
 		return 0, err
@@ -213,17 +235,6 @@ func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64,
 		return 0, err
 	}
 	return info.Size(), nil
-}
-
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
 
 func bytesOf(n int64) string {

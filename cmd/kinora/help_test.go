@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/model/reel"
-	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestExamplesKnown: the prompts that help and documents show have no word that
@@ -30,7 +29,7 @@ func TestExamplesKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	embedded, prompts := world.Edition(m.Storybook), 0
+	embedded, prompts := m.Storybook, 0
 	for where, text := range texts {
 		for _, p := range examplePrompt.FindAllStringSubmatch(text, -1) {
 			prompts++

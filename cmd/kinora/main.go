@@ -23,8 +23,9 @@ import (
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
-	World    WorldCmd    `cmd:"" help:"Draw films of the storybook, the source of what reel was taught."`
-	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from films of your own."`
+	Models   ModelsCmd   `cmd:"" help:"Say what the models can do."`
+	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, the source of what reel was taught."`
+	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
 	Bench    BenchCmd    `cmd:"" help:"Measure how fast this machine runs it all."`
 	Serve    ServeCmd    `cmd:"" help:"Run the platform: HTTP APIs, a durable queue, workers."`
@@ -78,6 +79,9 @@ func run(args []string, s streams) int {
 		kong.Bind(s),
 		helpVars,
 	)
+	if err == nil {
+		err = hideUnableFlags(parser.Model)
+	}
 	if err != nil {
 		fmt.Fprintln(s.err, "kinora:", err)
 		return exitFailure

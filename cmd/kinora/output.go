@@ -16,35 +16,43 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// outputFlags say how a clip becomes a file.
+// outputFlags say how a video becomes a file.
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
-	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of 16 to ${maxSide}. Beyond the model's own size the frames are upscaled."`
+	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of ${minSide} to ${maxSide}. Beyond the model's own size the frames are upscaled."`
 	FPS       *int   `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }
 
-// target is where a clip goes.
+// target is where a video goes.
 type target struct {
 	place  *kinora.Place // nil for standard output
 	format kinora.Format
 	notes  []string // what differs from what was asked for
 }
 
-// oneOf is the value of a flag, or 0 where it was left out. An explicit 0 is
+// given is the value of a flag, or 0 where it was left out. An explicit 0 is
 // refused: in a Request it would mean the model's default.
-func oneOf(flag string, n *int, most int) (int, error) {
+func given[T int | float32 | float64](flag string, v *T, choices string) (T, error) {
 	switch {
-	case n == nil:
+	case v == nil:
 		return 0, nil
-	case *n < 1 || *n > most:
-		return 0, usagef("%s %d: choose 1 to %d, or leave it out", flag, *n, most)
+	case *v == 0:
+		return 0, usagef("%s 0: choose %s, or leave it out", flag, choices)
 	}
-	return *n, nil
+	return *v, nil
+}
+
+// within is given with limits.
+func within(flag string, v *int, least, most int) (int, error) {
+	if v != nil && (*v < least || *v > most) {
+		return 0, usagef("%s %d: choose %d to %d, or leave it out", flag, *v, least, most)
+	}
+	return given(flag, v, fmt.Sprintf("%d to %d", least, most))
 }
 
 // rate is the frames a second that were asked for; 0 is the model's own.
-func (o *outputFlags) rate() (int, error) { return oneOf("--fps", o.FPS, kinora.MaxFPS) }
+func (o *outputFlags) rate() (int, error) { return within("--fps", o.FPS, 1, kinora.MaxFPS) }
 
 // parseSize reads "WxH"; "" is 0, 0.
 func (o *outputFlags) parseSize() (w, h int, err error) {
@@ -60,7 +68,7 @@ func (o *outputFlags) parseSize() (w, h int, err error) {
 	return w, h, nil
 }
 
-// target settles where the clip goes and reserves the name, before any time is
+// target settles where the video goes and reserves the name, before any time is
 // spent on it: release it in the end. stem is what to call a file that was given
 // no name.
 func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
@@ -119,7 +127,7 @@ func cause(err error) error {
 	return err
 }
 
-// reserveFree takes the first name that neither a clip nor its latents have, and
+// reserveFree takes the first name that neither a video nor its latents have, and
 // that nobody is writing to.
 func (t *target) reserveFree(stem string) error {
 	for i := 1; i < 10_000; i++ {
@@ -185,7 +193,7 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// latentsBeside is where the latents of a clip for path wait.
+// latentsBeside is where the latents of a video for path wait.
 func latentsBeside(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".latents"
 }

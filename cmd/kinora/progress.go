@@ -14,11 +14,11 @@ import (
 	"github.com/kinora-video/kinora"
 )
 
-// meter shows how far a clip is: a bar on a terminal, now and then a line
+// meter shows how far a video is: a bar on a terminal, now and then a line
 // elsewhere.
 type meter interface {
 	update(kinora.Progress)
-	close(done bool) // done says that the clip was finished; more calls do nothing
+	close(done bool) // done says that the video was finished; more calls do nothing
 }
 
 func newMeter(w io.Writer) meter {

@@ -12,13 +12,13 @@ import (
 	"github.com/kinora-video/kinora/internal/recogniser"
 )
 
-// TrainRecogniserCmd trains the network that kinora eval reads films with.
+// TrainRecogniserCmd trains the network that kinora eval reads videos with.
 type TrainRecogniserCmd struct {
 	Dir   string        `required:"" placeholder:"DIR" help:"Folder of the run: its checkpoint and the weights. A run that is there is gone on with."`
 	Steps int           `default:"3000" placeholder:"N" help:"Steps of the whole run."`
-	Batch int           `default:"16" placeholder:"N" help:"Films a step."`
+	Batch int           `default:"16" placeholder:"N" help:"Videos a step."`
 	LR    float64       `name:"lr" default:"0.002" placeholder:"F" help:"Peak learning rate."`
-	Seed  uint64        `default:"1" placeholder:"N" help:"Of the start and of the films."`
+	Seed  uint64        `default:"1" placeholder:"N" help:"Of the start and of the videos."`
 	Save  time.Duration `default:"5m" placeholder:"5m" help:"Time between checkpoints."`
 }
 
@@ -47,7 +47,7 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	fmt.Fprintf(s.out, "wrote %s\n", path)
-	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen films", t)})
+	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen videos", t)})
 }
 
 // learnMeter prints means over the steps since the last line, now and then.

@@ -22,6 +22,7 @@ type serverFlags struct {
 	databaseFlags
 	Blobs     string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
 	Workers   *int   `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
+	Memory    size   `name:"model-memory" placeholder:"SIZE" env:"KINORA_MODEL_MEMORY" help:"How much memory open models may take in all, such as 16GB: those used longest ago are closed for others. Default: three quarters of the machine's."`
 	PublicURL string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"How customers reach the server, for download links."`
 }
 
@@ -60,7 +61,7 @@ func (c *ServeCmd) Run(ctx context.Context, s streams) error {
 	}
 	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
 	cfg.Role = cmp.Or(server.Role(c.Role), cfg.Role)
-	return serve(ctx, s, cfg, c.Listen != "" || cfg.Role != server.RoleWorker)
+	return serve(ctx, s, cfg, c.Memory, c.Listen != "" || cfg.Role != server.RoleWorker)
 }
 
 // Run works until it is told to stop.
@@ -71,7 +72,7 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 	}
 	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
 	cfg.Role = server.RoleWorker
-	return serve(ctx, s, cfg, c.Listen != "")
+	return serve(ctx, s, cfg, c.Memory, c.Listen != "")
 }
 
 // read is the configuration with the flags put in.
@@ -95,18 +96,18 @@ func withCause(_ []string, a slog.Attr) slog.Attr {
 }
 
 // serve runs a process of the server, which listens if it is to.
-func serve(ctx context.Context, s streams, cfg server.Config, listen bool) error {
+func serve(ctx context.Context, s streams, cfg server.Config, memory size, listen bool) error {
 	if err := cfg.Check(kinora.Models()); err != nil {
 		return usageError{err}
 	}
 	log := newLog(s.err, cfg)
+	pool := kinora.NewPool(int64(cmp.Or(memory, machineMemory()*3/4)), kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
 	engines := map[string]worker.Engine{}
 	for _, name := range kinora.Models() {
-		m, err := kinora.Open(ctx, name, kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
-		if err != nil {
+		var err error
+		if engines[name], err = worker.Pooled(pool, name); err != nil {
 			return err
 		}
-		engines[name] = worker.Model(m)
 	}
 	// The address first: a server that cannot listen should touch nothing.
 	var ln net.Listener

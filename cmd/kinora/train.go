@@ -25,13 +25,13 @@ import (
 // TrainCmd makes the weights of a model.
 type TrainCmd struct {
 	Codec     TrainCodecCmd     `cmd:"" help:"Train the video autoencoder: comes first."`
-	Text      TrainTextCmd      `cmd:"" help:"Teach the text encoder the storybook's words before it sees films: minutes that save hours."`
-	Frames    TrainFramesCmd    `cmd:"" help:"Write films to standard output for the trainer in tools/reference, which runs on a GPU."`
+	Text      TrainTextCmd      `cmd:"" help:"Teach the text encoder the storybook's words before it sees videos: minutes that save hours."`
+	Frames    TrainFramesCmd    `cmd:"" help:"Write videos to standard output for the trainer in tools/reference, which runs on a GPU."`
 	TextVideo TrainTextVideoCmd `cmd:"" name:"text-video" help:"Train the transformer and its text encoder on the codec's latents."`
 	FewSteps  TrainFewStepsCmd  `cmd:"" name:"few-steps" help:"Teach a trained model to take few steps, and no second pass for guidance: comes last."`
 	// Beside the model itself:
 	Compare    TrainCompareCmd    `cmd:"" help:"Train the transformer and a dense twin for the same time, and set them side by side."`
-	Recogniser TrainRecogniserCmd `cmd:"" help:"Train the network that kinora eval reads films with."`
+	Recogniser TrainRecogniserCmd `cmd:"" help:"Train the network that kinora eval reads videos with."`
 }
 
 // runFlags are those of every run.
@@ -45,11 +45,11 @@ type runFlags struct {
 	AdamW    bool          `name:"adamw" help:"Step every weight by AdamW. Default: Muon for weight matrices."`
 }
 
-// trainFlags are those of the runs that see films.
+// trainFlags are those of the runs that see videos.
 type trainFlags struct {
 	runFlags
 	LR          float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Peak learning rate."`
-	Simple      bool    `help:"Of the storybook, only films with one actor and one event: easier to begin with."`
+	Simple      bool    `help:"Of the storybook, only videos with one actor and one event: easier to begin with."`
 	Films       *string `placeholder:"DIR" help:"Train on your own videos: NAME.mp4 (or .m4v, .mov, .webm, .mkv) with captions, one a line, in NAME.txt. Default: the storybook."`
 	SampleEvery int     `default:"500" placeholder:"N" help:"Steps between samples; 0 for none."`
 }
@@ -123,8 +123,8 @@ func (c *TrainCodecCmd) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		frames, db := train.Reconstruct(show, probe)
-		path, err := c.sampleFile(ctx, "codec", step, show, frames, fmt.Sprintf("a film sent through the codec: %.1f dB", db))
-		fmt.Fprintf(s.err, "\nstep %d: %.1f dB on a film kept aside: %s\n", step, db, path)
+		path, err := c.sampleFile(ctx, "codec", step, show, frames, fmt.Sprintf("a video sent through the codec: %.1f dB", db))
+		fmt.Fprintf(s.err, "\nstep %d: %.1f dB on a video kept aside: %s\n", step, db, path)
 		return err
 	}
 	return c.finish(ctx, s, m, c.LR, c.SampleEvery, func(o train.Options) error { return train.Codec(ctx, m, src, o, co, sample) })
@@ -187,7 +187,7 @@ func (c *TrainTextVideoCmd) Run(ctx context.Context, s streams) error {
 	return c.finish(ctx, s, m, c.LR, c.SampleEvery, func(o train.Options) error { return train.TextVideo(ctx, m, src, o, fo, sample) })
 }
 
-// source is the storybook's training films or the user's own videos, each of at
+// source is the storybook's training videos or the user's own videos, each of at
 // least so many frames. What it says of them goes to s.
 func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.Source, error) {
 	if c.Films == nil {

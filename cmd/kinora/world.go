@@ -18,28 +18,28 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// WorldCmd draws films of the storybook, of which everything is known.
+// WorldCmd draws videos of the storybook, of which everything is known.
 type WorldCmd struct {
-	Sample WorldSampleCmd `cmd:"" help:"Make up films: video, caption and scene of each, and a contact sheet."`
-	Render WorldRenderCmd `cmd:"" help:"Draw the film of one scene file."`
+	Sample WorldSampleCmd `cmd:"" help:"Make up videos: file, caption and scene of each, and a contact sheet."`
+	Render WorldRenderCmd `cmd:"" help:"Draw the video of one scene file."`
 }
 
-// WorldSampleCmd makes up films.
+// WorldSampleCmd makes up videos.
 type WorldSampleCmd struct {
-	Seed      uint64   `default:"1" placeholder:"N" help:"The same seed gives the same films."`
-	N         int      `short:"n" default:"20" placeholder:"N" help:"How many films, at most 100000."`
+	Seed      uint64   `default:"1" placeholder:"N" help:"The same seed gives the same videos."`
+	N         int      `short:"n" default:"20" placeholder:"N" help:"How many videos, at most 100000."`
 	Out       string   `required:"" placeholder:"DIR" help:"Folder to write to; made if it is not there."`
 	Size      string   `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
 	FPS       float64  `name:"fps" default:"24" placeholder:"24" help:"Frames a second, 1 to 240."`
-	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each film, 0.5 to 600."`
+	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each video, 0.5 to 600."`
 	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, a line each."`
-	HeldOut   bool     `help:"Only films that training never shows. Default: only films that it may show."`
-	Simple    bool     `help:"One actor and one event a film, as in measuring a model."`
+	HeldOut   bool     `help:"Only videos that training never shows. Default: only videos that it may show."`
+	Simple    bool     `help:"One actor and one event a video, as in measuring a model."`
 	Format    string   `default:"" enum:",mp4,webp" placeholder:"mp4" help:"mp4 or webp. Default: mp4 where ffmpeg can write it."`
 	Overwrite bool     `help:"Replace files that are there."`
 }
 
-// WorldRenderCmd draws the film of a scene file.
+// WorldRenderCmd draws the video of a scene file.
 type WorldRenderCmd struct {
 	Scene     string  `arg:"" help:"Scene file (JSON), or - for standard input. docs/world.md says what may be in it."`
 	Output    string  `short:"o" required:"" placeholder:"FILE" help:"Where to write: a .mp4 or .webp video, a .png contact sheet, or - for standard output."`
@@ -85,7 +85,7 @@ func (f film) write(ctx context.Context, e media.Encoder) error {
 	return e.Close()
 }
 
-// Run makes up the films.
+// Run makes up the videos.
 func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	w, h, err := frameSize(c.Size)
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	}
 	switch {
 	case c.N < 1 || c.N > 100_000:
-		return usagef("-n %d: choose 1 to 100000 films", c.N)
+		return usagef("-n %d: choose 1 to 100000 videos", c.N)
 	case !(c.FPS >= 1 && c.FPS <= 240):
 		return usagef("--fps %g: choose 1 to 240 frames a second", c.FPS)
 	case !(c.Seconds >= world.MinSeconds && c.Seconds <= world.MaxSeconds):
@@ -127,7 +127,7 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	took := time.Since(start).Seconds()
-	fmt.Fprintf(s.out, "wrote %d films with captions and scenes to %s in %.1f s (%.0f frames/s), and %s\n",
+	fmt.Fprintf(s.out, "wrote %d videos with captions and scenes to %s in %.1f s (%.0f frames/s), and %s\n",
 		c.N, c.Out, took, float64(frames)/took, sheet)
 	return nil
 }
@@ -152,7 +152,7 @@ func sayNotes(w io.Writer, notes []string) {
 	}
 }
 
-// one writes a film, its captions and its scene; stem is their path without
+// one writes a video, its captions and its scene; stem is their path without
 // an extension.
 func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, variant uint64) error {
 	if err := free(stem+ext, c.Overwrite); err != nil {
@@ -165,7 +165,7 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 			return usagef("--lang: %w", err)
 		}
 		tell := f.scene.Tell
-		if c.HeldOut { // in the words of the films to measure by
+		if c.HeldOut { // in the words of the videos to measure by
 			tell = f.scene.Caption
 		}
 		captions.WriteString(tell(lang, variant) + "\n")
@@ -224,7 +224,7 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 	return nil
 }
 
-// Run draws the film.
+// Run draws the video.
 func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	w, h, err := frameSize(c.Size)
 	if err != nil {

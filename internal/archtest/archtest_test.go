@@ -35,10 +35,11 @@ var floors = map[string]int{
 	"internal/media":      2,
 	"internal/text":       2,
 	"internal/nn":         3,
+	"internal/engine":     3,
+	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,
 	"":                    5, // the root package
-	"internal/world":      5,
 	"internal/train":      5,
 	"internal/recogniser": 5,
 	"internal/bench":      5,
@@ -54,23 +55,29 @@ var floors = map[string]int{
 	"internal/moderation": 6,
 	"internal/worker":     7,
 	"internal/webhook":    7,
+	"internal/web":        7,
+	"internal/service":    7,
+	"internal/service/":   7,
 	"internal/server":     8,
+	"internal/api/":       8,
 	"internal/studio":     8,
 	"cmd/kinora":          9,
 	"internal/archtest":   9,
+	"internal/e2e":        9,
 }
 
-// The platform's floors. It knows the engine through the root package alone.
+// The platform's floors. It knows models through the root package alone.
 const platformFirst, platformLast = 6, 8
 
-// both is what the platform shares with the engine, and is part of neither.
-var both = []string{"internal/text", "internal/disk", "internal/scratch"}
+// both is what the platform shares with the models, and is part of neither:
+// pictures, video and sound as such are not theirs.
+var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{
 	"os/exec":      {"internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
-	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/server", "internal/studio", "cmd/kinora"},
+	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/web", "internal/service", "internal/api/minimax", "internal/api/openai", "internal/api/native", "internal/api/native/docs", "internal/api/apitest", "internal/server", "internal/studio", "cmd/kinora"},
 }
 
 type pkg struct {
@@ -99,6 +106,20 @@ func floorOf(r string) (int, bool) {
 	}
 }
 
+// apis is the folder whose rooms do not import each other.
+const apis = "internal/api/"
+
+// siblings says whether two rooms are different APIs. Only imports of the program
+// are looked at: tests share what is in apitest.
+func siblings(a, b string) bool {
+	api := func(room string) string {
+		name, _ := strings.CutPrefix(room, apis)
+		name, _, _ = strings.Cut(name, "/")
+		return name
+	}
+	return strings.HasPrefix(a, apis) && strings.HasPrefix(b, apis) && api(a) != api(b)
+}
+
 // faults says what is wrong with the imports of one package of the module.
 func faults(p pkg) []string {
 	var out []string
@@ -120,10 +141,12 @@ func faults(p pkg) []string {
 		}
 		below, ok := floorOf(room(imp))
 		switch {
+		case ok && siblings(r, room(imp)):
+			out = append(out, r+" imports "+room(imp)+": an API knows no other")
 		case ok && below > floor:
 			out = append(out, r+" imports "+room(imp)+", which is above it")
 		case ok && platform && below < platformFirst && imp != module && !slices.Contains(both, room(imp)):
-			out = append(out, r+" imports "+room(imp)+": the platform knows the engine through the root package alone")
+			out = append(out, r+" imports "+room(imp)+": the platform knows models through the root package alone")
 		}
 	}
 	return out
@@ -174,8 +197,19 @@ func TestRules(t *testing.T) {
 		{"", "internal/model/reel", ""},
 		{"internal/server", "", ""},
 		{"internal/server", "internal/store", ""},
-		{"internal/worker", "internal/media", "root package alone"},
+		{"internal/worker", "internal/media", ""},
+		{"internal/worker", "internal/model/reel", "root package alone"},
+		{"internal/server", "internal/engine", "root package alone"},
 		{"internal/server", "internal/text", ""},
+		{"internal/server", "internal/api/minimax", ""},
+		{"internal/api/minimax", "internal/service", ""},
+		{"internal/api/minimax", "internal/api/openai", "an API knows no other"},
+		{"internal/api/openai", "internal/api/native", "an API knows no other"},
+		{"internal/api/native", "internal/api/native/docs", ""},
+		{"internal/api/openai", "internal/api/native/docs", "an API knows no other"},
+		{"internal/service", "internal/api/native", "above it"},
+		{"internal/service", "internal/server", "above it"},
+		{"internal/web", "internal/api/minimax", "above it"},
 		{"internal/store", "internal/server", "above it"},
 		{"cmd/kinora", "internal/world", ""},
 		{"internal/surprise", "", "no floor"},

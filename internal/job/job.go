@@ -97,6 +97,9 @@ type Spec struct {
 	Join  bool `json:"join,omitempty"`
 	// Count is the number of images of an image job.
 	Count int `json:"count,omitempty"`
+	// ImageType is the media type of the images of an image job, image/png or
+	// image/jpeg; "" is image/png.
+	ImageType string `json:"image_type,omitempty"`
 	// Watermark asks for a visible mark that a model made this.
 	Watermark bool `json:"watermark,omitempty"`
 	// Resolution, Ratio and Size are what the API's own answer repeats.

@@ -68,8 +68,10 @@ type Options struct {
 	// W and H are the sizes of every frame, in pixels; both even for MP4.
 	W, H int
 	// FPS is the number of frames a second.
-	FPS  float64
-	Meta Meta
+	FPS float64
+	// Sound is heard with the frames; nil for none. WebP has none: it is left out.
+	Sound *Sound
+	Meta  Meta
 	// Stall is how long ffmpeg may take for a frame, or for finishing a file,
 	// before it counts as hung; 0 means a minute.
 	Stall time.Duration
@@ -129,6 +131,9 @@ func (o Options) check(f Format) error {
 	}
 	if !(o.FPS > 0 && o.FPS <= 1000) || math.IsNaN(o.FPS) {
 		return fmt.Errorf("media: a video cannot have %v frames a second: 1 to 1000 are possible", o.FPS)
+	}
+	if o.Sound != nil {
+		return o.Sound.check()
 	}
 	return nil
 }

@@ -128,9 +128,9 @@ type trialKey struct {
 }
 
 type listing struct {
-	names []string
-	err   error
-	at    time.Time
+	video, sound []string // names of encoders
+	err          error
+	at           time.Time
 }
 
 type trial struct {
@@ -141,35 +141,47 @@ type trial struct {
 // stale says that what failed is worth another try.
 func stale(err error, at time.Time) bool { return err != nil && time.Since(at) > trialAgain }
 
-// chooseEncoder finds the first encoder that works for a video.
-func chooseEncoder(ctx context.Context, tool string, o Options) (mp4Encoder, error) {
-	key := toolKey{path: tool}
+var errStopped = errors.New("media: looking for an encoder was stopped")
+
+// encodersOf lists the encoders of an ffmpeg. It takes the turn: give it back with
+// done.
+func encodersOf(ctx context.Context, tool string) (key toolKey, l listing, done func(), err error) {
+	key = toolKey{path: tool}
 	if info, err := os.Stat(tool); err == nil {
 		key.size, key.changed = info.Size(), info.ModTime()
 	}
 	select {
 	case trials.turn <- struct{}{}:
-		defer func() { <-trials.turn }()
+		done = func() { <-trials.turn }
 	case <-ctx.Done():
-		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+		return key, l, func() {}, fmt.Errorf("%w: %w", errStopped, context.Cause(ctx))
 	}
 	l, known := trials.listed[key]
 	if !known || stale(l.err, l.at) {
-		names, err := listEncoders(ctx, tool)
-		l = listing{names, err, time.Now()}
+		l = listEncoders(ctx, tool)
 		if ctx.Err() == nil {
 			trials.listed[key] = l
 		}
 	}
 	if ctx.Err() != nil {
-		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+		return key, l, done, fmt.Errorf("%w: %w", errStopped, context.Cause(ctx))
 	}
 	if l.err != nil {
-		return mp4Encoder{}, fmt.Errorf("media: %w: %w", ErrNoEncoder, l.err)
+		return key, l, done, fmt.Errorf("media: %w: %w", ErrNoEncoder, l.err)
+	}
+	return key, l, done, nil
+}
+
+// chooseEncoder finds the first encoder that works for a video.
+func chooseEncoder(ctx context.Context, tool string, o Options) (mp4Encoder, error) {
+	key, l, done, err := encodersOf(ctx, tool)
+	defer done()
+	if err != nil {
+		return mp4Encoder{}, err
 	}
 	var failed []string
 	for _, e := range mp4Encoders {
-		if !slices.Contains(l.names, e.name) {
+		if !slices.Contains(l.video, e.name) {
 			continue
 		}
 		err := tried(ctx, key, e, o)
@@ -179,7 +191,7 @@ func chooseEncoder(ctx context.Context, tool string, o Options) (mp4Encoder, err
 		failed = append(failed, err.Error())
 	}
 	if ctx.Err() != nil {
-		return mp4Encoder{}, fmt.Errorf("media: looking for an encoder was stopped: %w", context.Cause(ctx))
+		return mp4Encoder{}, fmt.Errorf("%w: %w", errStopped, context.Cause(ctx))
 	}
 	if len(failed) == 0 {
 		return mp4Encoder{}, fmt.Errorf("media: %w: it has none of the encoders libx264, OpenH264, those of graphics cards, and mpeg4", ErrNoEncoder)
@@ -204,24 +216,26 @@ func tried(ctx context.Context, tool toolKey, e mp4Encoder, o Options) error {
 	return t.err
 }
 
-// listEncoders are the names of ffmpeg's encoders of video.
-func listEncoders(ctx context.Context, tool string) ([]string, error) {
-	out, err := newProcess(ctx, tool, "-hide_banner", "-loglevel", "error", "-encoders").output("listing the encoders of "+tool, probeBytes, trialTime)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
+// listEncoders asks ffmpeg for its encoders.
+func listEncoders(ctx context.Context, tool string) listing {
+	l := listing{at: time.Now()}
+	var out []byte
+	out, l.err = newProcess(ctx, tool, "-hide_banner", "-loglevel", "error", "-encoders").output("listing the encoders of "+tool, probeBytes, trialTime)
 	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); len(f) >= 2 && strings.HasPrefix(f[0], "V") {
-			names = append(names, f[1])
+		switch f := strings.Fields(line); {
+		case len(f) < 2:
+		case strings.HasPrefix(f[0], "V"):
+			l.video = append(l.video, f[1])
+		case strings.HasPrefix(f[0], "A"):
+			l.sound = append(l.sound, f[1])
 		}
 	}
-	return names, nil
+	return l
 }
 
 // tryEncoder writes a few grey frames to nowhere.
 func tryEncoder(ctx context.Context, tool string, e mp4Encoder, o Options) error {
-	args := append(mp4Args(e, o), "-frames:v", strconv.Itoa(trialFrames))
+	args := slices.Concat(videoIn(e, o), silent, mp4Out(e, o), []string{"-frames:v", strconv.Itoa(trialFrames)})
 	p := newProcess(ctx, tool, append(args, streamArgs...)...)
 	p.cmd.Stdin = io.LimitReader(grey{}, 3*int64(o.W)*int64(o.H)*trialFrames)
 	_, err := p.output("trying the encoder "+e.name, 64<<20, trialTime)
@@ -241,3 +255,7 @@ func (grey) Read(b []byte) (int, error) {
 
 // streamArgs make ffmpeg write an MP4 in fragments to its output.
 var streamArgs = []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1"}
+
+// soundStreamArgs are those for a video with sound: its header waits for the first
+// fragment, as only then it says when sound and pictures begin.
+var soundStreamArgs = []string{"-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-f", "mp4", "pipe:1"}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +68,9 @@ type part struct {
 // first, as players show them: scaled until they cover it and cropped. An MP4
 // that is drawn anew has even sides: of an odd one it lacks a pixel. Where the
 // first film's rate varies, its average is taken, and where it is unknown, 30.
-// Sound is left out.
+//
+// An MP4 has the sound of its parts, in stereo, and silence where one has none; how
+// long a part is seen has to be known for that. A WebP is silent.
 //
 // The metadata is that of the first film which a model made, with the mark that
 // says so. An error about a film is a *BadPart.
@@ -183,7 +186,12 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	if err != nil {
 		return err
 	}
-	args, err := joinArgs(dir, named(parts), t.temp.Name())
+	soundIn, soundOut, dropSound, err := stageSound(ctx, tool, parts, o)
+	if err != nil {
+		return err
+	}
+	defer dropSound()
+	args, err := joinArgs(dir, named(parts), t.temp.Name(), soundIn, soundOut)
 	if err != nil {
 		return err
 	}
@@ -263,21 +271,25 @@ func place(path, name string) (int64, error) {
 }
 
 // joinArgs are the whole of ffmpeg's arguments: the pictures of the list and
-// the metadata of one part, copied into a file.
-func joinArgs(dir string, named int, out string) ([]string, error) {
+// the metadata of one part, copied into a file, and sound, which is encoded anew,
+// as an AAC stream can be cut at no sample. soundIn are the arguments that read it
+// and soundOut those that write it: none for a silent video.
+func joinArgs(dir string, named int, out string, soundIn, soundOut []string) ([]string, error) {
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return nil, fmt.Errorf("media: finding the place of a video: %w", err)
 	}
 	const mov = "mov,mp4,m4a,3gp,3g2,mj2"
-	return []string{
+	return slices.Concat([]string{
 		"-hide_banner", "-nostdin", "-loglevel", "error",
 		"-protocol_whitelist", "file,pipe", "-format_whitelist", "concat," + mov,
 		"-f", "concat", "-safe", "1", "-i", "file:" + filepath.Join(dir, "list"),
 		"-protocol_whitelist", "file,pipe", "-format_whitelist", mov, "-i", "file:" + filepath.Join(dir, partName(named)),
-		"-map", "0:v:0", "-map_metadata", "1", "-map_chapters", "-1", "-c", "copy",
+	}, soundIn, []string{
+		"-map", "0:v:0", "-map_metadata", "1", "-map_chapters", "-1", "-c:v", "copy",
+	}, soundOut, []string{
 		"-movflags", "+faststart", "-f", "mp4", "-y", "file:" + out,
-	}, nil
+	}), nil
 }
 
 // checkJoined counts the frames that have been copied: ffmpeg goes on after a
@@ -301,6 +313,9 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
 	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
+	if f == MP4 {
+		to.Sound = soundOf(ctx, parts, o)
+	}
 	if f == MP4 {
 		to.W, to.H = max(2, to.W&^1), max(2, to.H&^1)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -364,5 +365,33 @@ func TestJoinWebPKeepsTimes(t *testing.T) {
 	}
 	if want := []int64{42, 41, 42, 100, 100}; !slices.Equal(got, want) {
 		t.Errorf("frames are shown for %v ms, want %v", got, want)
+	}
+}
+
+// TestJoinHangs: an ffmpeg that stands still ends a Join that waits and one
+// that is cancelled.
+func TestJoinHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in for ffmpeg is a shell script")
+	}
+	good := shot{name: "good.webp", w: 32, h: 24, frames: 3, fps: 24}.take(t, t.TempDir())
+	tool := filepath.Join(t.TempDir(), "ffmpeg")
+	const script = "#!/bin/sh\ncase \"$*\" in\n*-encoders*) echo ' V....D libx264 x'; exit ;;\n*'-frames:v 3 '*) cat >/dev/null; exit ;;\nesac\nexec sleep 1000\n"
+	if err := os.WriteFile(tool, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KINORA_FFMPEG", tool)
+	out := t.TempDir()
+	path := filepath.Join(out, "x.mp4")
+	if err := Join(t.Context(), path, []string{good}, JoinOptions{Stall: 300 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "hung") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(300*time.Millisecond, cancel)
+	if err := Join(ctx, path, []string{good}, JoinOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type mp4 struct {
 	p      *process
 	stdin  io.WriteCloser
 	target *target // nil when streaming
+	sound  *target // the samples on their way; nil for a silent video
 	stop   func() bool
 
 	mu     sync.Mutex
@@ -36,35 +38,84 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 	if err != nil {
 		return nil, err
 	}
-	args := mp4Args(encoder, o)
-	if t != nil {
-		abs, err := filepath.Abs(t.temp.Name())
-		if err != nil {
-			return nil, fmt.Errorf("media: finding the place of a video: %w", err)
+	e := &mp4{o: o, ctx: ctx, target: t}
+	args := append(videoIn(encoder, o), silent...)
+	if o.Sound != nil {
+		if e.sound, err = o.Sound.write(ctx); err != nil {
+			return nil, err
 		}
-		args = append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+abs)
-	} else {
-		args = append(args, streamArgs...)
+		if args, err = e.withSound(ctx, path, videoIn(encoder, o)); err != nil {
+			e.sound.discard()
+			return nil, err
+		}
 	}
-	e := &mp4{o: o, ctx: ctx, target: t, p: newProcess(ctx, path, args...)}
-	e.p.cmd.Stdout = w
-	if e.stdin, err = e.p.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("media: opening a pipe to ffmpeg: %w", err)
-	}
-	e.p.pipe = e.stdin
-	if err := e.p.start(); err != nil {
+	if err := e.begin(path, append(args, mp4Out(encoder, o)...), w); err != nil {
+		e.dropSound()
 		return nil, err
 	}
 	e.stop = context.AfterFunc(ctx, e.Abort)
 	return e, nil
 }
 
-// mp4Args is everything up to the output: raw frames in, BT.709 out.
-func mp4Args(e mp4Encoder, o Options) []string {
-	args := []string{
+// begin starts ffmpeg with all arguments up to those about the file.
+func (e *mp4) begin(tool string, args []string, w io.Writer) error {
+	switch {
+	case e.target != nil:
+		abs, err := filepath.Abs(e.target.temp.Name())
+		if err != nil {
+			return fmt.Errorf("media: finding the place of a video: %w", err)
+		}
+		args = append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+abs)
+	case e.sound != nil:
+		args = append(args, soundStreamArgs...)
+	default:
+		args = append(args, streamArgs...)
+	}
+	e.p = newProcess(e.ctx, tool, args...)
+	e.p.cmd.Stdout = w
+	var err error
+	if e.stdin, err = e.p.cmd.StdinPipe(); err != nil {
+		return fmt.Errorf("media: opening a pipe to ffmpeg: %w", err)
+	}
+	e.p.pipe = e.stdin
+	return e.p.start()
+}
+
+// withSound adds the samples, as a second input, to the arguments.
+func (e *mp4) withSound(ctx context.Context, tool string, args []string) ([]string, error) {
+	codec, err := chooseSoundEncoder(ctx, tool)
+	if err != nil {
+		return nil, err
+	}
+	in, err := e.o.Sound.in(e.sound)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(args, in, []string{"-map", "0:v:0"}, e.o.Sound.out(1, codec)), nil
+}
+
+func (e *mp4) dropSound() {
+	if e.sound != nil {
+		e.sound.discard()
+	}
+	e.sound = nil
+}
+
+// videoIn makes ffmpeg read raw frames from its input.
+func videoIn(e mp4Encoder, o Options) []string {
+	return []string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
 		"-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", fmt.Sprintf("%dx%d", o.W, o.H), "-framerate", e.rate(o.FPS),
-		"-i", "pipe:0", "-an",
+		"-i", "pipe:0",
+	}
+}
+
+// silent says that there is no sound.
+var silent = []string{"-an"}
+
+// mp4Out is what follows the inputs, up to the file: BT.709 and the metadata.
+func mp4Out(e mp4Encoder, o Options) []string {
+	args := []string{
 		"-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p",
 		"-c:v", e.name, "-pix_fmt", "yuv420p",
 		"-g", strconv.Itoa(max(1, int(math.Round(2*o.FPS)))),
@@ -126,6 +177,7 @@ func (e *mp4) WriteFrame(rgb []byte) error {
 func (e *mp4) lose(err error) {
 	e.err = err
 	e.p.kill(err)
+	e.dropSound()
 	if e.target != nil {
 		e.target.discard()
 	}
@@ -158,6 +210,7 @@ func (e *mp4) Close() error {
 		return e.err
 	}
 	e.p.cancel(nil)
+	e.dropSound()
 	e.err = errClosed
 	if e.target != nil {
 		if err := e.target.commit(); err != nil {

@@ -215,13 +215,13 @@ func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error
 		Voice: voice, Rate: o.Rate, Channels: o.Channels,
 		Duration: time.Duration(float64(s.samples) / float64(o.Rate) * float64(time.Second)),
 	}
-	counted := &counter{w: w}
+	counted := &Counter{W: w}
 	if needsFFmpeg(o.Format) {
 		err = s.compress(ctx, counted, o)
 	} else {
 		err = s.write(ctx, counted, o)
 	}
-	info.Bytes = counted.n
+	info.Bytes = counted.N
 	return info, err
 }
 
@@ -311,16 +311,4 @@ func (s *sound) compress(ctx context.Context, w io.Writer, o SpeechOptions) erro
 		return fmt.Errorf("media: writing speech: %w", err)
 	}
 	return nil
-}
-
-// counter counts what is written.
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
 }

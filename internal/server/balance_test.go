@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -18,14 +19,14 @@ func TestNoBalanceWithoutALimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := s.service.meter.Hold(t.Context(), meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: "speech-2.8-hd", API: job.MiniMaxV1, Characters: 1000})
+	h, err := s.meter.Hold(t.Context(), meter.Speech{Project: who.Project.ID, Key: who.Key.ID, Model: "speech-2.8-hd", API: job.MiniMaxV1, Characters: 1000})
 	if err == nil {
 		err = h.Settle(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := "/v1/admin/projects/" + projectPrefix + job.ID(who.Project.ID).String()
+	admin := "/v1/admin/projects/" + "project_" + job.ID(who.Project.ID).String()
 	get := func(path, key string) (got map[string]any) {
 		t.Helper()
 		if _, answer := call(t, s, "GET", path, key, ""); json.Unmarshal([]byte(answer), &got) != nil {
@@ -41,7 +42,7 @@ func TestNoBalanceWithoutALimit(t *testing.T) {
 	for _, tt := range []struct{ path, key, balance, used, want string }{
 		{"/v1/account", keys.API, "balance_usd", "used_usd", used},
 		{admin, keys.Admin, "balance_usd", "used_usd", used},
-		{"/v1/token_plan/remains", keys.API, "balance", "used", dollars(w.Revenue)},
+		{"/v1/token_plan/remains", keys.API, "balance", "used", fmt.Sprintf("%d.%06d", w.Revenue/1_000_000, w.Revenue%1_000_000)},
 	} {
 		got := get(tt.path, tt.key)
 		if b, ok := got[tt.balance]; ok || got[tt.used] != tt.want {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
 )
@@ -58,9 +59,9 @@ type Config struct {
 		Level  slog.Level `yaml:"level"`
 		Format string     `yaml:"format"`
 	} `yaml:"log"`
-	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
-	CORSOrigins    []string       `yaml:"cors_origins"`
-	Models         []ModelName    `yaml:"models"`
+	TrustedProxies []netip.Prefix      `yaml:"trusted_proxies"`
+	CORSOrigins    []string            `yaml:"cors_origins"`
+	Models         []service.ModelName `yaml:"models"`
 	Jobs           struct {
 		Queue    int           `yaml:"queue"`
 		Attempts int           `yaml:"attempts"`
@@ -121,18 +122,15 @@ type Config struct {
 
 // base is what links begin with that are made outside any request.
 func (c *Config) base() string {
-	if c.PublicURL != "" {
-		return strings.TrimSuffix(c.PublicURL, "/")
+	if public := c.public(); public != "" {
+		return public
 	}
 	return (&url.URL{Scheme: "http", Host: c.Listen}).String()
 }
 
-// ModelName is a public name of a local model.
-type ModelName struct {
-	Name   string  `yaml:"name"`
-	Engine string  `yaml:"engine"`
-	API    job.API `yaml:"api"`
-}
+// public is the address that customers use, as links begin with it; "" where
+// the configuration names none.
+func (c *Config) public() string { return strings.TrimSuffix(c.PublicURL, "/") }
 
 // DefaultConfig is what config.yaml says.
 func DefaultConfig() Config {

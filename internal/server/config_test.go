@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -140,6 +141,17 @@ func TestCheckNamesTheKey(t *testing.T) {
 		spoil(&c)
 		if err := c.Check([]string{"reel", "testcard"}); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// TestRangesThatMatchNothing are told of.
+func TestRangesThatMatchNothing(t *testing.T) {
+	for text, fine := range map[string]bool{"10.0.0.0/8": true, "2001:db8::/32": true, "::ffff:10.0.0.0/104": false} {
+		c := DefaultConfig()
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(text)}
+		if err := c.Check([]string{"reel", "testcard"}); (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "trusted_proxies[0]") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

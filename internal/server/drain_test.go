@@ -124,7 +124,7 @@ func TestDrain(t *testing.T) {
 			<-began
 		}
 	}
-	for s.service.waiting() < 2 {
+	for s.service.Waiting() < 2 {
 		time.Sleep(time.Millisecond)
 	}
 
@@ -199,19 +199,9 @@ func TestWaitUntilTheServerStops(t *testing.T) {
 	}
 }
 
-// waiting is how many requests wait for jobs.
-func (s *service) waiting() (n int) {
-	s.seatsMu.Lock()
-	defer s.seatsMu.Unlock()
-	for _, of := range s.seats {
-		n += of
-	}
-	return n
-}
-
-// TestSeats: whatever waits for a job takes one of the project's places, and
+// TestWaitingIsBounded: whatever waits for a job takes one of the project's places, and
 // gives it back.
-func TestSeats(t *testing.T) {
+func TestWaitingIsBounded(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.Followers = 1 })
 	who, err := s.auth.Check(t.Context(), keys.API)
 	if err != nil {
@@ -222,7 +212,7 @@ func TestSeats(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer), &j); err != nil {
 		t.Fatal(err)
 	}
-	leave, err := s.service.Seat(who)
+	done, err := s.service.StartWaiting(who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,29 +235,12 @@ func TestSeats(t *testing.T) {
 	if _, n, err := s.db.Jobs(t.Context(), store.JobFilter{Project: who.Project.ID, Limit: 1}); n != 1 || err != nil {
 		t.Errorf("%d jobs, %v: the images were not to be asked for", n, err)
 	}
-	leave()
-	leave() // once counts
+	done()
+	done() // once counts
 	if resp, answer := call(t, s, "GET", "/v1/jobs/"+j.ID+"?wait=1", keys.API, ""); resp.StatusCode != 200 {
 		t.Errorf("with a place free: %d %s", resp.StatusCode, answer)
 	}
-	if n := s.service.waiting(); n != 0 {
+	if n := s.service.Waiting(); n != 0 {
 		t.Errorf("%d places are taken in the end", n)
-	}
-}
-
-// TestSeatToStop: waiting until a video has stopped takes a place too.
-func TestSeatToStop(t *testing.T) {
-	f := newFake()
-	s := f.serve(t, newOpenAI(f))
-	_, v, _ := ask(t, s, keyOne, "POST", "/v1/videos", jsonType, `{"prompt":"p"}`)
-	id, err := job.ParseID(strings.TrimPrefix(fmt.Sprint(v["id"]), videoPrefix), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.set(id, func(j *job.Job) { j.State = job.Running })
-	f.maxFollow = 0
-	resp, got, raw := ask(t, s, keyOne, "DELETE", "/v1/videos/"+videoPrefix+id.String(), "", "")
-	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Should-Retry") != "true" {
-		t.Errorf("%d %v %s", resp.StatusCode, got, raw)
 	}
 }

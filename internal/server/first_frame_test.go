@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/store"
@@ -22,11 +23,11 @@ func TestFramesOfTheirOwn(t *testing.T) {
 		t.Run(first, func(t *testing.T) {
 			s, keys := realServer(t, nil)
 			who := ownerOf(t, s, keys.API)
-			info := s.service.engines["reel"]
+			info := s.engines["reel"]
 			info.Image = true
-			s.service.engines["reel"] = info
+			s.engines["reel"] = info
 
-			picture := dataURI(320, 320)
+			picture := apitest.DataURI(320, 320)
 			resp, body := call(t, s, "POST", "/v2/video_generation", keys.API,
 				`{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},{"type":"image_url","role":"first_frame","image_url":{"url":"`+picture+`"}}]}`)
 			if resp.StatusCode != 200 {
@@ -38,7 +39,7 @@ func TestFramesOfTheirOwn(t *testing.T) {
 				if err != nil || !ok || !strings.Contains(body, j.ID.String()) {
 					t.Fatalf("claimed %+v, %v, of %s", j, err, body)
 				}
-				done, err := s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 320, Height: 320, Seconds: 5}}, s.service.meter.Settle)
+				done, err := s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 320, Height: 320, Seconds: 5}}, s.meter.Settle)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,9 +99,9 @@ func TestFramesOfTheirOwn(t *testing.T) {
 // answer says so.
 func TestAnimatedFirstFrame(t *testing.T) {
 	s, keys := realServer(t, nil)
-	info := s.service.engines["reel"]
+	info := s.engines["reel"]
 	info.Image = true
-	s.service.engines["reel"] = info
+	s.engines["reel"] = info
 	red, blue := color.Palette{color.RGBA{255, 0, 0, 255}}, color.Palette{color.RGBA{0, 0, 255, 255}}
 	all := image.Rect(0, 0, 320, 320)
 	var b bytes.Buffer
@@ -108,7 +109,7 @@ func TestAnimatedFirstFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, body := call(t, s, "POST", "/v2/video_generation", keys.API, `{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},
-		{"type":"image_url","role":"first_frame","image_url":{"url":"data:image/gif;base64,`+base64Of(b.Bytes())+`"}}]}`)
+		{"type":"image_url","role":"first_frame","image_url":{"url":"data:image/gif;base64,`+apitest.Base64(b.Bytes())+`"}}]}`)
 	if resp.StatusCode != 200 || !strings.Contains(body, "its first picture is taken") {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}

@@ -16,7 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/auth"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
@@ -58,8 +62,8 @@ func fuzzedServers(f *testing.F) (list []*fuzzed) {
 			c.Upstreams.Chat.URL, c.Upstreams.Chat.Model, c.Upstreams.Speech.URL = up.URL+"/v1", "m", up.URL+"/v1"
 		})
 		for _, a := range s.apis {
-			if v1, ok := a.(*minimaxV1); ok {
-				v1.imageWait = time.Millisecond
+			if v1, ok := a.(*minimax.V1); ok {
+				v1.ImageWait = time.Millisecond
 			}
 		}
 		close(s.stopping) // who waits for a job is let go at once
@@ -76,7 +80,7 @@ func (s *fuzzed) name(f *testing.F) {
 	create := func(path, key, body string) string {
 		r := httptest.NewRequest("POST", path, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+key)
-		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("Content-Type", apitest.JSON)
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)
 		var got struct{ ID string }
@@ -91,7 +95,7 @@ func (s *fuzzed) name(f *testing.F) {
 	key := create("/v1/admin/projects/"+project+"/keys", s.keys.Admin, `{"name":"fuzzed"}`)
 	hook := create("/v1/webhooks", s.keys.API, `{"url":"https://example.com/hook","events":["job.failed"]}`)
 	for path, ids := range map[string]string{
-		"/v1/jobs/": j, "/v1/videos/": videoPrefix + digits, "/v2/": digits, "/v1/webhooks/": hook, "/v1/admin/projects/": project + " " + key,
+		"/v1/jobs/": j, "/v1/videos/": openai.VideoPrefix + digits, "/v2/": digits, "/v1/webhooks/": hook, "/v1/admin/projects/": project + " " + key,
 	} {
 		s.named[path] = ids
 	}
@@ -135,7 +139,10 @@ func answeredAlike(t *testing.T, all []*fuzzed, request func(*fuzzed) *http.Requ
 		is := fmt.Sprint(w.Code)
 		if strings.Contains(w.Header().Get("Content-Type"), "json") {
 			var v1 struct {
-				Base baseResp `json:"base_resp"`
+				Base struct {
+					Code    int    `json:"status_code"`
+					Message string `json:"status_msg"`
+				} `json:"base_resp"`
 			}
 			if err := json.Unmarshal(body, &v1); err != nil && !json.Valid(body) {
 				t.Fatalf("%s %s: %d, no JSON: %q", r.Method, r.URL.Path, w.Code, body)
@@ -172,9 +179,9 @@ func askFor(ctx context.Context, method, path, query, kind string, body []byte) 
 // fuzzPaths are the paths of all routes that pass, without their methods.
 func fuzzPaths(s *fuzzed, pass func(method, path string) bool) (patterns []string) {
 	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			if method, path, _ := strings.Cut(rt.pattern, " "); pass(method, path) {
-				patterns = append(patterns, rt.pattern)
+		for _, rt := range a.Routes() {
+			if method, path, _ := strings.Cut(rt.Pattern, " "); pass(method, path) {
+				patterns = append(patterns, rt.Pattern)
 			}
 		}
 	}
@@ -206,7 +213,7 @@ func FuzzDoorJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		method, path, _ := strings.Cut(patterns[int(which)%len(patterns)], " ")
 		answeredAlike(t, all, func(s *fuzzed) *http.Request {
-			return askFor(t.Context(), method, s.target(path), "", jsonType, body)
+			return askFor(t.Context(), method, s.target(path), "", apitest.JSON, body)
 		})
 	})
 }
@@ -241,7 +248,7 @@ func FuzzDoorForms(f *testing.F) {
 func FuzzDoorAddress(f *testing.F) {
 	all := fuzzedServers(f)
 	patterns := fuzzPaths(all[0], func(string, string) bool { return true })
-	patterns = append(patterns, "GET "+mediaPath+"{key}", "GET "+sponsorPath+"{sponsor}/{job}", "PUT /{x}", "OPTIONS /v1/{x}", "GET /docs")
+	patterns = append(patterns, "GET "+service.MediaPath+"{key}", "GET "+service.SponsorPath+"{sponsor}/{job}", "PUT /{x}", "OPTIONS /v1/{x}", "GET /docs")
 	for i := range patterns {
 		f.Add(uint8(i), "a\x00\xff", "purpose=%00&since=2026-01-01T00%3A00%3A00Z&variant=thumbnail&model=%ff&format=csv", "\xff")
 		if i%4 != 0 {
@@ -258,7 +265,7 @@ func FuzzDoorAddress(f *testing.F) {
 			path = before + strings.ReplaceAll(value, "{", "") + after
 		}
 		answeredAlike(t, all, func(*fuzzed) *http.Request {
-			r := askFor(t.Context(), method, path, query, jsonType, []byte(`{"prompt":"a ball","model":"reel"}`))
+			r := askFor(t.Context(), method, path, query, apitest.JSON, []byte(`{"prompt":"a ball","model":"reel"}`))
 			for _, name := range []string{"Idempotency-Key", "Last-Event-Id", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "Origin", "User-Agent", "Range", "If-None-Match"} {
 				r.Header.Set(name, header)
 			}

@@ -45,7 +45,7 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 		if err != nil {
 			return err
 		}
-		s.service.dropBlobs(ctx, keys)
+		s.service.DropBlobs(ctx, keys)
 		if n < janitorBatch {
 			break
 		}
@@ -63,13 +63,13 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 			if err != nil {
 				return err
 			}
-			s.service.dropBlobs(ctx, []string{key})
+			s.service.DropBlobs(ctx, []string{key})
 		}
 		if len(files) < janitorBatch {
 			break
 		}
 	}
-	if n, err := s.service.meter.Sweep(ctx); err != nil {
+	if n, err := s.meter.Sweep(ctx); err != nil {
 		return err
 	} else if n > 0 {
 		s.log.Info("janitor gave back what interrupted speech held", "requests", n)

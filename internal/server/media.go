@@ -2,27 +2,19 @@ package server
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/service"
+	"github.com/kinora-video/kinora/internal/web"
 )
-
-// mediaType is what a file's first bytes show it to be, without parameters.
-func mediaType(head []byte) string {
-	t, _, err := mime.ParseMediaType(http.DetectContentType(head))
-	if err != nil {
-		return "application/octet-stream"
-	}
-	return t
-}
 
 // serveMedia answers signed links: no key is needed, and none helps.
 func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
-	err := s.service.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now())
+	err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now())
 	switch {
 	case errors.Is(err, blob.ErrExpired):
 		http.Error(w, err.Error(), http.StatusGone)
@@ -31,10 +23,10 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	key := strings.TrimPrefix(r.URL.Path, mediaPath)
-	if err := serveBlob(w, r, s.service, key, r.URL.Query().Get(blob.ParamFilename)); err != nil {
+	key := strings.TrimPrefix(r.URL.Path, service.MediaPath)
+	if err := web.ServeBlob(w, r, s.service, key, r.URL.Query().Get(blob.ParamFilename)); err != nil {
 		e := job.AsError(err)
-		infoOf(r.Context()).err = e.Err
+		web.InfoOf(r.Context()).Err = e.Err
 		status := http.StatusServiceUnavailable
 		if e.Code == job.NotFound {
 			status = http.StatusNotFound
@@ -43,39 +35,22 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mediaPolicy is what a browser may do with stored bytes that it shows as a page.
-// What a customer uploaded never runs anything as a page of this server: no
-// script, no form, no frame. A browser shows a film or a picture within a page
-// that it makes itself. That page loads the same address once more and has styles
-// of its own; Chromium loads a film as pages of other origins do, so without
-// allow-same-origin it would refuse its own film.
-const mediaPolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
-
-// serveBlob answers with stored bytes: ranges and conditions are net/http's. A
-// key is never used for other bytes, so it is its own entity tag; but for that
-// of previews, where each frame takes the place of the one before.
-func serveBlob(w http.ResponseWriter, r *http.Request, b Backend, key, filename string) error {
-	body, _, err := b.OpenBlob(r.Context(), key)
+// sponsorClick counts a click and leads on to the sponsor. Links are signed, so
+// nobody counts clicks up or uses the server to lead elsewhere.
+func (s *Server) sponsorClick(w http.ResponseWriter, r *http.Request) {
+	if err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now()); err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	id, err := job.ParseID(r.PathValue("job"), "")
 	if err != nil {
-		return err
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
 	}
-	defer body.Close()
-	kind := blob.TypeOf(key)
-	if kind == "" {
-		kind = "application/octet-stream"
+	link := s.sponsors.Click(r.Context(), r.PathValue("sponsor"), id, r.Method == http.MethodGet)
+	if link == "" {
+		http.Error(w, "this sponsor is no longer there", http.StatusNotFound)
+		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", kind)
-	if strings.HasPrefix(key, blob.KindPreview+"/") {
-		h.Set("Cache-Control", "no-store")
-	} else {
-		h.Set("ETag", `"`+key+`"`)
-		h.Set("Cache-Control", "private, max-age=3600, immutable")
-	}
-	h.Set("Content-Security-Policy", mediaPolicy)
-	if filename != "" {
-		h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": filename}))
-	}
-	http.ServeContent(w, r, "", time.Time{}, body)
-	return nil
+	http.Redirect(w, r, link, http.StatusFound)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime/metrics"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +47,12 @@ func cpuSeconds() float64 {
 	s := []metrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}}
 	metrics.Read(s)
 	return s[0].Value.Float64()
+}
+
+// answered counts a request.
+func (m *serverMetrics) answered(pattern string, status int, took time.Duration) {
+	m.requests.WithLabelValues(pattern, strconv.Itoa(status)).Inc()
+	m.requestTime.WithLabelValues(pattern).Observe(took.Seconds())
 }
 
 // Phase, Ended and Retried make the metrics the worker's observer.

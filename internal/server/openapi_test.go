@@ -5,22 +5,44 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"net/http/httptest"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/api/apitest"
 )
 
 var update = flag.Bool("update", false, "write docs/openapi.json again")
 
+// answer is a page of a server.
+type answer struct {
+	header http.Header
+	body   string
+}
+
+// shown is a page that needs no key.
+func shown(t *testing.T, s *Server, path string) answer {
+	t.Helper()
+	resp, body := call(t, s, "GET", path, "", "")
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s", path, resp.StatusCode, body)
+	}
+	return answer{resp.Header, body}
+}
+
+// pageOfNew is a page of a new server.
+func pageOfNew(t *testing.T, path string) []byte {
+	t.Helper()
+	s, _ := realServer(t, nil)
+	return []byte(shown(t, s, path).body)
+}
+
 // TestOpenAPIIsCommitted: docs/openapi.json is what the server serves.
 func TestOpenAPIIsCommitted(t *testing.T) {
-	got, err := testNative(newFake()).description()
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := pageOfNew(t, "/openapi.json")
 	path := filepath.Join("..", "..", "docs", "openapi.json")
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -31,20 +53,16 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("docs/openapi.json is not what the code says (%v): run go generate ./internal/server and look at the difference", err)
 	}
-	again, err := testNative(newFake()).description()
-	if err != nil || !bytes.Equal(got, again) {
-		t.Errorf("the description differs from one start to the next: %v", err)
+	if again := pageOfNew(t, "/openapi.json"); !bytes.Equal(got, again) {
+		t.Error("the description differs from one start to the next")
 	}
 }
 
 // TestOpenAPIDescribesAll: every endpoint of ours is in the description, in
 // words, with its scope and its errors; every reference leads somewhere.
 func TestOpenAPIDescribesAll(t *testing.T) {
-	n := testNative(newFake())
-	text, err := n.description()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, _ := realServer(t, nil)
+	text := []byte(shown(t, s, "/openapi.json").body)
 	var d struct {
 		OpenAPI string
 		Paths   map[string]map[string]struct {
@@ -71,11 +89,11 @@ func TestOpenAPIDescribesAll(t *testing.T) {
 			ids[op.OperationID] = true
 		}
 	}
-	for _, rt := range n.routes() {
-		method, path, _ := strings.Cut(rt.pattern, " ")
+	for _, rt := range s.native.Routes() {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
 		op, ok := d.Paths[path][strings.ToLower(method)]
-		if !ok || op.Scope != rt.scope || op.Responses["401"].Content["application/problem+json"] == nil {
-			t.Errorf("%s: %+v", rt.pattern, op)
+		if !ok || op.Scope != rt.Scope || op.Responses["401"].Content["application/problem+json"] == nil {
+			t.Errorf("%s: %+v", rt.Pattern, op)
 		}
 	}
 	for _, m := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
@@ -93,25 +111,16 @@ func TestOpenAPIDescribesAll(t *testing.T) {
 
 // TestDocsPage: the page shows every endpoint and error, and loads nothing.
 func TestDocsPage(t *testing.T) {
-	n := testNative(newFake())
-	pages, err := n.pages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]*httptest.ResponseRecorder{}
-	for _, p := range pages {
-		w := httptest.NewRecorder()
-		p.handle(w, httptest.NewRequest("GET", "/", nil))
-		got[p.pattern] = w
-	}
-	html := got["GET /docs"].Body.String()
-	for _, rt := range n.routes() {
-		method, path, _ := strings.Cut(rt.pattern, " ")
+	s, _ := realServer(t, nil)
+	docs, described, yaml := shown(t, s, "/docs"), shown(t, s, "/openapi.json"), shown(t, s, "/openapi.yaml")
+	html := docs.body
+	for _, rt := range s.native.Routes() {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
 		if !strings.Contains(html, fmt.Sprintf(`<span class="method %s">%s</span><code>%s</code>`, method, method, path)) {
-			t.Errorf("%s is not on the page", rt.pattern)
+			t.Errorf("%s is not on the page", rt.Pattern)
 		}
 	}
-	for code := range problems {
+	for _, code := range apitest.AllCodes(t) {
 		if !strings.Contains(html, `id="error-`+string(code)+`"`) {
 			t.Errorf("the error %s is not on the page", code)
 		}
@@ -121,7 +130,7 @@ func TestDocsPage(t *testing.T) {
 			t.Errorf("the page has %q", word)
 		}
 	}
-	if csp := got["GET /docs"].Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "style-src 'sha256-") {
+	if csp := docs.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "style-src 'sha256-") {
 		t.Errorf("the policy is %q", csp)
 	}
 	for _, id := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(html, -1) {
@@ -129,10 +138,10 @@ func TestDocsPage(t *testing.T) {
 			t.Errorf("the link #%s leads nowhere", id[1])
 		}
 	}
-	if kind := got["GET /openapi.json"].Header().Get("Content-Type"); kind != "application/json" || !json.Valid(got["GET /openapi.json"].Body.Bytes()) {
+	if kind := described.header.Get("Content-Type"); kind != "application/json" || !json.Valid([]byte(described.body)) {
 		t.Errorf("openapi.json of type %s", kind)
 	}
-	if y := got["GET /openapi.yaml"].Body.String(); !strings.Contains(y, "openapi: 3.1.0") {
+	if y := yaml.body; !strings.Contains(y, "openapi: 3.1.0") {
 		t.Errorf("openapi.yaml begins %.60q", y)
 	}
 }

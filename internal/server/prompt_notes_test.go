@@ -18,7 +18,7 @@ func taught(t *testing.T, s *Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.engines["reel"] = m.Info()
+	s.engines["reel"] = m.Info()
 }
 
 // TestUnknownWordsAreNoted: whoever asks for what the model was never taught is
@@ -50,7 +50,7 @@ func TestUnknownWordsAreNoted(t *testing.T) {
 		return a.ID + a.Task, notes(answer)
 	}
 	const prompt = `a unicorn eats pizza`
-	want := s.service.engines["reel"].PromptNotes(prompt)
+	want := s.engines["reel"].PromptNotes(prompt)
 	if len(want) != 2 || !strings.HasPrefix(want[0], "reel was never taught unicorn, eats, pizza:") {
 		t.Fatalf("the model says %q", want)
 	}
@@ -90,7 +90,7 @@ func TestNotesOfARemix(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("claimed %+v, %v, of %s", j, err, body)
 	}
-	if j, err = s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 720, Height: 1280, Seconds: 4}}, s.service.meter.Settle); err != nil {
+	if j, err = s.db.Finish(t.Context(), j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Width: 720, Height: 1280, Seconds: 4}}, s.meter.Settle); err != nil {
 		t.Fatal(err)
 	}
 	resp, body := call(t, s, "POST", "/v1/videos/video_"+j.ID.String()+"/remix", keys.API, `{"prompt":"a kite"}`)

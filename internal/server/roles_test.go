@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // TestWorkerIsWatched: a process that only runs jobs answers those who watch it,
@@ -19,7 +21,7 @@ func TestWorkerIsWatched(t *testing.T) {
 			t.Errorf("%s: %d %.200s", path, resp.StatusCode, body)
 		}
 	}
-	for _, path := range []string{"/", "/docs", "/v1/jobs", "/v1/videos", "/v1/query/video_generation?task_id=1", mediaPath + "video/x"} {
+	for _, path := range []string{"/", "/docs", "/v1/jobs", "/v1/videos", "/v1/query/video_generation?task_id=1", service.MediaPath + "video/x"} {
 		if resp, body := call(t, s, "GET", path, keys.API, ""); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d %.200s", path, resp.StatusCode, body)
 		}

@@ -17,13 +17,18 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/api/minimax"
+	"github.com/kinora-video/kinora/internal/api/native"
+	"github.com/kinora-video/kinora/internal/api/openai"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/web"
 	"github.com/kinora-video/kinora/internal/webhook"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -49,25 +54,31 @@ type Options struct {
 
 // Server is a process of the platform: its API, its workers, or both.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	db        *store.DB
-	blobs     *blob.Store
-	auth      *auth.Auth
-	service   *service
-	metrics   *serverMetrics
-	strangers strangers
-	looks     *rate.Limiter       // at keys of strangers
-	bodies    *semaphore.Weighted // bytes of bodies in memory
-	apis      []api
-	native    *native
-	sponsors  *sponsors
-	door      *door
-	handler   http.Handler
-	runner    *worker.Runner
-	sender    *webhook.Sender
-	stopping  chan struct{}
-	temps     map[string]tempLook // the janitor's
+	cfg      Config
+	log      *slog.Logger
+	db       *store.DB
+	blobs    *blob.Store
+	auth     *auth.Auth
+	service  *service.Service
+	metrics  *serverMetrics
+	keyless  keyless
+	lookups  *rate.Limiter       // of unknown keys, beyond each address's own requests
+	bodies   *semaphore.Weighted // bytes of bodies in memory
+	apis     []web.API
+	native   *native.API
+	sponsors *service.Sponsors
+	signer   *blob.Signer // of links
+	fetch    *egress.Client
+	filter   *moderation.Filter
+	meter    *meter.Meter
+	engines  map[string]kinora.Info
+	door     *web.Router
+	front    *web.Front
+	handler  http.Handler
+	runner   *worker.Runner
+	sender   *webhook.Sender
+	stopping chan struct{}
+	temps    map[string]tempLook // the janitor's
 }
 
 // Paths of a data folder.
@@ -89,9 +100,9 @@ func DatabaseOf(c Config) string {
 // New opens everything that a server stands on. Close ends it.
 func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{
-		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}),
-		strangers: strangers{rpm: o.Config.Limits.AnonymousRPM}, bodies: semaphore.NewWeighted(o.Config.Limits.Bodies),
-		looks: rate.NewLimiter(strangerLooks, strangerBurst),
+		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}), engines: map[string]kinora.Info{},
+		keyless: keyless{rpm: o.Config.Limits.AnonymousRPM}, bodies: semaphore.NewWeighted(o.Config.Limits.Bodies),
+		lookups: rate.NewLimiter(lookupRate, lookupBurst),
 	}
 	defer func() {
 		if err != nil {
@@ -119,7 +130,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
 	s.metrics.registry.MustRegister(newQueueCollector(s.db))
 	s.sender = &webhook.Sender{
-		Store: s.db, To: s.service.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
+		Store: s.db, To: s.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
 		Count: func(outcome string) { s.metrics.deliveries.WithLabelValues(outcome).Inc() },
 	}
 	if s.runner, err = s.newRunner(o.Engines); err != nil {
@@ -129,22 +140,32 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.door, err = s.routes(); err != nil {
 		return nil, err
 	}
-	s.handler = s.outer(s.otherOrigins(s.door))
+	s.front = &web.Front{
+		Proxies: web.Proxies{Trusted: s.cfg.TrustedProxies, Base: s.cfg.public()}, MaxBody: s.cfg.Limits.Body, Log: s.log, Count: s.metrics.answered,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { s.door.APIFor(r.URL.Path).Fail(w, r, err) },
+	}
+	s.handler = s.front.Wrap(web.AllowOrigins(s.cfg.CORSOrigins, s.door))
 	return s, nil
 }
 
 // addAPIs makes the APIs on the service.
 func (s *Server) addAPIs() {
-	s.sponsors = &sponsors{service: s.service}
-	s.native = newNative(nativeParts{
-		Backend:  s.service,
-		Hooks:    storeHooks{s.db, s.service.fetch.CheckURL},
-		Tenants:  storeTenants{s.db, s.service.meter, s.auth.Forget},
-		Reports:  storeReports{s.service.meter, s.db},
+	s.sponsors = service.NewSponsors(s.service)
+	s.apis = minimax.New(s.service)
+	others := []native.OtherAPI{{Tag: "openai", API: openai.New(s.service)}}
+	for _, a := range s.apis {
+		others = append(others, native.OtherAPI{Tag: "minimax", API: a})
+	}
+	s.native = native.New(native.Parts{
+		Service:  s.service,
+		Hooks:    native.NewHooks(s.db, s.fetch.CheckURL),
+		Tenants:  native.NewTenants(s.db, s.meter, s.auth.Forget),
+		Reports:  native.NewReports(s.db, s.meter),
 		Sponsors: s.sponsors,
+		Others:   others,
 		Stopping: s.stopping,
 	})
-	s.apis = append(newMiniMax(s.service), newOpenAI(s.service), s.native)
+	s.apis = append(s.apis, others[0].API, s.native)
 }
 
 // Bootstrap makes a default project and its keys at the first start.
@@ -152,37 +173,43 @@ func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 	return auth.Bootstrap(ctx, s.db)
 }
 
-func (s *Server) newService(engines map[string]worker.Engine) (*service, error) {
+// newService makes the parts that the service stands on, and the service.
+func (s *Server) newService(engines map[string]worker.Engine) (*service.Service, error) {
 	c := s.cfg
-	svc := &service{
-		cfg: c, db: s.db, blobs: s.blobs, log: s.log, seats: map[int64]int{}, engines: map[string]kinora.Info{},
-		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
-	}
 	for name, e := range engines {
-		svc.engines[name] = e.Info()
+		s.engines[name] = e.Info()
 	}
 	secret, err := linkKey(c.Data)
 	if err != nil {
 		return nil, err
 	}
-	if svc.signer, err = blob.NewSigner(secret); err != nil {
+	if s.signer, err = blob.NewSigner(secret); err != nil {
 		return nil, err
 	}
-	if svc.fetch, err = egress.New(egress.Options{Allow: c.Egress.Allow, Deny: c.Egress.Deny}); err != nil {
+	if s.fetch, err = egress.New(egress.Options{Allow: c.Egress.Allow, Deny: c.Egress.Deny}); err != nil {
 		return nil, err
 	}
-	svc.calls = webhook.Challenger{To: svc.fetch}
-	if svc.chat, err = upstream(c.Upstreams.Chat.URL, c.Upstreams.Chat.Key, c.Upstreams.Chat.Timeout); err != nil {
+	chat, err := upstream(c.Upstreams.Chat.URL, c.Upstreams.Chat.Key, c.Upstreams.Chat.Timeout)
+	if err != nil {
 		return nil, fmt.Errorf("upstreams.chat: %w", err)
 	}
-	if svc.speech, err = upstream(c.Upstreams.Speech.URL, c.Upstreams.Speech.Key, c.Upstreams.Speech.Timeout); err != nil {
+	speech, err := upstream(c.Upstreams.Speech.URL, c.Upstreams.Speech.Key, c.Upstreams.Speech.Timeout)
+	if err != nil {
 		return nil, fmt.Errorf("upstreams.speech: %w", err)
 	}
-	if svc.filter, err = s.newFilter(); err != nil {
+	if s.filter, err = s.newFilter(); err != nil {
 		return nil, err
 	}
-	svc.meter, err = meter.New(s.db, c.Billing)
-	return svc, err
+	if s.meter, err = meter.New(s.db, c.Billing); err != nil {
+		return nil, err
+	}
+	return service.New(service.Options{
+		DB: s.db, Blobs: s.blobs, Signer: s.signer, Fetch: s.fetch, Filter: s.filter, Meter: s.meter, Callbacks: webhook.Challenger{To: s.fetch},
+		Chatter: chat, ChatModel: c.Upstreams.Chat.Model, Speech: speech, Engines: s.engines, Log: s.log,
+		Models: c.Models, Sponsors: c.Sponsors, Address: c.base(),
+		Queue: c.Jobs.Queue, Attempts: c.Jobs.Attempts, Patience: c.Jobs.Wait, Seconds: c.Jobs.Seconds, Waiters: c.Limits.Followers,
+		FreeSpace: c.Limits.FreeSpace, FileBytes: c.Limits.Body, KeepFiles: c.Keep.Files, KeepLinks: c.Keep.Links,
+	}), nil
 }
 
 func upstream(url, key string, timeout time.Duration) (*egress.Upstream, error) {
@@ -243,32 +270,32 @@ func wordsOf(path string) (words []string, err error) {
 
 // routes is the table of all paths. A process that only runs jobs has those by
 // which it is watched, and no other.
-func (s *Server) routes() (*door, error) {
+func (s *Server) routes() (*web.Router, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	if s.cfg.Role == RoleWorker {
-		d := newDoor(mux, s.apis)
-		d.only = "this process runs jobs, and requests are answered by one of role api or all"
+		d := web.NewRouter(mux, s.apis)
+		d.Purpose = "this process runs jobs, and requests are answered by one of role api or all"
 		return d, nil
 	}
 	for _, a := range s.apis {
-		for _, rt := range a.routes() {
-			mux.Handle(rt.pattern, s.guard(a, rt))
+		for _, rt := range a.Routes() {
+			mux.Handle(rt.Pattern, s.guard(a, rt))
 		}
 	}
-	pages, err := s.native.pages()
+	pages, err := s.native.Pages()
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range pages {
-		mux.HandleFunc(p.pattern, p.handle)
+		mux.HandleFunc(p.Pattern, p.Handle)
 	}
-	mux.HandleFunc("GET "+mediaPath+"{key...}", s.serveMedia)
-	mux.HandleFunc("GET "+sponsorPath+"{sponsor}/{job}", s.sponsors.click)
-	mux.Handle("GET /{$}", http.RedirectHandler(docsPath, http.StatusFound))
-	return newDoor(mux, s.apis), nil
+	mux.HandleFunc("GET "+service.MediaPath+"{key...}", s.serveMedia)
+	mux.HandleFunc("GET "+service.SponsorPath+"{sponsor}/{job}", s.sponsorClick)
+	mux.Handle("GET /{$}", http.RedirectHandler(web.DocsPath, http.StatusFound))
+	return web.NewRouter(mux, s.apis), nil
 }
 
 // readyTime is the most that /readyz takes.
@@ -280,7 +307,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	err := s.db.Ping(ctx)
 	if err == nil {
-		err = s.service.room()
+		err = s.service.CheckRoom()
 	}
 	if err == nil && s.blobs.Check(ctx) != nil {
 		err = errors.New("media cannot be written")
@@ -318,7 +345,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails
 	defer stop()
-	qc := store.QueueConfig{Refund: s.service.meter.Refund}
+	qc := store.QueueConfig{Refund: s.meter.Refund}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
 	}
@@ -353,7 +380,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	stop()
 	close(s.stopping)
-	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace)
+	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace, "waiting", s.service.Waiting())
 	var stopErr error
 	side.Go(func() { // at once: no job is begun while answers are being sent
 		grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)
@@ -396,10 +423,10 @@ func (s *Server) Close() {
 func (s *Server) newRunner(engines map[string]worker.Engine) (*worker.Runner, error) {
 	o := worker.Options{
 		DB: s.db, Blobs: s.blobs, Engines: engines, Dir: filepath.Join(s.cfg.Data, workFolder), Lease: s.cfg.Jobs.Lease,
-		Keep: s.cfg.Keep.Jobs, Settle: s.service.meter.Settle, Observe: s.metrics, Log: s.log,
+		Keep: s.cfg.Keep.Jobs, Settle: s.meter.Settle, Observe: s.metrics, Log: s.log,
 	}
-	if s.service.filter.Watches() {
-		o.Review = s.service.filter.Output
+	if s.filter.Watches() {
+		o.Review = s.filter.Output
 	}
 	if s.service.HasChat() {
 		o.Contexts = s.service

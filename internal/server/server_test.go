@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/meter"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/worker"
 )
@@ -190,8 +190,8 @@ func TestRequestIDs(t *testing.T) {
 func TestPanicIsAnswered(t *testing.T) {
 	var log bytes.Buffer
 	s, _ := realServer(t, nil)
-	s.log = slog.New(slog.NewTextHandler(&log, nil))
-	h := s.outer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the secret of the house") }))
+	s.front.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h := s.front.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the secret of the house") }))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/v1/jobs", nil))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
@@ -207,7 +207,7 @@ func TestPanicIsAnswered(t *testing.T) {
 func TestSendersWhoLeave(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Server, keys auth.FirstKeys) {
 		var log bytes.Buffer
-		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.front.Log = slog.New(slog.NewTextHandler(&log, nil))
 		_, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`)
 		var j struct{ ID string }
 		if err := json.Unmarshal([]byte(answer), &j); err != nil || j.ID == "" {
@@ -223,26 +223,6 @@ func TestSendersWhoLeave(t *testing.T) {
 			t.Error(text)
 		}
 	})
-}
-
-func TestClientBehindProxies(t *testing.T) {
-	s, _ := realServer(t, func(c *Config) {
-		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	})
-	for _, tt := range []struct{ peer, forwarded, want string }{
-		{"192.0.2.1:5", "198.51.100.9", "192.0.2.1"}, // not a proxy of ours: it may say what it likes
-		{"10.1.1.1:5", "198.51.100.9", "198.51.100.9"},
-		{"10.1.1.1:5", "203.0.113.5, 198.51.100.9, 10.2.2.2", "198.51.100.9"},
-		{"10.1.1.1:5", "nonsense", "10.1.1.1"},
-		{"[2001:db8::1]:5", "", "2001:db8::1"},
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = tt.peer
-		r.Header.Set("X-Forwarded-For", tt.forwarded)
-		if got := s.clientOf(r).String(); got != tt.want {
-			t.Errorf("%s, forwarded %q: %s, want %s", tt.peer, tt.forwarded, got, tt.want)
-		}
-	}
 }
 
 func pngOf(t testing.TB, w, h int) []byte {
@@ -267,12 +247,12 @@ func TestMediaLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := pngOf(t, 300, 200)
-	f, err := s.service.AddFile(t.Context(), who, NewFile{Purpose: "video_generation_input", Name: `..\..\a "cat".png`}, bytes.NewReader(data))
+	f, err := s.service.AddFile(t.Context(), who, service.NewFile{Purpose: "video_generation_input", Name: `..\..\a "cat".png`}, bytes.NewReader(data))
 	if err != nil || f.ContentType != "image/png" || f.Bytes != int64(len(data)) || f.Name != "a cat.png" {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	link := s.service.FileURL(t.Context(), f, time.Minute)
-	path := link[strings.Index(link, mediaPath):]
+	link := s.service.FileURL("", f, time.Minute)
+	path := link[strings.Index(link, service.MediaPath):]
 	resp, body := call(t, s, "GET", path, "", "")
 	if resp.StatusCode != 200 || body != string(data) || resp.Header.Get("Content-Type") != "image/png" ||
 		!strings.Contains(resp.Header.Get("Content-Security-Policy"), "sandbox") || !strings.Contains(resp.Header.Get("Content-Disposition"), "a cat.png") {
@@ -286,118 +266,20 @@ func TestMediaLinks(t *testing.T) {
 		"no signature":      path[:strings.Index(path, "?")],
 		"a longer life":     strings.Replace(path, "expires=", "expires=9", 1),
 		"another file name": strings.Replace(path, "filename=a", "filename=b", 1),
-		"out of the store":  mediaPath + "../../link.key?" + path[strings.Index(path, "?")+1:],
+		"out of the store":  service.MediaPath + "../../link.key?" + path[strings.Index(path, "?")+1:],
 	} {
 		if resp, body := call(t, s, "GET", wrong, keys.Admin, ""); resp.StatusCode < 300 || resp.StatusCode > 404 || strings.Contains(body, string(data)) {
 			t.Errorf("%s: %d", name, resp.StatusCode)
 		}
 	}
-	old := s.service.FileURL(t.Context(), f, -time.Hour)
+	old := s.service.FileURL("", f, -time.Hour)
 	_ = old // a link that is not good for a time has the configured one
-	expired, err := s.service.signer.Link("GET", mediaPath+f.Key, "", time.Now().Add(-time.Second))
+	expired, err := s.signer.Link("GET", service.MediaPath+f.Key, "", time.Now().Add(-time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if resp, _ := call(t, s, "GET", expired, "", ""); resp.StatusCode != http.StatusGone {
 		t.Errorf("an expired link: %d", resp.StatusCode)
-	}
-}
-
-// TestPictures: what is no image, too small or of the wrong shape is refused by
-// the field's name; what is kept is a PNG of our own.
-func TestPictures(t *testing.T) {
-	s, keys := realServer(t, nil)
-	who, err := s.auth.Check(t.Context(), keys.API)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules := PictureRules{MinSide: 100, MinAspect: 0.4, MaxAspect: 2.5}
-	p, err := s.service.PictureFrom(t.Context(), who, "first_frame_image", bytes.NewReader(pngOf(t, 300, 200)), rules)
-	if err != nil || p.Width != 300 || p.Height != 200 {
-		t.Fatalf("%+v, %v", p, err)
-	}
-	r, _, err := s.service.OpenBlob(t.Context(), p.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if c, err := png.DecodeConfig(r); err != nil || c.Width != 300 {
-		t.Errorf("kept as %+v, %v", c, err)
-	}
-	s.service.maxPNG = 100
-	if _, err := s.service.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(t, 300, 200)), rules); !strings.Contains(job.AsError(err).Message, "fewer pixels") {
-		t.Errorf("more than a worker reads: %v", err)
-	}
-	s.service.maxPNG = kinora.MaxImageBytes
-	for name, data := range map[string][]byte{
-		"text": []byte("hello"), "nothing": nil, "small": pngOf(t, 300, 99), "wide": pngOf(t, 301, 120), "cut": pngOf(t, 300, 200)[:60],
-	} {
-		_, err := s.service.PictureFrom(t.Context(), who, "first_frame_image", bytes.NewReader(data), rules)
-		if e := job.AsError(err); err == nil || e.Code != job.Invalid || e.Param != "first_frame_image" || !strings.Contains(e.Message, "first_frame_image") {
-			t.Errorf("%s: %+v", name, e)
-		}
-	}
-	for _, ref := range []string{"http://127.0.0.1:1/a.png", "file:///etc/passwd", "mm_file://123", "data:text/plain,hello", "http://169.254.169.254/", ""} {
-		if _, err := s.service.Picture(t.Context(), who, "image", ref, rules); job.CodeOf(err) != job.Invalid {
-			t.Errorf("%q: %v", ref, err)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.service.Picture(ctx, who, "image", "mm_file://4503599627370496", rules); !errors.Is(err, context.Canceled) {
-		t.Errorf("a file that could not be looked for: %v", err)
-	}
-}
-
-// TestSubmitRefusals: what no job may be, before anything is reserved.
-func TestSubmitRefusals(t *testing.T) {
-	s, keys := realServer(t, func(c *Config) {
-		c.Moderation.Words = map[string][]string{"en": {"gore"}}
-	})
-	who, err := s.auth.Check(t.Context(), keys.API)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: "a red ball", Seconds: 2, Width: 1280, Height: 720}
-	low := -1
-	for name, tt := range map[string]struct {
-		spoil func(*Submission)
-		code  job.Code
-	}{
-		"empty":        {func(s *Submission) { s.Spec.Prompt = " " }, job.Invalid},
-		"long":         {func(s *Submission) { s.Spec.Prompt = strings.Repeat("x", job.MaxPromptChars+1) }, job.Invalid},
-		"bad text":     {func(s *Submission) { s.Spec.Prompt = "a\xffb" }, job.Invalid},
-		"seconds":      {func(s *Submission) { s.Spec.Seconds = 61 }, job.Invalid},
-		"odd":          {func(s *Submission) { s.Spec.Width = 333 }, job.Invalid},
-		"priority":     {func(s *Submission) { s.Priority = &low }, job.Invalid},
-		"moderated":    {func(s *Submission) { s.Spec.Prompt = "gore" }, job.PromptUnsafe},
-		"as asked":     {func(s *Submission) { s.Spec.Asked = "G O R E gore" }, job.PromptUnsafe},
-		"invisible":    {func(s *Submission) { s.Spec.Prompt = "a\u200bb" }, job.Invisible},
-		"callback":     {func(s *Submission) { s.Callback = "http://127.0.0.1:9/" }, job.Invalid},
-		"idempotency":  {func(s *Submission) { s.IdempotencyKey = strings.Repeat("k", 256) }, job.Invalid},
-		"no images":    {func(s *Submission) { s.Spec.Kind = job.Image }, job.Invalid},
-		"other engine": {func(s *Submission) { s.Spec.Engine = "sora" }, job.Internal},
-	} {
-		sub := Submission{API: job.Native, Spec: good, Body: []byte("{}")}
-		tt.spoil(&sub)
-		if j, err := s.service.Submit(t.Context(), who, sub); job.CodeOf(err) != tt.code || err == nil {
-			t.Errorf("%s: job %v, %v, want %s", name, j.ID, err, tt.code)
-		}
-	}
-	_, n, err := s.service.Jobs(t.Context(), who, store.JobFilter{})
-	if n != 0 || err != nil {
-		t.Errorf("%d jobs after refusals, %v", n, err)
-	}
-	j, err := s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("{}")})
-	if err != nil || j.State != job.Queued || len(j.Spec.Notes) != 1 || j.Price <= 0 {
-		t.Fatalf("%+v, %v", j, err)
-	}
-	again, err := s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("{}")})
-	if err != nil || again.ID != j.ID {
-		t.Errorf("the same key: job %v, %v, want %v", again.ID, err, j.ID)
-	}
-	if _, err := s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: good, IdempotencyKey: "k1", Body: []byte("other")}); job.CodeOf(err) != job.Conflict {
-		t.Errorf("the same key for another request: %v", err)
 	}
 }
 
@@ -411,30 +293,30 @@ func TestSponsors(t *testing.T) {
 		t.Fatal(err)
 	}
 	who.Project.Sponsored = true
-	j, err := s.service.Submit(t.Context(), who, Submission{API: job.Native, Spec: job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: "a ball", Seconds: 1}})
+	j, err := s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: "a ball", Seconds: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var line SponsorLine
+	var line service.SponsorText
 	for range 3 {
 		var ok bool
-		if line, ok = s.sponsors.Show(t.Context(), who, j); !ok || line.Text != "Brought to you by Acme" {
+		if line, ok = s.sponsors.Show(t.Context(), "", &j); !ok || line.Text != "Brought to you by Acme" {
 			t.Fatalf("%+v, %v", line, ok)
 		}
 	}
-	path := line.Link[strings.Index(line.Link, sponsorPath):]
+	path := line.Link[strings.Index(line.Link, service.SponsorPath):]
 	if resp, _ := call(t, s, "GET", path, "", ""); resp.StatusCode != 302 || resp.Header.Get("Location") != "https://example.com/acme" {
 		t.Errorf("a click: %d, %v", resp.StatusCode, resp.Header)
 	}
 	if resp, _ := call(t, s, "GET", strings.Replace(path, "acme", "evil", 1), "", ""); resp.StatusCode != 403 {
 		t.Errorf("a changed link: %d", resp.StatusCode)
 	}
-	report, err := s.service.meter.SponsorReport(t.Context(), time.Time{}, time.Time{})
+	report, err := s.meter.SponsorReport(t.Context(), time.Time{}, time.Time{})
 	if err != nil || len(report) != 1 || report[0].Impressions != 1 || report[0].Clicks != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	who.Project.Sponsored = false
-	if _, ok := s.sponsors.Show(t.Context(), who, job.Job{ID: job.MinID}); ok {
+	if _, ok := s.sponsors.Show(t.Context(), "", &job.Job{ID: job.MinID}); ok {
 		t.Error("a job that is not sponsored shows one")
 	}
 }

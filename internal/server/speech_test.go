@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/blob"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -48,9 +49,11 @@ func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
 			_, body := call(t, s, "POST", "/v1/t2a_v2", keys.API, `{"model":"speech-2.6-hd","text":"good day","output_format":"`+c.format+`"}`)
 			var a struct {
 				Data struct{ Audio string }
-				Base baseResp `json:"base_resp"`
+				Base struct {
+					Code int `json:"status_code"`
+				} `json:"base_resp"`
 			}
-			if err := json.Unmarshal([]byte(body), &a); err != nil || (a.Base == mmOK) != c.charged || (a.Data.Audio != "") != c.charged {
+			if err := json.Unmarshal([]byte(body), &a); err != nil || (a.Base.Code == 0) != c.charged || (a.Data.Audio != "") != c.charged {
 				t.Fatalf("%v: %s", err, body)
 			}
 			left, err := s.service.Usage(t.Context(), who)
@@ -129,8 +132,13 @@ func TestUpstreamVoices(t *testing.T) {
 	t.Cleanup(up.Close)
 	s, keys := realServer(t, func(c *Config) { c.Upstreams.Speech.URL = up.URL + "/v1" })
 	_, answer := call(t, s, "POST", "/v1/get_voice", keys.API, `{"voice_type":"all"}`)
-	var a voicesAnswer
-	if err := json.Unmarshal([]byte(answer), &a); err != nil || a.Base != mmOK || len(a.System) != 1 || a.System[0].Name != "A" || len(a.Cloned) != 1 || a.Cloned[0].ID != "b" {
+	var a struct {
+		service.Voices
+		Base struct {
+			Code int `json:"status_code"`
+		} `json:"base_resp"`
+	}
+	if err := json.Unmarshal([]byte(answer), &a); err != nil || a.Base.Code != 0 || len(a.System) != 1 || a.System[0].Name != "A" || len(a.Cloned) != 1 || a.Cloned[0].ID != "b" {
 		t.Errorf("%v: %s", err, answer)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/store"
@@ -55,7 +56,7 @@ var refusals = map[string]struct {
 // TestTextsAreChecked: no database and no reader gets a text that is none: each
 // API refuses it in its own form, wherever in a request it stands.
 func TestTextsAreChecked(t *testing.T) {
-	tooLong, formLong := partsOf(t, [2]string{`form-data; name="purpose"`, strings.Repeat("é", maxPurpose)}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
+	tooLong, formLong := partsOf(t, [2]string{`form-data; name="purpose"`, strings.Repeat("é", 64)}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
 	long, form := partsOf(t, [2]string{`form-data; name="purpose"`, "a\x00b"}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
 	named, formName := partsOf(t, [2]string{"form-data; name=\"file\"; filename=\"a\xff.png\"", "x"}, [2]string{`form-data; name="purpose"`, "vision"})
 	prompted, formPrompt := partsOf(t, [2]string{`form-data; name="prompt"`, "a \xff ball"})
@@ -74,21 +75,21 @@ func TestTextsAreChecked(t *testing.T) {
 			{"openai", "GET", "/v1/videos/%ff", "", ""},
 			{"openai", "GET", "/v1/models/a%00b", "", ""},
 			{"openai", "GET", "/v1/files/%ff", "", ""},
-			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a\u0000b"}`},
-			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"a":"\\\u0000"}}`},
-			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"\u0000":"a"}}`},
-			{"native", "POST", "/v1/jobs", jsonType, "{\"prompt\":\"a ball\",\"metadata\":{\"a\":\"\xff\"}}"},
-			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"a":"\ud83d"}}`},
-			{"native", "POST", "/v1/jobs", jsonType, `{"prompt":"a ball","metadata":{"a":"\udc36\ud83d"}}`},
-			{"native", "POST", "/v1/webhooks", jsonType, `{"url":"https://example.com/\u0000"}`},
-			{"native", "POST", "/v1/admin/projects", jsonType, `{"name":"a\u0000"}`},
-			{"openai", "POST", "/v1/videos", jsonType, `{"prompt":"a ball","model":"\u0000"}`},
-			{"openai", "POST", "/v1/videos", jsonType, "{\"prompt\":\"a \xff ball\"}"},
-			{"openai", "POST", "/v1/chat/completions", jsonType, `{"messages":[{"role":"user","content":"\u0000"}]}`},
-			{"v1", "POST", "/v1/video_generation", jsonType, "{\"model\":\"reel\",\"prompt\":\"a \xff ball\"}"},
+			{"native", "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a\u0000b"}`},
+			{"native", "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a ball","metadata":{"a":"\\\u0000"}}`},
+			{"native", "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a ball","metadata":{"\u0000":"a"}}`},
+			{"native", "POST", "/v1/jobs", apitest.JSON, "{\"prompt\":\"a ball\",\"metadata\":{\"a\":\"\xff\"}}"},
+			{"native", "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a ball","metadata":{"a":"\ud83d"}}`},
+			{"native", "POST", "/v1/jobs", apitest.JSON, `{"prompt":"a ball","metadata":{"a":"\udc36\ud83d"}}`},
+			{"native", "POST", "/v1/webhooks", apitest.JSON, `{"url":"https://example.com/\u0000"}`},
+			{"native", "POST", "/v1/admin/projects", apitest.JSON, `{"name":"a\u0000"}`},
+			{"openai", "POST", "/v1/videos", apitest.JSON, `{"prompt":"a ball","model":"\u0000"}`},
+			{"openai", "POST", "/v1/videos", apitest.JSON, "{\"prompt\":\"a \xff ball\"}"},
+			{"openai", "POST", "/v1/chat/completions", apitest.JSON, `{"messages":[{"role":"user","content":"\u0000"}]}`},
+			{"v1", "POST", "/v1/video_generation", apitest.JSON, "{\"model\":\"reel\",\"prompt\":\"a \xff ball\"}"},
 			{"v1", "POST", "/v1/video_generation", "multipart/form-data; boundary=a", `{"model":"reel","prompt":"\ud800"}`},
-			{"v1", "POST", "/v1/t2a_v2", jsonType, `{"model":"speech-02","text":"\u0000"}`},
-			{"v2", "POST", "/v2/video_generation", jsonType, `{"model":"reel","content":[{"type":"text","text":"\u0000"}]}`},
+			{"v1", "POST", "/v1/t2a_v2", apitest.JSON, `{"model":"speech-02","text":"\u0000"}`},
+			{"v2", "POST", "/v2/video_generation", apitest.JSON, `{"model":"reel","content":[{"type":"text","text":"\u0000"}]}`},
 			{"native", "POST", "/v1/uploads", long, form},
 			{"native", "POST", "/v1/uploads", named, formName},
 			{"v1", "POST", "/v1/files/upload", long, form},

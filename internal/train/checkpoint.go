@@ -38,8 +38,8 @@ const metaStorybook = "storybook"
 
 // teach says that the run's model knows the words of one edition of the storybook
 // and that its steps teach those of another.
-func (c *checkpoint) teach(knows int, teaches world.Edition) {
-	c.taught, c.teaches = max(c.taught, world.Edition(knows)), teaches
+func (c *checkpoint) teach(knows, teaches world.Edition) {
+	c.taught, c.teaches = max(c.taught, knows), teaches
 }
 
 // openCheckpoint loads the run's state from dir when there is one.

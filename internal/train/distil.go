@@ -11,7 +11,6 @@ import (
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/tensor"
-	"github.com/kinora-video/kinora/internal/world"
 )
 
 // DistilOptions are what distilling a model to few steps may be told.
@@ -70,7 +69,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if err != nil {
 		return err
 	}
-	ck.teach(student.Storybook, world.Edition(teacher.Storybook))
+	ck.teach(student.Storybook, teacher.Storybook)
 	t := newDistilTask(student, teacher, src, do, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, do.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -79,7 +78,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if e := student.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
-	student.Storybook = int(ck.taught)
+	student.Storybook = ck.taught
 	return ctx.Err()
 }
 

@@ -65,7 +65,7 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	if e := m.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
-	m.Storybook = int(ck.taught)
+	m.Storybook = ck.taught
 	return ctx.Err()
 }
 

@@ -25,9 +25,11 @@ func TestWeightsSayWhatTheyWereTaught(t *testing.T) {
 		return TextVideo(ctx, m, Storybook{Seed: 1, Split: world.Test}, o, flowOptions(), nil)
 	}
 	for _, tt := range []struct {
-		name                string
-		run                 func(ctx context.Context, m *reel.Model, o Options) error
-		before, steps, want int
+		name   string
+		run    func(ctx context.Context, m *reel.Model, o Options) error
+		before world.Edition
+		steps  int
+		want   world.Edition
 	}{
 		{"codec", runs["codec"], 1, 1, 1}, {"text", runs["text"], 0, 1, 2}, {"text", runs["text"], 1, 1, 2}, {"text", runs["text"], 1, 0, 1},
 		{"text-video", runs["text-video"], 1, 1, 2}, {"text-video", runs["text-video"], 1, 0, 1}, {"text-video", runs["text-video"], 9, 1, 9},
@@ -48,7 +50,7 @@ func TestWeightsSayWhatTheyWereTaught(t *testing.T) {
 // TestStudentKnowsWhatItsTeacherKnows: captions of the newest edition teach a
 // student no word that its teacher does not know.
 func TestStudentKnowsWhatItsTeacherKnows(t *testing.T) {
-	for teacher := range 3 {
+	for teacher := range world.Newest + 1 {
 		m := tiny(t)
 		m.Storybook = teacher
 		student, err := m.FewSteps(4, 3, 9)

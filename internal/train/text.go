@@ -128,6 +128,6 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if e := p.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
-	m.Storybook = int(ck.taught)
+	m.Storybook = ck.taught
 	return ctx.Err()
 }

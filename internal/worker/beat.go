@@ -12,6 +12,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -129,7 +130,7 @@ func (a *attempt) next(ctx context.Context) store.Beat {
 	key, err := blob.KeyOf(blob.KindPreview, fmt.Sprintf("%s-%d", a.job.ID, a.job.Attempt), "image/jpeg")
 	if err == nil {
 		var jpeg bytes.Buffer
-		if err = kinora.EncodeJPEG(&jpeg, img); err == nil {
+		if err = media.EncodeJPEG(&jpeg, img); err == nil {
 			_, err = a.Blobs.Put(ctx, key, &jpeg, blob.Meta{ContentType: "image/jpeg"})
 		}
 	}

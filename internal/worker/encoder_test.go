@@ -16,10 +16,15 @@ func TestOtherEncoders(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the stand-in for ffmpeg is a shell script")
 	}
-	for name, c := range map[string]struct{ script, mime, note string }{
-		"MPEG-4 Part 2": {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) cat >/dev/null;; esac`, "video/mp4", "which browsers do not play"},
-		"none":          {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP},
-		"libx264":       {`case "$*" in *-encoders*) echo " V....D libx264 x";; *) cat >/dev/null;; esac`, "video/mp4", ""},
+	for name, c := range map[string]struct {
+		script, mime, note string
+		sound              bool
+	}{
+		"MPEG-4 Part 2":  {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) cat >/dev/null;; esac`, "video/mp4", "which browsers do not play", false},
+		"none":           {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP, false},
+		"none for sound": {`case "$*" in *-encoders*) echo " V..... mpeg4 x";; *) exit 1;; esac`, "image/webp", noteWebP + "\n" + noteSilent, true},
+		"libx264":        {`case "$*" in *-encoders*) echo " V....D libx264 x"; echo " A....D aac x";; *) cat >/dev/null;; esac`, "video/mp4", "", true},
+		"no AAC":         {`case "$*" in *-encoders*) echo " V....D libx264 x";; *) cat >/dev/null;; esac`, "video/mp4", noteNoAAC, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tool := filepath.Join(t.TempDir(), "ffmpeg")
@@ -28,6 +33,7 @@ func TestOtherEncoders(t *testing.T) {
 			}
 			t.Setenv("KINORA_FFMPEG", tool)
 			g := newRig(t, store.SQLite, nil)
+			g.engine.sound = c.sound
 			j := g.submit(job.Spec{Kind: job.Video, Seconds: 1})
 			g.work()
 			got := g.get(j)

@@ -30,6 +30,7 @@ type fakeEngine struct {
 	generate func(ctx context.Context, r kinora.Request) error
 	load     func(ctx context.Context) error
 	save     func(ctx context.Context) error
+	sound    bool // its films have some
 
 	mu        sync.Mutex
 	requests  []kinora.Request
@@ -94,7 +95,9 @@ type fakeClip struct {
 	frames  int
 }
 
-func (c *fakeClip) Facts() Facts        { return Facts{Width: 64, Height: 32, FPS: 10, Frames: c.frames} }
+func (c *fakeClip) Facts() Facts {
+	return Facts{Width: 64, Height: 32, FPS: 10, Frames: c.frames, Sound: c.f.sound}
+}
 func (c *fakeClip) LatentsPath() string { return c.latents }
 func (c *fakeClip) Discard() error      { return nil }
 

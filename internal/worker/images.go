@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 )
 
 // images makes stills: clips of one frame each, whose seeds follow one another.
@@ -71,10 +72,10 @@ func (a *attempt) image(ctx context.Context, e Engine, r kinora.Request, out *ma
 			return err
 		}
 		size = frame.Bounds().Size()
-		if err := kinora.EncodeJPEG(&jpeg, frame); err != nil {
+		if err := media.EncodeJPEG(&jpeg, frame); err != nil {
 			return err
 		}
-		if err := kinora.EncodePNG(&data, frame); err != nil {
+		if err := media.EncodePNG(&data, frame); err != nil {
 			return err
 		}
 		break
@@ -91,7 +92,7 @@ func (a *attempt) image(ctx context.Context, e Engine, r kinora.Request, out *ma
 	facts := c.Facts()
 	out.result.Width, out.result.Height, out.result.Upscaled = facts.Width, facts.Height, facts.Upscaled
 	mime, bytes := "image/png", data.Bytes()
-	if a.job.API == job.MiniMaxV1 || a.job.API == job.MiniMaxV2 { // whose images are JPEGs
+	if a.job.Spec.ImageType == "image/jpeg" {
 		mime, bytes = "image/jpeg", jpeg.Bytes()
 	}
 	return a.storeBytes(ctx, out, job.RoleImage, purposeImage, bytes, mime, size)

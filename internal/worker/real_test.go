@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -17,11 +20,12 @@ func TestRealModel(t *testing.T) {
 	if err := kinora.CanWrite(kinora.MP4); err != nil {
 		t.Skip(err)
 	}
-	m, err := kinora.Open(t.Context(), "testcard", kinora.WithLatentsDir(t.TempDir()))
+	pool := kinora.NewPool(0, kinora.WithLatentsDir(t.TempDir()))
+	e, err := Pooled(pool, "testcard")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newRig(t, store.SQLite, func(o *Options) { o.Engines = map[string]Engine{"fake": Model(m)} })
+	g := newRig(t, store.SQLite, func(o *Options) { o.Engines = map[string]Engine{"fake": e} })
 	first := g.submit(job.Spec{Kind: job.Video, Seconds: 1, Watermark: true})
 	g.work()
 	second := g.submit(job.Spec{Kind: job.Video, Seconds: 1, After: first.ID, Join: true})
@@ -42,8 +46,8 @@ func TestRealModel(t *testing.T) {
 		if err := os.WriteFile(path, g.read(f.Key), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		info, err := kinora.ProbeVideo(t.Context(), path)
-		if err != nil || info.Frames != tt.frames || info.Width != got.Result.Width || f.ContentType != "video/mp4" {
+		info, err := media.Inspect(t.Context(), path)
+		if err != nil || info.Frames != tt.frames || !info.Audio || info.W != got.Result.Width || f.ContentType != "video/mp4" {
 			t.Errorf("%s: the file has %+v, %v", name, info, err)
 		}
 		if sheet, ok := got.Result.File(job.RoleSpritesheet); !ok || sheet.Width != spriteColumns*256 {
@@ -59,4 +63,10 @@ func TestRealModel(t *testing.T) {
 		}
 	}
 	g.clean(g.Runner)
+	// Every clip has given its model back, or this would wait for it.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := pool.Close(ctx); err != nil {
+		t.Error(err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -25,6 +26,8 @@ const (
 	spriteTiles    = 16
 	spriteColumns  = 4
 	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
+	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
+	noteNoAAC      = "the model makes sound, which this server's ffmpeg cannot write"
 	purposeVideo   = "video_generation"
 	purposeImage   = "image_generation"
 	purposeThumb   = "thumbnail"
@@ -61,6 +64,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if before != nil && a.job.Spec.Join {
 		from = min(1, facts.Frames-1) // the film before ends with the first
 	}
+	notes = append(notes, soundNotes(ctx, facts, format)...)
 	s := newStills(facts.Frames, from)
 	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {
 		return nil, err
@@ -97,6 +101,19 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	return out, a.storeStills(ctx, out, s)
 }
 
+// soundNotes say why a video of a model that makes sound is silent.
+func soundNotes(ctx context.Context, f Facts, format kinora.Format) []string {
+	switch {
+	case !f.Sound:
+		return nil
+	case !format.HasSound():
+		return []string{noteSilent}
+	case media.CanWriteSound(ctx) != nil:
+		return []string{noteNoAAC}
+	}
+	return nil
+}
+
 // earlier is the film that a job goes on from.
 type earlier struct {
 	path   string
@@ -130,12 +147,14 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 	if err != nil {
 		return r, nil, err
 	}
-	if r.Image, err = kinora.LastFrame(ctx, e.path); err != nil {
+	last, err := media.LastFrame(ctx, e.path)
+	if err != nil {
 		if ctx.Err() != nil {
-			return r, nil, err
+			return r, nil, ctx.Err()
 		}
 		return r, nil, &job.Error{Code: job.Internal, Message: "the film to go on from could not be read", Err: err}
 	}
+	r.Image = last.Image()
 	if s.Join {
 		if r.Width == 0 && r.Height == 0 {
 			r.Width, r.Height = e.result.Width, e.result.Height
@@ -162,11 +181,11 @@ func (a *attempt) firstFrame(ctx context.Context, key string) (image.Image, erro
 		return nil, err
 	}
 	defer rd.Close()
-	img, _, err := kinora.DecodeImage(rd, kinora.ImageLimits{})
+	frame, _, err := media.DecodeImageWithin(rd, media.ImageLimits{})
 	if err != nil {
 		return nil, fmt.Errorf("read the first frame %s: %w", key, err)
 	}
-	return img, nil
+	return frame.Image(), nil
 }
 
 // earlier fetches the film that the job goes on from.
@@ -213,9 +232,9 @@ func (a *attempt) fetch(ctx context.Context, key, path string) error {
 
 // join puts the film before the new one.
 func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job.Result) error {
-	if err := kinora.Join(ctx, film, before.path, film); err != nil {
+	if err := media.Join(ctx, film, []string{before.path, film}, media.JoinOptions{}); err != nil {
 		if ctx.Err() != nil {
-			return err
+			return ctx.Err()
 		}
 		return &job.Error{Code: job.Internal, Message: "the film could not be joined to the one before", Err: err}
 	}
@@ -224,11 +243,11 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 		r.Seconds = float64(r.Frames) / float64(r.FPS)
 		return nil
 	}
-	info, err := kinora.ProbeVideo(ctx, film) // it has the size and rate of the first
+	info, err := media.Inspect(ctx, film) // it has the size and rate of the first
 	if err != nil {
 		return err
 	}
-	r.Width, r.Height, r.Frames, r.Seconds = info.Width, info.Height, info.Frames, info.Seconds
+	r.Width, r.Height, r.Frames, r.Seconds = info.W, info.H, info.Frames, info.Duration.Seconds()
 	r.FPS = max(1, int(math.Round(info.FPS)))
 	return nil
 }
@@ -335,15 +354,15 @@ func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.
 // storeStills stores thumbnail and spritesheet.
 func (a *attempt) storeStills(ctx context.Context, out *made, s *stills) error {
 	var buf bytes.Buffer
-	if err := kinora.EncodeWebP(&buf, s.thumbnail); err != nil { // as OpenAI's API has it
+	if err := media.EncodeWebP(&buf, s.thumbnail); err != nil { // as OpenAI's API has it
 		return err
 	}
 	if err := a.storeBytes(ctx, out, job.RoleThumbnail, purposeThumb, buf.Bytes(), "image/webp", s.thumbnail.Bounds().Size()); err != nil {
 		return err
 	}
-	sheet := kinora.Spritesheet(s.tiles, spriteColumns)
+	sheet := media.Spritesheet(s.tiles, spriteColumns)
 	buf = bytes.Buffer{}
-	if err := kinora.EncodeJPEG(&buf, sheet); err != nil {
+	if err := media.EncodeJPEG(&buf, sheet); err != nil {
 		return err
 	}
 	return a.storeBytes(ctx, out, job.RoleSpritesheet, purposeSprites, buf.Bytes(), "image/jpeg", sheet.Bounds().Size())
@@ -361,7 +380,7 @@ type stills struct {
 // newStills plans the stills of a film that is written from a frame on.
 func newStills(frames, from int) *stills {
 	s := &stills{middle: from}
-	for _, i := range kinora.Spread(frames-from, spriteTiles) {
+	for _, i := range media.Spread(frames-from, spriteTiles) {
 		s.at = append(s.at, from+i)
 	}
 	if len(s.at) > 0 {
@@ -375,14 +394,14 @@ func (s *stills) show(i int, frame *image.RGBA) {
 	if s.err != nil || !slices.Contains(s.at, i) {
 		return
 	}
-	tile, err := kinora.Thumbnail(frame, tileSide)
+	tile, err := media.Thumbnail(frame, tileSide)
 	if err != nil {
 		s.err = err
 		return
 	}
 	s.tiles = append(s.tiles, tile)
 	if i == s.middle {
-		s.thumbnail, s.err = kinora.Thumbnail(frame, thumbnailSide)
+		s.thumbnail, s.err = media.Thumbnail(frame, thumbnailSide)
 	}
 }
 
@@ -390,7 +409,7 @@ func (s *stills) show(i int, frame *image.RGBA) {
 func (s *stills) jpegs() (out [][]byte, err error) {
 	for _, img := range s.tiles {
 		var buf bytes.Buffer
-		if err := kinora.EncodeJPEG(&buf, img); err != nil {
+		if err := media.EncodeJPEG(&buf, img); err != nil {
 			return nil, err
 		}
 		out = append(out, buf.Bytes())

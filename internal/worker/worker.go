@@ -18,6 +18,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -60,7 +61,7 @@ type Clip interface {
 	Frames(ctx context.Context) iter.Seq2[*image.RGBA, error]
 	// LatentsPath is the file that keeps the latents; "" when there is none.
 	LatentsPath() string
-	// Discard removes that file.
+	// Discard removes that file. Nothing is drawn of the clip afterwards.
 	Discard() error
 }
 
@@ -69,39 +70,75 @@ type Facts struct {
 	Width, Height int // pixels
 	FPS, Frames   int
 	Upscaled      bool // frames are drawn smaller than this
+	Sound         bool // it is heard, where the file can hold sound
 }
 
-// Model makes an Engine of a model of the root package.
-func Model(m *kinora.Model) Engine { return model{m} }
+// Model makes an Engine of an open model of the root package.
+func Model(m *kinora.Model) Engine {
+	return model{m.Info(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
+}
 
-type model struct{ m *kinora.Model }
-
-func (m model) Info() kinora.Info { return m.m.Info() }
-
-func (m model) Generate(ctx context.Context, r kinora.Request) (Clip, error) {
-	c, err := m.m.Generate(ctx, r)
+// Pooled makes an Engine of a model that a pool opens when it is needed, and may
+// close when no clip of it is left: each is to be discarded.
+func Pooled(p *kinora.Pool, name string) (Engine, error) {
+	c, err := kinora.CapabilitiesOf(name)
 	if err != nil {
 		return nil, err
 	}
-	return clip{c}, nil
+	return model{kinora.InfoOf(c), func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
+}
+
+// model is a model that is used for one clip at a time.
+type model struct {
+	info kinora.Info
+	use  func(ctx context.Context) (m *kinora.Model, release func(), err error)
+}
+
+func (m model) Info() kinora.Info { return m.info }
+
+func (m model) Generate(ctx context.Context, r kinora.Request) (Clip, error) {
+	return m.clip(ctx, func(m *kinora.Model) (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
 func (m model) Load(ctx context.Context, path string, r kinora.Request) (Clip, error) {
-	c, err := m.m.Load(ctx, path, r)
+	return m.clip(ctx, func(m *kinora.Model) (*kinora.Clip, error) { return m.Load(ctx, path, r) })
+}
+
+// clip makes a clip that holds the model until it is discarded.
+func (m model) clip(ctx context.Context, of func(*kinora.Model) (*kinora.Clip, error)) (Clip, error) {
+	open, release, err := m.use(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return clip{c}, nil
+	c, err := of(open)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return clip{c, release}, nil
 }
 
-type clip struct{ *kinora.Clip }
+// clip is a clip of the root package, and what gives its model back.
+type clip struct {
+	*kinora.Clip
+	release func()
+}
+
+func (c clip) Discard() error {
+	defer c.release()
+	return c.Clip.Discard()
+}
 
 func (c clip) Facts() Facts {
-	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled}
+	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled, Sound: c.Sound != nil}
 }
 
 func (c clip) Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error {
-	return c.Clip.Save(ctx, path, kinora.FromFrame(from), kinora.WithTap(at, show))
+	opts := []kinora.SaveOption{kinora.FromFrame(from), kinora.WithTap(at, show)}
+	if media.CanWriteSound(ctx) != nil { // the pictures are worth keeping all the same
+		opts = append(opts, kinora.WithoutSound())
+	}
+	return c.Clip.Save(ctx, path, opts...)
 }
 
 // Blobs is where media goes; *blob.Store is one.

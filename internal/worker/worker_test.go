@@ -15,6 +15,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
@@ -137,13 +138,20 @@ func TestImages(t *testing.T) {
 	if r := g.engine.requests[0]; r.Seconds != 0.1 {
 		t.Errorf("asked for %v s", r.Seconds)
 	}
+	n, refuse = 0, nil
+	j = g.submit(job.Spec{Kind: job.Image, Count: 1, ImageType: "image/jpeg"})
+	g.work()
+	f := g.get(j).Result.Files[0]
+	if _, format, err := image.DecodeConfig(bytes.NewReader(g.read(f.Key))); err != nil || format != "jpeg" || f.ContentType != "image/jpeg" {
+		t.Errorf("a JPEG that was asked for is %s of type %s, %v", format, f.ContentType, err)
+	}
 	n, refuse = 0, map[int]bool{1: true, 2: true}
 	j = g.submit(job.Spec{Kind: job.Image, Count: 2})
 	g.work()
 	if got := g.get(j); got.State != job.Failed || got.Error.Code != job.OutputUnsafe || got.Attempt != 1 {
 		t.Errorf("%+v", got)
 	}
-	if len(g.keys()) != 2 {
+	if len(g.keys()) != 3 {
 		t.Errorf("blobs %q", g.keys())
 	}
 	g.clean(g.Runner)
@@ -420,7 +428,7 @@ func TestLate(t *testing.T) {
 func TestFirstFrame(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
 	var png bytes.Buffer
-	if err := kinora.EncodePNG(&png, picture(20, 10)); err != nil {
+	if err := media.EncodePNG(&png, picture(20, 10)); err != nil {
 		t.Fatal(err)
 	}
 	key, err := blob.NewKey(blob.KindImage, "image/png")

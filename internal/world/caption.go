@@ -71,6 +71,14 @@ var commands = [NumCameras][]string{
 	ZoomOut:  {"Zoom out", "Zoom out", "Pull out"},
 }
 
+// Command is the camera command that captions have for a move, such as Pan left.
+func (v Camera) Command() string {
+	if int(v) >= NumCameras {
+		return v.String()
+	}
+	return commands[v][0]
+}
+
 // manner is the kind of verb that suits a subject's way of moving.
 type manner uint8
 

@@ -19,6 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // A Model is the codec, the transformer and the tokenizer.
@@ -28,8 +29,8 @@ type Model struct {
 	Codec  *Codec
 	Flow   *Flow
 	// Storybook is the edition of the storybook whose words the model was taught;
-	// 0 for none of them.
-	Storybook int
+	// it is no edition if it was taught none of them.
+	Storybook world.Edition
 	// CodecParams and FlowParams are the learned parts, named as in the file.
 	CodecParams, FlowParams *nn.Params
 	// NewBackend makes what a pass computes with.
@@ -129,7 +130,7 @@ func (m *Model) Metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe), metaStorybook: strconv.Itoa(m.Storybook)}, nil
+	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe), metaStorybook: strconv.Itoa(int(m.Storybook))}, nil
 }
 
 // Open makes a model of the bytes of a weights file, for use only: its weights
@@ -221,14 +222,14 @@ func describe(f *safetensors.File) (*Model, error) {
 }
 
 // edition is the edition of the storybook that a file's metadata says.
-func edition(meta map[string]string) (int, error) {
+func edition(meta map[string]string) (world.Edition, error) {
 	text, ok := meta[metaStorybook]
 	if !ok {
-		return 1, nil
+		return world.FirstEdition, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return 0, fmt.Errorf("the file says that its model was taught edition %.20q of the storybook, which is no whole number from 0", text)
 	}
-	return n, nil
+	return world.Edition(n), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestOpenTrustsNoConfiguration opens a small file whose configuration asks for
@@ -286,7 +287,7 @@ func TestStorybook(t *testing.T) {
 		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, v, shape...))
 	}
 	const none = "no key"
-	for said, want := range map[string]int{"2": 2, "0": 0, "9": 9, none: 1, "": -1, "-1": -1, "two": -1, "99999999999999999999": -1} {
+	for said, want := range map[string]world.Edition{"2": 2, "0": 0, "9": 9, none: 1, "": -1, "-1": -1, "two": -1, "99999999999999999999": -1} {
 		meta := maps.Clone(f.Metadata())
 		if meta[metaStorybook] != "2" {
 			t.Fatalf("the file says edition %q", meta[metaStorybook])

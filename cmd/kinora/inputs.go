@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"slices"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/media"
+)
+
+// inputFlags are what a model may be given beside the prompt. The help shows those
+// that some model takes; a model that does not take one says so.
+type inputFlags struct {
+	Image           string   `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
+	LastFrame       string   `placeholder:"FILE" help:"Last frame, an image likewise."`
+	Negative        string   `placeholder:"TEXT" help:"What shall not be seen in the video."`
+	ReferenceImages []string `name:"reference-image" sep:"none" placeholder:"FILE" help:"An image of what shall be seen in the video. May be given several times."`
+	ReferenceVideos []string `name:"reference-video" sep:"none" placeholder:"FILE" help:"A video that the new one shall resemble. May be given several times."`
+	ReferenceSounds []string `name:"reference-sound" sep:"none" placeholder:"FILE" help:"A sound that the video's shall resemble. May be given several times."`
+}
+
+// takes says which flags need an ability, and which models have it.
+var takes = map[string]func(kinora.Capabilities) bool{
+	"image":           func(c kinora.Capabilities) bool { return c.FirstFrame },
+	"last-frame":      func(c kinora.Capabilities) bool { return c.LastFrame },
+	"negative":        func(c kinora.Capabilities) bool { return c.Negative },
+	"reference-image": func(c kinora.Capabilities) bool { return c.References.Images > 0 },
+	"reference-video": func(c kinora.Capabilities) bool { return c.References.Videos > 0 },
+	"reference-sound": func(c kinora.Capabilities) bool { return c.References.Sounds > 0 },
+}
+
+// hideUnable leaves the flags out of the help that none of the models takes.
+func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
+	for _, f := range flags {
+		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) {
+			f.Hidden = true
+		}
+	}
+}
+
+// hideUnableFlags is hideUnable for the command that makes videos, and all models.
+func hideUnableFlags(app *kong.Application) error {
+	var models []kinora.Capabilities
+	for _, name := range kinora.Models() {
+		c, err := kinora.CapabilitiesOf(name)
+		if err != nil {
+			return err
+		}
+		models = append(models, c)
+	}
+	for _, command := range app.Children {
+		if command.Name == "generate" {
+			hideUnable(command.Flags, models)
+		}
+	}
+	return nil
+}
+
+// read adds the inputs to a request.
+func (f *inputFlags) read(r *kinora.Request) (notes []string, err error) {
+	r.NegativePrompt = f.Negative
+	r.References.Videos, r.References.Sounds = f.ReferenceVideos, f.ReferenceSounds
+	var first bool
+	if r.Image, first, err = readImage("--image", f.Image); err != nil {
+		return nil, err
+	}
+	if first {
+		notes = append(notes, fmt.Sprintf("%s is animated: the video begins with its first picture", f.Image))
+	}
+	if r.LastFrame, first, err = readImage("--last-frame", f.LastFrame); err != nil {
+		return nil, err
+	}
+	if first {
+		notes = append(notes, fmt.Sprintf("%s is animated: the video ends with its first picture", f.LastFrame))
+	}
+	for _, path := range f.ReferenceImages {
+		img, _, err := readImage("--reference-image", path)
+		if err != nil {
+			return nil, err
+		}
+		r.References.Images = append(r.References.Images, img)
+	}
+	return notes, nil
+}
+
+// readImage reads the image that a flag names; "" is none. animated says that there
+// are more pictures than the one that was read.
+func readImage(flag, path string) (img image.Image, animated bool, err error) {
+	if path == "" {
+		return nil, false, nil
+	}
+	frame, kind, err := media.ReadImage(path)
+	if err != nil {
+		return nil, false, usagef("%s %s: %w", flag, path, err)
+	}
+	return frame.Image(), kind.Animated, nil
+}

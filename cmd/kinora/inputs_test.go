@@ -1,0 +1,48 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/kinora-video/kinora"
+)
+
+// TestHiddenFlags: the help shows a flag as soon as one model takes what it gives.
+func TestHiddenFlags(t *testing.T) {
+	able := kinora.Capabilities{FirstFrame: true, LastFrame: true, Negative: true}
+	able.References.Images, able.References.Videos, able.References.Sounds = 1, 1, 1
+	for name, tt := range map[string]struct {
+		models []kinora.Capabilities
+		hidden int
+	}{
+		"none":           {[]kinora.Capabilities{{}}, 6},
+		"one of two":     {[]kinora.Capabilities{{}, able}, 0},
+		"first frame":    {[]kinora.Capabilities{{FirstFrame: true}}, 5},
+		"a last one too": {[]kinora.Capabilities{{FirstFrame: true}, {LastFrame: true}}, 4},
+	} {
+		var c cli
+		parser, err := kong.New(&c, helpVars)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, hidden := 0, 0
+		for _, command := range parser.Model.Children {
+			if command.Name != "generate" {
+				continue
+			}
+			hideUnable(command.Flags, tt.models)
+			for _, f := range command.Flags {
+				if takes[f.Name] != nil {
+					seen++
+				}
+				if f.Hidden {
+					hidden++
+				}
+			}
+		}
+		if seen != len(takes) || hidden != tt.hidden {
+			t.Errorf("%s: of %d flags %d are hidden, want %d", name, seen, hidden, tt.hidden)
+		}
+	}
+}

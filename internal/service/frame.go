@@ -1,0 +1,61 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// FirstFrame makes the picture that fetch gives the first frame of a clip, and
+// notes what is left out of it. param is the field that asks for it.
+func FirstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, error)) (Picture, error) {
+	if !offer.TakesImage {
+		return Picture{}, job.Errorf(job.Unsupported, param, "%s: the model %s takes no first frame", param, offer.Name)
+	}
+	p, err := fetch()
+	if err != nil {
+		return p, err
+	}
+	s.FirstFrame, s.InputImages = p.Key, 1
+	if p.Animated {
+		s.Notes = append(s.Notes, "the first frame is an animation: its first picture is taken")
+	}
+	if cut, _ := (kinora.Info{Width: offer.Width, Height: offer.Height}).Fit(p.Width, p.Height); cut {
+		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
+	}
+	return p, nil
+}
+
+// PictureCopier keeps a picture once more.
+type PictureCopier interface {
+	CopyPicture(ctx context.Context, key string) (string, error)
+}
+
+// OwnFrame gives a spec that was copied from another job's a first frame of its
+// own: the other may be deleted, and its frame goes with it.
+func OwnFrame(ctx context.Context, b PictureCopier, s *job.Spec) (err error) {
+	if s.FirstFrame != "" {
+		s.FirstFrame, err = b.CopyPicture(ctx, s.FirstFrame)
+	}
+	return err
+}
+
+// Extension is what asks for the next seconds of a finished video, joined on.
+// param is the field that names the video.
+func Extension(src *job.Job, offer Offer, seconds float64, param string) (job.Spec, error) {
+	s, res := src.Spec, src.Result
+	switch {
+	case !offer.TakesImage:
+		return s, job.Errorf(job.Unsupported, param, "%s: the model %s cannot go on from a film", param, offer.Name)
+	case res == nil || res.Seconds <= 0:
+		return s, job.Errorf(job.Conflict, param, "%s: there is no film to go on from", param)
+	case res.Seconds+seconds > MaxStitched:
+		return s, job.Errorf(job.Invalid, "seconds", "the film would have %g seconds: at most %d", res.Seconds+seconds, MaxStitched)
+	}
+	return job.Spec{
+		Kind: job.Video, Model: offer.Name, Engine: offer.Engine, Seconds: seconds, Width: res.Width, Height: res.Height, FPS: res.FPS,
+		Seed: NewSeed(), Steps: s.Steps, Guidance: s.Guidance, After: src.ID, Join: true, InputSeconds: res.Seconds, Watermark: s.Watermark,
+	}, nil
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/kinora-video/kinora/internal/job"
+)
+
+// Times of event streams (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+const (
+	eventTime = 10 * time.Second // that a reader has to take an event
+	// RetryTime is when a reader that lost the stream comes back.
+	RetryTime = 2 * time.Second
+)
+
+// Events writes server-sent events. It is for one goroutine.
+type Events struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+	// begun says that an event was sent, and with it when to come back.
+	begun bool
+}
+
+// StartEvents begins a stream.
+func StartEvents(w http.ResponseWriter) *Events {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(w)
+	// The request was read: the server's limit on that would end the stream.
+	_ = rc.SetReadDeadline(time.Time{}) // what cannot be set was not set before
+	return &Events{w: w, rc: rc}
+}
+
+// Write sends a block of lines, and fails when the reader does not take it in
+// time.
+func (e *Events) Write(block []byte) error {
+	if err := e.rc.SetWriteDeadline(time.Now().Add(eventTime)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if _, err := e.w.Write(block); err != nil {
+		return err
+	}
+	return e.rc.Flush()
+}
+
+// Send sends an event. JSON has no line ends, so data is one line. The first
+// event also says when to come back: in a block of its own that would be an
+// event without data to some readers, httpx-sse for one.
+func (e *Events) Send(name string, id int64, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	block := fmt.Appendf(nil, "event: %s\nid: %d\n", name, id)
+	if !e.begun {
+		block = fmt.Appendf(block, "retry: %d\n", RetryTime.Milliseconds())
+	}
+	e.begun = true
+	return e.Write(fmt.Appendf(block, "data: %s\n\n", text))
+}
+
+// End lets the connection be used for further requests.
+func (e *Events) End() {
+	_ = e.rc.SetWriteDeadline(time.Time{}) // what cannot be set was not set before
+}
+
+// LastEventID reads the header of a reader that comes back; 0 for none.
+func LastEventID(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0, job.Errorf(job.Invalid, "Last-Event-ID", "Last-Event-ID is %.30q: it must be the id of an event", s)
+	}
+	return n, nil
+}
+
+// Flush lets the reader see that there is a stream.
+func (e *Events) Flush() error { return e.rc.Flush() }

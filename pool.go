@@ -1,0 +1,245 @@
+package kinora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Pool opens models at their first use and keeps them open. When another model
+// needs the memory it closes those that were used longest ago, and never one that
+// is in use. Several goroutines may use it.
+type Pool struct {
+	budget int64 // bytes of all open models; 0 for no limit
+	can    func(name string) (Capabilities, error)
+	open   func(ctx context.Context, name string) (*Model, error)
+	gate   *semaphore.Weighted // held by the one who is next to get a model
+
+	mu      sync.Mutex
+	models  map[string]*pooled
+	used    int64         // bytes of those that are open or being opened
+	changed chan struct{} // closed, and made anew, when a model was given back or has gone
+	closed  bool
+}
+
+// pooled is a model of a Pool, open or being opened.
+type pooled struct {
+	model  *Model        // set when ready is closed, unless err is
+	ready  chan struct{} // closed when opening is over
+	err    error
+	memory int64
+	users  int
+	last   time.Time // when it was given back
+}
+
+// NewPool makes a pool whose open models take at most some bytes of memory, as
+// their Capabilities tell it; 0 means without a limit. A model that needs more than
+// that by itself is opened when it would be alone. The options are those of Open.
+func NewPool(memory int64, opts ...Option) *Pool {
+	return &Pool{
+		budget: memory, can: CapabilitiesOf, gate: semaphore.NewWeighted(1), models: map[string]*pooled{}, changed: make(chan struct{}),
+		open: func(ctx context.Context, name string) (*Model, error) { return Open(ctx, name, opts...) },
+	}
+}
+
+// Use hands out a model, which is opened if it is not open yet. It waits, until ctx
+// ends, while the memory is taken by models in use; those who ask are served in
+// turn. Call release when nothing of the model is needed any more, its Clips
+// included; a second call does nothing. Who holds a model and asks for another may
+// wait for ever: release the first before.
+//
+// Errors are those of Open, and the context's own.
+func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), err error) {
+	c, err := p.can(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, opens, err := p.enter(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	release = sync.OnceFunc(func() { p.leave(e) })
+	if opens {
+		p.finish(ctx, c.Name, e)
+	} else {
+		select {
+		case <-e.ready:
+		case <-ctx.Done():
+			release()
+			return nil, nil, ctx.Err()
+		}
+	}
+	if e.err != nil {
+		release()
+		// One whose opener was cancelled has not failed: it is tried again.
+		if !opens && ctx.Err() == nil && (errors.Is(e.err, context.Canceled) || errors.Is(e.err, context.DeadlineExceeded)) {
+			return p.Use(ctx, name)
+		}
+		return nil, nil, e.err
+	}
+	return e.model, release, nil
+}
+
+// enter finds a model's entry or makes one, which the caller is to open then, as
+// soon as there is memory for it. The caller counts as a user of it.
+func (p *Pool) enter(ctx context.Context, c Capabilities) (e *pooled, opens bool, err error) {
+	if err := p.gate.Acquire(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	defer p.gate.Release(1)
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, false, &Error{Kind: Invalid, Op: "use model", What: c.Name, Err: errClosedPool}
+		}
+		if e := p.models[c.Name]; e != nil {
+			e.users++
+			p.mu.Unlock()
+			return e, false, nil
+		}
+		idle := p.makeRoom(c.Cost.Memory)
+		if p.fits(c.Cost.Memory) {
+			e = &pooled{ready: make(chan struct{}), memory: c.Cost.Memory, users: 1}
+			p.models[c.Name] = e
+			p.used += e.memory
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		if err := closeAll(idle); err != nil {
+			if e != nil {
+				e.err = err
+				p.forget(c.Name, e)
+				close(e.ready)
+			}
+			return nil, false, err
+		}
+		if e != nil {
+			return e, true, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+// fits says whether there is room for some bytes more.
+func (p *Pool) fits(memory int64) bool {
+	return p.budget <= 0 || len(p.models) == 0 || p.used+memory <= p.budget
+}
+
+// makeRoom takes idle models out of the pool, those used longest ago first, until
+// some bytes more fit. It takes none where even all of them would not do. The caller
+// closes them.
+func (p *Pool) makeRoom(memory int64) (out []*Model) {
+	var idle []string
+	busy, held := false, p.used
+	for name, e := range p.models {
+		if e.users > 0 {
+			busy = true
+			continue
+		}
+		idle = append(idle, name)
+		held -= e.memory
+	}
+	if busy && held+memory > p.budget {
+		return nil
+	}
+	slices.SortFunc(idle, func(a, b string) int { return p.models[a].last.Compare(p.models[b].last) })
+	for _, name := range idle {
+		if p.fits(memory) {
+			break
+		}
+		out = append(out, p.models[name].model)
+		p.used -= p.models[name].memory
+		delete(p.models, name)
+	}
+	return out
+}
+
+func closeAll(models []*Model) error {
+	var all error
+	for _, m := range models {
+		all = errors.Join(all, m.Close())
+	}
+	return all
+}
+
+// finish opens the model of an entry.
+func (p *Pool) finish(ctx context.Context, name string, e *pooled) {
+	e.model, e.err = p.open(ctx, name)
+	if e.err != nil {
+		p.forget(name, e)
+	}
+	close(e.ready)
+}
+
+// forget takes out an entry that did not open.
+func (p *Pool) forget(name string, e *pooled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.models[name] == e {
+		delete(p.models, name)
+		p.used -= e.memory
+	}
+	p.tell()
+}
+
+// leave gives an entry back.
+func (p *Pool) leave(e *pooled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.users--
+	e.last = time.Now()
+	p.tell()
+}
+
+// tell wakes those who wait for memory.
+func (p *Pool) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Close closes the models when they are given back: it waits for those in use until
+// ctx ends. No model is handed out any more.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	for {
+		p.mu.Lock()
+		var idle []*Model
+		for name, e := range p.models {
+			if e.users == 0 {
+				idle = append(idle, e.model)
+				p.used -= e.memory
+				delete(p.models, name)
+			}
+		}
+		left, changed := len(p.models), p.changed
+		p.mu.Unlock()
+		if err := closeAll(idle); err != nil {
+			return err
+		}
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("close models: %d are still in use: %w", left, ctx.Err())
+		}
+	}
+}
+
+var errClosedPool = errors.New("the pool of models has been closed")

@@ -1,0 +1,107 @@
+package kinora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/media"
+)
+
+// Samples plays the video's sound: interleaved channels in [-1, 1], some samples at
+// a time, in all exactly as many as the video lasts. The slice is used again: copy
+// what is kept. A silent video gives none. After an error, which ends the sequence,
+// the slice is nil.
+func (c *Clip) Samples(ctx context.Context) iter.Seq2[[]float32, error] {
+	return func(yield func([]float32, error) bool) {
+		stopped := false
+		err := c.play(ctx, 0, func(samples []float32) error {
+			if !yield(samples, nil) {
+				stopped = true
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// play hands over the sound from a frame on, cut and, where the model gave too
+// little, filled up with silence to the length of the frames.
+func (c *Clip) play(ctx context.Context, from int, yield func(samples []float32) error) error {
+	if c.Sound == nil {
+		return nil
+	}
+	sounder, ok := c.model.engine.(engine.Sounder)
+	if !ok {
+		return &Error{Kind: Internal, Op: "play sound with", What: c.Model, Err: errors.New("it says that it has sound, and gives none")}
+	}
+	skip := c.samplesOf(from)
+	left := c.samplesOf(c.FrameCount) - skip
+	use := func(samples []float32) error {
+		n := min(skip, len(samples))
+		samples, skip = samples[n:], skip-n
+		samples = samples[:min(left, len(samples))]
+		if len(samples) > 0 {
+			if err := yield(samples); err != nil {
+				return err
+			}
+		}
+		if left -= len(samples); left == 0 {
+			return errEnough
+		}
+		return ctx.Err()
+	}
+	err := c.model.yielding(ctx, func(during func(func() error) error) error {
+		return sounder.Sound(ctx, c.latents, func(samples []float32) error {
+			if len(samples)%c.Sound.Channels != 0 {
+				return fmt.Errorf("%d samples of %d channels", len(samples), c.Sound.Channels)
+			}
+			return during(func() error { return use(samples) })
+		})
+	})
+	for err == nil && left > 0 {
+		skip = 0
+		err = use(make([]float32, min(left, c.Sound.Rate*c.Sound.Channels)))
+	}
+	if err != nil && !errors.Is(err, errEnough) {
+		return wrap(Internal, "play sound with", c.Model, err, "")
+	}
+	return nil
+}
+
+// samplesOf is how many samples, of all channels, sound while some frames are seen.
+func (c *Clip) samplesOf(frames int) int {
+	return c.Sound.Channels * int(math.Round(float64(frames)*float64(c.Sound.Rate)/float64(c.FPS)))
+}
+
+// track is the sound as media writes it, from a frame on; nil for a silent video.
+func (c *Clip) track(from int) *media.Sound {
+	if c.Sound == nil {
+		return nil
+	}
+	return &media.Sound{Rate: c.Sound.Rate, Channels: c.Sound.Channels, Play: func(ctx context.Context, yield func([]float32) error) error {
+		return c.play(ctx, from, yield)
+	}}
+}
+
+// HasSound says whether videos of the format have sound where the video does.
+func (f Format) HasSound() bool { return f == MP4 }
+
+// CanWrite returns nil when this machine can write the model's videos in a format,
+// with their sound where it holds any, and otherwise an *Error of kind Unsupported
+// that says what to install.
+func (m *Model) CanWrite(ctx context.Context, f Format) error {
+	if err := canWrite(ctx, f); err != nil || m.caps.Sound == nil || !f.HasSound() {
+		return err
+	}
+	if err := media.CanWriteSound(ctx); err != nil {
+		return wrap(Unsupported, "write the sound of", m.caps.Name, plainly(err), "or choose WebP, which is silent")
+	}
+	return nil
+}
