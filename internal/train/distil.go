@@ -50,7 +50,8 @@ const teacherSteps = reel.DefaultSteps
 // Distil teaches student, made by teacher.FewSteps, to reach in one step the
 // state that its teacher reaches in several steps with guidance. It continues
 // from the checkpoint in o.Dir if there is one. At the end student holds the
-// averaged weights.
+// averaged weights. It knows the words that its teacher knows: whatever the
+// captions of src say, it learns no others.
 //
 // The teacher goes from noise to a clean latent in 16 steps of the sampler that
 // generates videos, and every state of the path is kept. The student is told
@@ -69,6 +70,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if err != nil {
 		return err
 	}
+	ck.teach(student.Storybook, teacher.Storybook)
 	t := newDistilTask(student, teacher, src, do, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, do.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -77,6 +79,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if e := student.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	student.Storybook = ck.taught
 	return ctx.Err()
 }
 

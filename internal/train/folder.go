@@ -18,6 +18,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 const (
@@ -216,6 +217,9 @@ func (f *Folder) Captions(yield func(string) bool) {
 		}
 	}
 }
+
+// Edition implements Source: the captions are the user's own.
+func (f *Folder) Edition() world.Edition { return world.NoEdition }
 
 // Window implements Source. If a video fails, another one takes its place;
 // which one is a function of the id too.

@@ -27,6 +27,9 @@ type Window struct {
 // A Source returns windows of videos. The same id gives the same window.
 type Source interface {
 	Window(ctx context.Context, id uint64, frames, w, h, fps int) (Window, error)
+	// Edition returns the edition of the storybook whose words the captions use,
+	// or NoEdition if they are not the storybook's.
+	Edition() world.Edition
 }
 
 // Storybook is the endless source of drawn videos.
@@ -35,6 +38,15 @@ type Storybook struct {
 	// Simple restricts videos to one actor and one event.
 	Simple bool
 	Seed   uint64
+}
+
+// Edition implements Source: held-out videos use only the words of the first
+// edition.
+func (s Storybook) Edition() world.Edition {
+	if s.Split == world.Train {
+		return world.Newest
+	}
+	return world.FirstEdition
 }
 
 // Window implements Source. Three videos in five are 6 seconds long, the others

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Subject is what a film is about.
+// Subject is what a video is about.
 type Subject uint8
 
 // The subjects that the storybook can draw.
@@ -27,7 +27,7 @@ const (
 // Color is the named colour that dominates a subject's pixels.
 type Color uint8
 
-// The colours. Those up to White are the ones that films to measure by have, see
+// The colours. Those up to White are the ones that videos to measure by have, see
 // [SampleOptions]: new ones come last.
 const (
 	Red Color = iota
