@@ -85,7 +85,7 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if was, ok := meta[metaStorybook]; ok {
 		n, err := strconv.Atoi(was)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is no whole number from 0", c.path, was)
+			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is not a whole number from 0 on", c.path, was)
 		}
 		c.taught = world.Edition(n)
 	}

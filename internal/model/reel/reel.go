@@ -214,7 +214,7 @@ func describe(f *safetensors.File) (*Model, error) {
 }
 
 // about reads and checks a file's metadata: the model's configuration, and the
-// edition of the storybook that it was taught.
+// edition of the storybook that the model was taught.
 func about(meta map[string]string) (cfg Config, storybook world.Edition, err error) {
 	if meta[metaFormat] != format {
 		return cfg, 0, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
@@ -229,7 +229,7 @@ func about(meta map[string]string) (cfg Config, storybook world.Edition, err err
 	return cfg, storybook, err
 }
 
-// edition is the edition of the storybook that a file's metadata says.
+// edition returns the edition of the storybook in a file's metadata.
 func edition(meta map[string]string) (world.Edition, error) {
 	text, ok := meta[metaStorybook]
 	if !ok {
@@ -237,7 +237,7 @@ func edition(meta map[string]string) (world.Edition, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("the file says that its model was taught edition %.20q of the storybook, which is no whole number from 0", text)
+		return 0, fmt.Errorf("the file says that its model was taught edition %.20q of the storybook, which is not a whole number from 0 on", text)
 	}
 	return world.Edition(n), nil
 }
