@@ -74,7 +74,7 @@ func fromEnv(level, count string) (Level, int, error) {
 	if level != "" {
 		switch want, ok := parseLevel(level); {
 		case !ok:
-			errs = append(errs, fmt.Sprintf("KINORA_SIMD=%q is not one of amx, avx512, avx2, go: using %v", level, best))
+			errs = append(errs, fmt.Sprintf("KINORA_SIMD=%q is none of amx, avx512, avx2, go: using %v", level, best))
 		case want > best:
 			errs = append(errs, fmt.Sprintf("KINORA_SIMD=%s is more than this CPU has: using %v", level, best))
 		default:
