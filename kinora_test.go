@@ -34,7 +34,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Info().Name; got != "testcard" {
+	if got := m.Capabilities().Name; got != "testcard" {
 		t.Errorf("name %q", got)
 	}
 	_, err = Open(t.Context(), "sora")
@@ -368,28 +368,5 @@ func TestTestCard(t *testing.T) {
 	}
 	if string(frame(a)) != string(frame(again)) {
 		t.Error("its latents do not come back")
-	}
-}
-
-// TestFit: how a model's frames become such of another size.
-func TestFit(t *testing.T) {
-	in := Info{Width: 256, Height: 160}
-	for _, tt := range []struct {
-		w, h          int
-		cut, enlarged bool
-	}{
-		{0, 0, false, false},
-		{256, 160, false, false},
-		{128, 80, false, false},
-		{512, 320, false, true},
-		{854, 534, false, true}, // the same shape, but for rounding
-		{90, 160, true, false},
-		{160, 160, true, false},
-		{320, 320, true, true},
-		{720, 1280, true, true},
-	} {
-		if cut, enlarged := in.Fit(tt.w, tt.h); cut != tt.cut || enlarged != tt.enlarged {
-			t.Errorf("%d×%d: cut %v, enlarged %v", tt.w, tt.h, cut, enlarged)
-		}
 	}
 }

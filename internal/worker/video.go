@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, job.Errorf(job.Unsupported, "model", "this worker has no model %q", a.job.Spec.Engine)
 	}
 	a.beat.begin(0, 1)
-	r, before, err := a.request(ctx, e.Info())
+	r, before, err := a.request(ctx, e.Capabilities())
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ type earlier struct {
 
 // request is what the engine is asked for, with the film that is gone on from,
 // if there is one.
-func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, *earlier, error) {
+func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.Request, *earlier, error) {
 	s := &a.job.Spec
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: s.Seconds, Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance,
@@ -162,11 +163,7 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 		if r.FPS == 0 {
 			r.FPS = e.result.FPS
 		}
-		fps := r.FPS
-		if fps == 0 {
-			fps = in.FPS
-		}
-		r.Seconds += 1 / float64(fps) // its first frame is the film's last
+		r.Seconds += 1 / float64(cmp.Or(r.FPS, can.Rate(0))) // its first frame is the film's last
 	}
 	return r, e, nil
 }

@@ -103,7 +103,7 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 		}
 		s.Width, s.Height = service.ImageSizes[s.Ratio][0], service.ImageSizes[s.Ratio][1]
 	}
-	return s, setPrompt(&s, v.text("prompt"))
+	return s, setPrompt(&s, offer, v.text("prompt"))
 }
 
 // await waits for a job that a request is about. One that takes too long, or

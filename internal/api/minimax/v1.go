@@ -75,7 +75,7 @@ func (a *V1) spec(ctx context.Context, who auth.Principal, v fieldValues) (job.S
 	if v.yes("fast_pretreatment", false) && !v.yes("prompt_optimizer", true) {
 		s.PromptNotes = append(s.PromptNotes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
 	}
-	return s, setPrompt(&s, prompt)
+	return s, setPrompt(&s, offer, prompt)
 }
 
 // expansionV1 is how a request wants its prompt expanded.

@@ -115,10 +115,11 @@ func (a *v2) videoSpec(ctx context.Context, who auth.Principal, v fieldValues) (
 	}
 	short := service.ShortSides[s.Resolution]
 	if short == 0 {
-		short = min(offer.Width, offer.Height)
+		own := offer.Size()
+		short = min(own.Width, own.Height)
 	}
 	s.Width, s.Height = service.SizeOf(short, shape[0], shape[1])
-	return s, setPrompt(&s, c.prompt)
+	return s, setPrompt(&s, offer, c.prompt)
 }
 
 // expansionV2 is how a request wants its prompt expanded.

@@ -356,7 +356,7 @@ func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec
 		return s, nil
 	}
 	if s.Seconds = b.Seconds; s.Seconds == 0 {
-		s.Seconds = service.SecondsDefault
+		s.Seconds = min(offer.Can.Lengths.Default, offer.Can.Lengths.Max)
 	}
 	switch {
 	case b.Image != nil:
@@ -391,17 +391,18 @@ func (b *newJob) size(o service.Offer) (w, h int, err error) {
 		return service.ParseSize(b.Size)
 	}
 	w, h = b.Width, b.Height
+	own := o.Size()
 	switch {
 	case w == 0 && h == 0:
-		return o.Width, o.Height, nil
-	case w == 0 && o.Height > 0:
-		w = evenSide(h * o.Width / o.Height)
-	case h == 0 && o.Width > 0:
-		h = evenSide(w * o.Height / o.Width)
+		return own.Width, own.Height, nil
+	case w == 0:
+		w = evenSide(h * own.Width / own.Height)
+	case h == 0:
+		h = evenSide(w * own.Height / own.Width)
 	}
 	for name, side := range map[string]int{"width": w, "height": h} {
-		if side < service.MinSide || side > kinora.MaxSide || side%2 != 0 {
-			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, service.MinSide, kinora.MaxSide)
+		if side < kinora.MinSide || side > kinora.MaxSide || side%2 != 0 {
+			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, kinora.MinSide, kinora.MaxSide)
 		}
 	}
 	return w, h, nil

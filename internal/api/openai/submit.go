@@ -109,7 +109,8 @@ func (f *requestForm) size(spec *job.Spec, offer service.Offer) (err error) {
 	case offer.API == job.OpenAI:
 		spec.Width, spec.Height = service.OpenAIWidth, service.OpenAIHeight
 	default:
-		spec.Width, spec.Height = offer.Width, offer.Height
+		own := offer.Size()
+		spec.Width, spec.Height = own.Width, own.Height
 	}
 	return err
 }
