@@ -22,6 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
@@ -88,7 +89,7 @@ type Service struct {
 func New(o Options) *Service {
 	return &Service{
 		Options: o, waiting: map[int64]int{},
-		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
+		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: media.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 }
 

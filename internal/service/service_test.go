@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/service/servicetest"
@@ -194,7 +194,7 @@ func TestPictures(t *testing.T) {
 	if _, err := s.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(300, 200)), rules); !strings.Contains(job.AsError(err).Message, "fewer pixels") {
 		t.Errorf("more than a worker reads: %v", err)
 	}
-	s.KeepAtMost(kinora.MaxImageBytes)
+	s.KeepAtMost(media.MaxImageBytes)
 	for name, data := range map[string][]byte{
 		"text": []byte("hello"), "nothing": nil, "small": pngOf(300, 99), "wide": pngOf(301, 120), "cut": pngOf(300, 200)[:60],
 	} {
