@@ -97,7 +97,7 @@ const (
 // behind the name does no more than that, so that a program which works here
 // works there.
 type ModelRules struct {
-	Text, First bool // makes clips from text alone, from a first frame
+	Text, First bool // makes videos from text alone, from a first frame
 	Why         string
 	Sizes       []SizeRules // the first is the default
 	FPS         int         // 0: the engine's own
@@ -124,7 +124,7 @@ var (
 		"I2V-01":                  {First: true, Sizes: first720P},
 		"I2V-01-Director":         {First: true, Sizes: first720P},
 		"I2V-01-live":             {First: true, Sizes: first720P},
-		"S2V-01":                  {Why: "it makes clips of a subject_reference, and " + NoSubject},
+		"S2V-01":                  {Why: "it makes videos of a subject_reference, and " + NoSubject},
 		"abab-video-1":            {Text: true, Sizes: []SizeRules{{Name: "720P", Seconds: []int{1, 2, 3, 4, 5, 6}}}, FPS: 25},
 		"image-01":                {Why: "it makes images: use POST /v1/image_generation"},
 	}
@@ -145,9 +145,9 @@ func (m ModelRules) Pick(name, asked string, seconds int, first bool) (resolutio
 	case m.Why != "":
 		return "", job.Errorf(job.Unsupported, "model", "model: %s is not for this: %s", name, m.Why)
 	case first && !m.First:
-		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image: %s makes clips from text alone", name)
+		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image: %s makes videos from text alone", name)
 	case !first && !m.Text:
-		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image is missing: %s makes clips from a first frame", name)
+		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image is missing: %s makes videos from a first frame", name)
 	}
 	resolution = cmp.Or(asked, m.Sizes[0].Name)
 	var names []string
@@ -157,10 +157,10 @@ func (m ModelRules) Pick(name, asked string, seconds int, first bool) (resolutio
 			continue
 		}
 		if s.FirstOnly && !first {
-			return "", job.Errorf(job.Invalid, "resolution", "resolution: %s makes %s clips from a first frame only", name, resolution)
+			return "", job.Errorf(job.Invalid, "resolution", "resolution: %s makes %s videos from a first frame only", name, resolution)
 		}
 		if !slices.Contains(s.Seconds, seconds) {
-			return "", job.Errorf(job.Invalid, "duration", "duration is %d: %s makes clips of %s in %s", seconds, name, secondsText(s.Seconds), resolution)
+			return "", job.Errorf(job.Invalid, "duration", "duration is %d: %s makes videos of %s in %s", seconds, name, secondsText(s.Seconds), resolution)
 		}
 		return resolution, nil
 	}

@@ -26,7 +26,7 @@ const (
 	tileSide       = 256 // of a picture of the spritesheet, likewise
 	spriteTiles    = 16
 	spriteColumns  = 4
-	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
+	noteWebP       = "the video is an animated WebP, as this server has no ffmpeg that can write MP4"
 	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
 	noteNoAAC      = "the model makes sound, which this server's ffmpeg cannot write"
 	purposeVideo   = "video_generation"
@@ -71,7 +71,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, err
 	}
 	if s.err == nil && s.thumbnail == nil {
-		s.err = errors.New("the engine showed no stills of the film")
+		s.err = errors.New("the engine showed no stills of the video")
 	}
 	if s.err != nil {
 		return nil, s.err
@@ -153,7 +153,7 @@ func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.
 		if ctx.Err() != nil {
 			return r, nil, ctx.Err()
 		}
-		return r, nil, &job.Error{Code: job.Internal, Message: "the film to go on from could not be read", Err: err}
+		return r, nil, &job.Error{Code: job.Internal, Message: "the video to go on from could not be read", Err: err}
 	}
 	r.Image = last.Image()
 	if s.Join {
@@ -190,13 +190,13 @@ func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	j, err := a.DB.Job(ctx, a.job.Project, a.job.Spec.After)
 	if err != nil {
 		if job.CodeOf(err) == job.NotFound {
-			err = job.Errorf(job.Invalid, "", "job %s, whose film this one goes on from, is not there any more", a.job.Spec.After)
+			err = job.Errorf(job.Invalid, "", "job %s, whose video this one goes on from, is not there any more", a.job.Spec.After)
 		}
 		return nil, err
 	}
 	f, ok := j.Result.File(job.RoleVideo)
 	if !ok {
-		return nil, job.Errorf(job.Invalid, "", "job %s has no film to go on from", j.ID)
+		return nil, job.Errorf(job.Invalid, "", "job %s has no video to go on from", j.ID)
 	}
 	ext := ".mp4"
 	if f.ContentType == "image/webp" {
@@ -205,7 +205,7 @@ func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	path := a.path("before" + ext)
 	if err := a.fetch(ctx, f.Key, path); err != nil {
 		if errors.Is(err, blob.ErrNotFound) {
-			err = job.Errorf(job.Invalid, "", "the film of job %s, which this one goes on from, is not kept any more", j.ID)
+			err = job.Errorf(job.Invalid, "", "the video of job %s, which this one goes on from, is not kept any more", j.ID)
 		}
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &job.Error{Code: job.Internal, Message: "the film could not be joined to the one before", Err: err}
+		return &job.Error{Code: job.Internal, Message: "the video could not be joined to the one before", Err: err}
 	}
 	if before.result.Width == r.Width && before.result.Height == r.Height && before.result.FPS == r.FPS {
 		r.Frames += before.result.Frames

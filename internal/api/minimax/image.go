@@ -83,7 +83,7 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 		return s, err
 	}
 	if m, known := service.RulesV1[s.Model]; known && (m.Text || m.First || s.Model == "S2V-01") {
-		return s, job.Errorf(job.Unsupported, "model", "model: %s makes films: use POST /v1/video_generation", s.Model)
+		return s, job.Errorf(job.Unsupported, "model", "model: %s makes videos: use POST /v1/video_generation", s.Model)
 	}
 	s.Engine = offer.Engine
 	if strings.TrimSpace(v.text("prompt")) == "" {

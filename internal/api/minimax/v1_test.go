@@ -214,7 +214,7 @@ func TestQueryV1(t *testing.T) {
 		{"unsafe", func(j *job.Job) { j.State, j.Error = job.Failed, job.Errorf(job.OutputUnsafe, "", "not shown") }, "Fail", 1027, "not shown"},
 		{"broken", func(j *job.Job) { j.State, j.Error = job.Failed, job.Errorf(job.PastAttempts, "", "3 attempts failed") }, "Fail", 1024, "3 attempts failed"},
 		{"no reason", func(j *job.Job) { j.State, j.Error = job.Failed, nil }, "Fail", 1013, "the task failed"},
-		{"no film", func(j *job.Job) { j.State, j.Result = job.Succeeded, &job.Result{} }, "Fail", 1013, "without a film"},
+		{"no film", func(j *job.Job) { j.State, j.Result = job.Succeeded, &job.Result{} }, "Fail", 1013, "without a video"},
 	} {
 		f.Set(id, tt.change)
 		status, q := c.json("GET", queryV1+id.String(), "")

@@ -394,7 +394,7 @@ func TestRegeneration(t *testing.T) {
 	id := mustID(t, a)
 	post := func(body string) (int, map[string]any) { return c.json("POST", "/v2/video_regeneration", body) }
 	source := fmt.Sprintf(`{"source_task_id":%q`, id)
-	if status, a := post(source + `}`); status != 400 || !strings.Contains(apitest.JSONText(a), "has no film") {
+	if status, a := post(source + `}`); status != 400 || !strings.Contains(apitest.JSONText(a), "has no video") {
 		t.Errorf("of a task that waits: %d %v", status, a)
 	}
 	f.Finish(id)
