@@ -3,6 +3,7 @@ package kinora
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"io/fs"
@@ -116,7 +117,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no prompt", "prompt: it is empty", func(r *Request) { r.Prompt = "" }},
 		{"blank prompt", "prompt: it is empty", func(r *Request) { r.Prompt = " \n" }},
-		{"long prompt", "has 20000 bytes", func(r *Request) { r.Prompt = strings.Repeat("x", 20000) }},
+		{"long prompt", fmt.Sprintf("has %d bytes", MaxPromptBytes+1), func(r *Request) { r.Prompt = strings.Repeat("x", MaxPromptBytes+1) }},
 		{"bad prompt", "UTF-8", func(r *Request) { r.Prompt = "\xff" }},
 		{"negative seconds", "seconds", func(r *Request) { r.Seconds = -1 }},
 		{"endless", "seconds", func(r *Request) { r.Seconds = math.Inf(1) }},

@@ -190,6 +190,24 @@ func TestOpenAIShownFields(t *testing.T) {
 	}
 }
 
+// TestModelsLimits: a number that the model does not take is refused by the name that
+// this API has for it.
+func TestModelsLimits(t *testing.T) {
+	f := apitest.New(t)
+	can := f.Engines["reel"]
+	can.Guidance.Min, can.Guidance.Max, can.Steps.Max = can.Guidance.Default, can.Guidance.Default, 8
+	f.Engines["reel"] = can
+	s := f.Serve(t, New(f))
+	for name, says := range map[string]string{"guidance_scale": "leave it out", "num_inference_steps": "1 to 8"} {
+		resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p","`+name+`":9}`)
+		e, _ := got["error"].(map[string]any)
+		message, _ := e["message"].(string)
+		if resp.StatusCode != 400 || e["param"] != name || !strings.HasPrefix(message, name+": 9 is out of range") || !strings.Contains(message, says) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, raw)
+		}
+	}
+}
+
 // TestModelsSayWhatTheyCan: the list has what a model's capabilities say, within the
 // server's own limits.
 func TestModelsSayWhatTheyCan(t *testing.T) {
