@@ -188,9 +188,10 @@ func checkModel(sp *job.Spec, can kinora.Capabilities) error {
 	case sp.Join: // the worker asks for the frame that both parts have too
 		r.Seconds += 1 / float64(cmp.Or(sp.FPS, can.Rate(0)))
 	}
-	e, ok := errors.AsType[*kinora.Error](r.Check(can))
+	err := r.Check(can)
+	e, ok := errors.AsType[*kinora.Error](err)
 	if !ok {
-		return nil
+		return err // nil, as every refusal is one
 	}
 	code := job.Invalid
 	if e.Kind == kinora.Unsupported {
