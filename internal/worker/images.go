@@ -22,7 +22,7 @@ func (a *attempt) images(ctx context.Context) (*made, error) {
 	}
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: 1 / float64(e.Capabilities().Rate(s.FPS)), Steps: s.Steps, Guidance: s.Guidance, Width: s.Width, Height: s.Height,
-		Progress: func(p kinora.Progress) { a.beat.progress(p) },
+		Progress: func(p kinora.Progress) { a.report.progress(p) },
 	}
 	if s.Watermark {
 		r.Watermark = watermarkText
@@ -38,7 +38,7 @@ func (a *attempt) images(ctx context.Context) (*made, error) {
 	var refusal error
 	n := max(1, min(s.Count, job.MaxImages))
 	for i := range n {
-		a.beat.begin(i, n)
+		a.report.begin(i, n)
 		r.Seed, r.Latents = s.Seed+uint64(i), a.path(fmt.Sprint("latents", i))
 		err := a.image(ctx, e, r, out)
 		switch {
