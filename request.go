@@ -21,7 +21,7 @@ const (
 	MinSide        = 16   // pixels
 	MaxSide        = 4096 // pixels
 	MaxFPS         = 120
-	MaxPromptBytes = 16 << 10
+	MaxPromptBytes = 32 << 10
 )
 
 // Request says what to make. The zero value of every field but Prompt is a

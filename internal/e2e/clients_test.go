@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -36,11 +37,11 @@ func isFilm(t *testing.T, film []byte, seconds float64) {
 	if err := os.WriteFile(path, film, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	info, err := kinora.ProbeVideo(t.Context(), path)
+	info, err := media.Inspect(t.Context(), path)
 	if err != nil {
 		t.Fatalf("%v, in %d bytes that begin with %q", err, len(film), film[:min(16, len(film))])
 	}
-	if info.Seconds < seconds-0.1 || info.Width == 0 || info.Frames == 0 {
+	if info.Duration.Seconds() < seconds-0.1 || info.W == 0 || info.Frames == 0 {
 		t.Errorf("a film of %+v, want %v s", info, seconds)
 	}
 }

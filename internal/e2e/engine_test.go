@@ -33,9 +33,15 @@ type engine struct {
 	plan plan
 }
 
-// Info is that of reel, more or less.
-func (e *engine) Info() kinora.Info {
-	return kinora.Info{Name: e.name, About: "a fake", Width: 256, Height: 160, FPS: 24, Steps: 16, Guidance: 3, Image: true}
+// Capabilities are those of the test card, which takes every number that a request
+// may have.
+func (e *engine) Capabilities() kinora.Capabilities {
+	c, err := kinora.CapabilitiesOf("testcard")
+	if err != nil {
+		panic(err)
+	}
+	c.Name, c.About, c.Sound = e.name, "a fake", nil
+	return c
 }
 
 // script is what a prompt says.

@@ -56,7 +56,7 @@ func (w *Webhook) Output(ctx context.Context, j job.Job, stills [][]byte) error 
 	for _, s := range stills {
 		q.Stills = append(q.Stills, base64.StdEncoding.EncodeToString(s))
 	}
-	return w.ask(ctx, q, job.Errorf(job.OutputUnsafe, "", "the film was refused by this server's review; nothing was charged"))
+	return w.ask(ctx, q, job.Errorf(job.OutputUnsafe, "", "the video was refused by this server's review; nothing was charged"))
 }
 
 // ask posts a question and returns refusal if the answer is no.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ const (
 	tileSide       = 256 // of a picture of the spritesheet, likewise
 	spriteTiles    = 16
 	spriteColumns  = 4
-	noteWebP       = "the film is an animated WebP, as this server has no ffmpeg that can write MP4"
+	noteWebP       = "the video is an animated WebP, as this server has no ffmpeg that can write MP4"
 	noteSilent     = "the model makes sound, which an animated WebP cannot hold"
 	noteNoAAC      = "the model makes sound, which this server's ffmpeg cannot write"
 	purposeVideo   = "video_generation"
@@ -41,7 +42,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, job.Errorf(job.Unsupported, "model", "this worker has no model %q", a.job.Spec.Engine)
 	}
 	a.report.begin(0, 1)
-	r, before, err := a.request(ctx, e.Info())
+	r, before, err := a.request(ctx, e.Capabilities())
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, err
 	}
 	if s.err == nil && s.thumbnail == nil {
-		s.err = errors.New("the engine showed no stills of the film")
+		s.err = errors.New("the engine showed no stills of the video")
 	}
 	if s.err != nil {
 		return nil, s.err
@@ -122,7 +123,7 @@ type earlier struct {
 
 // request is what the engine is asked for, with the film that is gone on from,
 // if there is one.
-func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, *earlier, error) {
+func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.Request, *earlier, error) {
 	s := &a.job.Spec
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: s.Seconds, Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance,
@@ -152,7 +153,7 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 		if ctx.Err() != nil {
 			return r, nil, ctx.Err()
 		}
-		return r, nil, &job.Error{Code: job.Internal, Message: "the film to go on from could not be read", Err: err}
+		return r, nil, &job.Error{Code: job.Internal, Message: "the video to go on from could not be read", Err: err}
 	}
 	r.Image = last.Image()
 	if s.Join {
@@ -162,11 +163,7 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 		if r.FPS == 0 {
 			r.FPS = e.result.FPS
 		}
-		fps := r.FPS
-		if fps == 0 {
-			fps = in.FPS
-		}
-		r.Seconds += 1 / float64(fps) // its first frame is the film's last
+		r.Seconds += 1 / float64(cmp.Or(r.FPS, can.Rate(0))) // its first frame is the film's last
 	}
 	return r, e, nil
 }
@@ -193,13 +190,13 @@ func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	j, err := a.DB.Job(ctx, a.job.Project, a.job.Spec.After)
 	if err != nil {
 		if job.CodeOf(err) == job.NotFound {
-			err = job.Errorf(job.Invalid, "", "job %s, whose film this one goes on from, is not there any more", a.job.Spec.After)
+			err = job.Errorf(job.Invalid, "", "job %s, whose video this one goes on from, is not there any more", a.job.Spec.After)
 		}
 		return nil, err
 	}
 	f, ok := j.Result.File(job.RoleVideo)
 	if !ok {
-		return nil, job.Errorf(job.Invalid, "", "job %s has no film to go on from", j.ID)
+		return nil, job.Errorf(job.Invalid, "", "job %s has no video to go on from", j.ID)
 	}
 	ext := ".mp4"
 	if f.ContentType == "image/webp" {
@@ -208,7 +205,7 @@ func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	path := a.path("before" + ext)
 	if err := a.fetch(ctx, f.Key, path); err != nil {
 		if errors.Is(err, blob.ErrNotFound) {
-			err = job.Errorf(job.Invalid, "", "the film of job %s, which this one goes on from, is not kept any more", j.ID)
+			err = job.Errorf(job.Invalid, "", "the video of job %s, which this one goes on from, is not kept any more", j.ID)
 		}
 		return nil, err
 	}
@@ -236,7 +233,7 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &job.Error{Code: job.Internal, Message: "the film could not be joined to the one before", Err: err}
+		return &job.Error{Code: job.Internal, Message: "the video could not be joined to the one before", Err: err}
 	}
 	if before.result.Width == r.Width && before.result.Height == r.Height && before.result.FPS == r.FPS {
 		r.Frames += before.result.Frames

@@ -42,7 +42,7 @@ const (
 
 // Engine is a model, as far as a worker needs it. Several goroutines may use it.
 type Engine interface {
-	Info() kinora.Info
+	Capabilities() kinora.Capabilities
 	// Generate samples a clip and keeps its latents in the file that the request
 	// names.
 	Generate(ctx context.Context, r kinora.Request) (Clip, error)
@@ -75,7 +75,7 @@ type Facts struct {
 
 // Model makes an Engine of an open model of the root package.
 func Model(m *kinora.Model) Engine {
-	return model{m.Info(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
+	return model{m.Capabilities(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
 }
 
 // Pooled makes an Engine of a model that a pool opens when it is needed, and may
@@ -85,16 +85,16 @@ func Pooled(p *kinora.Pool, name string) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model{kinora.InfoOf(c), func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
+	return model{c, func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
 }
 
 // model is a model that is used for one clip at a time.
 type model struct {
-	info kinora.Info
-	use  func(ctx context.Context) (m *kinora.Model, release func(), err error)
+	can kinora.Capabilities
+	use func(ctx context.Context) (m *kinora.Model, release func(), err error)
 }
 
-func (m model) Info() kinora.Info { return m.info }
+func (m model) Capabilities() kinora.Capabilities { return m.can }
 
 func (m model) Generate(ctx context.Context, r kinora.Request) (Clip, error) {
 	return m.clip(ctx, func(m *kinora.Model) (*kinora.Clip, error) { return m.Generate(ctx, r) })
