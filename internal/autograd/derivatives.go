@@ -220,6 +220,17 @@ func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor
 	return t.Activate(y, act)
 }
 
+// ConvPReLU implements tensor.Ops: below zero the gradient is multiplied by the
+// slope, and the slope's is that times what it multiplied.
+func (t *Tape) ConvPReLU(x, w, b, slope, past *tensor.Tensor) *tensor.Tensor {
+	pre := t.Conv(x, w, b, past, tensor.None)
+	y := t.Arena.Tensor(pre.Shape...)
+	elem.PReLU(y.Data(), pre.Data(), slope.Data(), pre.Rows(), slope.Len())
+	return t.record(y, func(g *gradient) {
+		elem.GradPReLU(g.of(pre), g.of(slope), g.dy, pre.Data(), slope.Data(), pre.Rows(), slope.Len())
+	}, nil, pre, slope)
+}
+
 // Depthwise implements tensor.Ops.
 func (t *Tape) Depthwise(x, w, b, past *tensor.Tensor) *tensor.Tensor {
 	s := tensor.ConvShape(x, w)

@@ -214,6 +214,15 @@ func (c *CPU) Conv(x, w, b, past *Tensor, act Act) *Tensor {
 	return y
 }
 
+// ConvPReLU implements Ops.
+func (c *CPU) ConvPReLU(x, w, b, slope, past *Tensor) *Tensor {
+	s := ConvShape(x, w)
+	want(slope.Len() == s.O, "ConvPReLU", x, w, slope)
+	y := c.Arena.Tensor(s.N, s.T, s.H, s.W, s.O)
+	conv.ForwardPReLU(c.Precision, y.Data(), x.Data(), data(past), w.Data(), data(b), slope.Data(), s)
+	return y
+}
+
 // Depthwise implements Ops.
 func (c *CPU) Depthwise(x, w, b, past *Tensor) *Tensor {
 	s := ConvShape(x, w)

@@ -20,17 +20,27 @@ func tileRows(k int) int {
 // bias [O] or nil, y [N,T,H,W,O]. past is nil, which means zeros, or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Shape) {
-	const op = "Forward"
+	forward("Forward", p, y, x, past, w, gemm.Epilogue{Bias: bias, Act: act}, s)
+}
+
+// ForwardPReLU is Forward with PReLU for its activation: slope [O] is what each
+// channel's values below zero are multiplied by.
+func ForwardPReLU(p gemm.Precision, y, x, past, w, bias, slope []float32, s Shape) {
+	need("ForwardPReLU", "slope", slope, s.O)
+	forward("ForwardPReLU", p, y, x, past, w, gemm.Epilogue{Bias: bias, Slope: slope}, s)
+}
+
+func forward(op string, p gemm.Precision, y, x, past, w []float32, ep gemm.Epilogue, s Shape) {
 	s.check(op)
 	need(op, "x", x, s.xLen())
 	need(op, "y", y, s.yLen())
 	need(op, "w", w, s.wLen())
-	needOrNil(op, "bias", bias, s.O)
+	needOrNil(op, "bias", ep.Bias, s.O)
 	needOrNil(op, "past", past, s.pastLen())
 	k := s.taps() * s.C
 	packed := gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true})
 	f := s.forward(x, past)
-	f.multiply(y, packed, s.O, gemm.Epilogue{Bias: bias, Act: act})
+	f.multiply(y, packed, s.O, ep)
 }
 
 // GradInput adds to dx [N,T,H,W,C] the gradient that reaches x from

@@ -318,6 +318,26 @@ func everything(t *testing.T, s Shape) [][]float32 {
 	return out
 }
 
+// TestPReLU holds the activation to what it does with the convolution's values.
+func TestPReLU(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	s := Shape{N: 1, T: 2, H: 9, W: 70, C: 6, O: 19, KT: 2, KH: 3, KW: 3}
+	x, w, bias, slope := buffer(t, r, s.xLen()), buffer(t, r, s.wLen()), buffer(t, r, s.O), buffer(t, r, s.O)
+	levels(t, func(t *testing.T) {
+		for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {
+			want, got := make([]float32, s.yLen()), buffer(t, r, s.yLen())
+			Forward(p, want, x, nil, w, bias, gemm.None, s)
+			ForwardPReLU(p, got, x, nil, w, bias, slope, s)
+			for i, v := range want {
+				if v < 0 {
+					want[i] = slope[i%s.O] * v
+				}
+			}
+			near(t, "PReLU", got, want, 1e-6)
+		}
+	})
+}
+
 func TestPanicsTellWhatIsShort(t *testing.T) {
 	defer func() {
 		want := "conv.Forward: x holds 3 values, needs 4"

@@ -47,6 +47,9 @@ func finish256SiLU(finish *finish)
 //go:noescape
 func finish256GELU(finish *finish)
 
+//go:noescape
+func finish256PReLU(finish *finish)
+
 // layout256 keeps a block of A row by row, or step by step where A is
 // transposed.
 func layout256(trans bool, steps int) layout {
@@ -132,14 +135,16 @@ func copyTile(c []float32, ldc int, tile []float32, width, rows, cols int, add b
 	}
 }
 
-func finish256(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int) {
-	f := newFinish(c, ldc, x, ldx, bias, residual, rows, cols)
-	switch act {
-	case ReLU:
+func finish256(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int) {
+	f := newFinish(c, ldc, x, ldx, bias, slope, residual, rows, cols)
+	switch {
+	case slope != nil:
+		finish256PReLU(&f)
+	case act == ReLU:
 		finish256ReLU(&f)
-	case SiLU:
+	case act == SiLU:
 		finish256SiLU(&f)
-	case GELU:
+	case act == GELU:
 		finish256GELU(&f)
 	default:
 		finish256None(&f)

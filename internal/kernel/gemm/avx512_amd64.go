@@ -447,13 +447,14 @@ func b2i(b bool) int {
 }
 
 // finish is an epilogue over a region: c = act(x + bias) + residual. bias and
-// residual may be nil, ldc serves both c and residual, in bytes.
+// residual may be nil, slope only where act is not PReLU; ldc serves both c and residual, in bytes.
 type finish struct {
 	c, x, bias, residual unsafe.Pointer
 	ldc, ldx             int
 	rows, cols           int // at least 1
 	// Of int8 products: x is int32 and stands for (x-offset)·rowScale·scale.
 	rowScale, scale, offset unsafe.Pointer
+	slope                   unsafe.Pointer // of PReLU
 }
 
 //go:noescape
@@ -469,6 +470,9 @@ func finish512SiLU(finish *finish)
 func finish512GELU(finish *finish)
 
 //go:noescape
+func finish512PReLU(finish *finish)
+
+//go:noescape
 func finishInt512None(finish *finish)
 
 //go:noescape
@@ -480,24 +484,32 @@ func finishInt512SiLU(finish *finish)
 //go:noescape
 func finishInt512GELU(finish *finish)
 
-func finish512(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int) {
-	f := newFinish(c, ldc, x, ldx, bias, residual, rows, cols)
-	switch act {
-	case ReLU:
+//go:noescape
+func finishInt512PReLU(finish *finish)
+
+func finish512(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int) {
+	f := newFinish(c, ldc, x, ldx, bias, slope, residual, rows, cols)
+	switch {
+	case slope != nil:
+		finish512PReLU(&f)
+	case act == ReLU:
 		finish512ReLU(&f)
-	case SiLU:
+	case act == SiLU:
 		finish512SiLU(&f)
-	case GELU:
+	case act == GELU:
 		finish512GELU(&f)
 	default:
 		finish512None(&f)
 	}
 }
 
-func newFinish(c []float32, ldc int, x []float32, ldx int, bias, residual []float32, rows, cols int) finish {
+func newFinish(c []float32, ldc int, x []float32, ldx int, bias, slope, residual []float32, rows, cols int) finish {
 	f := finish{c: at(c, 0), x: at(x, 0), ldc: 4 * ldc, ldx: 4 * ldx, rows: rows, cols: cols}
 	if bias != nil {
 		f.bias = at(bias, 0)
+	}
+	if slope != nil {
+		f.slope = at(slope, 0)
 	}
 	if residual != nil {
 		f.residual = at(residual, 0)

@@ -55,10 +55,13 @@ type Matrix struct {
 //
 //	C = act(A·B + Bias) + Residual
 //
-// Bias is [n], nil for none. Residual is [m,n] with C's stride, nil for none,
+// Bias is [n], nil for none. Slope is [n] or nil: with it act is PReLU (He et
+// al. 2015, arXiv:1502.01852), column j's x where x > 0 and Slope[j]·x elsewhere,
+// and Act is None. Residual is [m,n] with C's stride, nil for none,
 // and may be C itself. With Accumulate, C += A·B and no other field is set.
 type Epilogue struct {
 	Bias       []float32
+	Slope      []float32
 	Act        Act
 	Residual   []float32
 	Accumulate bool
@@ -205,8 +208,11 @@ func (p *product) check(n, k int) {
 	}
 	p.a.check("a", p.m, k)
 	Matrix{Data: p.c, Stride: p.ldc}.check("c", p.m, n)
-	if p.ep.Accumulate && (p.ep.Bias != nil || p.ep.Act != None || p.ep.Residual != nil) {
-		panic("gemm: Accumulate excludes Bias, Act and Residual")
+	if p.ep.Accumulate && (p.ep.Bias != nil || p.ep.Slope != nil || p.ep.Act != None || p.ep.Residual != nil) {
+		panic("gemm: Accumulate excludes Bias, Slope, Act and Residual")
+	}
+	if p.ep.Slope != nil && (p.ep.Act != None || len(p.ep.Slope) < n) {
+		panic(fmt.Sprintf("gemm: a slope of %d values for %d columns, with act %d", len(p.ep.Slope), n, p.ep.Act))
 	}
 	if p.ep.Bias != nil && len(p.ep.Bias) < n {
 		panic(fmt.Sprintf("gemm: bias holds %d values for %d columns", len(p.ep.Bias), n))
@@ -216,4 +222,6 @@ func (p *product) check(n, k int) {
 	}
 }
 
-func (e *Epilogue) empty() bool { return e.Bias == nil && e.Act == None && e.Residual == nil }
+func (e *Epilogue) empty() bool {
+	return e.Bias == nil && e.Slope == nil && e.Act == None && e.Residual == nil
+}
