@@ -1,0 +1,100 @@
+package upscale
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// The weights inside the program: weights/README.md says where they come from
+// and under which licence.
+//
+//go:embed weights/realesr-animevideov3.safetensors
+var general []byte
+
+// General is the file of a network by 4 for any frames: realesr-animevideov3 of
+// Real-ESRGAN.
+func General() []byte { return general }
+
+// The keys of a weights file's metadata.
+const (
+	metaFormat = "format"
+	metaConfig = "config"
+	format     = "kinora-upscaler-1"
+)
+
+// Open reads a network from the bytes of a weights file, for use only.
+// Everything in the file is checked.
+func Open(data []byte) (*Net, error) {
+	f, err := safetensors.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	n, err := Read(f)
+	if err != nil {
+		return nil, err
+	}
+	n.Params.Freeze()
+	return n, nil
+}
+
+// Read makes the network that a weights file describes, to go on training it.
+// Everything in the file is checked, and a parameter is looked up before there
+// is memory for it.
+func Read(f *safetensors.File) (*Net, error) {
+	meta := f.Metadata()
+	if meta[metaFormat] != format {
+		return nil, fmt.Errorf("the file says it is %.40q, not %q: it does not hold an upscaler", meta[metaFormat], format)
+	}
+	var c Config
+	if err := json.Unmarshal([]byte(meta[metaConfig]), &c); err != nil {
+		return nil, fmt.Errorf("upscaler configuration: %w", err)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := nn.NewParams(0)
+	p.Expect(func(name string, shape []int) error {
+		switch info, ok := f.Info(name); {
+		case !ok:
+			return fmt.Errorf("the file lacks the parameter %q of its configuration: it is damaged or of another version", name)
+		case !slices.Equal(info.Shape, shape):
+			return fmt.Errorf("parameter %q has shape %v in the weights, their configuration wants %v: the file is damaged or of another version", name, info.Shape, shape)
+		}
+		return nil
+	})
+	n := build(c, p)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return n, p.Load(func(name string) ([]float32, []int, error) { return f.Float32(name) })
+}
+
+// WriteFile writes the network: kernels in f16, biases and slopes in f32. notes
+// are added to the file's metadata.
+func (n *Net) WriteFile(path string, notes map[string]string) error {
+	cfg, err := json.Marshal(n.Config)
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{metaFormat: format, metaConfig: string(cfg)}
+	for k, v := range notes {
+		if _, taken := meta[k]; taken {
+			return fmt.Errorf("the note %q has the name of a field of the format", k)
+		}
+		meta[k] = v
+	}
+	var ts []safetensors.Tensor
+	for _, name := range n.Params.Names() {
+		t, dtype := n.Params.Get(name), safetensors.F32
+		if len(t.Shape) > 1 {
+			dtype = safetensors.F16
+		}
+		ts = append(ts, safetensors.FromFloat32(name, dtype, t.Data(), t.Shape...))
+	}
+	return safetensors.WriteFile(path, ts, meta)
+}
