@@ -186,13 +186,16 @@ func differences(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 }
 
 // psnr is in decibels for signals in [-1, 1], clamped.
-func psnr(y, x []float32) float64 {
+func psnr(y, x []float32) float64 { return psnrWithin(y, x, -1, 1) }
+
+// psnrWithin is psnr for signals in [lo, hi].
+func psnrWithin(y, x []float32, lo, hi float32) float64 {
 	var sum float64
 	for i, a := range y {
-		d := float64(max(-1, min(1, a)) - x[i])
+		d := float64(max(lo, min(hi, a)) - x[i])
 		sum += d * d
 	}
-	return 10 * math.Log10(4/(sum/float64(len(x))+1e-12))
+	return 10 * math.Log10(float64((hi-lo)*(hi-lo))/(sum/float64(len(x))+1e-12))
 }
 
 // Reconstruct sends a window through m's codec and back, and returns the

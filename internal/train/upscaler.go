@@ -1,0 +1,191 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/model/upscale"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// UpscalerOptions are what training an upscaler may be told.
+type UpscalerOptions struct {
+	Batch int // crops a step
+	Crop  int // side of a crop in pixels of what the model draws
+	Fresh int // windows of videos drawn anew a step
+	// Groups of a window, the single first frame counted as one. The codec
+	// looks back on those before.
+	Groups int
+	// Noise is the largest deviation of noise added to the latents of a window,
+	// relative to theirs. What a transformer makes is never quite a latent of a
+	// video.
+	Noise float64
+	// Square weighs the logarithm of each crop's mean square error beside the L1.
+	Square float64
+}
+
+// DefaultUpscaler are the options of a new run.
+func DefaultUpscaler() UpscalerOptions {
+	return UpscalerOptions{Batch: 48, Crop: 64, Fresh: 1, Groups: 3, Noise: 0.1, Square: 0.2}
+}
+
+func (u UpscalerOptions) check(m *reel.Model, n *upscale.Net) error {
+	c := m.Config
+	switch {
+	case u.Batch < 1 || u.Fresh < 1 || u.Groups < 2:
+		return fmt.Errorf("training of the upscaler: batch %d and fresh %d must be at least 1, groups %d at least 2", u.Batch, u.Fresh, u.Groups)
+	case u.Crop < 8 || u.Crop%n.Config.Patch != 0 || u.Crop > c.Width || u.Crop > c.Height:
+		return fmt.Errorf("training of the upscaler: crop %d must be a multiple of %d from 8 on within the frame of %d×%d", u.Crop, n.Config.Patch, c.Width, c.Height)
+	case !(u.Noise >= 0 && u.Noise <= 1 && u.Square >= 0):
+		return fmt.Errorf("training of the upscaler: noise %g must be 0 to 1, square %g not below 0", u.Noise, u.Square)
+	}
+	return nil
+}
+
+// cropsOfWindow is how many crops of a window are kept for steps to come.
+const cropsOfWindow = 12
+
+// sharpCrop is a crop as the codec draws it, RGB [crop, crop, 3], and as it is
+// in the video at the upscaler's size.
+type sharpCrop struct{ drawn, real []byte }
+
+// upscalerTask trains an upscaler on pairs: what a codec draws of a video, and
+// the same video in the larger size.
+type upscalerTask struct {
+	opt   UpscalerOptions
+	net   *upscale.Net
+	model *reel.Model
+	src   Source
+	crops *pool[[]sharpCrop]
+	lanes *lanes
+	cpu   *tensor.CPU // of the codec, whose weights are constants
+	seed  uint64
+}
+
+func newUpscalerTask(m *reel.Model, n *upscale.Net, src Source, opt UpscalerOptions, seed uint64) *upscalerTask {
+	t := &upscalerTask{opt: opt, net: n, model: m, src: src, seed: seed, lanes: newLanes(n.Params), cpu: tensor.NewCPU(gemm.BF16)}
+	t.crops = newPool(opt.Fresh, 512, t.window)
+	return t
+}
+
+// window draws window id in both sizes and cuts crops of it.
+func (t *upscalerTask) window(ctx context.Context, id uint64) ([]sharpCrop, error) {
+	c, f := t.model.Config, t.net.Config.Factor
+	small, err := t.src.Window(ctx, id, reel.Frames(t.opt.Groups), c.Width, c.Height, c.FPS)
+	if err != nil {
+		return nil, err
+	}
+	large, err := t.src.Window(ctx, id, small.T, c.Width*f, c.Height*f, c.FPS)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(t.seed^0x75707363616c65, id))
+	drawn := t.draw(small, rng)
+	side := t.opt.Crop
+	out := make([]sharpCrop, cropsOfWindow)
+	for i := range out {
+		frame := rng.IntN(small.T)
+		x, y := rng.IntN(c.Width-side+1), rng.IntN(c.Height-side+1)
+		out[i] = sharpCrop{cutFrame(drawn, c.Width, c.Height, frame, x, y, side), cutFrame(large.Frames, large.W, large.H, frame, f*x, f*y, f*side)}
+	}
+	return out, nil
+}
+
+// draw sends a window through the codec: RGB of the same size.
+func (t *upscalerTask) draw(w Window, rng *rand.Rand) []byte {
+	t.cpu.Arena.Reset()
+	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
+	w.pixels(x.Data(), 0, 0, w.W, w.H)
+	z := t.model.Codec.NewEncoder().Next(t.cpu, x)
+	y := t.model.Codec.Decode(t.cpu, t.cpu.Add(z, latentNoise(z, t.opt.Noise, rng)), true, nil).Data()
+	out := make([]byte, len(y))
+	for i, v := range y {
+		out[i] = byte(max(0, min(255, v*127.5+128)))
+	}
+	return out
+}
+
+// cutFrame copies a square of a frame of RGB frames of w×h.
+func cutFrame(rgb []byte, w, h, frame, x0, y0, side int) []byte {
+	out := make([]byte, 0, 3*side*side)
+	for y := range side {
+		out = append(out, rgb[((frame*h+y0+y)*w+x0)*3:][:3*side]...)
+	}
+	return out
+}
+
+// sharpBatch is a micro-batch: frames in [0, 1], [B, 1, crop, crop, 3], and what
+// to make of them.
+type sharpBatch struct{ x, want *tensor.Tensor }
+
+func (t *upscalerTask) batch(ctx context.Context, step int) ([]sharpBatch, error) {
+	rng := stepRNG(t.seed, step, 31)
+	windows, err := t.crops.draw(ctx, step, t.opt.Batch, rng)
+	if err != nil {
+		return nil, err
+	}
+	const micro = 12
+	side, f := t.opt.Crop, t.net.Config.Factor
+	var out []sharpBatch
+	for at := 0; at < len(windows); at += micro {
+		n := min(micro, len(windows)-at)
+		b := sharpBatch{tensor.Zeros(n, 1, side, side, 3), tensor.Zeros(n, 1, f*side, f*side, 3)}
+		for i, crops := range windows[at : at+n] {
+			crop := crops[rng.IntN(len(crops))]
+			for dst, src := range map[*tensor.Tensor][]byte{b.x: crop.drawn, b.want: crop.real} {
+				part := dst.Data()[i*len(src):][:len(src)]
+				for k, v := range src {
+					part[k] = float32(v) / 255
+				}
+			}
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (t *upscalerTask) step(_ int, batch []sharpBatch) (float64, map[string]float64) {
+	share := 1 / float64(len(batch))
+	losses, decibels := make([]float64, len(batch)), make([]float64, len(batch))
+	t.lanes.run(len(batch), func(o *autograd.Tape, _, i int) {
+		b := batch[i]
+		// Twice: from -1 to 1, as the loss of the codec is taken.
+		y, want := o.Scale(t.net.Forward(o, b.x), 2), o.Scale(b.want, 2)
+		loss := o.Add(o.L1(y, want), o.Scale(o.MSE(y, want, overMeanSquare(y, want)), float32(t.opt.Square)))
+		losses[i] = float64(loss.Data()[0])
+		decibels[i] = psnrWithin(y.Data(), want.Data(), 0, 2)
+		o.Backward(loss, float32(share))
+	})
+	var total, db float64
+	for i := range batch {
+		total += share * losses[i]
+		db += share * decibels[i]
+	}
+	return total, map[string]float64{"psnr": db}
+}
+
+// Upscaler trains n to make of what m's codec draws the videos of src in n's
+// larger size, from the checkpoint in o.Dir if there is one. m stays as it is.
+// At the end n holds the averaged weights.
+func Upscaler(ctx context.Context, m *reel.Model, n *upscale.Net, src Source, o Options, uo UpscalerOptions) error {
+	if err := uo.check(m, n); err != nil {
+		return err
+	}
+	ck, err := openCheckpoint(o, "upscaler", n.Params, shapeOf(n.Config))
+	if err != nil {
+		return err
+	}
+	err = loop(ctx, o, newUpscalerTask(m, n, src, uo, o.Seed), ck, func(int) error { return nil }, uo.Batch)
+	if err != nil && !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	if e := n.Params.Copy(ck.opt.EMA()); e != nil {
+		return e
+	}
+	return ctx.Err()
+}
