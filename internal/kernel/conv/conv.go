@@ -38,9 +38,8 @@ func forward(op string, p gemm.Precision, y, x, past, w []float32, ep gemm.Epilo
 	needOrNil(op, "bias", ep.Bias, s.O)
 	needOrNil(op, "past", past, s.pastLen())
 	k := s.taps() * s.C
-	packed := gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true})
 	f := s.forward(x, past)
-	f.multiply(y, packed, s.O, ep)
+	f.multiply(p, y, gemm.Matrix{Data: w, Stride: k, Trans: true}, s.O, ep)
 }
 
 // GradInput adds to dx [N,T,H,W,C] the gradient that reaches x from
@@ -56,9 +55,8 @@ func GradInput(p gemm.Precision, dx, dy, w []float32, s Shape) {
 	turned := borrow(k * s.C)
 	defer giveBack(turned)
 	turn(*turned, w, s)
-	packed := gemm.Pack(p, k, s.C, gemm.Matrix{Data: *turned, Stride: s.C})
 	f := s.backward(dy)
-	f.multiply(dx, packed, s.C, gemm.Epilogue{Accumulate: true})
+	f.multiply(p, dx, gemm.Matrix{Data: *turned, Stride: s.C}, s.C, gemm.Epilogue{Accumulate: true})
 }
 
 // turn writes the weights of the reverse convolution: w [O,taps,C] into
@@ -72,10 +70,17 @@ func turn(dst, w []float32, s Shape) {
 	}
 }
 
-// multiply computes out = patches · b with its epilogue, tile by tile;
-// out is [N*T*H*W, cols].
-func (f *frames) multiply(out []float32, b *gemm.Packed, cols int, ep gemm.Epilogue) {
+// multiply computes out = patches · w with its epilogue, tile by tile;
+// w is [KT*KH*KW*C, cols], out [N*T*H*W, cols].
+func (f *frames) multiply(p gemm.Precision, out []float32, w gemm.Matrix, cols int, ep gemm.Epilogue) {
 	k, rows := f.patch(), f.n*f.t*f.h*f.w
+	if k > f.c && f.w >= wideRow {
+		if b := gemm.PackWindows(p, f.kt*f.kh, f.kw*f.c, f.c, cols, w); b != nil {
+			f.multiplyWide(out, b, cols, ep)
+			return
+		}
+	}
+	b := gemm.Pack(p, k, cols, w)
 	if k == f.c { // one tap: the video is its own patches
 		gemm.MulPacked(rows, gemm.Matrix{Data: f.data, Stride: k}, b, out, cols, ep)
 		return

@@ -23,6 +23,10 @@ var shapes = []Shape{
 	{N: 2, T: 2, H: 3, W: 4, C: 65, O: 40, KT: 1, KH: 1, KW: 1},
 	{N: 2, T: 3, H: 20, W: 32, C: 16, O: 24, KT: 1, KH: 3, KW: 3},
 	{N: 1, T: 2, H: 2, W: 2, C: 130, O: 70, KT: 2, KH: 5, KW: 3},
+	// Image rows that are long enough to be read in place.
+	{N: 2, T: 2, H: 11, W: 49, C: 6, O: 35, KT: 1, KH: 3, KW: 3},
+	{N: 2, T: 9, H: 1, W: 61, C: 4, O: 5, KT: 3, KH: 1, KW: 5},
+	{N: 1, T: 3, H: 5, W: 50, C: 3, O: 16, KT: 2, KH: 3, KW: 3},
 }
 
 func (s Shape) name() string {

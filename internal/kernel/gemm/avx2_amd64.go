@@ -8,11 +8,13 @@ import "unsafe"
 var avx2F32 = path{
 	name: "avx2-f32", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256F32, layout: layout256, packB: packB256F32, column: column256, finish: finish256,
+	load: func(dst, src []float32) { copy(dst, src) },
 }
 
 var avx2BF16 = path{
 	name: "avx2-bf16", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256BF16, layout: layout256, packB: packB256BF16, column: column256, finish: finish256,
+	load: loadRounded,
 }
 
 // tile6x16F32 is a tile of 6×16 with whole columns; mask is not heeded.
@@ -93,6 +95,9 @@ func packB256BF16(dst []float32, b Matrix, k0, depth, j0, cols int) {
 	packBGo(dst, b, k0, depth, j0, cols, 16, false)
 	roundCells(dst)
 }
+
+// loadRounded copies values, rounded to what a bf16 holds.
+func loadRounded(dst, src []float32) { roundCells(dst[:copy(dst, src)]) }
 
 // roundCells rounds cells to what a bf16 holds.
 func roundCells(x []float32) {

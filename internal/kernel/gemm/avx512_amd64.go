@@ -14,11 +14,13 @@ import (
 var avx512F32 = path{
 	name: "avx512-f32", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA512F32, layout: layout512, packB: packB512F32, column: column512F32, finish: finish512,
+	load: func(dst, src []float32) { copy(dst, src) },
 }
 
 var avx512BF16 = path{
 	name: "avx512-bf16", mr: 12, nr: 32, perCell: 2, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA512BF16, layout: layout512, packB: packB512BF16, column: column512BF16, finish: finish512,
+	load: loadBF16,
 }
 
 // avx512Rounded is for CPUs without AVX512_BF16: the operands are rounded to
@@ -33,7 +35,7 @@ var avx512Rounded = path{
 		packB512F32(dst, b, k0, depth, j0, cols)
 		roundCells(dst[:ceilDiv(cols, 32)*32*depth])
 	},
-	layout: layout512, column: column512F32, finish: finish512,
+	layout: layout512, column: column512F32, finish: finish512, load: loadRounded,
 }
 
 // tile is one product of a panel of A and one of B: a, row and step say where
@@ -213,6 +215,12 @@ func packA512BF16(dst []float32, a Matrix, i0, n, k0, depth int) {
 		count: n, vectors: depth / 32, mask: 1<<(depth%32) - 1,
 	})
 	clear(dst[n*row : roundUp(n, 12)*row])
+}
+
+// loadBF16 writes values as pairs of bf16; their number is even.
+func loadBF16(dst, src []float32) {
+	n := len(src)
+	rowsBF16(&rows{dst: at(dst, 0), src: at(src, 0), count: 1, vectors: n / 32, mask: 1<<(n%32) - 1})
 }
 
 // packLines512 packs a block of A whose values lie along m.

@@ -208,17 +208,23 @@ func (p *product) check(n, k int) {
 	}
 	p.a.check("a", p.m, k)
 	Matrix{Data: p.c, Stride: p.ldc}.check("c", p.m, n)
-	if p.ep.Accumulate && (p.ep.Bias != nil || p.ep.Slope != nil || p.ep.Act != None || p.ep.Residual != nil) {
-		panic("gemm: Accumulate excludes Bias, Slope, Act and Residual")
-	}
-	if p.ep.Slope != nil && (p.ep.Act != None || len(p.ep.Slope) < n) {
-		panic(fmt.Sprintf("gemm: a slope of %d values for %d columns, with act %d", len(p.ep.Slope), n, p.ep.Act))
-	}
-	if p.ep.Bias != nil && len(p.ep.Bias) < n {
-		panic(fmt.Sprintf("gemm: bias holds %d values for %d columns", len(p.ep.Bias), n))
-	}
+	checkEpilogue(&p.ep, n)
 	if p.ep.Residual != nil {
 		Matrix{Data: p.ep.Residual, Stride: p.ldc}.check("residual", p.m, n)
+	}
+}
+
+// checkEpilogue panics where an epilogue of n columns contradicts itself or is
+// too short; its residual is not looked at.
+func checkEpilogue(ep *Epilogue, n int) {
+	if ep.Accumulate && (ep.Bias != nil || ep.Slope != nil || ep.Act != None || ep.Residual != nil) {
+		panic("gemm: Accumulate excludes Bias, Slope, Act and Residual")
+	}
+	if ep.Slope != nil && (ep.Act != None || len(ep.Slope) < n) {
+		panic(fmt.Sprintf("gemm: a slope of %d values for %d columns, with act %d", len(ep.Slope), n, ep.Act))
+	}
+	if ep.Bias != nil && len(ep.Bias) < n {
+		panic(fmt.Sprintf("gemm: bias holds %d values for %d columns", len(ep.Bias), n))
 	}
 }
 

@@ -28,6 +28,9 @@ type path struct {
 	// packA packs rows×depth of a from its row i0 and column k0. Rows up to the
 	// next multiple of mr and an odd last depth are filled with zeros.
 	packA func(dst []float32, a Matrix, i0, rows, k0, depth int)
+	// load writes values that lie side by side into cells in their order; nil
+	// where column reads A in one order only, so that it has to be packed.
+	load func(dst, src []float32)
 	// layout says where packA puts the cells of a block of so many steps.
 	layout func(trans bool, steps int) layout
 	// packB packs depth×cols of b from its row k0 and column j0, panel after
