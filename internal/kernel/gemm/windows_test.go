@@ -65,10 +65,12 @@ func TestWindowsRefuse(t *testing.T) {
 		t.Skip("this level gathers patches")
 	}
 	for what, f := range map[string]func(){
-		"slack":    func() { w.Mul(3, make([]float32, 10), []int{0}, 2, make([]float32, 12), 4, Epilogue{}) },
-		"c":        func() { w.Mul(3, make([]float32, 100), []int{0}, 2, make([]float32, 11), 4, Epilogue{}) },
-		"lines":    func() { w.Mul(3, make([]float32, 100), []int{0, 0}, 2, make([]float32, 12), 4, Epilogue{}) },
-		"residual": func() { w.Mul(3, make([]float32, 100), []int{0}, 2, make([]float32, 12), 4, Epilogue{Residual: make([]float32, 12)}) },
+		"slack": func() { w.Mul(3, make([]float32, 10), []int{0}, 2, make([]float32, 12), 4, Epilogue{}) },
+		"c":     func() { w.Mul(3, make([]float32, 100), []int{0}, 2, make([]float32, 11), 4, Epilogue{}) },
+		"lines": func() { w.Mul(3, make([]float32, 100), []int{0, 0}, 2, make([]float32, 12), 4, Epilogue{}) },
+		"residual": func() {
+			w.Mul(3, make([]float32, 100), []int{0}, 2, make([]float32, 12), 4, Epilogue{Residual: make([]float32, 12)})
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {
