@@ -10,7 +10,7 @@ CLIENTS := .cache/clients
 SIMD_LEVELS   := go avx2 avx512
 SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/...
 # Emulated; the derivatives' tests run convolutions and attention in small.
-ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/quant ./internal/kernel/gemm ./internal/autograd
+ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/gemm ./internal/autograd
 # Where goroutines meet; the numeric kernels share nothing but disjoint blocks.
 RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... \
 	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook server))

@@ -41,11 +41,12 @@ func openReel(_ context.Context, weights string) (engine, error) {
 
 func (e *reelEngine) info() Info {
 	c := e.model.Config
+	h, w := c.LatentSize()
 	return Info{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Width: c.Width, Height: c.Height, FPS: c.FPS,
 		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
-		latentsOfFrame: 4 * c.Codec.Latent * (c.Width / 16) * (c.Height / 16) / 8,
+		latentsOfFrame: 4 * c.Codec.Latent * h * w / reel.GroupFrames,
 	}
 }
 
@@ -139,7 +140,8 @@ func (e *reelEngine) load(path string) (latents, error) {
 	}
 	c := e.model.Config
 	l := &reel.Latents{Data: data, FPS: c.FPS, Prompt: meta["prompt"]}
-	want := []int{0, c.Height / 16, c.Width / 16, c.Codec.Latent}
+	h, w := c.LatentSize()
+	want := []int{0, h, w, c.Codec.Latent}
 	if len(shape) != 4 || shape[0] < 1 || shape[1] != want[1] || shape[2] != want[2] || shape[3] != want[3] {
 		return nil, fmt.Errorf("the latents have the shape %v, this model's have [groups %d %d %d]: open it with the weights that made them", shape, want[1], want[2], want[3])
 	}

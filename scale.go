@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/draw"
 
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/media"
 )
 
@@ -69,9 +70,7 @@ func firstFrame(img image.Image, w, h int) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, 3*w*h)
-	for i, v := range fitted.Pix {
-		out[i] = float32(v)/127.5 - 1
-	}
+	elem.FromBytes(out, fitted.Pix)
 	return out, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
@@ -57,8 +58,9 @@ func (c testCard) sample(ctx context.Context, j job, progress func(done, total i
 		steps = c.info().Steps
 	}
 	l := &cardLatents{Format: cardFormat, Prompt: j.prompt, Seed: j.seed, Count: j.frames}
-	for _, v := range j.image {
-		l.Image = append(l.Image, byte(min(max(127.5*(v+1)+0.5, 0), 255)))
+	if j.image != nil {
+		l.Image = make([]byte, len(j.image))
+		elem.ToBytes(l.Image, j.image)
 	}
 	for i := range steps {
 		if err := ctx.Err(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora"
-	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/bench"
 	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
@@ -40,8 +40,8 @@ func (c *BenchCmd) Run(ctx context.Context, s streams) error {
 	case c.Rounds < 1 || c.Rounds > 1000:
 		return usagef("--rounds %d: choose 1 to 1000", c.Rounds)
 	}
-	w := eval.Stopwatch{Busy: c.Busy}
-	b := eval.NewBench(w)
+	w := bench.Stopwatch{Busy: c.Busy}
+	b := bench.New(w)
 	if err := c.measure(ctx, s, b, w); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *BenchCmd) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-func (c *BenchCmd) measure(ctx context.Context, s streams, b *eval.Bench, w eval.Stopwatch) error {
+func (c *BenchCmd) measure(ctx context.Context, s streams, b *bench.Report, w bench.Stopwatch) error {
 	bar := newMeter(s.err)
 	defer bar.close(false)
 	start := time.Now()
@@ -99,7 +99,7 @@ func (c *BenchCmd) measure(ctx context.Context, s streams, b *eval.Bench, w eval
 
 func (c *BenchCmd) model() (*reel.Model, error) {
 	if c.Model == "" {
-		return eval.Untrained()
+		return bench.Untrained()
 	}
 	return openWeights(c.Model)
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/bench"
 	"github.com/kinora-video/kinora/internal/train"
 )
 
@@ -48,7 +48,7 @@ func (c *TrainCompareCmd) Run(ctx context.Context, s streams) error {
 	fo := train.DefaultFlow()
 	fo.Batch, fo.Micro = c.Batch, c.Micro
 	var last time.Time
-	t, err := eval.CompareTwins(ctx, m, train.Storybook{Seed: c.Seed * 1000}, eval.TwinOptions{
+	t, err := bench.CompareTwins(ctx, m, train.Storybook{Seed: c.Seed * 1000}, bench.TwinOptions{
 		Time: time.Duration(c.Minutes * float64(time.Minute)), Windows: c.Windows, LR: c.LR, Seed: c.Seed, Flow: fo,
 		Progress: func(name string, spent time.Duration, p train.Progress) {
 			if time.Since(last) > 10*time.Second {

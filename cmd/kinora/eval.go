@@ -13,6 +13,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/eval"
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/recogniser"
 )
 
 // EvalCmd measures how well a model does what prompts say.
@@ -49,7 +50,7 @@ func (c *EvalCmd) Run(ctx context.Context, s streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	read, err := eval.Embedded()
+	read, err := recogniser.Embedded()
 	if err != nil {
 		return fmt.Errorf("the recogniser inside the program: %w", err)
 	}
@@ -103,7 +104,7 @@ func (c *EvalCmd) check() error {
 	return nil
 }
 
-func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *eval.Recogniser, clips string) (*eval.Report, error) {
+func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *recogniser.Network, clips string) (*eval.Report, error) {
 	codecPart := 0.1
 	switch {
 	case c.Films == 0:
@@ -189,10 +190,10 @@ func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 
 // checkReal says how often the recogniser is right on real films, whole and
 // in their first two seconds.
-func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *eval.Recogniser) error {
+func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *recogniser.Network) error {
 	var sets []eval.Set
 	for _, seconds := range []float64{6, 4, 2} {
-		t, err := eval.CheckReal(ctx, read, c.Real, c.Seed, seconds, nil)
+		t, err := recogniser.CheckReal(ctx, read, c.Real, c.Seed, seconds, nil)
 		if err != nil {
 			return err
 		}

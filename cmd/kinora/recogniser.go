@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/eval"
+	"github.com/kinora-video/kinora/internal/recogniser"
 )
 
 // TrainRecogniserCmd trains the network that kinora eval reads films with.
@@ -28,12 +29,12 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer release()
-	o := eval.DefaultLearn()
+	o := recogniser.DefaultLearn()
 	o.Steps, o.Batch, o.LR, o.Seed, o.Save = c.Steps, c.Batch, c.LR, c.Seed, c.Save
 	o.Keep = max(o.Keep, c.Batch)
 	o.Checkpoint = filepath.Join(c.Dir, "recogniser.checkpoint.safetensors")
 	o.Progress = learnMeter(s)
-	r, err := eval.Learn(ctx, o)
+	r, err := recogniser.Learn(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 	if err := r.WriteFile(path, map[string]string{"steps": strconv.Itoa(c.Steps), "batch": strconv.Itoa(c.Batch), "seed": strconv.FormatUint(c.Seed, 10)}); err != nil {
 		return err
 	}
-	t, err := eval.CheckReal(ctx, r, 200, c.Seed, 6, nil)
+	t, err := recogniser.CheckReal(ctx, r, 200, c.Seed, 6, nil)
 	if err != nil {
 		return err
 	}
@@ -50,10 +51,10 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 }
 
 // learnMeter prints means over the steps since the last line, now and then.
-func learnMeter(s streams) func(eval.LearnProgress) {
-	var sum eval.LearnProgress
+func learnMeter(s streams) func(recogniser.LearnProgress) {
+	var sum recogniser.LearnProgress
 	n := 0.0
-	return func(p eval.LearnProgress) {
+	return func(p recogniser.LearnProgress) {
 		n++
 		sum.Loss += p.Loss
 		for a := range p.Right {
@@ -64,9 +65,9 @@ func learnMeter(s streams) func(eval.LearnProgress) {
 		}
 		var b strings.Builder
 		for a := range p.Right {
-			fmt.Fprintf(&b, "  %s %.0f %%", eval.Attribute(a), 100*sum.Right[a]/n)
+			fmt.Fprintf(&b, "  %s %.0f %%", recogniser.Attribute(a), 100*sum.Right[a]/n)
 		}
 		fmt.Fprintf(s.err, "step %d of %d  loss %.3f%s  %s left\n", p.Step, p.Steps, sum.Loss/n, b.String(), short(p.Left))
-		sum, n = eval.LearnProgress{}, 0
+		sum, n = recogniser.LearnProgress{}, 0
 	}
 }

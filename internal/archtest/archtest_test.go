@@ -38,6 +38,8 @@ var floors = map[string]int{
 	"":                    5, // the root package
 	"internal/world":      5,
 	"internal/train":      5,
+	"internal/recogniser": 5,
+	"internal/bench":      5,
 	"internal/eval":       5,
 	"internal/hub":        5,
 	"internal/job":        6,

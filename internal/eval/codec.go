@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/recogniser"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -26,35 +28,32 @@ type CodecScore struct {
 	Read Set `json:"read"`
 }
 
-// group is the number of frames that a codec takes after the first, together.
-const group = 8
-
 // MeasureCodec sends n storybook films that nobody was trained on, half of
 // them with held-out combinations, through the model's codec and back, as
 // generating does: group by group, rounded to bytes. progress may be nil.
-func MeasureCodec(ctx context.Context, m *reel.Model, read *Recogniser, n int, seed uint64, seconds float64, progress func(done, total int)) (*CodecScore, error) {
+func MeasureCodec(ctx context.Context, m *reel.Model, read *recogniser.Network, n int, seed uint64, seconds float64, progress func(done, total int)) (*CodecScore, error) {
 	c := m.Config
 	if n < 1 || n > 100_000 || !(seconds >= 2 && seconds <= 60) {
 		return nil, fmt.Errorf("measuring the codec by %d films of %g seconds: choose 1 to 100000 films of 2 to 60 seconds", n, seconds)
 	}
-	frames := reel.Frames(1 + int(seconds*float64(c.FPS))/group)
-	out := &CodecScore{Films: n, Seconds: seconds, Ratio: 3 * 16 * 16 * group / float64(c.Codec.Latent), Worst: math.Inf(1)}
-	var t Tally
+	frames := reel.Frames(1 + int(seconds*float64(c.FPS))/reel.GroupFrames)
+	out := &CodecScore{Films: n, Seconds: seconds, Ratio: c.Ratio(), Worst: math.Inf(1)}
+	var t recogniser.Tally
 	for i := range n {
-		s := world.Sample(unseen+seed<<24+1<<20+uint64(i), world.SampleOptions{Split: world.Split(i % 2), Simple: true, Seconds: max(6, seconds)})
-		v, err := newViewer(c.Width, c.Height, c.FPS)
+		s := world.Sample(world.Unseen+seed<<24+1<<20+uint64(i), world.SampleOptions{Split: world.Split(i % 2), Simple: true, Seconds: max(6, seconds)})
+		v, err := recogniser.NewViewer(c.Width, c.Height, c.FPS)
 		if err != nil {
 			return nil, err
 		}
-		db, err := throughCodec(ctx, m, s, frames, v.add)
+		db, err := throughCodec(ctx, m, s, frames, v.Add)
 		if err != nil {
 			return nil, fmt.Errorf("film %d through the codec: %w", i+1, err)
 		}
-		got, err := read.Read(v.view)
+		got, err := read.Read(v.View())
 		if err != nil {
 			return nil, err
 		}
-		t.Add(got.Labels, Truth(s))
+		t.Add(got.Labels, recogniser.Truth(s))
 		out.PSNR += db / float64(n)
 		out.Worst = min(out.Worst, db)
 		if progress != nil {
@@ -75,18 +74,19 @@ func throughCodec(ctx context.Context, m *reel.Model, s world.Scene, frames int,
 	for i := range frames {
 		r.Frame(film[i*size:(i+1)*size], float64(i)/float64(c.FPS))
 	}
-	l := &reel.Latents{H: c.Height / 16, W: c.Width / 16, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
+	h, w := c.LatentSize()
+	l := &reel.Latents{H: h, W: w, C: c.Codec.Latent, Frames: frames, FPS: c.FPS}
 	cpu, encoder := tensor.NewCPU(gemm.BF16), m.Codec.NewEncoder()
 	for at := 0; at < frames; {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		n := group
+		n := reel.GroupFrames
 		if at == 0 {
 			n = 1
 		}
 		x := tensor.Zeros(1, n, c.Height, c.Width, 3)
-		toFloats(x.Data(), film[at*size:(at+n)*size])
+		elem.FromBytes(x.Data(), film[at*size:(at+n)*size])
 		cpu.Arena.Reset()
 		l.Data = append(l.Data, encoder.Next(cpu, x).Data()...)
 		l.Groups++

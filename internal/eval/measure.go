@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/recogniser"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -70,7 +71,7 @@ func (o Options) check() error {
 type measuring struct {
 	o       Options
 	model   Filmer
-	read    *Recogniser
+	read    *recogniser.Network
 	frames  int
 	w, h    int
 	fps     int
@@ -84,20 +85,20 @@ type measuring struct {
 // and reports what the recogniser reads from them, beside what it reads from
 // the real films and from the first frames alone. It fails when the model or
 // the disk does, or ctx ends.
-func Measure(ctx context.Context, model Filmer, read *Recogniser, o Options) (*Report, error) {
+func Measure(ctx context.Context, model Filmer, read *recogniser.Network, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	m := &measuring{o: o, model: model, read: read, started: time.Now()}
 	m.w, m.h, m.fps = model.Size()
-	if _, err := newViewer(m.w, m.h, m.fps); err != nil {
+	if _, err := recogniser.NewViewer(m.w, m.h, m.fps); err != nil {
 		return nil, err
 	}
 	m.frames = int(o.Seconds*float64(m.fps) + 0.5)
 	m.total = o.Prompts*world.NumLangs + o.Seeds
 	m.report = &Report{Prompts: o.Prompts, Seconds: o.Seconds, Seed: o.Seed, Width: m.w, Height: m.h, FPS: m.fps}
-	var tallies [world.NumLangs]Tally
-	var real, still Tally
+	var tallies [world.NumLangs]recogniser.Tally
+	var real, still recogniser.Tally
 	for i, film := range Prompts(o.Prompts, o.Seed, o.Seconds) {
 		truth, err := m.real(ctx, film[0].Scene, &real)
 		if err != nil {
@@ -112,7 +113,7 @@ func Measure(ctx context.Context, model Filmer, read *Recogniser, o Options) (*R
 	if err := m.diversity(ctx); err != nil {
 		return nil, err
 	}
-	var all Tally
+	var all recogniser.Tally
 	for l := range tallies {
 		m.report.Sets = append(m.report.Sets, NewSet(world.Lang(l).String(), tallies[l]))
 		all.Merge(tallies[l])
@@ -124,12 +125,12 @@ func Measure(ctx context.Context, model Filmer, read *Recogniser, o Options) (*R
 
 // take is a film as it was made, or drawn.
 type take struct {
-	view  View
+	view  recogniser.View
 	steps steps
 }
 
 // real draws the film that was asked for and reads it.
-func (m *measuring) real(ctx context.Context, s world.Scene, t *Tally) (take, error) {
+func (m *measuring) real(ctx context.Context, s world.Scene, t *recogniser.Tally) (take, error) {
 	r := world.NewRenderer(s, m.w, m.h)
 	buf := make([]byte, m.w*m.h*3)
 	out, err := m.watch(func(yield func(rgb []byte) error) error {
@@ -151,29 +152,29 @@ func (m *measuring) real(ctx context.Context, s world.Scene, t *Tally) (take, er
 	if err != nil {
 		return take{}, err
 	}
-	t.Add(got.Labels, Truth(s))
+	t.Add(got.Labels, recogniser.Truth(s))
 	m.report.Movement.Real.add(out.steps)
 	return out, nil
 }
 
 // watch looks at the frames of a film.
 func (m *measuring) watch(show func(yield func(rgb []byte) error) error) (take, error) {
-	v, err := newViewer(m.w, m.h, m.fps)
+	v, err := recogniser.NewViewer(m.w, m.h, m.fps)
 	if err != nil {
 		return take{}, err
 	}
 	var out take
 	err = show(func(rgb []byte) error {
-		v.add(rgb)
+		v.Add(rgb)
 		out.steps.frame(rgb)
 		return nil
 	})
-	out.view = v.view
+	out.view = v.View()
 	return out, err
 }
 
 // clip has one film made, reads it and keeps it.
-func (m *measuring) clip(ctx context.Context, i int, p Prompt, truth take, t, still *Tally) error {
+func (m *measuring) clip(ctx context.Context, i int, p Prompt, truth take, t, still *recogniser.Tally) error {
 	seed := m.o.Seed<<16 + uint64(m.done)
 	name := ""
 	if m.o.Clips != "" {
@@ -189,15 +190,15 @@ func (m *measuring) clip(ctx context.Context, i int, p Prompt, truth take, t, st
 	if err != nil {
 		return err
 	}
-	frozen, err := m.read.Read(made.view.frozen())
+	frozen, err := m.read.Read(made.view.Frozen())
 	if err != nil {
 		return err
 	}
-	want := Truth(p.Scene)
+	want := recogniser.Truth(p.Scene)
 	t.Add(got.Labels, want)
 	still.Add(frozen.Labels, want)
 	m.report.Movement.Generated.add(made.steps)
-	m.report.Clips = append(m.report.Clips, newClip(p, seed, name, want, got, took, distance(made.view, truth.view)))
+	m.report.Clips = append(m.report.Clips, newClip(p, seed, name, want, got, took, recogniser.Distance(made.view, truth.view)))
 	m.tick()
 	return nil
 }
@@ -256,7 +257,7 @@ func (m *measuring) diversity(ctx context.Context) error {
 		return nil
 	}
 	p := Prompts(1, m.o.Seed+1, m.o.Seconds)[0][world.En]
-	var made, drawn []View
+	var made, drawn []recogniser.View
 	for i := range m.o.Seeds {
 		film, err := m.film(ctx, p.Text, m.o.Seed<<16+uint64(m.done), "")
 		if err != nil {
@@ -265,7 +266,7 @@ func (m *measuring) diversity(ctx context.Context) error {
 		made = append(made, film.view)
 		s := p.Scene
 		s.Seed += uint64(i)
-		drawn = append(drawn, Draw(s, 0, film.view.T))
+		drawn = append(drawn, recogniser.Draw(s, 0, film.view.T))
 		m.tick()
 	}
 	m.report.Diversity = &Diversity{Prompt: p.Text, Films: m.o.Seeds, Generated: apart(made), Real: apart(drawn)}
@@ -273,11 +274,11 @@ func (m *measuring) diversity(ctx context.Context) error {
 }
 
 // apart is the mean distance of all pairs.
-func apart(films []View) float64 {
+func apart(films []recogniser.View) float64 {
 	var sum, n float64
 	for i := range films {
 		for j := range i {
-			sum += distance(films[i], films[j])
+			sum += recogniser.Distance(films[i], films[j])
 			n++
 		}
 	}

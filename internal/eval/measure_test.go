@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/recogniser"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -96,11 +98,21 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// embedded is the recogniser inside the program.
+func embedded(t testing.TB) *recogniser.Network {
+	t.Helper()
+	r, err := recogniser.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // TestMeasureBelievesAPerfectModel: films that show what was asked for score
 // well, and their first frames do not tell how things move.
 func TestMeasureBelievesAPerfectModel(t *testing.T) {
 	o := Options{Prompts: 8, Seconds: 6, Seed: 5}
-	r, err := Measure(context.Background(), newActor(o), trained(t), o)
+	r, err := Measure(context.Background(), newActor(o), embedded(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +121,7 @@ func TestMeasureBelievesAPerfectModel(t *testing.T) {
 		if s.Share < 0.75 {
 			t.Errorf("a perfect model's %s is right in %.2f", s.Attribute, s.Share)
 		}
-		if a := Attribute(i); (a == Motion || a == Camera) && still.Scores[i].Share > 0.6 {
+		if a := recogniser.Attribute(i); (a == recogniser.Motion || a == recogniser.Camera) && still.Scores[i].Share > 0.6 {
 			t.Errorf("%s is read from %.2f of first frames", s.Attribute, still.Scores[i].Share)
 		}
 	}
@@ -186,15 +198,11 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	black, white := View{make([]byte, 2*viewPixels), 2}, View{make([]byte, viewPixels), 1}
-	for i := range white.Frames {
-		white.Frames[i] = 255
-	}
-	if d := distance(black, white); d != 1 {
-		t.Errorf("black and white are %g apart", d)
-	}
-	if d := apart([]View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
+func TestApart(t *testing.T) {
+	black := recogniser.Draw(world.Sample(1, world.SampleOptions{}), 0, 1)
+	clear(black.Frames)
+	white := recogniser.View{Frames: bytes.Repeat([]byte{255}, len(black.Frames)), T: 1}
+	if d := apart([]recogniser.View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
 		t.Errorf("the mean of two pairs of three is %g", d)
 	}
 	if got := psnr(255 * 255 / 1000.0); math.Abs(got-30) > 1e-9 {
@@ -203,17 +211,17 @@ func TestDistance(t *testing.T) {
 }
 
 func report() *Report {
-	var t Tally
-	t.Add(Labels{}, Labels{})
-	t.Add(Labels{Subject: 1}, Labels{})
+	var t recogniser.Tally
+	t.Add(recogniser.Labels{}, recogniser.Labels{})
+	t.Add(recogniser.Labels{recogniser.Subject: 1}, recogniser.Labels{})
 	p := Prompt{Lang: world.Ar, Text: `"><script>alert(1)</script>&`, Scene: world.Sample(1, world.SampleOptions{})}
 	return &Report{
 		Weights: "<b>", Command: "kinora eval", Width: 256, Height: 160, Prompts: 2,
-		Sets:      []Set{NewSet("en", t), NewSet("none", Tally{})},
+		Sets:      []Set{NewSet("en", t), NewSet("none", recogniser.Tally{})},
 		Movement:  Movement{Generated: Steps{1, 2, 0.5}, Real: Steps{1, 1.5, 0.25}},
 		Diversity: &Diversity{"<i>", 2, 0.25, 0.5},
 		Codec:     &CodecScore{Films: 3, Ratio: 256, PSNR: 31.25, Worst: 28},
-		Clips:     []ClipScore{newClip(p, 7, `a"b.webp`, Labels{}, Reading{Labels: Labels{Camera: 5}}, 1, 0.5)},
+		Clips:     []ClipScore{newClip(p, 7, `a"b.webp`, recogniser.Labels{}, recogniser.Reading{Labels: recogniser.Labels{recogniser.Camera: 5}}, 1, 0.5)},
 	}
 }
 

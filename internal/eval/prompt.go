@@ -16,7 +16,7 @@ type Prompt struct {
 func Prompts(n int, seed uint64, seconds float64) [][world.NumLangs]Prompt {
 	out := make([][world.NumLangs]Prompt, n)
 	for i := range out {
-		s := world.Sample(unseen+seed<<24+uint64(i), world.SampleOptions{Split: world.Test, Simple: true, Seconds: seconds})
+		s := world.Sample(world.Unseen+seed<<24+uint64(i), world.SampleOptions{Split: world.Test, Simple: true, Seconds: seconds})
 		for l := range world.Lang(world.NumLangs) {
 			out[i][l] = Prompt{l, tell(s, l, seed<<24+uint64(i)<<8), s}
 		}

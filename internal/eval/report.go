@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinora-video/kinora/internal/recogniser"
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
@@ -49,9 +50,9 @@ type Score struct {
 }
 
 // NewSet is a tally with a name.
-func NewSet(name string, t Tally) Set {
+func NewSet(name string, t recogniser.Tally) Set {
 	s := Set{Name: name, Films: t.Films, Whole: t.Whole}
-	for a := range NumAttributes {
+	for a := range recogniser.NumAttributes {
 		s.Scores = append(s.Scores, Score{a.String(), t.Right[a], t.Films, t.Share(a), a.Chance()})
 	}
 	return s
@@ -114,9 +115,9 @@ type AttributeScore struct {
 	Right     bool    `json:"right"`
 }
 
-func newClip(p Prompt, seed uint64, file string, want Labels, got Reading, took, far float64) ClipScore {
+func newClip(p Prompt, seed uint64, file string, want recogniser.Labels, got recogniser.Reading, took, far float64) ClipScore {
 	c := ClipScore{Lang: p.Lang.String(), Prompt: p.Text, Seed: seed, File: file, Took: took, Distance: far}
-	for a := range NumAttributes {
+	for a := range recogniser.NumAttributes {
 		c.Read = append(c.Read, AttributeScore{
 			a.String(), want.Name(a), got.Labels.Name(a), got.Sure[a], got.Labels[a] == want[a],
 		})

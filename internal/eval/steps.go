@@ -1,7 +1,5 @@
 package eval
 
-import "math"
-
 // steps measures how a film changes from frame to frame, in grey levels of
 // 255: Change is the mean difference of a frame from the one before, which
 // movement makes too; Jitter that of a frame from the mean of its neighbours,
@@ -40,16 +38,4 @@ func meanDifference(a, b []byte) float64 {
 		sum += max(d, -d)
 	}
 	return float64(sum) / float64(len(a))
-}
-
-// distance of two views is the root mean square of their difference, 1 being
-// that of black and white. Of the longer one, the end is left out.
-func distance(a, b View) float64 {
-	n := min(a.T, b.T) * viewPixels
-	var sum float64
-	for i, v := range a.Frames[:n] {
-		d := float64(v) - float64(b.Frames[i])
-		sum += d * d
-	}
-	return math.Sqrt(sum/float64(n)) / 255
 }

@@ -214,21 +214,11 @@ func TestSolverNames(t *testing.T) {
 }
 
 func TestGuidance(t *testing.T) {
-	g := Guidance{Scale: 3, From: 0.2, To: 0.8}
-	for at, want := range map[float64]bool{0.1: false, 0.2: true, 0.5: true, 0.8: true, 0.9: false} {
-		if g.Active(at) != want {
-			t.Errorf("active at %v: %v", at, !want)
+	for scale, want := range map[float32][]float32{0: {1, 5}, 1: {2, 5}, 3: {4, 5}} {
+		got := []float32{2, 5}
+		Guidance{Scale: scale}.Combine(got, got, []float32{1, 5})
+		if !slices.Equal(got, want) {
+			t.Errorf("scale %v: %v, want %v", scale, got, want)
 		}
-	}
-	got := []float32{2, 5}
-	g.Combine(got, got, []float32{1, 5})
-	if !slices.Equal(got, []float32{4, 5}) {
-		t.Errorf("combined: %v", got)
-	}
-	if (Guidance{Scale: 1}).Active(0.5) {
-		t.Error("scale 1 asks for the unconditional prediction")
-	}
-	if !(Guidance{Scale: 2}).Active(0.99) || !(Guidance{Scale: 2}).Active(0) {
-		t.Error("no interval is not the whole way")
 	}
 }

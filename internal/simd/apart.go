@@ -1,27 +1,10 @@
 package simd
 
-import "sync"
-
-// Apart calls task on 0 ≤ i < n, each on one thread: what a task calls does
-// not share itself out further. It is for whole pieces of work, which are
-// better to spread than the small operations inside them. While it runs,
-// Threads is 1 for everybody; it must not be called inside itself.
+// Apart calls task on 0 ≤ i < n side by side, by up to Threads() workers of
+// which the caller is one. It is For with a grain of 1, for whole pieces of
+// work: while as many tasks run as there are threads, what a task shares out by
+// For stays on the task's own thread, and the threads of tasks that are done
+// help those that still run. A panic in a task is raised again in the caller.
 func Apart(n int, task func(i int)) {
-	threads := Threads()
-	SetThreads(1)
-	defer SetThreads(threads)
-	var wg sync.WaitGroup
-	next := make(chan int, n)
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	for range min(threads, n) {
-		wg.Go(func() {
-			for i := range next {
-				task(i)
-			}
-		})
-	}
-	wg.Wait()
+	For(n, 1, func(i, _ int) { task(i) })
 }

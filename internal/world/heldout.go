@@ -1,5 +1,9 @@
 package world
 
+// Unseen is added to the seeds of scenes that models are measured by, which
+// sets them apart from the seeds of training.
+const Unseen = 1 << 52
+
 // pair is two attributes that never meet in training.
 type pair struct {
 	kind pairKind

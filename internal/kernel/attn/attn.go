@@ -11,7 +11,6 @@
 package attn
 
 import (
-	"fmt"
 	"sync"
 )
 
@@ -55,18 +54,6 @@ func (m Mask) span(s Shape, b, i0, i1 int) (lo, hi int) {
 func (m Mask) check(name string, s Shape) {
 	if m.Lo != nil && len(m.Lo) < s.Q || m.Hi != nil && len(m.Hi) < s.Q || m.KeyLen != nil && len(m.KeyLen) < s.B {
 		panic("attn." + name + ": the mask is shorter than the queries or the batch")
-	}
-}
-
-func need(what string, x []float32, want int) {
-	if len(x) < want {
-		panic(fmt.Sprintf("attn.%s holds %d elements, %d are needed", what, len(x), want))
-	}
-}
-
-func needIf(what string, x []float32, want int) {
-	if x != nil {
-		need(what, x, want)
 	}
 }
 

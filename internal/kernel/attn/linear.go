@@ -3,6 +3,7 @@ package attn
 import (
 	"fmt"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -71,14 +72,14 @@ func heads(s Shape, f func(t head, mem *scratch)) {
 // den [B, Q, H] for the gradient, unless it is nil.
 func Linear(out, den, q, k, qr, kr, v, state []float32, eps float32, s Shape, segs []Segment) {
 	nq, nk := s.B*s.Q*s.H*s.D, s.B*s.K*s.H*s.D
-	need("Linear: out", out, nq)
-	needIf("Linear: den", den, s.B*s.Q*s.H)
-	need("Linear: q", q, nq)
-	need("Linear: qr", qr, nq)
-	need("Linear: k", k, nk)
-	need("Linear: kr", kr, nk)
-	need("Linear: v", v, nk)
-	needIf("Linear: state", state, s.B*s.H*(s.D+1)*s.D)
+	check.Len("attn.Linear", "out", out, nq)
+	check.LenOrNil("attn.Linear", "den", den, s.B*s.Q*s.H)
+	check.Len("attn.Linear", "q", q, nq)
+	check.Len("attn.Linear", "qr", qr, nq)
+	check.Len("attn.Linear", "k", k, nk)
+	check.Len("attn.Linear", "kr", kr, nk)
+	check.Len("attn.Linear", "v", v, nk)
+	check.LenOrNil("attn.Linear", "state", state, s.B*s.H*(s.D+1)*s.D)
 	checkSegments("Linear", s, segs)
 	heads(s, func(t head, mem *scratch) {
 		d := s.D
@@ -124,10 +125,10 @@ func (u sums) load(state []float32, t head) {
 // z [D] = Σ k. To carry a state on, add states.
 func LinearState(state, k, kr, v []float32, s Shape, k0, k1 int) {
 	nk := s.B * s.K * s.H * s.D
-	need("LinearState: state", state, s.B*s.H*(s.D+1)*s.D)
-	need("LinearState: k", k, nk)
-	need("LinearState: kr", kr, nk)
-	need("LinearState: v", v, nk)
+	check.Len("attn.LinearState", "state", state, s.B*s.H*(s.D+1)*s.D)
+	check.Len("attn.LinearState", "k", k, nk)
+	check.Len("attn.LinearState", "kr", kr, nk)
+	check.Len("attn.LinearState", "v", v, nk)
 	if k0 < 0 || k1 < k0 || k1 > s.K {
 		panic(fmt.Sprintf("attn.LinearState: keys [%d, %d) of %d", k0, k1, s.K))
 	}
@@ -144,19 +145,19 @@ func LinearState(state, k, kr, v []float32, s Shape, k0, k1 int) {
 // dout, the result out and the den that Linear kept.
 func LinearGrad(dq, dk, dqr, dkr, dv, dout, out, den, q, k, qr, kr, v []float32, s Shape, segs []Segment) {
 	nq, nk := s.B*s.Q*s.H*s.D, s.B*s.K*s.H*s.D
-	needIf("LinearGrad: dq", dq, nq)
-	needIf("LinearGrad: dqr", dqr, nq)
-	needIf("LinearGrad: dk", dk, nk)
-	needIf("LinearGrad: dkr", dkr, nk)
-	needIf("LinearGrad: dv", dv, nk)
-	need("LinearGrad: dout", dout, nq)
-	need("LinearGrad: out", out, nq)
-	need("LinearGrad: den", den, s.B*s.Q*s.H)
-	need("LinearGrad: q", q, nq)
-	need("LinearGrad: qr", qr, nq)
-	need("LinearGrad: k", k, nk)
-	need("LinearGrad: kr", kr, nk)
-	need("LinearGrad: v", v, nk)
+	check.LenOrNil("attn.LinearGrad", "dq", dq, nq)
+	check.LenOrNil("attn.LinearGrad", "dqr", dqr, nq)
+	check.LenOrNil("attn.LinearGrad", "dk", dk, nk)
+	check.LenOrNil("attn.LinearGrad", "dkr", dkr, nk)
+	check.LenOrNil("attn.LinearGrad", "dv", dv, nk)
+	check.Len("attn.LinearGrad", "dout", dout, nq)
+	check.Len("attn.LinearGrad", "out", out, nq)
+	check.Len("attn.LinearGrad", "den", den, s.B*s.Q*s.H)
+	check.Len("attn.LinearGrad", "q", q, nq)
+	check.Len("attn.LinearGrad", "qr", qr, nq)
+	check.Len("attn.LinearGrad", "k", k, nk)
+	check.Len("attn.LinearGrad", "kr", kr, nk)
+	check.Len("attn.LinearGrad", "v", v, nk)
 	checkSegments("LinearGrad", s, segs)
 	heads(s, func(t head, mem *scratch) {
 		g := linearGrads{

@@ -3,6 +3,7 @@ package attn
 import (
 	"math"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -32,11 +33,11 @@ func (t head) row(n, i int) int { return ((t.b*n+i)*t.s.H + t.h) * t.s.D }
 // lse [B, H, Q], unless nil, the logarithms of the sums of exponentials that the gradient needs. A query that sees no
 // key gives zeros and an lse of -Inf.
 func Softmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
-	need("Softmax: out", out, s.B*s.Q*s.H*s.D)
-	need("Softmax: q", q, s.B*s.Q*s.H*s.D)
-	need("Softmax: k", k, s.B*s.K*s.H*s.D)
-	need("Softmax: v", v, s.B*s.K*s.H*s.D)
-	needIf("Softmax: lse", lse, s.B*s.H*s.Q)
+	check.Len("attn.Softmax", "out", out, s.B*s.Q*s.H*s.D)
+	check.Len("attn.Softmax", "q", q, s.B*s.Q*s.H*s.D)
+	check.Len("attn.Softmax", "k", k, s.B*s.K*s.H*s.D)
+	check.Len("attn.Softmax", "v", v, s.B*s.K*s.H*s.D)
+	check.LenOrNil("attn.Softmax", "lse", lse, s.B*s.H*s.Q)
 	m.check("Softmax", s)
 	block := queryBlock
 	if s.B*s.H >= 64 {
@@ -157,15 +158,15 @@ func (f *flash) finish(r int, out, lse []float32, i int) {
 // the lse that Softmax kept. Scores are computed again, tile by tile.
 func SoftmaxGrad(dq, dk, dv, dout, out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
 	nq, nk := s.B*s.Q*s.H*s.D, s.B*s.K*s.H*s.D
-	needIf("SoftmaxGrad: dq", dq, nq)
-	needIf("SoftmaxGrad: dk", dk, nk)
-	needIf("SoftmaxGrad: dv", dv, nk)
-	need("SoftmaxGrad: dout", dout, nq)
-	need("SoftmaxGrad: out", out, nq)
-	need("SoftmaxGrad: lse", lse, s.B*s.H*s.Q)
-	need("SoftmaxGrad: q", q, nq)
-	need("SoftmaxGrad: k", k, nk)
-	need("SoftmaxGrad: v", v, nk)
+	check.LenOrNil("attn.SoftmaxGrad", "dq", dq, nq)
+	check.LenOrNil("attn.SoftmaxGrad", "dk", dk, nk)
+	check.LenOrNil("attn.SoftmaxGrad", "dv", dv, nk)
+	check.Len("attn.SoftmaxGrad", "dout", dout, nq)
+	check.Len("attn.SoftmaxGrad", "out", out, nq)
+	check.Len("attn.SoftmaxGrad", "lse", lse, s.B*s.H*s.Q)
+	check.Len("attn.SoftmaxGrad", "q", q, nq)
+	check.Len("attn.SoftmaxGrad", "k", k, nk)
+	check.Len("attn.SoftmaxGrad", "v", v, nk)
 	m.check("SoftmaxGrad", s)
 	simd.For(s.B*s.H, 1, func(first, last int) {
 		for i := first; i < last; i++ {

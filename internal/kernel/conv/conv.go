@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -20,23 +21,23 @@ func tileRows(k int) int {
 // bias [O] or nil, y [N,T,H,W,O]. past is nil, which means zeros, or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Shape) {
-	forward("Forward", p, y, x, past, w, gemm.Epilogue{Bias: bias, Act: act}, s)
+	forward("conv.Forward", p, y, x, past, w, gemm.Epilogue{Bias: bias, Act: act}, s)
 }
 
 // ForwardPReLU is Forward with PReLU for its activation: slope [O] is what each
 // channel's values below zero are multiplied by.
 func ForwardPReLU(p gemm.Precision, y, x, past, w, bias, slope []float32, s Shape) {
-	need("ForwardPReLU", "slope", slope, s.O)
-	forward("ForwardPReLU", p, y, x, past, w, gemm.Epilogue{Bias: bias, Slope: slope}, s)
+	check.Len("conv.ForwardPReLU", "slope", slope, s.O)
+	forward("conv.ForwardPReLU", p, y, x, past, w, gemm.Epilogue{Bias: bias, Slope: slope}, s)
 }
 
 func forward(op string, p gemm.Precision, y, x, past, w []float32, ep gemm.Epilogue, s Shape) {
 	s.check(op)
-	need(op, "x", x, s.xLen())
-	need(op, "y", y, s.yLen())
-	need(op, "w", w, s.wLen())
-	needOrNil(op, "bias", ep.Bias, s.O)
-	needOrNil(op, "past", past, s.pastLen())
+	check.Len(op, "x", x, s.xLen())
+	check.Len(op, "y", y, s.yLen())
+	check.Len(op, "w", w, s.wLen())
+	check.LenOrNil(op, "bias", ep.Bias, s.O)
+	check.LenOrNil(op, "past", past, s.pastLen())
 	k := s.taps() * s.C
 	f := s.forward(x, past)
 	f.multiply(p, y, gemm.Matrix{Data: w, Stride: k, Trans: true}, s.O, ep)
@@ -45,11 +46,11 @@ func forward(op string, p gemm.Precision, y, x, past, w []float32, ep gemm.Epilo
 // GradInput adds to dx [N,T,H,W,C] the gradient that reaches x from
 // dy [N,T,H,W,O] through w [O,KT,KH,KW,C]. It panics when a slice is too short.
 func GradInput(p gemm.Precision, dx, dy, w []float32, s Shape) {
-	const op = "GradInput"
+	const op = "conv.GradInput"
 	s.check(op)
-	need(op, "dx", dx, s.xLen())
-	need(op, "dy", dy, s.yLen())
-	need(op, "w", w, s.wLen())
+	check.Len(op, "dx", dx, s.xLen())
+	check.Len(op, "dy", dy, s.yLen())
+	check.Len(op, "w", w, s.wLen())
 	taps := s.taps()
 	k := taps * s.O
 	turned := borrow(k * s.C)

@@ -344,7 +344,7 @@ func TestPReLU(t *testing.T) {
 
 func TestPanicsTellWhatIsShort(t *testing.T) {
 	defer func() {
-		want := "conv.Forward: x holds 3 values, needs 4"
+		want := "conv.Forward: x holds 3 elements, needs 4"
 		if p := recover(); p != want {
 			t.Errorf("panic %q, want %q", p, want)
 		}

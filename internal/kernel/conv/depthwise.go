@@ -1,6 +1,9 @@
 package conv
 
-import "github.com/kinora-video/kinora/internal/simd"
+import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
+	"github.com/kinora-video/kinora/internal/simd"
+)
 
 // Depthwise convolutions run on bands: a few frames and image rows of up to 64
 // channels, copied with their zero border into scratch that stays in cache.
@@ -19,13 +22,13 @@ const (
 // x, y [N,T,H,W,C], w [KT,KH,KW,C], bias [C] or nil, past nil (zeros) or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Depthwise(y, x, past, w, bias []float32, s Shape) {
-	const op = "Depthwise"
+	const op = "conv.Depthwise"
 	s.checkDepthwise(op)
-	need(op, "x", x, s.xLen())
-	need(op, "y", y, s.xLen())
-	need(op, "w", w, s.taps()*s.C)
-	needOrNil(op, "past", past, s.pastLen())
-	needOrNil(op, "bias", bias, s.C)
+	check.Len(op, "x", x, s.xLen())
+	check.Len(op, "y", y, s.xLen())
+	check.Len(op, "w", w, s.taps()*s.C)
+	check.LenOrNil(op, "past", past, s.pastLen())
+	check.LenOrNil(op, "bias", bias, s.C)
 	if bias == nil {
 		zeros := borrow(s.C)
 		defer giveBack(zeros)
@@ -39,11 +42,11 @@ func Depthwise(y, x, past, w, bias []float32, s Shape) {
 // DepthwiseGradInput adds to dx [N,T,H,W,C] the gradient that reaches x from
 // dy [N,T,H,W,C] through w [KT,KH,KW,C]. It panics when a slice is too short.
 func DepthwiseGradInput(dx, dy, w []float32, s Shape) {
-	const op = "DepthwiseGradInput"
+	const op = "conv.DepthwiseGradInput"
 	s.checkDepthwise(op)
-	need(op, "dx", dx, s.xLen())
-	need(op, "dy", dy, s.xLen())
-	need(op, "w", w, s.taps()*s.C)
+	check.Len(op, "dx", dx, s.xLen())
+	check.Len(op, "dy", dy, s.xLen())
+	check.Len(op, "w", w, s.taps()*s.C)
 	turned := borrow(s.taps() * s.C)
 	defer giveBack(turned)
 	for tap := range s.taps() {
@@ -57,13 +60,13 @@ func DepthwiseGradInput(dx, dy, w []float32, s Shape) {
 // reach the weights and the bias from dy [N,T,H,W,C]; x and past are those of
 // Depthwise. Either gradient may be nil. It panics when a slice is too short.
 func DepthwiseGradWeight(dw, dbias, dy, x, past []float32, s Shape) {
-	const op = "DepthwiseGradWeight"
+	const op = "conv.DepthwiseGradWeight"
 	s.checkDepthwise(op)
-	need(op, "dy", dy, s.xLen())
-	need(op, "x", x, s.xLen())
-	needOrNil(op, "past", past, s.pastLen())
-	needOrNil(op, "dw", dw, s.taps()*s.C)
-	needOrNil(op, "dbias", dbias, s.C)
+	check.Len(op, "dy", dy, s.xLen())
+	check.Len(op, "x", x, s.xLen())
+	check.LenOrNil(op, "past", past, s.pastLen())
+	check.LenOrNil(op, "dw", dw, s.taps()*s.C)
+	check.LenOrNil(op, "dbias", dbias, s.C)
 	if dbias != nil {
 		sumRows(dbias, dy, s.rows(), s.C)
 	}

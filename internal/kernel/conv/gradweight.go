@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -9,13 +10,13 @@ import (
 // the weights and the bias from dy [N,T,H,W,O]; x and past are those of
 // Forward. Either gradient may be nil. It panics when a slice is too short.
 func GradWeight(p gemm.Precision, dw, dbias, dy, x, past []float32, s Shape) {
-	const op = "GradWeight"
+	const op = "conv.GradWeight"
 	s.check(op)
-	need(op, "dy", dy, s.yLen())
-	need(op, "x", x, s.xLen())
-	needOrNil(op, "past", past, s.pastLen())
-	needOrNil(op, "dw", dw, s.wLen())
-	needOrNil(op, "dbias", dbias, s.O)
+	check.Len(op, "dy", dy, s.yLen())
+	check.Len(op, "x", x, s.xLen())
+	check.LenOrNil(op, "past", past, s.pastLen())
+	check.LenOrNil(op, "dw", dw, s.wLen())
+	check.LenOrNil(op, "dbias", dbias, s.O)
 	if dbias != nil {
 		sumRows(dbias, dy, s.rows(), s.O)
 	}

@@ -22,30 +22,17 @@ func (s Shape) FLOPs() float64 {
 // check panics when the shape makes no sense.
 func (s Shape) check(op string) {
 	if s.N < 0 || s.T < 0 || s.H < 0 || s.W < 0 || s.C < 1 || s.O < 1 {
-		panic(fmt.Sprintf("conv.%s: bad sizes in %+v", op, s))
+		panic(fmt.Sprintf("%s: bad sizes in %+v", op, s))
 	}
 	if s.KT < 1 || s.KH < 1 || s.KW < 1 || s.KH%2 == 0 || s.KW%2 == 0 {
-		panic(fmt.Sprintf("conv.%s: kernel must be positive and odd in H and W: %+v", op, s))
+		panic(fmt.Sprintf("%s: kernel must be positive and odd in H and W: %+v", op, s))
 	}
 }
 
 func (s Shape) checkDepthwise(op string) {
 	s.check(op)
 	if s.O != s.C {
-		panic(fmt.Sprintf("conv.%s: depthwise needs O == C: %+v", op, s))
-	}
-}
-
-func need(op, name string, have []float32, want int) {
-	if len(have) < want {
-		panic(fmt.Sprintf("conv.%s: %s holds %d values, needs %d", op, name, len(have), want))
-	}
-}
-
-// needOrNil is need for slices that may be left out.
-func needOrNil(op, name string, have []float32, want int) {
-	if have != nil {
-		need(op, name, have, want)
+		panic(fmt.Sprintf("%s: depthwise needs O == C: %+v", op, s))
 	}
 }
 

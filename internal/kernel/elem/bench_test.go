@@ -45,9 +45,7 @@ func BenchmarkOps(b *testing.B) {
 		}},
 		{"SumSquares", 4, func() { SumSquares(w) }},
 		{"ToBF16", 6, func() { ToBF16(half, w) }},
-		{"FromBF16", 6, func() { FromBF16(w, half) }},
 		{"ToF16", 6, func() { ToF16(half, w) }},
-		{"FromF16", 6, func() { FromF16(w, half) }},
 		{"Unshuffle", 8, func() { Unshuffle(x[:n], w, 16, 5, 8, 14, 128/4, 1, 2, 2) }},
 	} {
 		b.Run(o.name, func(b *testing.B) {

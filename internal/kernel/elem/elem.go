@@ -9,6 +9,7 @@ package elem
 import (
 	"fmt"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
@@ -18,60 +19,53 @@ import (
 // to hide the cost of handing it out.
 const grain = 1 << 14
 
-// need panics unless a slice of have elements holds want.
-func need(what string, have, want int) {
-	if have < want {
-		panic(fmt.Sprintf("elem.%s holds %d elements, %d are needed", what, have, want))
-	}
-}
-
 // binary runs f over blocks of dst, a and b.
 func binary(name string, dst, a, b []float32, f func(dst, a, b []float32)) {
 	n := len(dst)
-	need(name+": first operand", len(a), n)
-	need(name+": second operand", len(b), n)
+	check.Len(name, "first operand", a, n)
+	check.Len(name, "second operand", b, n)
 	simd.For(n, grain, func(lo, hi int) { f(dst[lo:hi], a[lo:hi], b[lo:hi]) })
 }
 
 // unary runs f over blocks of dst and a.
 func unary(name string, dst, a []float32, f func(dst, a []float32)) {
-	need(name+": operand", len(a), len(dst))
+	check.Len(name, "operand", a, len(dst))
 	simd.For(len(dst), grain, func(lo, hi int) { f(dst[lo:hi], a[lo:hi]) })
 }
 
 // Add sets dst = a + b.
-func Add(dst, a, b []float32) { binary("Add", dst, a, b, vec.Add) }
+func Add(dst, a, b []float32) { binary("elem.Add", dst, a, b, vec.Add) }
 
 // Sub sets dst = a - b.
-func Sub(dst, a, b []float32) { binary("Sub", dst, a, b, vec.Sub) }
+func Sub(dst, a, b []float32) { binary("elem.Sub", dst, a, b, vec.Sub) }
 
 // Mul sets dst = a * b.
-func Mul(dst, a, b []float32) { binary("Mul", dst, a, b, vec.Mul) }
+func Mul(dst, a, b []float32) { binary("elem.Mul", dst, a, b, vec.Mul) }
 
 // MulAdd adds a*b to dst.
-func MulAdd(dst, a, b []float32) { binary("MulAdd", dst, a, b, vec.MulAdd) }
+func MulAdd(dst, a, b []float32) { binary("elem.MulAdd", dst, a, b, vec.MulAdd) }
 
 // Scale sets dst = s*a.
 func Scale(dst, a []float32, s float32) {
-	unary("Scale", dst, a, func(dst, a []float32) { vec.Scale(dst, a, s) })
+	unary("elem.Scale", dst, a, func(dst, a []float32) { vec.Scale(dst, a, s) })
 }
 
 // AddScaled adds s*a to dst.
 func AddScaled(dst, a []float32, s float32) {
-	unary("AddScaled", dst, a, func(dst, a []float32) { vec.AddScaled(dst, a, s) })
+	unary("elem.AddScaled", dst, a, func(dst, a []float32) { vec.AddScaled(dst, a, s) })
 }
 
 // Act sets dst = act(x); gemm.None copies.
 func Act(kind gemm.Act, dst, x []float32) {
 	switch kind {
 	case gemm.None:
-		unary("Act", dst, x, func(dst, a []float32) { copy(dst, a) })
+		unary("elem.Act", dst, x, func(dst, a []float32) { copy(dst, a) })
 	case gemm.ReLU:
-		unary("Act", dst, x, vec.ReLU)
+		unary("elem.Act", dst, x, vec.ReLU)
 	case gemm.SiLU:
-		unary("Act", dst, x, vec.SiLU)
+		unary("elem.Act", dst, x, vec.SiLU)
 	case gemm.GELU:
-		unary("Act", dst, x, vec.GELU)
+		unary("elem.Act", dst, x, vec.GELU)
 	default:
 		panic(fmt.Sprintf("elem.Act: unknown activation %d", kind))
 	}
@@ -86,11 +80,11 @@ func ActGrad(kind gemm.Act, dx, dy, x []float32) {
 	case gemm.None:
 		AddScaled(dx, dy, 1)
 	case gemm.ReLU:
-		binary("ActGrad", dx, dy, x, vec.ReLUGrad)
+		binary("elem.ActGrad", dx, dy, x, vec.ReLUGrad)
 	case gemm.SiLU:
-		binary("ActGrad", dx, dy, x, vec.SiLUGrad)
+		binary("elem.ActGrad", dx, dy, x, vec.SiLUGrad)
 	case gemm.GELU:
-		binary("ActGrad", dx, dy, x, vec.GELUGrad)
+		binary("elem.ActGrad", dx, dy, x, vec.GELUGrad)
 	default:
 		panic(fmt.Sprintf("elem.ActGrad: unknown activation %d", kind))
 	}
@@ -101,8 +95,8 @@ func rowGrain(c int) int { return max(1, grain/max(c, 1)) }
 
 // SwiGLU computes y [rows, h] = silu(x[:, :h]) * x[:, h:] from x [rows, 2h] (Shazeer 2020).
 func SwiGLU(y, x []float32, rows, h int) {
-	need("SwiGLU: y", len(y), rows*h)
-	need("SwiGLU: x", len(x), 2*rows*h)
+	check.Len("elem.SwiGLU", "y", y, rows*h)
+	check.Len("elem.SwiGLU", "x", x, 2*rows*h)
 	simd.For(rows, rowGrain(h), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			in := x[2*r*h : 2*(r+1)*h]
@@ -116,9 +110,9 @@ func SwiGLUGrad(dx, dy, x []float32, rows, h int) {
 	if dx == nil {
 		return
 	}
-	need("SwiGLUGrad: dx", len(dx), 2*rows*h)
-	need("SwiGLUGrad: dy", len(dy), rows*h)
-	need("SwiGLUGrad: x", len(x), 2*rows*h)
+	check.Len("elem.SwiGLUGrad", "dx", dx, 2*rows*h)
+	check.Len("elem.SwiGLUGrad", "dy", dy, rows*h)
+	check.Len("elem.SwiGLUGrad", "x", x, 2*rows*h)
 	simd.For(rows, rowGrain(h), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			in, din := x[2*r*h:2*(r+1)*h], dx[2*r*h:2*(r+1)*h]

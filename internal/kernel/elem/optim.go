@@ -3,6 +3,7 @@ package elem
 import (
 	"math"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -21,9 +22,9 @@ type AdamW struct {
 // where m̂ and v̂ are m and v corrected for their start at zero.
 func (o AdamW) Update(p, m, v, g []float32) {
 	n := len(p)
-	need("AdamW: m", len(m), n)
-	need("AdamW: v", len(v), n)
-	need("AdamW: g", len(g), n)
+	check.Len("elem.AdamW", "m", m, n)
+	check.Len("elem.AdamW", "v", v, n)
+	check.Len("elem.AdamW", "g", g, n)
 	if o.Step < 1 {
 		panic("elem.AdamW: steps count from 1")
 	}
@@ -38,7 +39,7 @@ func (o AdamW) Update(p, m, v, g []float32) {
 
 // EMA moves an average towards src: dst = decay*dst + (1-decay)*src.
 func EMA(dst, src []float32, decay float32) {
-	unary("EMA", dst, src, func(dst, src []float32) { vec.Lerp(dst, src, decay) })
+	unary("elem.EMA", dst, src, func(dst, src []float32) { vec.Lerp(dst, src, decay) })
 }
 
 // run is the length of the pieces that are summed in float32 before float64 takes over.
@@ -61,11 +62,6 @@ func total(n int, f func(lo, hi int) float32) float64 {
 	return s
 }
 
-// Sum returns the sum of x.
-func Sum(x []float32) float64 {
-	return total(len(x), func(lo, hi int) float32 { return vec.Sum(x[lo:hi]) })
-}
-
 // SumSquares returns the sum of the squares of x.
 func SumSquares(x []float32) float64 {
 	return total(len(x), func(lo, hi int) float32 { return vec.Dot(x[lo:hi], x[lo:hi]) })
@@ -73,13 +69,13 @@ func SumSquares(x []float32) float64 {
 
 // SquaredError returns the sum of (x-y)².
 func SquaredError(x, y []float32) float64 {
-	need("SquaredError: y", len(y), len(x))
+	check.Len("elem.SquaredError", "y", y, len(x))
 	return total(len(x), func(lo, hi int) float32 { return vec.SqDiff(x[lo:hi], y[lo:hi]) })
 }
 
 // AbsError returns the sum of |x-y|.
 func AbsError(x, y []float32) float64 {
-	need("AbsError: y", len(y), len(x))
+	check.Len("elem.AbsError", "y", y, len(x))
 	return total(len(x), func(lo, hi int) float32 { return vec.AbsDiff(x[lo:hi], y[lo:hi]) })
 }
 
@@ -88,27 +84,16 @@ func SignDiff(dx, x, y []float32, s float32) {
 	if dx == nil {
 		return
 	}
-	binary("SignDiff", dx, x, y, func(dx, x, y []float32) { vec.SignDiff(dx, x, y, s) })
+	binary("elem.SignDiff", dx, x, y, func(dx, x, y []float32) { vec.SignDiff(dx, x, y, s) })
 }
 
 // ToBF16 rounds src to bfloat16, ties to even. The length of dst rules.
-func ToBF16(dst []uint16, src []float32) { narrow("ToBF16", dst, src, vec.ToBF16) }
+func ToBF16(dst []uint16, src []float32) { narrow("elem.ToBF16", dst, src, vec.ToBF16) }
 
 // ToF16 rounds src to IEEE half precision, ties to even; what is too large becomes infinite.
-func ToF16(dst []uint16, src []float32) { narrow("ToF16", dst, src, vec.ToF16) }
-
-// FromBF16 widens bfloat16 to float32.
-func FromBF16(dst []float32, src []uint16) { widen("FromBF16", dst, src, vec.FromBF16) }
-
-// FromF16 widens IEEE half precision to float32.
-func FromF16(dst []float32, src []uint16) { widen("FromF16", dst, src, vec.FromF16) }
+func ToF16(dst []uint16, src []float32) { narrow("elem.ToF16", dst, src, vec.ToF16) }
 
 func narrow(name string, dst []uint16, src []float32, f func([]uint16, []float32)) {
-	need(name+": operand", len(src), len(dst))
-	simd.For(len(dst), grain, func(lo, hi int) { f(dst[lo:hi], src[lo:hi]) })
-}
-
-func widen(name string, dst []float32, src []uint16, f func([]float32, []uint16)) {
-	need(name+": operand", len(src), len(dst))
+	check.Len(name, "operand", src, len(dst))
 	simd.For(len(dst), grain, func(lo, hi int) { f(dst[lo:hi], src[lo:hi]) })
 }

@@ -1,6 +1,7 @@
 package elem
 
 import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -30,32 +31,32 @@ func patches(n, t, h, w, c, pt, ph, pw int, f func(xo, yo, run int)) {
 
 func checkPatches(name string, y, x []float32, n, t, h, w, c, pt, ph, pw int) {
 	size := n * t * h * w * c * pt * ph * pw
-	need(name+": y", len(y), size)
-	need(name+": x", len(x), size)
+	check.Len(name, "y", y, size)
+	check.Len(name, "x", x, size)
 }
 
 // Unshuffle moves pixels into channels: x [n, t*pt, h*ph, w*pw, c] → y [n, t, h, w, pt*ph*pw*c], channels in the order
 // pt, ph, pw, c.
 func Unshuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
-	checkPatches("Unshuffle", y, x, n, t, h, w, c, pt, ph, pw)
+	checkPatches("elem.Unshuffle", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
 }
 
 // UnshuffleAdd adds what Unshuffle gives to y: the gradient of Shuffle.
 func UnshuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
-	checkPatches("UnshuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
+	checkPatches("elem.UnshuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
 }
 
 // Shuffle moves channels into pixels, the inverse of Unshuffle: x [n, t, h, w, pt*ph*pw*c] → y [n, t*pt, h*ph, w*pw, c].
 func Shuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
-	checkPatches("Shuffle", y, x, n, t, h, w, c, pt, ph, pw)
+	checkPatches("elem.Shuffle", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
 }
 
 // ShuffleAdd adds what Shuffle gives to y: the gradient of Unshuffle.
 func ShuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
-	checkPatches("ShuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
+	checkPatches("elem.ShuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
 }
 
@@ -82,8 +83,8 @@ func addQuad(dst, x []float32, top, bottom, c int, scale float32) {
 
 // AvgPool2 averages squares of 2×2 pixels: x [n, 2h, 2w, c] → y [n, h, w, c].
 func AvgPool2(y, x []float32, n, h, w, c int) {
-	need("AvgPool2: y", len(y), n*h*w*c)
-	need("AvgPool2: x", len(x), 4*n*h*w*c)
+	check.Len("elem.AvgPool2", "y", y, n*h*w*c)
+	check.Len("elem.AvgPool2", "x", x, 4*n*h*w*c)
 	quads(n, h, w, c, func(s, top, bottom int) {
 		clear(y[s : s+c])
 		addQuad(y[s:s+c], x, top, bottom, c, 0.25)
@@ -95,8 +96,8 @@ func AvgPool2Grad(dx, dy []float32, n, h, w, c int) {
 	if dx == nil {
 		return
 	}
-	need("AvgPool2Grad: dx", len(dx), 4*n*h*w*c)
-	need("AvgPool2Grad: dy", len(dy), n*h*w*c)
+	check.Len("elem.AvgPool2Grad", "dx", dx, 4*n*h*w*c)
+	check.Len("elem.AvgPool2Grad", "dy", dy, n*h*w*c)
 	quads(n, h, w, c, func(s, top, bottom int) {
 		vec.AddScaled(dx[top:top+c], dy[s:s+c], 0.25)
 		vec.AddScaled(dx[top+c:top+2*c], dy[s:s+c], 0.25)

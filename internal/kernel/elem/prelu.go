@@ -1,6 +1,9 @@
 package elem
 
-import "github.com/kinora-video/kinora/internal/simd"
+import (
+	"github.com/kinora-video/kinora/internal/kernel/check"
+	"github.com/kinora-video/kinora/internal/simd"
+)
 
 // PReLU by itself, as training needs it: in use it is what a product ends in
 // (gemm.Epilogue).
@@ -8,9 +11,9 @@ import "github.com/kinora-video/kinora/internal/simd"
 // PReLU computes y = x where x > 0 and slope·x elsewhere, for x, y [rows, c] and slope [c] (He et al. 2015).
 // y may be x.
 func PReLU(y, x, slope []float32, rows, c int) {
-	need("PReLU: y", len(y), rows*c)
-	need("PReLU: x", len(x), rows*c)
-	need("PReLU: slope", len(slope), c)
+	check.Len("elem.PReLU", "y", y, rows*c)
+	check.Len("elem.PReLU", "x", x, rows*c)
+	check.Len("elem.PReLU", "slope", slope, c)
 	simd.For(rows, rowGrain(c), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			out, in := y[r*c:][:c], x[r*c:][:c]
@@ -27,11 +30,11 @@ const preluBlock = 1024
 
 // GradPReLU adds the gradients of PReLU to dx [rows, c] and dslope [c]; either may be nil.
 func GradPReLU(dx, dslope, dy, x, slope []float32, rows, c int) {
-	need("GradPReLU: dy", len(dy), rows*c)
-	need("GradPReLU: x", len(x), rows*c)
-	need("GradPReLU: slope", len(slope), c)
+	check.Len("elem.GradPReLU", "dy", dy, rows*c)
+	check.Len("elem.GradPReLU", "x", x, rows*c)
+	check.Len("elem.GradPReLU", "slope", slope, c)
 	if dx != nil {
-		need("GradPReLU: dx", len(dx), rows*c)
+		check.Len("elem.GradPReLU", "dx", dx, rows*c)
 		simd.For(rows, rowGrain(c), func(lo, hi int) {
 			for r := lo; r < hi; r++ {
 				d, g, in := dx[r*c:][:c], dy[r*c:][:c], x[r*c:][:c]
@@ -47,7 +50,7 @@ func GradPReLU(dx, dslope, dy, x, slope []float32, rows, c int) {
 	if dslope == nil {
 		return
 	}
-	need("GradPReLU: dslope", len(dslope), c)
+	check.Len("elem.GradPReLU", "dslope", dslope, c)
 	parts := make([]float32, (rows+preluBlock-1)/preluBlock*c)
 	simd.For(rows, preluBlock, func(lo, hi int) {
 		sum := parts[lo/preluBlock*c:][:c]

@@ -3,6 +3,7 @@ package elem
 import (
 	"fmt"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -49,27 +50,27 @@ func overGroups(rows, c, group int, f func(x0, x1, c0, c1 int)) {
 // Modulate computes y = x*(1+scale) + shift for x, y [rows, c] and scale, shift [rows/group, c].
 func Modulate(y, x, scale, shift []float32, rows, c, group int) {
 	checkGroup("Modulate", rows, group)
-	need("Modulate: y", len(y), rows*c)
-	need("Modulate: x", len(x), rows*c)
-	need("Modulate: scale", len(scale), rows/group*c)
-	need("Modulate: shift", len(shift), rows/group*c)
+	check.Len("elem.Modulate", "y", y, rows*c)
+	check.Len("elem.Modulate", "x", x, rows*c)
+	check.Len("elem.Modulate", "scale", scale, rows/group*c)
+	check.Len("elem.Modulate", "shift", shift, rows/group*c)
 	overRows(rows, c, group, func(a, b, p, q int) { vec.Modulate(y[a:b], x[a:b], scale[p:q], shift[p:q]) })
 }
 
 // ModulateGrad adds the gradients of Modulate to dx [rows, c], dscale and dshift [rows/group, c].
 func ModulateGrad(dx, dscale, dshift, dy, x, scale []float32, rows, c, group int) {
 	checkGroup("ModulateGrad", rows, group)
-	need("ModulateGrad: dy", len(dy), rows*c)
+	check.Len("elem.ModulateGrad", "dy", dy, rows*c)
 	if dx != nil {
-		need("ModulateGrad: dx", len(dx), rows*c)
-		need("ModulateGrad: scale", len(scale), rows/group*c)
+		check.Len("elem.ModulateGrad", "dx", dx, rows*c)
+		check.Len("elem.ModulateGrad", "scale", scale, rows/group*c)
 	}
 	if dscale != nil {
-		need("ModulateGrad: dscale", len(dscale), rows/group*c)
-		need("ModulateGrad: x", len(x), rows*c)
+		check.Len("elem.ModulateGrad", "dscale", dscale, rows/group*c)
+		check.Len("elem.ModulateGrad", "x", x, rows*c)
 	}
 	if dshift != nil {
-		need("ModulateGrad: dshift", len(dshift), rows/group*c)
+		check.Len("elem.ModulateGrad", "dshift", dshift, rows/group*c)
 	}
 	overGroups(rows, c, group, func(a, b, p, q int) {
 		if dx != nil {
@@ -87,24 +88,24 @@ func ModulateGrad(dx, dscale, dshift, dy, x, scale []float32, rows, c, group int
 // GatedAdd computes y = x + gate*z for x, y, z [rows, c] and gate [rows/group, c].
 func GatedAdd(y, x, z, gate []float32, rows, c, group int) {
 	checkGroup("GatedAdd", rows, group)
-	need("GatedAdd: y", len(y), rows*c)
-	need("GatedAdd: x", len(x), rows*c)
-	need("GatedAdd: z", len(z), rows*c)
-	need("GatedAdd: gate", len(gate), rows/group*c)
+	check.Len("elem.GatedAdd", "y", y, rows*c)
+	check.Len("elem.GatedAdd", "x", x, rows*c)
+	check.Len("elem.GatedAdd", "z", z, rows*c)
+	check.Len("elem.GatedAdd", "gate", gate, rows/group*c)
 	overRows(rows, c, group, func(a, b, p, q int) { vec.GatedAdd(y[a:b], x[a:b], z[a:b], gate[p:q]) })
 }
 
 // GatedAddGrad adds the gradients of GatedAdd to dz [rows, c] and dgate [rows/group, c]. The gradient of x is dy itself.
 func GatedAddGrad(dz, dgate, dy, z, gate []float32, rows, c, group int) {
 	checkGroup("GatedAddGrad", rows, group)
-	need("GatedAddGrad: dy", len(dy), rows*c)
+	check.Len("elem.GatedAddGrad", "dy", dy, rows*c)
 	if dz != nil {
-		need("GatedAddGrad: dz", len(dz), rows*c)
-		need("GatedAddGrad: gate", len(gate), rows/group*c)
+		check.Len("elem.GatedAddGrad", "dz", dz, rows*c)
+		check.Len("elem.GatedAddGrad", "gate", gate, rows/group*c)
 	}
 	if dgate != nil {
-		need("GatedAddGrad: dgate", len(dgate), rows/group*c)
-		need("GatedAddGrad: z", len(z), rows*c)
+		check.Len("elem.GatedAddGrad", "dgate", dgate, rows/group*c)
+		check.Len("elem.GatedAddGrad", "z", z, rows*c)
 	}
 	overGroups(rows, c, group, func(a, b, p, q int) {
 		if dz != nil {
@@ -119,9 +120,9 @@ func GatedAddGrad(dz, dgate, dy, z, gate []float32, rows, c, group int) {
 // AddRows computes y = x + r for x, y [rows, c] and r [rows/group, c].
 func AddRows(y, x, r []float32, rows, c, group int) {
 	checkGroup("AddRows", rows, group)
-	need("AddRows: y", len(y), rows*c)
-	need("AddRows: x", len(x), rows*c)
-	need("AddRows: r", len(r), rows/group*c)
+	check.Len("elem.AddRows", "y", y, rows*c)
+	check.Len("elem.AddRows", "x", x, rows*c)
+	check.Len("elem.AddRows", "r", r, rows/group*c)
 	overRows(rows, c, group, func(a, b, p, q int) { vec.Add(y[a:b], x[a:b], r[p:q]) })
 }
 
@@ -131,8 +132,8 @@ func SumRows(dr, dy []float32, rows, c, group int) {
 		return
 	}
 	checkGroup("SumRows", rows, group)
-	need("SumRows: dr", len(dr), rows/group*c)
-	need("SumRows: dy", len(dy), rows*c)
+	check.Len("elem.SumRows", "dr", dr, rows/group*c)
+	check.Len("elem.SumRows", "dy", dy, rows*c)
 	overGroups(rows, c, group, func(a, b, p, q int) { vec.Add(dr[p:q], dr[p:q], dy[a:b]) })
 }
 
@@ -143,10 +144,10 @@ func RoPE(y, x, cos, sin []float32, rows, heads, dim, positions int, inverse boo
 		panic(fmt.Sprintf("elem.RoPE: head size %d must be even and positions %d positive", dim, positions))
 	}
 	c := heads * dim
-	need("RoPE: y", len(y), rows*c)
-	need("RoPE: x", len(x), rows*c)
-	need("RoPE: cos", len(cos), min(rows, positions)*dim/2)
-	need("RoPE: sin", len(sin), min(rows, positions)*dim/2)
+	check.Len("elem.RoPE", "y", y, rows*c)
+	check.Len("elem.RoPE", "x", x, rows*c)
+	check.Len("elem.RoPE", "cos", cos, min(rows, positions)*dim/2)
+	check.Len("elem.RoPE", "sin", sin, min(rows, positions)*dim/2)
 	simd.For(rows, rowGrain(c), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			p := r % positions * (dim / 2)

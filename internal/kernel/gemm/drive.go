@@ -201,20 +201,6 @@ func (pl *plan) mulApart(pr product, stage int) {
 	})
 }
 
-// mulSerial computes one product in the calling goroutine alone.
-func mulSerial(p *path, n, k int, pr product) {
-	pl := newPlan(p, n, k)
-	buf := getCells(pl.cells())
-	defer putCells(buf)
-	for j := range pl.packTasks(pl.blocks) {
-		pl.packB(buf.cells, pr.b, 0, pl.blocks, j)
-	}
-	w := work{product: &pr, b: buf.cells}
-	for i := 0; i < pr.m; i += p.block {
-		pl.task(&w, 0, pl.blocks, i, min(i+p.block, pr.m), 0, pl.panels)
-	}
-}
-
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 

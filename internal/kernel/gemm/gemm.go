@@ -1,6 +1,8 @@
 // Package gemm multiplies matrices: f32, bf16 operands with f32 sums, and int8,
-// each with an epilogue of bias, activation and residual, one at a time, in
-// groups (one per expert) and in batches.
+// each with an epilogue of bias, activation and residual, one at a time or in
+// groups (one per expert).
+//
+// No model multiplies in int8 yet: the benchmark alone calls MulInt8.
 //
 // The same input gives the same bytes for any number of threads: the order in
 // which an element's products are summed depends on the sizes alone. Between
@@ -136,36 +138,6 @@ func Grouped(p Precision, n, k int, groups []Group, act Act, accumulate bool) {
 		prs = append(prs, pr)
 	}
 	mulAll(pathFor(p), n, k, prs)
-}
-
-// Batched computes batch products of one shape: the i-th takes its operands
-// from a.Data[i*aStep:] and b.Data[i*bStep:] and writes c[i*cStep:]. A step of
-// 0 shares an operand. ep.Residual advances with cStep; ep.Bias is shared.
-func Batched(p Precision, batch, m, n, k int, a Matrix, aStep int, b Matrix, bStep int, c []float32, ldc, cStep int, ep Epilogue) {
-	if batch < 0 || aStep < 0 || bStep < 0 || cStep < 0 {
-		panic(fmt.Sprintf("gemm: batch %d with steps %d, %d, %d", batch, aStep, bStep, cStep))
-	}
-	if batch == 0 || m == 0 || n == 0 {
-		return
-	}
-	one := func(i int) product {
-		pr := product{m: m, a: a, b: b, c: c[i*cStep:], ldc: ldc, ep: ep}
-		pr.a.Data, pr.b.Data = a.Data[i*aStep:], b.Data[i*bStep:]
-		if ep.Residual != nil {
-			pr.ep.Residual = ep.Residual[i*cStep:]
-		}
-		pr.check(n, k)
-		pr.b.check("b", k, n)
-		return pr
-	}
-	path := pathFor(p)
-	if batch < 4 {
-		for i := range batch {
-			mulAll(path, n, k, []product{one(i)})
-		}
-		return
-	}
-	simd.For(batch, 1, func(lo, _ int) { mulSerial(path, n, k, one(lo)) })
 }
 
 // check panics unless the view of r×c lies inside the data.

@@ -300,33 +300,6 @@ func TestGrouped(t *testing.T) {
 	})
 }
 
-func TestBatched(t *testing.T) {
-	levels(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(7, 8))
-		m, n, k := 9, 20, 33
-		for p, name := range precisions {
-			for _, batch := range []int{0, 1, 3, 6} {
-				a, b := matrix(rng, max(batch, 1)*m, k, false, 1), matrix(rng, n, k, false, 0)
-				b.Trans = true
-				aStep := m * a.Stride
-				o := newOutput(rng, max(batch, 1)*m, n, 0)
-				w, res := o.clone(), newOutput(rng, max(batch, 1)*m, n, 0)
-				bias := matrix(rng, 1, n, false, 0).Data
-				ref := func(o output) {
-					for i := range batch {
-						ai := a
-						ai.Data = a.Data[i*aStep:]
-						Ref(p, m, n, k, ai, b, o.c[i*m*n:], n, Epilogue{Bias: bias, Act: ReLU, Residual: res.c[i*m*n:]})
-					}
-				}
-				ref(w)
-				Batched(p, batch, m, n, k, a, aStep, b, 0, o.c, n, m*n, Epilogue{Bias: bias, Act: ReLU, Residual: res.c})
-				o.compare(t, fmt.Sprintf("%s batch %d", name, batch), w, sumTolerance(max(batch, 1)*m, n, k, a, b))
-			}
-		}
-	})
-}
-
 // TestThreads has sizes whose work is cut along every dimension.
 func TestThreads(t *testing.T) {
 	defer simd.SetThreads(simd.Threads())

@@ -1,4 +1,4 @@
-// Package norm holds the normalisations: RMS, layer and group norm and softmax over rows, each with its gradient.
+// Package norm holds what normalises rows: RMS norm and softmax, each with its gradient.
 //
 // It works on plain row-major slices and keeps none of them. Sums over rows are taken over blocks of rows that do not
 // depend on the number of threads and are combined in order. Functions whose names end in Grad add to their results; a
@@ -6,9 +6,9 @@
 package norm
 
 import (
-	"fmt"
 	"math"
 
+	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -17,19 +17,6 @@ import (
 const grain = 1 << 14
 
 func rowGrain(c int) int { return max(1, grain/max(c, 1)) }
-
-func need(what string, have, want int) {
-	if have < want {
-		panic(fmt.Sprintf("norm.%s holds %d elements, %d are needed", what, have, want))
-	}
-}
-
-// needIf is need for a slice that may be nil.
-func needIf(what string, x []float32, want int) {
-	if x != nil {
-		need(what, len(x), want)
-	}
-}
 
 // gains returns g, or c ones when g is nil.
 func gains(g []float32, c int) []float32 {
@@ -80,10 +67,10 @@ func reduceRows(dst [][]float32, rows, c int, f func(partial [][]float32, lo, hi
 // RMS normalises every row of x [rows, c] by its root mean square (Zhang and Sennrich 2019): y = x / sqrt(mean(x²)+eps)
 // * g, with g [c] or nil for ones. The reciprocal roots go to rstd [rows] unless it is nil. y may be x.
 func RMS(y, rstd, x, g []float32, rows, c int, eps float32) {
-	need("RMS: y", len(y), rows*c)
-	need("RMS: x", len(x), rows*c)
-	needIf("RMS: rstd", rstd, rows)
-	needIf("RMS: g", g, c)
+	check.Len("norm.RMS", "y", y, rows*c)
+	check.Len("norm.RMS", "x", x, rows*c)
+	check.LenOrNil("norm.RMS", "rstd", rstd, rows)
+	check.LenOrNil("norm.RMS", "g", g, c)
 	simd.For(rows, rowGrain(c), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			row := x[r*c : (r+1)*c]
@@ -106,12 +93,12 @@ func rsqrt(meanSquare float64, eps float32) float32 {
 
 // RMSGrad adds the gradients of RMS to dx [rows, c] and dg [c], from dy [rows, c], the input x and the rstd that RMS kept.
 func RMSGrad(dx, dg, dy, x, g, rstd []float32, rows, c int) {
-	needIf("RMSGrad: dx", dx, rows*c)
-	needIf("RMSGrad: dg", dg, c)
-	need("RMSGrad: dy", len(dy), rows*c)
-	need("RMSGrad: x", len(x), rows*c)
-	needIf("RMSGrad: g", g, c)
-	need("RMSGrad: rstd", len(rstd), rows)
+	check.LenOrNil("norm.RMSGrad", "dx", dx, rows*c)
+	check.LenOrNil("norm.RMSGrad", "dg", dg, c)
+	check.Len("norm.RMSGrad", "dy", dy, rows*c)
+	check.Len("norm.RMSGrad", "x", x, rows*c)
+	check.LenOrNil("norm.RMSGrad", "g", g, c)
+	check.Len("norm.RMSGrad", "rstd", rstd, rows)
 	g = gains(g, c)[:c]
 	reduceRows([][]float32{dg}, rows, c, func(partial [][]float32, lo, hi int) {
 		for r := lo; r < hi; r++ {
@@ -127,77 +114,10 @@ func RMSGrad(dx, dg, dy, x, g, rstd []float32, rows, c int) {
 	})
 }
 
-// Layer normalises every row of x [rows, c] to mean 0 and variance 1 (Ba et al. 2016), then applies the gain g [c] and
-// the bias b [c], each nil for none. Means and reciprocal deviations go to mean and rstd [rows] unless nil. y may be x.
-func Layer(y, mean, rstd, x, g, b []float32, rows, c int, eps float32) {
-	need("Layer: y", len(y), rows*c)
-	need("Layer: x", len(x), rows*c)
-	needIf("Layer: mean", mean, rows)
-	needIf("Layer: rstd", rstd, rows)
-	needIf("Layer: g", g, c)
-	needIf("Layer: b", b, c)
-	simd.For(rows, rowGrain(c), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			out := y[r*c : (r+1)*c]
-			mu := vec.Sum(x[r*c:(r+1)*c]) / float32(c)
-			vec.ScaleShift(out, x[r*c:(r+1)*c], 1, -mu)
-			k := rsqrt(float64(vec.Dot(out, out))/float64(c), eps)
-			if mean != nil {
-				mean[r] = mu
-			}
-			if rstd != nil {
-				rstd[r] = k
-			}
-			if g != nil {
-				vec.MulScaled(out, out, g[:c], k)
-			} else {
-				vec.Scale(out, out, k)
-			}
-			if b != nil {
-				vec.Add(out, out, b[:c])
-			}
-		}
-	})
-}
-
-// LayerGrad adds the gradients of Layer to dx [rows, c], dg and db [c].
-func LayerGrad(dx, dg, db, dy, x, g, mean, rstd []float32, rows, c int) {
-	needIf("LayerGrad: dx", dx, rows*c)
-	needIf("LayerGrad: dg", dg, c)
-	needIf("LayerGrad: db", db, c)
-	need("LayerGrad: dy", len(dy), rows*c)
-	need("LayerGrad: x", len(x), rows*c)
-	needIf("LayerGrad: g", g, c)
-	need("LayerGrad: mean", len(mean), rows)
-	need("LayerGrad: rstd", len(rstd), rows)
-	g = gains(g, c)[:c]
-	inv := 1 / float32(c)
-	reduceRows([][]float32{dg, db}, rows, c, func(partial [][]float32, lo, hi int) {
-		hat := make([]float32, c)
-		for r := lo; r < hi; r++ {
-			dyr, k := dy[r*c:(r+1)*c], rstd[r]
-			vec.ScaleShift(hat, x[r*c:(r+1)*c], k, -k*mean[r])
-			if dx != nil {
-				// dx = k*(dy*g - mean(dy*g) - hat*mean(dy*g*hat))
-				s, t := vec.Dot(dyr, g), vec.Dot3(dyr, g, hat)
-				row := dx[r*c : (r+1)*c]
-				vec.RMSBack(row, dyr, g, hat, k, -k*t*inv)
-				vec.ScaleShift(row, row, 1, -k*s*inv)
-			}
-			if partial[0] != nil {
-				vec.MulAdd(partial[0], dyr, hat)
-			}
-			if partial[1] != nil {
-				vec.Add(partial[1], partial[1], dyr)
-			}
-		}
-	})
-}
-
 // Softmax computes y = e^x / Σ e^x over every row of x [rows, c]. A row of -Inf alone gives zeros. y may be x.
 func Softmax(y, x []float32, rows, c int) {
-	need("Softmax: y", len(y), rows*c)
-	need("Softmax: x", len(x), rows*c)
+	check.Len("norm.Softmax", "y", y, rows*c)
+	check.Len("norm.Softmax", "x", x, rows*c)
 	simd.For(rows, rowGrain(c), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			out := y[r*c : (r+1)*c]
@@ -217,9 +137,9 @@ func SoftmaxGrad(dx, dy, y []float32, rows, c int) {
 	if dx == nil {
 		return
 	}
-	need("SoftmaxGrad: dx", len(dx), rows*c)
-	need("SoftmaxGrad: dy", len(dy), rows*c)
-	need("SoftmaxGrad: y", len(y), rows*c)
+	check.Len("norm.SoftmaxGrad", "dx", dx, rows*c)
+	check.Len("norm.SoftmaxGrad", "dy", dy, rows*c)
+	check.Len("norm.SoftmaxGrad", "y", y, rows*c)
 	simd.For(rows, rowGrain(c), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			row, dyr, yr := dx[r*c:(r+1)*c], dy[r*c:(r+1)*c], y[r*c:(r+1)*c]

@@ -103,61 +103,6 @@ func TestRMS(t *testing.T) {
 	})
 }
 
-func TestLayer(t *testing.T) {
-	paths(t, func(t *testing.T) {
-		for _, z := range sizes[1:] {
-			rows, c := z[0], z[1]
-			name := fmt.Sprint(z)
-			r := rand.New(rand.NewPCG(2, uint64(c)))
-			x, g, b := random(r, rows*c, 3), random(r, c, 1), random(r, c, 0)
-			y, mean, rstd := random(r, rows*c+8, 0), make([]float32, rows), make([]float32, rows)
-			want := slices.Clone(y)
-			Layer(y, mean, rstd, x, g, b, rows, c, 1e-3)
-			RefGroup(want, x, g, b, rows, 1, c, 1, 1e-3)
-			near(t, name, y, want, 2e-6)
-			if !slices.Equal(y[rows*c:], want[rows*c:]) {
-				t.Errorf("%s: written past the end", name)
-			}
-			dy, dx, dg, db := random(r, rows*c, 0), make([]float32, rows*c), make([]float32, c), make([]float32, c)
-			LayerGrad(dx, dg, db, dy, x, g, mean, rstd, rows, c)
-			f := func(y []float32) { RefGroup(y, x, g, b, rows, 1, c, 1, 1e-3) }
-			slope(t, name+" dx", r, x, dx, dy, f)
-			slope(t, name+" dg", r, g, dg, dy, f)
-			slope(t, name+" db", r, b, db, dy, f)
-			Layer(y, nil, nil, x, nil, nil, rows, c, 1e-3)
-			RefGroup(want, x, nil, nil, rows, 1, c, 1, 1e-3)
-			near(t, name+" plain", y, want, 2e-6)
-			LayerGrad(nil, nil, nil, dy, x, nil, mean, rstd, rows, c)
-		}
-	})
-}
-
-func TestGroup(t *testing.T) {
-	paths(t, func(t *testing.T) {
-		for _, z := range [][4]int{{1, 4, 2, 1}, {2, 7, 12, 3}, {2, 400, 64, 8}, {3, 1030, 33, 11}} {
-			n, hw, c, groups := z[0], z[1], z[2], z[3]
-			name := fmt.Sprint(z)
-			r := rand.New(rand.NewPCG(3, uint64(c)))
-			x, g, b := random(r, n*hw*c, 3), random(r, c, 1), random(r, c, 0)
-			y, mean, rstd := random(r, n*hw*c+8, 0), make([]float32, n*groups), make([]float32, n*groups)
-			want := slices.Clone(y)
-			Group(y, mean, rstd, x, g, b, n, hw, c, groups, 1e-3)
-			RefGroup(want, x, g, b, n, hw, c, groups, 1e-3)
-			near(t, name, y, want, 2e-6)
-			if !slices.Equal(y[n*hw*c:], want[n*hw*c:]) {
-				t.Errorf("%s: written past the end", name)
-			}
-			dy, dx, dg, db := random(r, n*hw*c, 0), make([]float32, n*hw*c), make([]float32, c), make([]float32, c)
-			GroupGrad(dx, dg, db, dy, x, g, mean, rstd, n, hw, c, groups)
-			f := func(y []float32) { RefGroup(y, x, g, b, n, hw, c, groups, 1e-3) }
-			slope(t, name+" dx", r, x, dx, dy, f)
-			slope(t, name+" dg", r, g, dg, dy, f)
-			slope(t, name+" db", r, b, db, dy, f)
-			GroupGrad(nil, nil, nil, dy, x, nil, mean, rstd, n, hw, c, groups)
-		}
-	})
-}
-
 func TestSoftmax(t *testing.T) {
 	paths(t, func(t *testing.T) {
 		for _, z := range sizes {
@@ -191,20 +136,14 @@ func TestThreadsAgree(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	x, g, dy := random(r, rows*c, 1), random(r, c, 1), random(r, rows*c, 0)
 	all := func() []float32 {
-		y, mean, rstd := make([]float32, rows*c), make([]float32, rows), make([]float32, rows)
-		dx, dg, db := make([]float32, rows*c), make([]float32, c), make([]float32, c)
+		y, rstd := make([]float32, rows*c), make([]float32, rows)
+		dx, dg := make([]float32, rows*c), make([]float32, c)
 		RMS(y, rstd, x, g, rows, c, 1e-5)
 		RMSGrad(dx, dg, dy, x, g, rstd, rows, c)
 		res := slices.Clone(y)
-		Layer(y, mean, rstd, x, g, g, rows, c, 1e-5)
-		LayerGrad(dx, dg, db, dy, x, g, mean, rstd, rows, c)
-		res = append(res, y...)
-		Group(y, mean, rstd, x, g, g, 2, rows/2, c, 4, 1e-5)
-		GroupGrad(dx, dg, db, dy, x, g, mean, rstd, 2, rows/2, c, 4)
-		res = append(res, y...)
 		Softmax(y, x, rows, c)
 		SoftmaxGrad(dx, dy, y, rows, c)
-		return slices.Concat(res, y, dx, dg, db)
+		return slices.Concat(res, y, dx, dg)
 	}
 	before := simd.Threads()
 	defer simd.SetThreads(before)

@@ -19,32 +19,6 @@ func RefRMS(y, x, g []float32, rows, c int, eps float32) {
 	}
 }
 
-// RefGroup is Group without mean and rstd; with n = rows, hw = 1 and one group it is Layer.
-func RefGroup(y, x, g, b []float32, n, hw, c, groups int, eps float32) {
-	per := c / groups
-	for i := range n {
-		for k := range groups {
-			var s, ss float64
-			members(i, k, hw, c, per, func(at, _ int) { s += float64(x[at]) })
-			mean := s / float64(hw*per)
-			members(i, k, hw, c, per, func(at, _ int) { d := float64(x[at]) - mean; ss += d * d })
-			root := 1 / math.Sqrt(ss/float64(hw*per)+float64(eps))
-			members(i, k, hw, c, per, func(o, j int) {
-				y[o] = float32((float64(x[o])-mean)*root*at(g, j, 1) + at(b, j, 0))
-			})
-		}
-	}
-}
-
-// members calls f with the offset and channel of every element of group k of image i.
-func members(i, k, hw, c, per int, f func(at, channel int)) {
-	for p := range hw {
-		for j := k * per; j < (k+1)*per; j++ {
-			f((i*hw+p)*c+j, j)
-		}
-	}
-}
-
 // RefSoftmax is Softmax.
 func RefSoftmax(y, x []float32, rows, c int) {
 	for r := range rows {

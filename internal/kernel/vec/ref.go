@@ -41,12 +41,6 @@ func addScaledGo(dst, a []float32, s float32) {
 	}
 }
 
-func scaleShiftGo(dst, a []float32, s, t float32) {
-	for i := range dst {
-		dst[i] = s*a[i] + t
-	}
-}
-
 func mulScaledGo(dst, a, b []float32, s float32) {
 	for i := range dst {
 		dst[i] = a[i] * b[i] * s
@@ -56,12 +50,6 @@ func mulScaledGo(dst, a, b []float32, s float32) {
 func mulAddScaledGo(dst, a, b []float32, s float32) {
 	for i := range dst {
 		dst[i] += a[i] * s * b[i]
-	}
-}
-
-func affineGo(y, x, a, b []float32) {
-	for i := range y {
-		y[i] = x[i]*a[i] + b[i]
 	}
 }
 
@@ -113,19 +101,6 @@ func dot3Go(a, b, c []float32) float32 {
 	}
 	for ; i < len(a); i++ {
 		s0 += a[i] * b[i] * c[i]
-	}
-	return s0 + s1
-}
-
-func sumGo(x []float32) float32 {
-	var s0, s1 float32
-	i := 0
-	for ; i+2 <= len(x); i += 2 {
-		s0 += x[i]
-		s1 += x[i+1]
-	}
-	for ; i < len(x); i++ {
-		s0 += x[i]
 	}
 	return s0 + s1
 }
@@ -213,11 +188,11 @@ func softmaxBackGo(ds, p, dp []float32, delta, scale float32) {
 
 var goTable = table{
 	add: addGo, sub: subGo, mul: mulGo, mulAdd: mulAddGo,
-	scale: scaleGo, addScaled: addScaledGo, scaleShift: scaleShiftGo,
+	scale: scaleGo, addScaled: addScaledGo,
 	mulScaled: mulScaledGo, mulAddScaled: mulAddScaledGo,
-	affine: affineGo, modulate: modulateGo, gatedAdd: gatedAddGo, addMul1p: addMul1pGo, rmsBack: rmsBackGo,
-	dot: dotGo, dot3: dot3Go, sum: sumGo, maximum: maxGo, sqDiff: sqDiffGo, absDiff: absDiffGo,
-	exp: expGo, relu: reluGo, silu: siluGo, gelu: geluGo,
+	modulate: modulateGo, gatedAdd: gatedAddGo, addMul1p: addMul1pGo, rmsBack: rmsBackGo,
+	dot: dotGo, dot3: dot3Go, maximum: maxGo, sqDiff: sqDiffGo, absDiff: absDiffGo,
+	relu: reluGo, silu: siluGo, gelu: geluGo,
 	reluGrad: reluGradGo, siluGrad: siluGradGo, geluGrad: geluGradGo,
 	expSum: expSumGo, expSub: expSubGo, swiGLU: swiGLUGo, swiGLUGrad: swiGLUGradGo,
 	signDiff: signDiffGo, blend: blendGo, adamw: adamwGo,

@@ -58,12 +58,6 @@ func sigmoids(x float32) (s, rest float32) {
 	return s, e * s
 }
 
-func expGo(dst, x []float32) {
-	for i := range dst {
-		dst[i] = exp1(x[i])
-	}
-}
-
 func expSubGo(dst, x []float32, scale, shift float32) {
 	for i := range dst {
 		dst[i] = exp1(scale*x[i] - shift)

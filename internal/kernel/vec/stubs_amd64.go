@@ -32,11 +32,6 @@ func scaleAVX2(dst, a []float32, s float32)
 //go:noescape
 func addScaledAVX2(dst, a []float32, s float32)
 
-// scaleShiftAVX2 is scaleShiftGo.
-//
-//go:noescape
-func scaleShiftAVX2(dst, a []float32, s, t float32)
-
 // blendAVX2 is blendGo.
 //
 //go:noescape
@@ -51,11 +46,6 @@ func mulScaledAVX2(dst, a, b []float32, s float32)
 //
 //go:noescape
 func mulAddScaledAVX2(dst, a, b []float32, s float32)
-
-// affineAVX2 is affineGo.
-//
-//go:noescape
-func affineAVX2(y, x, a, b []float32)
 
 // modulateAVX2 is modulateGo.
 //
@@ -102,11 +92,6 @@ func dotAVX2(a, b []float32) float32
 //go:noescape
 func dot3AVX2(a, b, c []float32) float32
 
-// sumAVX2 is sumGo.
-//
-//go:noescape
-func sumAVX2(x []float32) float32
-
 // maxAVX2 is maxGo.
 //
 //go:noescape
@@ -121,11 +106,6 @@ func sqDiffAVX2(x, y []float32) float32
 //
 //go:noescape
 func absDiffAVX2(x, y []float32) float32
-
-// expAVX2 is expGo.
-//
-//go:noescape
-func expAVX2(dst, x []float32)
 
 // expSubAVX2 is expSubGo.
 //
@@ -267,11 +247,6 @@ func scaleAVX512(dst, a []float32, s float32)
 //go:noescape
 func addScaledAVX512(dst, a []float32, s float32)
 
-// scaleShiftAVX512 is scaleShiftGo.
-//
-//go:noescape
-func scaleShiftAVX512(dst, a []float32, s, t float32)
-
 // blendAVX512 is blendGo.
 //
 //go:noescape
@@ -286,11 +261,6 @@ func mulScaledAVX512(dst, a, b []float32, s float32)
 //
 //go:noescape
 func mulAddScaledAVX512(dst, a, b []float32, s float32)
-
-// affineAVX512 is affineGo.
-//
-//go:noescape
-func affineAVX512(y, x, a, b []float32)
 
 // modulateAVX512 is modulateGo.
 //
@@ -337,11 +307,6 @@ func dotAVX512(a, b []float32) float32
 //go:noescape
 func dot3AVX512(a, b, c []float32) float32
 
-// sumAVX512 is sumGo.
-//
-//go:noescape
-func sumAVX512(x []float32) float32
-
 // maxAVX512 is maxGo.
 //
 //go:noescape
@@ -356,11 +321,6 @@ func sqDiffAVX512(x, y []float32) float32
 //
 //go:noescape
 func absDiffAVX512(x, y []float32) float32
-
-// expAVX512 is expGo.
-//
-//go:noescape
-func expAVX512(dst, x []float32)
 
 // expSubAVX512 is expSubGo.
 //

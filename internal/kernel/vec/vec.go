@@ -1,5 +1,5 @@
-// Package vec holds the one-core vector primitives that the element-wise, normalisation, attention and quantisation
-// kernels are made of: contiguous slices in, contiguous slices out, in AVX-512, AVX2+FMA or plain Go.
+// Package vec holds the one-core vector primitives that the element-wise, normalisation and attention kernels
+// are made of: contiguous slices in, contiguous slices out, in AVX-512, AVX2+FMA or plain Go.
 //
 // It never starts a goroutine, never allocates and knows nothing of tensors: splitting work over threads and laying out
 // rows belongs to its callers. The length of the first slice rules; shorter operands panic. Destinations may be equal
@@ -34,16 +34,15 @@ type AdamParams struct{ a adam }
 type table struct {
 	add, sub, mul, mulAdd        func(dst, a, b []float32)
 	scale, addScaled             func(dst, a []float32, s float32)
-	scaleShift                   func(dst, a []float32, s, t float32)
 	mulScaled, mulAddScaled      func(dst, a, b []float32, s float32)
-	affine, modulate, gatedAdd   func(y, x, a, b []float32)
+	modulate, gatedAdd           func(y, x, a, b []float32)
 	addMul1p                     func(dst, a, b []float32)
 	rmsBack                      func(dx, dy, g, x []float32, a, b float32)
 	dot                          func(a, b []float32) float32
 	dot3                         func(a, b, c []float32) float32
-	sum, maximum                 func(x []float32) float32
+	maximum                      func(x []float32) float32
 	sqDiff, absDiff              func(x, y []float32) float32
-	exp, relu, silu, gelu        func(dst, x []float32)
+	relu, silu, gelu             func(dst, x []float32)
 	reluGrad, siluGrad, geluGrad func(dx, dy, x []float32)
 	expSum                       func(dst, x []float32, scale, shift float32) float32
 	expSub                       func(dst, x []float32, scale, shift float32)
@@ -81,9 +80,6 @@ func Scale(dst, a []float32, s float32) { use().scale(dst, a[:len(dst)], s) }
 // AddScaled adds s*a to dst.
 func AddScaled(dst, a []float32, s float32) { use().addScaled(dst, a[:len(dst)], s) }
 
-// ScaleShift sets dst = s*a + t.
-func ScaleShift(dst, a []float32, s, t float32) { use().scaleShift(dst, a[:len(dst)], s, t) }
-
 // MulScaled sets dst = s*a*b.
 func MulScaled(dst, a, b []float32, s float32) { use().mulScaled(dst, a[:len(dst)], b[:len(dst)], s) }
 
@@ -91,9 +87,6 @@ func MulScaled(dst, a, b []float32, s float32) { use().mulScaled(dst, a[:len(dst
 func MulAddScaled(dst, a, b []float32, s float32) {
 	use().mulAddScaled(dst, a[:len(dst)], b[:len(dst)], s)
 }
-
-// Affine sets y = x*a + b, element by element.
-func Affine(y, x, a, b []float32) { n := len(y); use().affine(y, x[:n], a[:n], b[:n]) }
 
 // Modulate sets y = x*(1+scale) + shift.
 func Modulate(y, x, scale, shift []float32) {
@@ -119,9 +112,6 @@ func Dot(a, b []float32) float32 { return use().dot(a, b[:len(a)]) }
 // Dot3 returns the sum of a*b*c.
 func Dot3(a, b, c []float32) float32 { return use().dot3(a, b[:len(a)], c[:len(a)]) }
 
-// Sum returns the sum of x.
-func Sum(x []float32) float32 { return use().sum(x) }
-
 // Max returns the largest element of x, -Inf when x is empty. A NaN may or may not be seen.
 func Max(x []float32) float32 { return use().maximum(x) }
 
@@ -130,9 +120,6 @@ func SqDiff(x, y []float32) float32 { return use().sqDiff(x, y[:len(x)]) }
 
 // AbsDiff returns the sum of |x-y|.
 func AbsDiff(x, y []float32) float32 { return use().absDiff(x, y[:len(x)]) }
-
-// Exp sets dst = e^x, within 2 units in the last place, subnormal results included.
-func Exp(dst, x []float32) { use().exp(dst, x[:len(dst)]) }
 
 // ExpSub sets dst = e^(scale*x - shift).
 func ExpSub(dst, x []float32, scale, shift float32) { use().expSub(dst, x[:len(dst)], scale, shift) }
@@ -215,12 +202,3 @@ func SoftmaxBack(ds, p, dp []float32, delta, scale float32) {
 	n := len(ds)
 	use().softmaxBack(ds, p[:n], dp[:n], delta, scale)
 }
-
-// MaxAbs returns the largest magnitude in x, 0 when x is empty, NaN when x holds one.
-func MaxAbs(x []float32) float32 { return maxAbsGo(x) }
-
-// ToInt8 sets dst = s*src rounded to nearest, ties to even, within ±127.
-func ToInt8(dst []int8, src []float32, s float32) { toInt8Go(dst, src[:len(dst)], s) }
-
-// FromInt8 sets dst = s*src.
-func FromInt8(dst []float32, src []int8, s float32) { fromInt8Go(dst, src[:len(dst)], s) }

@@ -9,14 +9,14 @@ var tables = [4]table{goTable, avx2Table(), avx512Table(), avx512Table()}
 func avx2Table() table {
 	t := goTable
 	t.add, t.sub, t.mul, t.mulAdd = addAVX2, subAVX2, mulAVX2, mulAddAVX2
-	t.scale, t.addScaled, t.scaleShift, t.blend = scaleAVX2, addScaledAVX2, scaleShiftAVX2, blendAVX2
+	t.scale, t.addScaled, t.blend = scaleAVX2, addScaledAVX2, blendAVX2
 	t.mulScaled, t.mulAddScaled = mulScaledAVX2, mulAddScaledAVX2
-	t.affine, t.modulate, t.gatedAdd = affineAVX2, modulateAVX2, gatedAddAVX2
+	t.modulate, t.gatedAdd = modulateAVX2, gatedAddAVX2
 	t.addMul1p, t.rmsBack, t.softmaxBack = addMul1pAVX2, rmsBackAVX2, softmaxBackAVX2
 	t.signDiff, t.adamw = signDiffAVX2, adamwAVX2
-	t.dot, t.dot3, t.sum, t.maximum = dotAVX2, dot3AVX2, sumAVX2, maxAVX2
+	t.dot, t.dot3, t.maximum = dotAVX2, dot3AVX2, maxAVX2
 	t.sqDiff, t.absDiff = sqDiffAVX2, absDiffAVX2
-	t.exp, t.expSub, t.expSum = expAVX2, expSubAVX2, expSumAVX2
+	t.expSub, t.expSum = expSubAVX2, expSumAVX2
 	t.relu, t.reluGrad = reluAVX2, reluGradAVX2
 	t.silu, t.siluGrad, t.gelu, t.geluGrad = siluAVX2, siluGradAVX2, geluAVX2, geluGradAVX2
 	t.swiGLU, t.swiGLUGrad = swiGLUAVX2, swiGLUGradAVX2
@@ -30,14 +30,14 @@ func avx2Table() table {
 func avx512Table() table {
 	t := goTable
 	t.add, t.sub, t.mul, t.mulAdd = addAVX512, subAVX512, mulAVX512, mulAddAVX512
-	t.scale, t.addScaled, t.scaleShift, t.blend = scaleAVX512, addScaledAVX512, scaleShiftAVX512, blendAVX512
+	t.scale, t.addScaled, t.blend = scaleAVX512, addScaledAVX512, blendAVX512
 	t.mulScaled, t.mulAddScaled = mulScaledAVX512, mulAddScaledAVX512
-	t.affine, t.modulate, t.gatedAdd = affineAVX512, modulateAVX512, gatedAddAVX512
+	t.modulate, t.gatedAdd = modulateAVX512, gatedAddAVX512
 	t.addMul1p, t.rmsBack, t.softmaxBack = addMul1pAVX512, rmsBackAVX512, softmaxBackAVX512
 	t.signDiff, t.adamw = signDiffAVX512, adamwAVX512
-	t.dot, t.dot3, t.sum, t.maximum = dotAVX512, dot3AVX512, sumAVX512, maxAVX512
+	t.dot, t.dot3, t.maximum = dotAVX512, dot3AVX512, maxAVX512
 	t.sqDiff, t.absDiff = sqDiffAVX512, absDiffAVX512
-	t.exp, t.expSub, t.expSum = expAVX512, expSubAVX512, expSumAVX512
+	t.expSub, t.expSum = expSubAVX512, expSumAVX512
 	t.relu, t.reluGrad = reluAVX512, reluGradAVX512
 	t.silu, t.siluGrad, t.gelu, t.geluGrad = siluAVX512, siluGradAVX512, geluAVX512, geluGradAVX512
 	t.swiGLU, t.swiGLUGrad = swiGLUAVX512, swiGLUGradAVX512

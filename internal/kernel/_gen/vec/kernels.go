@@ -157,11 +157,6 @@ var kernels = []kernel{
 		e.fma(0, 1, s)
 		e.store(0, "dst")
 	}),
-	one("scaleShift", "dst", "a", []string{"s", "t"}, func(e *em) {
-		e.load(0, "a")
-		e.op("FMADD213PS", 0, s, e.r(t))
-		e.store(0, "dst")
-	}),
 	one("blend", "dst", "a", []string{"s", "t"}, func(e *em) { // dst = s*dst + t*a
 		e.load(0, "dst")
 		e.load(1, "a")
@@ -184,13 +179,6 @@ var kernels = []kernel{
 		e.fma(0, 1, 2)
 		e.store(0, "dst")
 	}),
-	{group: "arith", name: "affine", slices: []string{"y", "x", "a", "b"}, unroll: 4, body: func(e *em) {
-		e.load(0, "x")
-		e.load(1, "a")
-		e.load(2, "b")
-		e.op("FMADD213PS", 0, 1, e.r(2))
-		e.store(0, "y")
-	}},
 	{group: "arith", name: "modulate", slices: []string{"y", "x", "scale", "shift"}, unroll: 4, body: func(e *em) {
 		e.load(0, "x")
 		e.load(1, "scale")
@@ -292,7 +280,6 @@ var kernels = []kernel{
 		e.load(2, "c")
 		e.mul(0, 0, 2)
 	}},
-	{group: "reduce", name: "sum", slices: []string{"x"}, reduce: "sum", unroll: 4, body: func(e *em) { e.load(0, "x") }},
 	{group: "reduce", name: "max", slices: []string{"x"}, reduce: "max", unroll: 4, body: func(e *em) {
 		e.load(0, "x")
 		e.fillTail(0, 1, "-inf")
@@ -308,11 +295,6 @@ var kernels = []kernel{
 		e.load(1, "y")
 		e.sub(0, 0, 1)
 		e.op("ANDPS", 0, 0, e.konst("magnitude"))
-	}},
-	{group: "act", name: "exp", slices: []string{"dst", "x"}, unroll: 2, body: func(e *em) {
-		e.load(0, "x")
-		e.exp(0, 1, 2, 3)
-		e.store(0, "dst")
 	}},
 	{group: "act", name: "expSub", slices: []string{"dst", "x"}, scalars: []string{"scale", "shift"}, unroll: 2, body: func(e *em) {
 		e.load(0, "x")

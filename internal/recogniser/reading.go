@@ -1,8 +1,9 @@
-package eval
+package recogniser
 
 import (
 	"context"
 
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/world"
@@ -20,7 +21,7 @@ const closeLooks = 6
 
 // Read reads a film of at least two seconds; of a long one, the first six. It
 // returns ErrShort for a shorter film. Several goroutines may read at once.
-func (r *Recogniser) Read(v View) (Reading, error) {
+func (r *Network) Read(v View) (Reading, error) {
 	n, err := v.readable()
 	if err != nil {
 		return Reading{}, err
@@ -29,7 +30,7 @@ func (r *Recogniser) Read(v View) (Reading, error) {
 	x := newSight(1, n, len(keys))
 	frame := make([]float32, viewPixels)
 	for j := range n {
-		toFloats(frame, v.frame(j))
+		elem.FromBytes(frame, v.frame(j))
 		x.put(0, j, frame, keys)
 	}
 	logits := r.forward(tensor.NewCPU(gemm.BF16), x).Data()
@@ -87,19 +88,16 @@ type Mistake struct {
 	Got   Labels
 }
 
-// unseen separates the seeds of films to measure by from those of training.
-const unseen = 1 << 52
-
 // CheckReal reads n storybook films that training did not see, each a part of
 // some seconds from its beginning, and counts how often the recogniser is
 // right. Half of them hold a combination that the model under test never saw.
-func CheckReal(ctx context.Context, r *Recogniser, n int, seed uint64, seconds float64, wrong func(Mistake)) (Tally, error) {
+func CheckReal(ctx context.Context, r *Network, n int, seed uint64, seconds float64, wrong func(Mistake)) (Tally, error) {
 	var t Tally
 	for i := range uint64(n) {
 		if err := ctx.Err(); err != nil {
 			return t, err
 		}
-		s := world.Sample(unseen+seed<<24+i, world.SampleOptions{Simple: true, Seconds: 6, Split: world.Split(i % 2)})
+		s := world.Sample(world.Unseen+seed<<24+i, world.SampleOptions{Simple: true, Seconds: 6, Split: world.Split(i % 2)})
 		got, err := r.Read(Draw(s, 0, int(seconds*viewFPS)))
 		if err != nil {
 			return t, err

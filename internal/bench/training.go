@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -91,6 +91,9 @@ func (c *counter) LinearAttention(q, k, qr, kr, v, state *tensor.Tensor, segs []
 	return c.Tape.LinearAttention(q, k, qr, kr, v, state, segs)
 }
 
+// lanes run side by side, as in package train.
+const lanes = 2
+
 // rehearsal is a training step of the transformer without films: of windows of
 // noise, with the sizes, the lanes and the optimizer of package train.
 type rehearsal struct {
@@ -99,7 +102,7 @@ type rehearsal struct {
 	opt    *nn.AdamW
 	parts  []reel.Batch // micro-batches
 	texts  [][]int32
-	tapes  [laneCount]*counter
+	tapes  [lanes]*counter
 }
 
 func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
@@ -111,7 +114,8 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for at := 0; at < o.Batch; at += o.Micro {
 		n := min(o.Micro, o.Batch-at)
-		b := reel.Batch{Z: tensor.Zeros(n, groups, cfg.Height/16, cfg.Width/16, cfg.Codec.Latent)}
+		h, w := cfg.LatentSize()
+		b := reel.Batch{Z: tensor.Zeros(n, groups, h, w, cfg.Codec.Latent)}
 		for i := range b.Z.Data() {
 			b.Z.Data()[i] = float32(rng.NormFloat64())
 		}
@@ -141,9 +145,9 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 
 // step is forward, backward and the optimizer.
 func (r *rehearsal) step() {
-	simd.Apart(laneCount, func(lane int) {
+	simd.Apart(lanes, func(lane int) {
 		o := r.tapes[lane]
-		for i := lane; i < len(r.parts); i += laneCount {
+		for i := lane; i < len(r.parts); i += lanes {
 			b := r.parts[i]
 			text := r.flow.Encode(o, r.texts[:b.Z.Dim(0)])
 			loss := o.MSE(r.flow.Forward(o, b, text, nil, nil), b.Z, nil)
@@ -171,7 +175,7 @@ func (r *rehearsal) flops() float64 {
 
 // MeasureTraining times steps of training the transformer of cfg and sets them
 // beside the peak, which must be known. The best of them counts.
-func (b *Bench) MeasureTraining(ctx context.Context, w Stopwatch, cfg reel.Config, steps int, progress func(done, total int)) error {
+func (b *Report) MeasureTraining(ctx context.Context, w Stopwatch, cfg reel.Config, steps int, progress func(done, total int)) error {
 	if b.Peak <= 0 {
 		return fmt.Errorf("the peak is not measured yet")
 	}

@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func Untrained() (*reel.Model, error) {
 // sampling, drawing the frames, and writing them as MP4, or as animated WebP
 // where no ffmpeg can write that. Generating overlaps the last two, which are timed
 // one after the other here. steps 0 is the model's default.
-func (b *Bench) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model, seconds float64, steps int, progress func(done, total int)) error {
+func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model, seconds float64, steps int, progress func(done, total int)) error {
 	c := m.Config
 	if steps == 0 {
 		steps = reel.DefaultSteps

@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func TestCounter(t *testing.T) {
 }
 
 func TestMeasureTraining(t *testing.T) {
-	b := NewBench(Stopwatch{})
+	b := New(Stopwatch{})
 	ctx := context.Background()
 	if err := b.MeasureTraining(ctx, Stopwatch{}, tinyConfig(), 1, nil); err == nil {
 		t.Error("training is measured against no peak")
@@ -88,7 +88,7 @@ func TestMeasureTraining(t *testing.T) {
 }
 
 func TestBenchForPeople(t *testing.T) {
-	b := &Bench{
+	b := &Report{
 		Level: "avx2", Go: "go1", Threads: 2, Peak: 200,
 		Kernels:  []Speed{{Kernel: "gemm bf16", Size: "2×3×4", GFLOPS: 300, Share: 1.5}},
 		Training: &TrainSpeed{Batch: 16, Frames: 49, FLOPs: 2e11, Seconds: 2, GFLOPS: 100, Share: 0.5, Windows: 8},
@@ -131,7 +131,7 @@ func TestStopwatch(t *testing.T) {
 }
 
 func TestMeasurePipeline(t *testing.T) {
-	b := NewBench(Stopwatch{})
+	b := New(Stopwatch{})
 	if err := b.MeasurePipeline(context.Background(), Stopwatch{}, tiny(t), 0.5, 2, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -142,25 +142,6 @@ func TestMeasurePipeline(t *testing.T) {
 	for _, ph := range p.Phases {
 		if ph.Seconds < 0 || ph.Seconds > p.Total {
 			t.Errorf("%s takes %g s of %g", ph.Name, ph.Seconds, p.Total)
-		}
-	}
-}
-
-func TestMeasureCodec(t *testing.T) {
-	ctx := context.Background()
-	c, err := MeasureCodec(ctx, tiny(t), novice(), 2, 1, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Films != 2 || c.Ratio != 768 || c.Read.Films != 2 || !(c.Worst > 3 && c.Worst <= c.PSNR && c.PSNR < 25) {
-		t.Errorf("a codec that has learned nothing: %+v", c)
-	}
-	for _, tt := range []struct {
-		n       int
-		seconds float64
-	}{{0, 6}, {1, 1}, {1, math.NaN()}, {1, 61}} {
-		if _, err := MeasureCodec(ctx, tiny(t), novice(), tt.n, 1, tt.seconds, nil); err == nil {
-			t.Errorf("%d films of %g s are taken", tt.n, tt.seconds)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	_ "embed"
@@ -12,13 +12,13 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// recogniserFormat is what the metadata of a file of weights says it is.
-const recogniserFormat = "kinora-recogniser-1"
+// format is what the metadata of a file of weights says it is.
+const format = "kinora-recogniser-1"
 
 // WriteFile writes the weights, large ones in bf16. notes are added to the
 // file's metadata.
-func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
-	meta := map[string]string{"format": recogniserFormat}
+func (r *Network) WriteFile(path string, notes map[string]string) error {
+	meta := map[string]string{"format": format}
 	for k, v := range notes {
 		meta[k] = v
 	}
@@ -33,16 +33,16 @@ func (r *Recogniser) WriteFile(path string, notes map[string]string) error {
 	return safetensors.WriteFile(path, ts, meta)
 }
 
-// openRecogniser reads a recogniser from the bytes of a file of weights.
-func openRecogniser(data []byte) (*Recogniser, error) {
+// Open reads a recogniser from the bytes of a file of weights.
+func Open(data []byte) (*Network, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
 		return nil, err
 	}
-	if got := f.Metadata()["format"]; got != recogniserFormat {
-		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, recogniserFormat)
+	if got := f.Metadata()["format"]; got != format {
+		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, format)
 	}
-	r := newRecogniser(0)
+	r := New(0)
 	if err := r.Params.Load(f.Float32); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (r *learning) save() error {
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{"format": recogniserFormat + "-run", "step": strconv.Itoa(r.opt.Step)}
+	meta := map[string]string{"format": format + "-run", "step": strconv.Itoa(r.opt.Step)}
 	if err := safetensors.WriteFile(r.o.Checkpoint, ts, meta); err != nil {
 		return fmt.Errorf("writing a checkpoint (the one before is untouched): %w", err)
 	}
@@ -93,7 +93,7 @@ func (r *learning) resume() error {
 		return err
 	}
 	defer f.Close()
-	if f.Metadata()["format"] != recogniserFormat+"-run" {
+	if f.Metadata()["format"] != format+"-run" {
 		return fmt.Errorf("%s does not hold the training of a recogniser", r.o.Checkpoint)
 	}
 	if r.opt.Step, err = strconv.Atoi(f.Metadata()["step"]); err != nil || r.opt.Step < 0 {
@@ -115,7 +115,7 @@ func (r *learning) resume() error {
 // The weights of the recogniser: docs/eval.md says how it is trained.
 //
 //go:embed recogniser.safetensors
-var recogniserWeights []byte
+var embedded []byte
 
 // Embedded is the recogniser inside the program.
-var Embedded = sync.OnceValues(func() (*Recogniser, error) { return openRecogniser(recogniserWeights) })
+var Embedded = sync.OnceValues(func() (*Network, error) { return Open(embedded) })

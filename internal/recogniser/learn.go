@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	"context"
@@ -152,7 +152,7 @@ const laneCount = 2
 
 // Learn trains a recogniser on storybook films and returns its averaged
 // weights. When ctx ends it keeps a checkpoint and returns ctx's error.
-func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
+func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	out := newRecogniser(o.Seed)
+	out := New(o.Seed)
 	if err := out.Params.Copy(run.opt.EMA()); err != nil {
 		return nil, err
 	}
@@ -211,13 +211,13 @@ func Learn(ctx context.Context, o LearnOptions) (*Recogniser, error) {
 // learning is a run.
 type learning struct {
 	o     LearnOptions
-	model *Recogniser
+	model *Network
 	opt   *nn.AdamW
 	tapes [laneCount]*autograd.Tape
 }
 
 func newLearning(o LearnOptions) *learning {
-	r := &learning{o: o, model: newRecogniser(o.Seed)}
+	r := &learning{o: o, model: New(o.Seed)}
 	r.opt = nn.NewAdamW(r.model.Params)
 	r.opt.Muon, r.opt.EMADecay = true, 0.997
 	for i := range r.tapes {

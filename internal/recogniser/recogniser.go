@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ const (
 // at a few frames for what things look like, one at all of them in pairs, half
 // the size, for how things move. Learned queries, two an attribute, gather what
 // they need from the places of both (attention pooling, Lee 2019).
-type Recogniser struct {
+type Network struct {
 	Params *nn.Params
 
 	in32          nn.Linear // 4×4 pixels → 32, at 20×32
@@ -54,10 +54,10 @@ const (
 	places    = 40 // of the coarsest grid, 5×8
 )
 
-// newRecogniser returns an untrained one.
-func newRecogniser(seed uint64) *Recogniser {
+// New returns an untrained one.
+func New(seed uint64) *Network {
 	p := nn.NewParams(seed)
-	r := &Recogniser{
+	r := &Network{
 		Params:    p,
 		in32:      nn.NewLinear(p, "look.in32", 4*4*3, 32, 1),
 		look32:    newSpatial(p, "look.32", 32),
@@ -124,7 +124,7 @@ func (b temporal) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 
 // look reads what things look like in frames x [B, K, 80, 128, 3]:
 // [B, K·40, 128].
-func (r *Recogniser) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+func (r *Network) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.look32.apply(o, r.in32.Apply(o, o.Unshuffle(x, 1, 4, 4), tensor.None))
 	h = r.in64.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
 	for _, b := range r.look64 {
@@ -139,7 +139,7 @@ func (r *Recogniser) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 
 // move reads how things move in frames x [B, T, 40, 64, 3], T even:
 // [B, T/2·40, 96].
-func (r *Recogniser) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
+func (r *Network) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.pair.Apply(o, o.Unshuffle(x, 2, 4, 4), tensor.None)
 	h = r.step48.apply(o, r.move48.apply(o, h))
 	h = r.in96.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
@@ -197,7 +197,7 @@ func halve(dst, x []float32) {
 }
 
 // forward gives the logits of films, all attributes side by side [B, 46].
-func (r *Recogniser) forward(o tensor.Ops, s sight) *tensor.Tensor {
+func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	b := s.full.Dim(0)
 	look, move := r.look(o, s.full), r.move(o, s.half)
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))

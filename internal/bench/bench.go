@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// Bench is what `kinora bench` measured.
-type Bench struct {
+// Report is what `kinora bench` measured.
+type Report struct {
 	Made    time.Time `json:"made"`
 	Level   string    `json:"simd"` // instruction set in use
 	Threads int       `json:"threads"`
@@ -114,16 +114,16 @@ func (w Stopwatch) best(f func()) float64 {
 	return least
 }
 
-// NewBench is a report without figures.
-func NewBench(w Stopwatch) *Bench {
-	return &Bench{
+// New is a report without figures.
+func New(w Stopwatch) *Report {
+	return &Report{
 		Made: time.Now().UTC().Truncate(time.Second), Level: simd.Current().String(), Threads: simd.Threads(),
 		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, Busy: w.Busy,
 	}
 }
 
 // Write writes the report for people.
-func (b *Bench) Write(w io.Writer) error {
+func (b *Report) Write(w io.Writer) error {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s, %s, %d threads\n", b.Level, b.Go, b.Threads)
 	if b.Busy {
@@ -151,3 +151,6 @@ func (b *Bench) Write(w io.Writer) error {
 	_, err := io.WriteString(w, s.String())
 	return err
 }
+
+// percent writes a share.
+func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }

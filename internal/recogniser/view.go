@@ -1,8 +1,9 @@
-package eval
+package recogniser
 
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -26,26 +27,29 @@ func Draw(s world.Scene, start float64, n int) View {
 	return v
 }
 
-// viewer makes a view of a film whose frames come one after another.
-type viewer struct {
+// A Viewer makes a view of a film whose frames come one after another.
+type Viewer struct {
 	w, h, fps int
 	seen      int
 	view      View
 }
 
-// newViewer takes frames of w×h, an even multiple of the view's size each way.
-func newViewer(w, h, fps int) (*viewer, error) {
+// NewViewer takes frames of w×h, an even multiple of the view's size each way.
+func NewViewer(w, h, fps int) (*Viewer, error) {
 	switch {
 	case w <= 0 || h <= 0 || w%viewWidth != 0 || h%viewHeight != 0 || w/viewWidth != h/viewHeight:
 		return nil, fmt.Errorf("films of %d×%d cannot be read: the size must be a multiple of %d×%d", w, h, viewWidth, viewHeight)
 	case fps <= 0 || fps%viewFPS != 0:
 		return nil, fmt.Errorf("films of %d frames a second cannot be read: the rate must be a multiple of %d", fps, viewFPS)
 	}
-	return &viewer{w: w, h: h, fps: fps}, nil
+	return &Viewer{w: w, h: h, fps: fps}, nil
 }
 
-// add takes the next frame, RGB.
-func (v *viewer) add(rgb []byte) {
+// View is what was seen so far.
+func (v *Viewer) View() View { return v.view }
+
+// Add takes the next frame, RGB.
+func (v *Viewer) Add(rgb []byte) {
 	if v.seen%(v.fps/viewFPS) == 0 && v.view.T < maxFrames {
 		v.view.Frames = append(v.view.Frames, make([]byte, viewPixels)...)
 		v.view.T++
@@ -73,9 +77,9 @@ func shrink(dst, src []byte, n int) {
 	}
 }
 
-// frozen is the view of a film of which only the first frame is known: that
+// Frozen is the view of a film of which only the first frame is known: that
 // frame, again and again.
-func (v View) frozen() View {
+func (v View) Frozen() View {
 	out := View{Frames: make([]byte, len(v.Frames)), T: v.T}
 	for i := range v.T {
 		copy(out.frame(i), v.frame(0))
@@ -94,9 +98,14 @@ func (v View) readable() (int, error) {
 	return min(v.T, maxFrames) &^ 1, nil
 }
 
-// toFloats maps bytes to [-1, 1].
-func toFloats(dst []float32, src []byte) {
-	for i, b := range src {
-		dst[i] = float32(b)/127.5 - 1
+// Distance of two views is the root mean square of their difference, 1 being
+// that of black and white. Of the longer one, the end is left out.
+func Distance(a, b View) float64 {
+	n := min(a.T, b.T) * viewPixels
+	var sum float64
+	for i, v := range a.Frames[:n] {
+		d := float64(v) - float64(b.Frames[i])
+		sum += d * d
 	}
+	return math.Sqrt(sum/float64(n)) / 255
 }

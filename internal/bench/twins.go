@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinora-video/kinora/internal/kernel/elem"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/scratch"
@@ -176,14 +177,14 @@ func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 	c := m.Config
 	groups := 1 + c.Flow.Groups
 	e := &exam{}
-	src := train.Storybook{Seed: o.Seed ^ unseen, Split: world.Test}
+	src := train.Storybook{Seed: o.Seed ^ world.Unseen, Split: world.Test}
 	for i := range o.Windows {
 		w, err := src.Window(ctx, uint64(i), reel.Frames(groups), c.Width, c.Height, c.FPS)
 		if err != nil {
 			return nil, err
 		}
 		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-		toFloats(x.Data(), w.Frames)
+		elem.FromBytes(x.Data(), w.Frames)
 		z := m.Codec.Encode(tensor.NewCPU(gemm.BF16), x, true, nil)
 		target := tensor.New(append([]float32(nil), z.Data()...), z.Shape...)
 		m.Codec.Standardise(target.Data())

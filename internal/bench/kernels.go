@@ -1,4 +1,4 @@
-package eval
+package bench
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type timing struct {
 // fastest f32 one is the peak that shares are of. A product of m×n×k counts
 // 2mnk, as does attention for each of its products; a norm five operations a
 // value.
-func (b *Bench) MeasureKernels(ctx context.Context, w Stopwatch, progress func(done, total int)) error {
+func (b *Report) MeasureKernels(ctx context.Context, w Stopwatch, progress func(done, total int)) error {
 	list := append(products(512, 1024, 2048), models()...)
 	for i, t := range list {
 		if err := ctx.Err(); err != nil {
@@ -45,7 +45,7 @@ func (b *Bench) MeasureKernels(ctx context.Context, w Stopwatch, progress func(d
 }
 
 // MeasurePeak only finds the peak.
-func (b *Bench) MeasurePeak(ctx context.Context, w Stopwatch) error {
+func (b *Report) MeasurePeak(ctx context.Context, w Stopwatch) error {
 	for _, t := range products(512, 1024, 2048) {
 		if t.kernel != "gemm f32" {
 			continue

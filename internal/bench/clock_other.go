@@ -1,6 +1,6 @@
 //go:build !unix
 
-package eval
+package bench
 
 // processorSeconds is not known on this system.
 func processorSeconds() (float64, bool) { return 0, false }

@@ -1,4 +1,4 @@
-package eval
+package recogniser
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 )
 
 // trained is the recogniser inside the program.
-func trained(t testing.TB) *Recogniser {
+func trained(t testing.TB) *Network {
 	t.Helper()
 	r, err := Embedded()
 	if err != nil {
@@ -29,8 +29,8 @@ func trained(t testing.TB) *Recogniser {
 
 // novice is a recogniser that has learned nothing, for tests of all but what
 // it reads.
-var novice = sync.OnceValue(func() *Recogniser {
-	r := newRecogniser(1)
+var novice = sync.OnceValue(func() *Network {
+	r := New(1)
 	r.Params.Freeze()
 	return r
 })
@@ -70,7 +70,7 @@ func TestMovementIsReadFromMovement(t *testing.T) {
 		for _, x := range []struct {
 			t *Tally
 			v View
-		}{{&moving, v}, {&frozen, v.frozen()}} {
+		}{{&moving, v}, {&frozen, v.Frozen()}} {
 			got, err := r.Read(x.v)
 			if err != nil {
 				t.Fatal(err)
@@ -151,7 +151,7 @@ func TestRoughMirrors(t *testing.T) {
 }
 
 func TestViewer(t *testing.T) {
-	v, err := newViewer(256, 160, 24)
+	v, err := NewViewer(256, 160, 24)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestViewer(t *testing.T) {
 		for j := range rgb {
 			rgb[j] = byte(i + j%3)
 		}
-		v.add(rgb)
+		v.Add(rgb)
 	}
 	if v.view.T != 5 {
 		t.Fatalf("%d frames of 30, want 5", v.view.T)
@@ -169,7 +169,7 @@ func TestViewer(t *testing.T) {
 		t.Errorf("the fifth frame begins with %v", got)
 	}
 	for _, x := range [][3]int{{0, 0, 24}, {250, 160, 24}, {256, 80, 24}, {256, 160, 25}, {256, 160, 0}, {-128, -80, 24}} {
-		if _, err := newViewer(x[0], x[1], x[2]); err == nil {
+		if _, err := NewViewer(x[0], x[1], x[2]); err == nil {
 			t.Errorf("films of %v are taken", x)
 		}
 	}
@@ -251,7 +251,7 @@ func TestLearnGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openRecogniser(data); err != nil {
+	if _, err := Open(data); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -285,7 +285,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openRecogniser(whole); err != nil {
+	if _, err := Open(whole); err != nil {
 		t.Errorf("a whole file: %v", err)
 	}
 	if len(whole) > 2<<20 {
@@ -294,9 +294,9 @@ func TestOpenRefuses(t *testing.T) {
 	one := safetensors.FromFloat32("look.in32.weight", safetensors.F32, make([]float32, 4), 4)
 	for name, data := range map[string][]byte{
 		"nothing": nil, "noise": []byte("no weights at all"), "cut": whole[:len(whole)/2],
-		"another format": write("kinora-reel-1", one), "another shape": write(recogniserFormat, one),
+		"another format": write("kinora-reel-1", one), "another shape": write(format, one),
 	} {
-		if _, err := openRecogniser(data); err == nil {
+		if _, err := Open(data); err == nil {
 			t.Errorf("%s: is taken", name)
 		}
 	}
@@ -313,6 +313,16 @@ func BenchmarkRead(b *testing.B) {
 		if _, err := r.Read(v); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	black, white := View{make([]byte, 2*viewPixels), 2}, View{make([]byte, viewPixels), 1}
+	for i := range white.Frames {
+		white.Frames[i] = 255
+	}
+	if d := Distance(black, white); d != 1 {
+		t.Errorf("black and white are %g apart", d)
 	}
 }
 
