@@ -8,6 +8,8 @@ import (
 	"iter"
 	"os"
 	"time"
+
+	"github.com/kinora-video/kinora/internal/model/upscale"
 )
 
 // Clip is a generated clip: its latents, from which frames are drawn as often
@@ -26,9 +28,10 @@ type Clip struct {
 	engine      engine
 	latents     latents
 	tracker     *tracker
-	latentsPath string // the file that keeps the latents, "" when there is none
-	foreign     bool   // the latents are a file of the caller's
-	keepErr     error  // why there is no file
+	latentsPath string       // the file that keeps the latents, "" when there is none
+	foreign     bool         // the latents are a file of the caller's
+	keepErr     error        // why there is no file
+	network     *upscale.Net // what enlarges frames, or nil
 	mark        *watermark
 }
 
@@ -38,7 +41,7 @@ func newClip(m *Model, l latents, p plan, t *tracker) *Clip {
 		Model: in.Name, Prompt: o.prompt, Seed: o.seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
 		Upscaled: p.width > in.Width || p.height > in.Height,
-		engine:   m.engine, latents: l, tracker: t, mark: p.mark,
+		engine:   m.engine, latents: l, tracker: t, mark: p.mark, network: p.network,
 	}
 }
 
@@ -109,7 +112,7 @@ var errEnough = errors.New("enough frames")
 // until yield returns.
 func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	in := c.engine.info()
-	size, err := newScaler(in.Width, in.Height, c.Width, c.Height)
+	size, err := newScaler(in.Width, in.Height, c.Width, c.Height, c.network)
 	if err != nil {
 		return wrap(Internal, "scale frames of", in.Name, err, "")
 	}

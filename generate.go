@@ -45,7 +45,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	if r.Preview != nil {
 		j.preview = previewer(&r, in)
 	}
-	t := &tracker{report: r.Progress, share: in.samplingShare}
+	t := &tracker{report: r.Progress, share: in.share(p.network)}
 	t.begin()
 	l, err := m.engine.sample(ctx, j, t.sampling)
 	if err != nil {
@@ -75,8 +75,8 @@ func previewer(r *Request, in Info) func(rgb []byte) {
 }
 
 // Load goes on from the latents of an earlier Generate by the same model. Of r
-// it takes Seconds (0 means all there is), Width, Height, FPS, Watermark, Output
-// and Progress.
+// it takes Seconds (0 means all there is), Width, Height, Upscale, FPS, Watermark,
+// Output and Progress.
 // Saving the clip leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
@@ -107,7 +107,7 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 			return nil, err
 		}
 	}
-	c := newClip(m, l, p, &tracker{report: r.Progress, share: in.samplingShare})
+	c := newClip(m, l, p, &tracker{report: r.Progress, share: in.share(p.network)})
 	c.foreign = true
 	return c, nil
 }

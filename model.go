@@ -25,6 +25,8 @@ type Info struct {
 	// take, in (0, 1): what the time left is told from before the first frame
 	// is drawn.
 	samplingShare float64
+	// upscaler is the model's own way to enlarge frames; nil for the general one.
+	upscaler upscaler
 	// latentsOfFrame is how many bytes of latents a frame takes, about.
 	latentsOfFrame int
 	// storybook says that the model was taught the storybook and nothing else, so

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/kinora-video/kinora/internal/model/upscale"
 )
 
 var errNoModel = errors.New("there is no such model")
@@ -42,9 +44,11 @@ type Request struct {
 	Guidance float32
 	// Width and Height of the clip in pixels, both even; 0 means native, or in
 	// the native shape where only the other is set. Frames are drawn in the
-	// native size and scaled (Catmull-Rom) to cover this one; what juts out is
-	// cut, centred.
+	// native size and scaled to cover this one, larger ones as Upscale says;
+	// what juts out is cut, centred.
 	Width, Height int
+	// Upscale is how frames are enlarged: "" means UpscaleAuto.
+	Upscale Upscaling
 	// FPS is the frames a second: 0 means native. At another rate each frame is
 	// the native one on the screen at its time: frames are repeated or dropped,
 	// never blended, and the clip plays at the same speed.
@@ -83,6 +87,7 @@ type plan struct {
 	frames        int // of the clip, at fps
 	native        int // frames drawn, at the native rate
 	mark          *watermark
+	network       *upscale.Net // what enlarges frames, or nil
 }
 
 // plan checks a request against a model.
@@ -133,13 +138,19 @@ func (p *plan) fit(r *Request, in Info) error {
 	case fps < 1 || fps > MaxFPS:
 		return invalid("fps", fmt.Sprintf("%d is out of range", fps), fmt.Sprintf("1 to %d", MaxFPS))
 	}
+	if err := r.Upscale.check(); err != nil {
+		return err
+	}
+	var err error
+	if p.network, err = in.network(r.Upscale, width, height); err != nil {
+		return wrap(Internal, "open", "the upscaler inside the program", err, "")
+	}
 	p.width, p.height, p.fps = width, height, fps
 	p.frames = max(1, int(math.Round(p.seconds*float64(fps))))
 	p.native = max(nativeIndex(p.frames-1, fps, in.FPS)+1, int(math.Round(p.seconds*float64(in.FPS))))
 	if r.Watermark == "" {
 		return nil
 	}
-	var err error
 	p.mark, err = newWatermark(r.Watermark, width, height)
 	return err
 }

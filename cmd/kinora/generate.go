@@ -121,7 +121,7 @@ func readPrompt(r io.Reader) (string, error) {
 // request is what the flags say, but for the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
-		Prompt: g.Prompt, Seconds: g.Seconds, Guidance: g.Guidance,
+		Prompt: g.Prompt, Seconds: g.Seconds, Guidance: g.Guidance, Upscale: kinora.Upscaling(g.Upscale),
 		Seed: uint64(rand.Uint32()), // short enough to type again
 	}
 	switch {

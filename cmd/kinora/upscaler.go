@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/eval"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/model/upscale"
 	"github.com/kinora-video/kinora/internal/train"
@@ -39,7 +41,7 @@ func (c *TrainUpscalerCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	m, err := openModel(c.Model)
+	m, err := openWeights(c.Model)
 	if err != nil {
 		return err
 	}
@@ -67,15 +69,6 @@ func (c *TrainUpscalerCmd) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-// openModel is the model in a file, or with "" the one inside the program, for
-// use only.
-func openModel(path string) (*reel.Model, error) {
-	if path == "" {
-		return reel.Open(reel.Embedded())
-	}
-	return reel.OpenFile(path)
-}
-
 // readUpscaler is the upscaler in a file.
 func readUpscaler(path string) (*upscale.Net, error) {
 	f, err := safetensors.Open(path)
@@ -88,4 +81,38 @@ func readUpscaler(path string) (*upscale.Net, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, nil
+}
+
+// upscaling measures the networks inside the program, and one of the user's.
+func (c *EvalCmd) upscaling(ctx context.Context, s streams, m *reel.Model) error {
+	by4, err := upscale.Open(upscale.General())
+	if err != nil {
+		return fmt.Errorf("the upscaler inside the program: %w", err)
+	}
+	by2, err := by4.Reduced(2)
+	if err != nil {
+		return err
+	}
+	names := []string{"general, by 2", "general, by 4 and scaled down"}
+	networks := map[string]*upscale.Net{names[0]: by2, names[1]: by4}
+	if c.Upscaler != "" {
+		n, err := readUpscaler(c.Upscaler)
+		if err != nil {
+			return err
+		}
+		names, networks[c.Upscaler] = append(names, c.Upscaler), n
+	}
+	bar := newMeter(s.err)
+	defer bar.close(false)
+	start := time.Now()
+	scores, err := eval.MeasureUpscaling(ctx, m, networks, names, c.Films, c.Seed, c.Seconds, func(done, total int) {
+		p := kinora.Progress{Phase: "videos", Done: done, Total: total, Elapsed: time.Since(start), Overall: float64(done) / float64(total)}
+		p.Left = time.Duration(float64(p.Elapsed) * (1 - p.Overall) / p.Overall)
+		bar.update(p)
+	})
+	if err != nil {
+		return err
+	}
+	bar.close(true)
+	return eval.WriteUpscaling(s.out, scores)
 }

@@ -162,19 +162,28 @@ func latentNoise(z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor 
 	return out
 }
 
-// overMeanSquare is, for each pixel of videos [B, T, H, W, 3], one over the
-// mean square error of its video: what makes the derivative of the error that
-// of its logarithm. It is bounded, as an empty sky is drawn without any.
+// overMeanSquare is overEachMeanSquare for each pixel of videos [B, T, H, W, 3].
 func overMeanSquare(y, x *tensor.Tensor) *tensor.Tensor {
-	n := x.Len() / x.Dim(0)
 	out := make([]float32, 0, x.Len()/3)
-	for i := range x.Dim(0) {
+	for _, v := range overEachMeanSquare(y, x).Data() {
+		out = append(out, slices.Repeat([]float32{v}, x.Len()/x.Dim(0)/3)...)
+	}
+	return tensor.New(out, len(out))
+}
+
+// overEachMeanSquare is one over the mean square error of each of B videos
+// [B, ...]: what makes the derivative of the error that of its logarithm. It is
+// bounded, as an empty sky is drawn without any.
+func overEachMeanSquare(y, x *tensor.Tensor) *tensor.Tensor {
+	n := x.Len() / x.Dim(0)
+	out := make([]float32, x.Dim(0))
+	for i := range out {
 		var sum float64
 		for k, v := range x.Data()[i*n : (i+1)*n] {
 			d := float64(y.Data()[i*n+k] - v)
 			sum += d * d
 		}
-		out = append(out, slices.Repeat([]float32{float32(1 / max(sum/float64(n), 1e-3))}, n/3)...)
+		out[i] = float32(1 / max(sum/float64(n), 1e-3))
 	}
 	return tensor.New(out, len(out))
 }

@@ -123,6 +123,9 @@ func cutFrame(rgb []byte, w, h, frame, x0, y0, side int) []byte {
 // to make of them.
 type sharpBatch struct{ x, want *tensor.Tensor }
 
+// rows is the shape of want with a row for each frame.
+func (b sharpBatch) rows() (frames, values int) { return b.want.Dim(0), b.want.Len() / b.want.Dim(0) }
+
 func (t *upscalerTask) batch(ctx context.Context, step int) ([]sharpBatch, error) {
 	rng := stepRNG(t.seed, step, 31)
 	windows, err := t.crops.draw(ctx, step, t.opt.Batch, rng)
@@ -156,7 +159,8 @@ func (t *upscalerTask) step(_ int, batch []sharpBatch) (float64, map[string]floa
 		b := batch[i]
 		// Twice: from -1 to 1, as the loss of the codec is taken.
 		y, want := o.Scale(t.net.Forward(o, b.x), 2), o.Scale(b.want, 2)
-		loss := o.Add(o.L1(y, want), o.Scale(o.MSE(y, want, overMeanSquare(y, want)), float32(t.opt.Square)))
+		square := o.MSE(y.Reshape(b.rows()), want.Reshape(b.rows()), overEachMeanSquare(y, want))
+		loss := o.Add(o.L1(y, want), o.Scale(square, float32(t.opt.Square)))
 		losses[i] = float64(loss.Data()[0])
 		decibels[i] = psnrWithin(y.Data(), want.Data(), 0, 2)
 		o.Backward(loss, float32(share))
