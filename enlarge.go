@@ -13,14 +13,15 @@ type Upscaling string
 
 // The ways to enlarge frames.
 const (
-	// UpscaleAuto is UpscaleLearned where frames become at least half as large
-	// again, and UpscaleFast below. It is the default.
+	// UpscaleAuto is a network where frames become at least half as large again:
+	// the model's own, which is quick, where there is one, and otherwise that of
+	// UpscaleLearned. Below it is UpscaleFast. It is the default.
 	UpscaleAuto Upscaling = "auto"
-	// UpscaleLearned draws edges anew by a network: the model's own where there
-	// is one, and otherwise a general one for drawings. What is then left of the
-	// way to the size, larger or smaller, is UpscaleFast.
+	// UpscaleLearned draws edges anew by a network that was taught on drawings of
+	// all kinds. It takes longer than reel takes to make the video.
 	UpscaleLearned Upscaling = "learned"
-	// UpscaleFast interpolates (Catmull-Rom), in next to no time.
+	// UpscaleFast interpolates (Catmull-Rom), in next to no time. It also does what
+	// a network, which doubles or quadruples, leaves to do.
 	UpscaleFast Upscaling = "fast"
 )
 
@@ -39,10 +40,14 @@ func (u Upscaling) check() error {
 // are interpolated.
 func (i Info) network(how Upscaling, width, height int) (*upscale.Net, error) {
 	ratio := max(float64(width)/float64(i.Width), float64(height)/float64(i.Height))
-	if how == UpscaleFast || ratio <= 1 || how != UpscaleLearned && ratio < autoRatio {
+	switch {
+	case how == UpscaleFast || ratio <= 1:
 		return nil, nil
-	}
-	if i.upscaler != nil {
+	case how == UpscaleLearned:
+		return generalUpscaler(ratio)
+	case ratio < autoRatio:
+		return nil, nil
+	case i.upscaler != nil:
 		return i.upscaler(ratio)
 	}
 	return generalUpscaler(ratio)
@@ -62,6 +67,11 @@ func generalUpscaler(ratio float64) (*upscale.Net, error) {
 }
 
 var openGeneral = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.General()) })
+
+// storybookUpscaler is for what reel draws: by 2, whatever the ratio.
+func storybookUpscaler(float64) (*upscale.Net, error) { return openStorybook() }
+
+var openStorybook = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.Storybook()) })
 
 // drawingFLOPs is about what drawing and writing a frame costs, counted as a
 // network's work is.

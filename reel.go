@@ -42,12 +42,16 @@ func openReel(_ context.Context, weights string) (engine, error) {
 func (e *reelEngine) info() Info {
 	c := e.model.Config
 	h, w := c.LatentSize()
-	return Info{
+	in := Info{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Width: c.Width, Height: c.Height, FPS: c.FPS,
 		Steps: reel.DefaultSteps, Guidance: reel.DefaultGuidance, Image: true, samplingShare: 0.7, storybook: e.storybook,
 		latentsOfFrame: 4 * c.Codec.Latent * h * w / reel.GroupFrames,
 	}
+	if e.storybook {
+		in.upscaler = storybookUpscaler
+	}
+	return in
 }
 
 // take waits for the turn.

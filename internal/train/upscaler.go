@@ -63,12 +63,14 @@ type upscalerTask struct {
 	src   Source
 	crops *pool[[]sharpCrop]
 	lanes *lanes
-	cpu   *tensor.CPU // of the codec, whose weights are constants
-	seed  uint64
+	// draw sends a window through the codec: RGB of the same size.
+	draw func(w Window, noise *rand.Rand) []byte
+	seed uint64
 }
 
 func newUpscalerTask(m *reel.Model, n *upscale.Net, src Source, opt UpscalerOptions, seed uint64) *upscalerTask {
-	t := &upscalerTask{opt: opt, net: n, model: m, src: src, seed: seed, lanes: newLanes(n.Params), cpu: tensor.NewCPU(gemm.BF16)}
+	t := &upscalerTask{opt: opt, net: n, model: m, src: src, seed: seed, lanes: newLanes(n.Params)}
+	t.draw = t.throughCodec(tensor.NewCPU(gemm.BF16))
 	t.crops = newPool(opt.Fresh, 512, t.window)
 	return t
 }
@@ -96,18 +98,20 @@ func (t *upscalerTask) window(ctx context.Context, id uint64) ([]sharpCrop, erro
 	return out, nil
 }
 
-// draw sends a window through the codec: RGB of the same size.
-func (t *upscalerTask) draw(w Window, rng *rand.Rand) []byte {
-	t.cpu.Arena.Reset()
-	x := tensor.Zeros(1, w.T, w.H, w.W, 3)
-	w.pixels(x.Data(), 0, 0, w.W, w.H)
-	z := t.model.Codec.NewEncoder().Next(t.cpu, x)
-	y := t.model.Codec.Decode(t.cpu, t.cpu.Add(z, latentNoise(z, t.opt.Noise, rng)), true, nil).Data()
-	out := make([]byte, len(y))
-	for i, v := range y {
-		out[i] = byte(max(0, min(255, v*127.5+128)))
+// throughCodec is draw on a processor, whose arena it takes.
+func (t *upscalerTask) throughCodec(cpu *tensor.CPU) func(w Window, noise *rand.Rand) []byte {
+	return func(w Window, noise *rand.Rand) []byte {
+		cpu.Arena.Reset()
+		x := tensor.Zeros(1, w.T, w.H, w.W, 3)
+		w.pixels(x.Data(), 0, 0, w.W, w.H)
+		z := t.model.Codec.NewEncoder().Next(cpu, x)
+		y := t.model.Codec.Decode(cpu, cpu.Add(z, latentNoise(z, t.opt.Noise, noise)), true, nil).Data()
+		out := make([]byte, len(y))
+		for i, v := range y {
+			out[i] = byte(max(0, min(255, v*127.5+128)))
+		}
+		return out
 	}
-	return out
 }
 
 // cutFrame copies a square of a frame of RGB frames of w×h.
@@ -180,11 +184,16 @@ func Upscaler(ctx context.Context, m *reel.Model, n *upscale.Net, src Source, o 
 	if err := uo.check(m, n); err != nil {
 		return err
 	}
+	return newUpscalerTask(m, n, src, uo, o.Seed).run(ctx, o)
+}
+
+func (t *upscalerTask) run(ctx context.Context, o Options) error {
+	n := t.net
 	ck, err := openCheckpoint(o, "upscaler", n.Params, shapeOf(n.Config))
 	if err != nil {
 		return err
 	}
-	err = loop(ctx, o, newUpscalerTask(m, n, src, uo, o.Seed), ck, func(int) error { return nil }, uo.Batch)
+	err = loop(ctx, o, t, ck, func(int) error { return nil }, t.opt.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
 	}

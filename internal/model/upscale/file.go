@@ -16,9 +16,17 @@ import (
 //go:embed weights/realesr-animevideov3.safetensors
 var general []byte
 
+//go:embed weights/storybook.safetensors
+var storybook []byte
+
 // General is the file of a network by 4 for any frames: realesr-animevideov3 of
 // Real-ESRGAN.
 func General() []byte { return general }
+
+// Storybook is the file of a small network by 2 for what reel draws, which
+// learned from the storybook: docs/reel.md tells how it was made and how good it
+// is.
+func Storybook() []byte { return storybook }
 
 // The keys of a weights file's metadata.
 const (
