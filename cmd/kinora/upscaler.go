@@ -93,8 +93,12 @@ func (c *EvalCmd) upscaling(ctx context.Context, s streams, m *reel.Model) error
 	if err != nil {
 		return err
 	}
-	names := []string{"general, by 2", "general, by 4 and scaled down"}
-	networks := map[string]*upscale.Net{names[0]: by2, names[1]: by4}
+	storybook, err := upscale.Open(upscale.Storybook())
+	if err != nil {
+		return fmt.Errorf("the upscaler of reel inside the program: %w", err)
+	}
+	names := []string{"reel's own network", "general network"}
+	networks := map[string]*upscale.Net{names[0]: storybook, names[1]: by2}
 	if c.Upscaler != "" {
 		n, err := readUpscaler(c.Upscaler)
 		if err != nil {

@@ -23,6 +23,13 @@ var storybook []byte
 // Real-ESRGAN.
 func General() []byte { return general }
 
+//go:embed weights/LICENSE.realesrgan
+var license string
+
+// License is the licence of what General gives, with its notice: whoever is given
+// the weights in a program is to be shown it.
+func License() string { return license }
+
 // Storybook is the file of a small network by 2 for what reel draws, which
 // learned from the storybook: docs/reel.md tells how it was made and how good it
 // is.
