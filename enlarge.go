@@ -13,13 +13,15 @@ type Upscaling string
 
 // The ways to enlarge frames.
 const (
-	// UpscaleAuto is a network where frames become at least half as large again:
-	// the model's own, which is quick, where there is one, and otherwise that of
-	// UpscaleLearned. Below it is UpscaleFast. It is the default.
+	// UpscaleAuto is UpscaleLearned where frames become at least half as large
+	// again, and UpscaleFast below. It is the default.
 	UpscaleAuto Upscaling = "auto"
 	// UpscaleLearned draws edges anew by a network that was taught on drawings of
-	// all kinds. It takes longer than reel takes to make the video.
+	// all kinds. It takes several times as long as reel takes to make the video.
 	UpscaleLearned Upscaling = "learned"
+	// UpscaleSmall sharpens frames by a network that is the model's own, in little
+	// time. Of a model that brings none along it is UpscaleFast.
+	UpscaleSmall Upscaling = "small"
 	// UpscaleFast interpolates (Catmull-Rom), in next to no time. It also does what
 	// a network, which doubles or quadruples, leaves to do.
 	UpscaleFast Upscaling = "fast"
@@ -30,10 +32,10 @@ const autoRatio = 1.5
 
 func (u Upscaling) check() error {
 	switch u {
-	case "", UpscaleAuto, UpscaleLearned, UpscaleFast:
+	case "", UpscaleAuto, UpscaleLearned, UpscaleSmall, UpscaleFast:
 		return nil
 	}
-	return invalid("upscale", fmt.Sprintf("there is no %q", string(u)), "auto, learned or fast")
+	return invalid("upscale", fmt.Sprintf("there is no %q", string(u)), "auto, learned, small or fast")
 }
 
 // network is what enlarges frames of the model to width×height, nil where they
@@ -45,17 +47,16 @@ func (i Info) network(how Upscaling, width, height int) (*upscale.Net, error) {
 		return nil, nil
 	case how == UpscaleLearned:
 		return generalUpscaler(ratio)
-	case ratio < autoRatio:
+	case how == UpscaleSmall:
+		if i.upscaler == nil {
+			return nil, nil
+		}
+		return i.upscaler()
+	case ratio < autoRatio || i.plain:
 		return nil, nil
-	case i.upscaler != nil:
-		return i.upscaler(ratio)
 	}
 	return generalUpscaler(ratio)
 }
-
-// An upscaler is the network that enlarges frames by about a ratio, or nil for
-// none.
-type upscaler func(ratio float64) (*upscale.Net, error)
 
 // generalUpscaler is for frames of any model: by 4, or by 2 where that is enough.
 func generalUpscaler(ratio float64) (*upscale.Net, error) {
@@ -68,9 +69,7 @@ func generalUpscaler(ratio float64) (*upscale.Net, error) {
 
 var openGeneral = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.General()) })
 
-// storybookUpscaler is for what reel draws: by 2, whatever the ratio.
-func storybookUpscaler(float64) (*upscale.Net, error) { return openStorybook() }
-
+// openStorybook gives the small network of what reel draws, by 2.
 var openStorybook = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.Storybook()) })
 
 // drawingFLOPs is about what drawing and writing a frame costs, counted as a

@@ -37,7 +37,6 @@ func TestUpscaleWays(t *testing.T) {
 		}
 		return f
 	}
-	own := func(float64) (*upscale.Net, error) { return openStorybook() }
 	storybook, err := openStorybook()
 	if err != nil {
 		t.Fatal(err)
@@ -45,23 +44,27 @@ func TestUpscaleWays(t *testing.T) {
 	native := media.Frame{W: 32, H: 24, Pix: src}
 	for _, tt := range []struct {
 		how  Upscaling
-		own  upscaler
+		own  bool
 		w, h int
 		want media.Frame // before the last scaling
 	}{
-		{"", nil, 64, 48, enlarge(by2)},
-		{UpscaleAuto, nil, 48, 36, enlarge(by2)},
-		{UpscaleAuto, nil, 44, 33, native},
-		{UpscaleAuto, nil, 80, 60, enlarge(by4)},
-		{UpscaleAuto, own, 64, 48, enlarge(storybook)},
-		{UpscaleAuto, own, 160, 120, enlarge(storybook)},
-		{UpscaleLearned, own, 64, 48, enlarge(by2)},
-		{UpscaleLearned, nil, 40, 30, enlarge(by2)},
-		{UpscaleLearned, nil, 24, 18, native},
-		{UpscaleFast, own, 128, 96, native},
-		{UpscaleAuto, func(float64) (*upscale.Net, error) { return nil, nil }, 128, 96, native},
+		{"", false, 64, 48, enlarge(by2)},
+		{UpscaleAuto, true, 48, 36, enlarge(by2)},
+		{UpscaleAuto, true, 44, 33, native},
+		{UpscaleAuto, false, 80, 60, enlarge(by4)},
+		{UpscaleSmall, true, 64, 48, enlarge(storybook)},
+		{UpscaleSmall, true, 160, 120, enlarge(storybook)},
+		{UpscaleSmall, false, 64, 48, native},
+		{UpscaleLearned, true, 64, 48, enlarge(by2)},
+		{UpscaleLearned, false, 40, 30, enlarge(by2)},
+		{UpscaleLearned, false, 24, 18, native},
+		{UpscaleFast, true, 128, 96, native},
 	} {
-		net, err := Info{Width: 32, Height: 24, upscaler: tt.own}.network(tt.how, tt.w, tt.h)
+		in := Info{Width: 32, Height: 24}
+		if tt.own {
+			in.upscaler = openStorybook
+		}
+		net, err := in.network(tt.how, tt.w, tt.h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +78,7 @@ func TestUpscaleWays(t *testing.T) {
 		}
 		want := scale(t, tt.want.Pix, tt.want.W, tt.want.H, tt.w, tt.h)
 		if !bytes.Equal(got, want) {
-			t.Errorf("%q to %d×%d, own network %v: other frames than its parts give", tt.how, tt.w, tt.h, tt.own != nil)
+			t.Errorf("%q to %d×%d, own network %v: other frames than its parts give", tt.how, tt.w, tt.h, tt.own)
 		}
 	}
 }
@@ -85,7 +88,7 @@ func TestUpscaledClip(t *testing.T) {
 	m, _ := fakeModel(t)
 	r := Request{Prompt: "x", Seconds: 0.1, Seed: 130, Steps: 60, Width: 64, Height: 48}
 	seen := map[Upscaling][]byte{}
-	for _, how := range []Upscaling{"", UpscaleAuto, UpscaleLearned, UpscaleFast} {
+	for _, how := range []Upscaling{"", UpscaleAuto, UpscaleLearned, UpscaleSmall, UpscaleFast} {
 		r.Upscale = how
 		c := generate(t, m, r)
 		seen[how] = allFrames(t, c)
@@ -96,6 +99,9 @@ func TestUpscaledClip(t *testing.T) {
 		if !bytes.Equal(allFrames(t, again), seen[how]) {
 			t.Errorf("%q: other frames from the latents", how)
 		}
+	}
+	if !bytes.Equal(seen[UpscaleSmall], seen[UpscaleFast]) {
+		t.Error("a model without a network of its own is enlarged by another one")
 	}
 	if !bytes.Equal(seen[""], seen[UpscaleAuto]) || !bytes.Equal(seen[UpscaleLearned], seen[UpscaleAuto]) || bytes.Equal(seen[UpscaleFast], seen[UpscaleAuto]) {
 		t.Error("the default is not auto, auto not learned, or fast is no other way")
@@ -117,12 +123,15 @@ func TestUpscalersInside(t *testing.T) {
 	if size := len(upscale.General()) + len(upscale.Storybook()); size > 2_600_000 {
 		t.Errorf("the upscalers take %d bytes", size)
 	}
-	in := Info{Width: 256, Height: 160, samplingShare: 0.7}
+	in := Info{Width: 256, Height: 160, samplingShare: 0.7, plain: true}
+	if n, err := in.network(UpscaleAuto, 512, 320); n != nil || err != nil {
+		t.Errorf("a plain model is enlarged by %v, %v", n, err)
+	}
 	general, err := generalUpscaler(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	storybook, err := storybookUpscaler(2)
+	storybook, err := openStorybook()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kinora-video/kinora/internal/model/upscale"
 )
 
 // DefaultModel is the model that Open takes for the name "".
@@ -25,8 +27,10 @@ type Info struct {
 	// take, in (0, 1): what the time left is told from before the first frame
 	// is drawn.
 	samplingShare float64
-	// upscaler is the model's own way to enlarge frames; nil for the general one.
-	upscaler upscaler
+	// upscaler gives the model's own small network that enlarges its frames; nil
+	// where there is none. With plain, UpscaleAuto takes no network at all.
+	upscaler func() (*upscale.Net, error)
+	plain    bool
 	// latentsOfFrame is how many bytes of latents a frame takes, about.
 	latentsOfFrame int
 	// storybook says that the model was taught the storybook and nothing else, so

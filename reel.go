@@ -49,7 +49,7 @@ func (e *reelEngine) info() Info {
 		latentsOfFrame: 4 * c.Codec.Latent * h * w / reel.GroupFrames,
 	}
 	if e.storybook {
-		in.upscaler = storybookUpscaler
+		in.upscaler = openStorybook
 	}
 	return in
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 
 	"github.com/kinora-video/kinora/internal/kernel/elem"
-	"github.com/kinora-video/kinora/internal/model/upscale"
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
@@ -32,7 +31,7 @@ func (testCard) info() Info {
 	return Info{
 		Name: "testcard", About: "a test pattern that checks an installation, no neural network",
 		Width: 256, Height: 160, FPS: 24, Steps: 4, Guidance: 1, Image: true, samplingShare: 0.02,
-		upscaler: func(float64) (*upscale.Net, error) { return nil, nil }, // it checks an installation in no time
+		plain: true, // it checks an installation in no time
 	}
 }
 

@@ -27,7 +27,7 @@ type Runner struct {
 
 // bandPatches is about how many patches a band has: what a layer gives for them
 // stays in the processor's cache.
-const bandPatches = 8 << 10
+const bandPatches = 16 << 10
 
 // NewRunner returns a runner for frames of w×h pixels.
 func (n *Net) NewRunner(w, h int) (*Runner, error) {
