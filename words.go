@@ -14,8 +14,8 @@ const (
 	maxNotedWords = 12
 )
 
-// PromptNotes says which words of a prompt the model was never taught, and which
-// words it was, in sentences for whoever wrote the prompt: the model makes a video
+// PromptNotes says which words of a prompt the model was never taught, which of
+// its own come nearest to them, and which things it knows, in sentences for whoever wrote the prompt: the model makes a video
 // all the same, and it shows something else. It is nil where there is nothing to
 // say, and for a model whose words are not known.
 func (i Info) PromptNotes(prompt string) []string {
@@ -36,15 +36,28 @@ func (i Info) PromptNotes(prompt string) []string {
 	if n := len(unknown) - maxNotedWords; n > 0 {
 		unknown, more = unknown[:maxNotedWords], fmt.Sprintf(" and %d more", n)
 	}
+	near := nearest(unknown)
 	for i, word := range unknown {
 		if r := []rune(word); len(r) > maxNotedWord {
 			unknown[i] = string(r[:maxNotedWord]) + "…"
 		}
 	}
-	return []string{
-		fmt.Sprintf("%s was never taught %s%s: there will be a video, but not of that", i.Name, strings.Join(unknown, ", "), more),
-		"what it knows: " + strings.Join(known(), "; "),
+	notes := []string{fmt.Sprintf("%s was never taught %s%s: there will be a video, but not of that", i.Name, strings.Join(unknown, ", "), more)}
+	if near != "" {
+		notes = append(notes, "nearest words that it knows: "+near)
 	}
+	return append(notes, "what it knows: "+strings.Join(known(), "; "))
+}
+
+// nearest lists what comes nearest to each of the words, where something does.
+func nearest(words []string) string {
+	var list []string
+	for _, word := range words {
+		if near := world.Nearest(word); near != "" {
+			list = append(list, near+" for "+word)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // known lists what the storybook shows, a kind of thing after the other.

@@ -249,8 +249,8 @@ func captionsOf(src train.Source) func(yield func(string) bool) {
 	}
 	return func(yield func(string) bool) {
 		for i := range uint64(20000) {
-			s := world.Sample(i, world.SampleOptions{})
-			if !yield(s.Caption(world.Lang(i%3), i/3)) {
+			s := world.Sample(i, world.SampleOptions{Everyday: true})
+			if !yield(s.Tell(world.Lang(i%3), i/3)) {
 				return
 			}
 		}

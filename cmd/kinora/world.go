@@ -108,7 +108,7 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer release()
-	opt := world.SampleOptions{Simple: c.Simple, Seconds: c.Seconds}
+	opt := world.SampleOptions{Simple: c.Simple, Seconds: c.Seconds, Everyday: !c.HeldOut}
 	if c.HeldOut {
 		opt.Split = world.Test
 	}
@@ -164,7 +164,11 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 		if err := lang.UnmarshalText([]byte(l)); err != nil {
 			return usagef("--lang: %w", err)
 		}
-		captions.WriteString(f.scene.Caption(lang, variant) + "\n")
+		tell := f.scene.Tell
+		if c.HeldOut { // in the words of the films to measure by
+			tell = f.scene.Caption
+		}
+		captions.WriteString(tell(lang, variant) + "\n")
 	}
 	scene, err := json.MarshalIndent(f.scene, "", "  ")
 	if err != nil {

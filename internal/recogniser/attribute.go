@@ -57,8 +57,14 @@ func (a Attribute) String() string {
 // world's constants.
 func (a Attribute) Values() []string { return attributes[a].values }
 
-// Chance is the share that is right by guessing evenly.
-func (a Attribute) Chance() float64 { return 1 / float64(len(a.Values())) }
+// Chance is the share that is right by guessing evenly among what films to
+// measure by show.
+func (a Attribute) Chance() float64 {
+	if a == Color {
+		return 1 / float64(world.MeasuredColors)
+	}
+	return 1 / float64(len(a.Values()))
+}
 
 // Labels are one value of each attribute, as an index into its Values.
 type Labels [NumAttributes]uint8

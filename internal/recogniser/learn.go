@@ -64,7 +64,7 @@ type film struct {
 // drawFilm makes up film id of a run.
 func drawFilm(seed, id uint64) film {
 	rng := rand.New(rand.NewPCG(seed, id))
-	opt := world.SampleOptions{Simple: true, Seconds: 6}
+	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
 	if rng.Float64() < heldShare {
 		opt.Split = world.Test
 	}
@@ -270,7 +270,7 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 // smoothing is how much of a label goes to the other values.
 const smoothing = 0.02
 
-// surprise is the mean cross-entropy of logits [B, 46] with the labels and the
+// surprise is the mean cross-entropy of logits [B, all values] with the labels and the
 // share that is right; it writes the gradient, times scale.
 func surprise(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
 	row := len(logits) / len(labels)

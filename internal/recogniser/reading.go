@@ -37,7 +37,7 @@ func (r *Network) Read(v View) (Reading, error) {
 	var out Reading
 	at := 0
 	for a := range NumAttributes {
-		size := len(a.Values())
+		size := r.classes[a]
 		p, best := softmax(logits[at : at+size])
 		out.Labels[a], out.Sure[a] = uint8(best), p[best]
 		at += size

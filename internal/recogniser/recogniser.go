@@ -46,6 +46,7 @@ type Network struct {
 	query         *tensor.Tensor // [2·NumAttributes, pool]
 	mixIn, mixOut nn.Linear
 	heads         [NumAttributes]nn.Linear
+	classes       [NumAttributes]int // how many values of each attribute it knows, the first ones
 }
 
 const (
@@ -54,11 +55,22 @@ const (
 	places    = 40 // of the coarsest grid, 5×8
 )
 
-// New returns an untrained one.
+// New returns an untrained one that can say all values.
 func New(seed uint64) *Network {
+	var all [NumAttributes]int
+	for a := range NumAttributes {
+		all[a] = len(a.Values())
+	}
+	return newOf(seed, all)
+}
+
+// newOf returns an untrained one that can say the first so many values
+// of each attribute.
+func newOf(seed uint64, classes [NumAttributes]int) *Network {
 	p := nn.NewParams(seed)
 	r := &Network{
 		Params:    p,
+		classes:   classes,
 		in32:      nn.NewLinear(p, "look.in32", 4*4*3, 32, 1),
 		look32:    newSpatial(p, "look.32", 32),
 		in64:      nn.NewLinear(p, "look.in64", 4*32, 64, 1),
@@ -86,7 +98,7 @@ func New(seed uint64) *Network {
 		r.step96[i] = newTemporal(p, fmt.Sprintf("move.96.%d", i), 96)
 	}
 	for a := range NumAttributes {
-		r.heads[a] = nn.NewLinear(p, "head."+a.String(), 2*pool, len(a.Values()), 0.1)
+		r.heads[a] = nn.NewLinear(p, "head."+a.String(), 2*pool, classes[a], 0.1)
 	}
 	return r
 }
@@ -196,7 +208,8 @@ func halve(dst, x []float32) {
 	}
 }
 
-// forward gives the logits of films, all attributes side by side [B, 46].
+// forward gives the logits of films, all attributes side by side
+// [B, sum of classes].
 func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	b := s.full.Dim(0)
 	look, move := r.look(o, s.full), r.move(o, s.half)

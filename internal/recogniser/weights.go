@@ -42,12 +42,33 @@ func Open(data []byte) (*Network, error) {
 	if got := f.Metadata()["format"]; got != format {
 		return nil, fmt.Errorf("the file says it is %q, not %q: it does not hold a recogniser", got, format)
 	}
-	r := New(0)
+	classes, err := classesIn(f)
+	if err != nil {
+		return nil, err
+	}
+	r := newOf(0, classes)
 	if err := r.Params.Load(f.Float32); err != nil {
 		return nil, err
 	}
 	r.Params.Freeze()
 	return r, nil
+}
+
+// classesIn says how many values of each attribute a file's weights can say. The
+// storybook may have more since they were trained: new ones come last.
+func classesIn(f *safetensors.File) (classes [NumAttributes]int, err error) {
+	for a := range NumAttributes {
+		name := "head." + a.String() + ".weight"
+		_, shape, err := f.Float32(name)
+		if err != nil {
+			return classes, err
+		}
+		if len(shape) != 2 || shape[0] < 1 || shape[0] > len(a.Values()) {
+			return classes, fmt.Errorf("%s has the shape %v: the storybook has %d values of %s", name, shape, len(a.Values()), a)
+		}
+		classes[a] = shape[0]
+	}
+	return classes, nil
 }
 
 // visit calls f for all that a checkpoint holds.

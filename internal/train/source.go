@@ -39,7 +39,8 @@ type Storybook struct {
 
 // Window implements Source. Three films in five are 6 seconds long, the others
 // 4 to 10; a window begins anywhere, two in five at the beginning. Seven
-// films in ten are simple ones.
+// films in ten are simple ones. What teaches has all colours, and is told in the
+// words of every day, too; what is held out is as the films to measure by are.
 func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (Window, error) {
 	rng := rand.New(rand.NewPCG(s.Seed, id))
 	seconds := 6.0
@@ -52,9 +53,13 @@ func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (
 	if rng.IntN(5) >= 2 {
 		start = rng.Float64() * (seconds - need)
 	}
-	scene := world.Sample(rng.Uint64(), world.SampleOptions{Split: s.Split, Simple: s.Simple || rng.IntN(10) < 7, Seconds: seconds})
+	teach := s.Split == world.Train
+	scene := world.Sample(rng.Uint64(), world.SampleOptions{Split: s.Split, Simple: s.Simple || rng.IntN(10) < 7, Seconds: seconds, Everyday: teach})
 	r := world.NewRenderer(scene, w, h)
 	win := Window{Frames: make([]byte, frames*w*h*3), T: frames, H: h, W: w, Start: start, Seconds: seconds, Caption: func(v uint64) string {
+		if teach {
+			return scene.Tell(world.Lang(v%3), v/3)
+		}
 		return scene.Caption(world.Lang(v%3), v/3)
 	}}
 	for i := range frames {

@@ -36,7 +36,7 @@ type textBatch struct {
 func labelClasses() map[string]int {
 	seen := map[string]bool{}
 	for i := range uint64(4096) {
-		for k, v := range world.Sample(i, world.SampleOptions{}).Labels() {
+		for k, v := range world.Sample(i, world.SampleOptions{Everyday: true}).Labels() {
 			seen[k+"="+v] = true
 		}
 	}
@@ -67,8 +67,8 @@ func (t *textTask) batch(_ context.Context, step int) ([]textBatch, error) {
 		n := min(micro, t.batchOf-at)
 		b := textBatch{labels: tensor.Zeros(n, len(t.classes))}
 		for i := range n {
-			s := world.Sample(rng.Uint64(), world.SampleOptions{Split: world.Train, Simple: rng.IntN(10) < 7})
-			b.prompts = append(b.prompts, t.model.Tokens(s.Caption(world.Lang(rng.IntN(3)), rng.Uint64())))
+			s := world.Sample(rng.Uint64(), world.SampleOptions{Split: world.Train, Simple: rng.IntN(10) < 7, Everyday: true})
+			b.prompts = append(b.prompts, t.model.Tokens(s.Tell(world.Lang(rng.IntN(3)), rng.Uint64())))
 			for k, v := range s.Labels() {
 				if c, ok := t.classes[k+"="+v]; ok {
 					b.labels.Data()[i*len(t.classes)+c] = 1

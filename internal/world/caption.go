@@ -10,15 +10,21 @@ type facts struct {
 	size                         [MaxActors]bool
 	place, time, weather, camera bool
 	command                      bool // the camera move as a bracketed command
+	direction                    bool // which way something goes, in words of every day
+	fit                          bool // a noun that tells a size is said of that size alone
 }
 
 // Caption describes the scene. Variant chooses the phrasing: which words, in
 // which order, with which facts; the same variant gives the same words. About
 // three captions in four tell every attribute; the others leave some out. Some
 // carry the camera move as one of MiniMax's bracketed commands, [Pan left].
-func (s Scene) Caption(lang Lang, variant uint64) string {
+func (s Scene) Caption(lang Lang, variant uint64) string { return s.caption(lang, variant, false) }
+
+// caption is Caption; with fit, a kitten is a small cat.
+func (s Scene) caption(lang Lang, variant uint64, fit bool) string {
 	r := newRNG(variant, "caption "+lang.String())
 	f := choose(s, r)
+	f.fit = fit
 	switch lang {
 	case Zh:
 		return captionZh(f, r)

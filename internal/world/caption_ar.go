@@ -35,6 +35,7 @@ var (
 		Yellow: {"أصفر", "صفراء", "أصفران", "صفراوان"}, Green: {"أخضر", "خضراء", "أخضران", "خضراوان"},
 		Blue: {"أزرق", "زرقاء", "أزرقان", "زرقاوان"}, Purple: {"بنفسجي", "بنفسجية", "بنفسجيان", "بنفسجيتان"},
 		Pink: {"وردي", "وردية", "ورديان", "ورديتان"}, White: {"أبيض", "بيضاء", "أبيضان", "بيضاوان"},
+		Black: {"أسود", "سوداء", "أسودان", "سوداوان"}, Grey: {"رمادي", "رمادية", "رماديان", "رماديتان"}, Brown: {"بني", "بنية", "بنيان", "بنيتان"},
 	}
 	sizesAr = [NumSizes][]adjAr{
 		Medium: {{"متوسط الحجم", "متوسطة الحجم", "متوسطا الحجم", "متوسطتا الحجم"}},
@@ -96,6 +97,9 @@ func (a agreement) bend(phrase string) string {
 	words := strings.Fields(phrase)
 	for i, w := range words {
 		if stem, ok := strings.CutPrefix(w, "~"); ok {
+			if a.suffix == "ون" { // يمشي, يمشون
+				stem = strings.TrimSuffix(stem, "ي")
+			}
 			words[i] = a.prefix + stem + a.suffix
 		}
 	}
@@ -107,8 +111,12 @@ func (a agreement) bend(phrase string) string {
 func actorAr(f *facts, i int, genitive bool, r *rng) (string, agreement) {
 	a := f.Actors[i]
 	n := pick(r, nounsAr[a.Subject])
-	size := pick(r, sizesAr[a.Size])
-	color := colorsAr[a.Color]
+	return tellActorAr(f, i, n, pick(r, sizesAr[a.Size]), colorsAr[a.Color], genitive, r)
+}
+
+// tellActorAr puts an actor's words together.
+func tellActorAr(f *facts, i int, n nounAr, size, color adjAr, genitive bool, r *rng) (string, agreement) {
+	a := f.Actors[i]
 	agree := agreement{"ي", ""}
 	form := func(x adjAr) string { return x.m }
 	noun := n.one

@@ -14,6 +14,9 @@ var nounsEn = [NumSubjects][][2]string{
 	Person: {{"person", "people"}, {"person", "people"}, {"child", "children"}},
 }
 
+// smallEn are nouns that say that something is small.
+var smallEn = map[string]bool{"kitten": true, "puppy": true, "child": true}
+
 var (
 	sizesEn = [NumSizes][]string{Medium: {"medium-sized", "medium"}, Small: {"small", "little", "tiny"}, Large: {"large", "big", "huge"}}
 	countEn = [MaxCount + 1][]string{1: {"a"}, 2: {"two", "two", "2", "a pair of"}, 3: {"three", "three", "3"}}
@@ -71,6 +74,9 @@ var motionsEn = [NumMotions][]string{
 func actorEn(f *facts, i int, r *rng) (full, noun string) {
 	a := f.Actors[i]
 	n := pick(r, nounsEn[a.Subject])
+	if f.fit && a.Size != Small && smallEn[n[0]] {
+		n = nounsEn[a.Subject][0]
+	}
 	noun = n[min(a.Count-1, 1)]
 	color := a.Color.String()
 	words := []string{}

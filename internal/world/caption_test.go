@@ -14,12 +14,12 @@ const manyScenes = 24000
 func TestLexicon(t *testing.T) {
 	used := [NumLangs]map[string]bool{{}, {}, {}}
 	for i := range uint64(manyScenes) {
-		s := Sample(i, SampleOptions{Split: Split(i % 2)})
+		s := Sample(i, SampleOptions{Split: Split(i % 2), Everyday: i%2 == 0})
 		if i%3 == 0 {
 			s = anyScene(i)
 		}
 		for lang := range Lang(NumLangs) {
-			for _, w := range splitWords(s.Caption(lang, i*7)) {
+			for _, w := range splitWords(s.Caption(lang, i*7) + "\n" + s.Tell(lang, i)) {
 				if scriptOf([]rune(w)[0]) == 1 {
 					used[En][strings.ToLower(w)] = true
 				} else {
@@ -68,9 +68,9 @@ func TestLexicon(t *testing.T) {
 // anyScene is a valid scene that need not be one that [Sample] would draw.
 func anyScene(seed uint64) Scene {
 	r := newRNG(seed, "any")
-	s := Sample(seed, SampleOptions{})
+	s := Sample(seed, SampleOptions{Everyday: true})
 	for len(s.Actors) < 1+r.intn(2) {
-		s.Actors = append(s.Actors, drawActor(r, false))
+		s.Actors = append(s.Actors, drawActor(r, SampleOptions{Everyday: true}))
 	}
 	for i := range s.Actors {
 		s.Actors[i].Count = 1 + r.intn(MaxCount)
@@ -202,6 +202,7 @@ func TestUnknownWords(t *testing.T) {
 		"":                                        nil,
 		"!!! … ° ™ 🎈":                             {"🎈"},
 		"medium-sized":                            nil,
+		"[Truck left] a truck [Pedestal":          {"truck", "Pedestal"},
 		string([]byte{0xff, 0xfe, 'c', 'a', 't'}): nil,
 		"cat\x00unicorn":                          {"unicorn"},
 	} {

@@ -17,8 +17,11 @@ var (
 	colorsZh = [NumColors][]string{
 		Red: {"红色"}, Orange: {"橙色", "橙色", "橘色"}, Yellow: {"黄色"}, Green: {"绿色"}, Blue: {"蓝色"},
 		Purple: {"紫色"}, Pink: {"粉色", "粉红色"}, White: {"白色"},
+		Black: {"黑色"}, Grey: {"灰色"}, Brown: {"棕色", "棕色", "褐色"},
 	}
-	shortZh  = [NumColors]string{Red: "红", Orange: "橙", Yellow: "黄", Green: "绿", Blue: "蓝", Purple: "紫", Pink: "粉", White: "白"}
+	shortZh = [NumColors]string{
+		Red: "红", Orange: "橙", Yellow: "黄", Green: "绿", Blue: "蓝", Purple: "紫", Pink: "粉", White: "白", Black: "黑", Grey: "灰", Brown: "棕",
+	}
 	sizesZh  = [NumSizes][]string{Medium: {"中等大小的", "不大不小的"}, Small: {"小小的", "很小的", "小"}, Large: {"大大的", "很大的", "大"}}
 	countZh  = [MaxCount + 1]string{1: "一", 2: "两", 3: "三"}
 	placesZh = [NumPlaces][]string{ // as in 在…

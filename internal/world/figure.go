@@ -94,14 +94,14 @@ func (s stance) apply(pts []pt) {
 
 // drawFigure lays a figure, already in pixels, on the picture: a soft paper
 // shadow, a dark outline of its own hue, then its parts.
-func (r *Renderer) drawFigure(f *figure, outline rgb, size float32) {
-	edge := max(size*0.016, 0.6)
+func (r *Renderer) drawFigure(f *figure, c tone, size float32) {
+	edge := c.edge * max(size*0.016, 0.6)
 	for i, s := range [2]struct{ dx, dy, grow float32 }{{0.030, 0.045, 0.035}, {0.024, 0.036, 0.012}} {
 		r.silhouette(f, size*s.dx, size*s.dy, edge+size*s.grow)
 		r.img.fill(&r.ras, clearer(rgb{0.03, 0.03, 0.10}, 0.10+0.06*float32(i)), false)
 	}
 	r.silhouette(f, 0, 0, edge)
-	r.img.fill(&r.ras, flat(outline), false)
+	r.img.fill(&r.ras, flat(c.outline), false)
 	for _, p := range f.parts {
 		r.ras.reset(r.img.w, r.img.h)
 		r.ras.add(f.pts[p.from:p.to])

@@ -50,6 +50,10 @@ func Lexicon(lang Lang) []string {
 	return append([]string(nil), lexicons()[lang].words...)
 }
 
+// commandOnly are words that captions have in a command in brackets alone: a red
+// truck is not known, [Truck left] is.
+var commandOnly = map[string]bool{"truck": true, "pedestal": true}
+
 // UnknownWords lists the words of a prompt that no caption ever uses, each
 // once, in order. English is read word by word, Arabic too with its joined
 // prefixes taken off, Chinese by the longest known word. Any other script is
@@ -58,11 +62,30 @@ func Lexicon(lang Lang) []string {
 func UnknownWords(prompt string) []string {
 	var list []string
 	seen := map[string]bool{}
-	for _, w := range splitWords(prompt) {
-		for _, u := range unknownIn(w) {
-			if k := fold(u); !seen[k] {
-				seen[k] = true
-				list = append(list, u)
+	note := func(u string) {
+		if k := fold(u); !seen[k] {
+			seen[k] = true
+			list = append(list, u)
+		}
+	}
+	for len(prompt) > 0 {
+		part, command := prompt, false
+		if i := strings.IndexByte(prompt, '['); i == 0 {
+			if end := strings.IndexByte(prompt[:min(len(prompt), 40)], ']'); end > 0 {
+				part, command = prompt[:end+1], true
+			} else {
+				part = prompt[:1]
+			}
+		} else if i > 0 {
+			part = prompt[:i]
+		}
+		prompt = prompt[len(part):]
+		for _, w := range splitWords(part) {
+			if !command && commandOnly[fold(w)] {
+				note(w)
+			}
+			for _, u := range unknownIn(w) {
+				note(u)
 			}
 		}
 	}

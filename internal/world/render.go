@@ -293,7 +293,7 @@ func (r *Renderer) drawActors(cam camera, t float64) {
 		}
 		st.apply(f.pts)
 		r.filled = append(r.filled, boundsOf(f.pts))
-		r.drawFigure(f, m.tone.outline, st.size)
+		r.drawFigure(f, m.tone, st.size)
 	}
 }
 

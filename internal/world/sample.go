@@ -1,5 +1,7 @@
 package world
 
+import "slices"
+
 // Split says which films to draw.
 type Split uint8
 
@@ -15,6 +17,9 @@ type SampleOptions struct {
 	// Simple asks for the setting in which models are measured: one actor,
 	// one of it, one event.
 	Simple bool
+	// Everyday draws from all colours. Without it they are those up to White, so
+	// that a seed means the films that published figures were measured by.
+	Everyday bool
 	// Seconds is the film's duration; 0 means 6.
 	Seconds float64
 }
@@ -24,6 +29,9 @@ func Sample(seed uint64, opt SampleOptions) Scene {
 	r := newRNG(seed, "sample")
 	for {
 		s := draw(r, opt)
+		if opt.Everyday && lost(s) {
+			continue
+		}
 		if opt.Split == Test {
 			pick(r, heldOutPairs).give(&s, r) // each pair as often as the others
 			s.Weather = fitting(s.Place, s.Weather)
@@ -34,6 +42,11 @@ func Sample(seed uint64, opt SampleOptions) Scene {
 	}
 }
 
+// lost says whether an actor could hardly be told from what is behind it.
+func lost(s Scene) bool {
+	return s.Place == Space && s.Time == Night && slices.ContainsFunc(s.Actors, func(a Actor) bool { return a.Color == Black })
+}
+
 // draw picks every attribute without regard to the split.
 func draw(r *rng, opt SampleOptions) Scene {
 	s := Scene{
@@ -42,7 +55,7 @@ func draw(r *rng, opt SampleOptions) Scene {
 		Time:   Daytime(r.intn(NumDaytimes)),
 		Camera: Camera(r.intn(NumCameras)),
 		Events: []Motion{Motion(r.intn(NumMotions))},
-		Actors: []Actor{drawActor(r, opt.Simple)},
+		Actors: []Actor{drawActor(r, opt)},
 	}
 	if s.Duration == 0 {
 		s.Duration = 6
@@ -62,9 +75,9 @@ func draw(r *rng, opt SampleOptions) Scene {
 		s.Events = append(s.Events, second)
 	}
 	if r.chance(0.2) {
-		b := drawActor(r, false)
+		b := drawActor(r, opt)
 		for b.Subject == s.Actors[0].Subject && b.Color == s.Actors[0].Color {
-			b = drawActor(r, false)
+			b = drawActor(r, opt)
 		}
 		s.Actors[0].Count, b.Count = 1, 1
 		if r.chance(0.12) { // the picture stays uncrowded
@@ -76,9 +89,16 @@ func draw(r *rng, opt SampleOptions) Scene {
 	return s
 }
 
-func drawActor(r *rng, simple bool) Actor {
-	a := Actor{Subject: Subject(r.intn(NumSubjects)), Color: Color(r.intn(NumColors)), Size: Size(r.intn(NumSizes)), Count: 1}
-	if !simple && r.chance(0.25) {
+// MeasuredColors is how many colours films to measure by have: the first ones.
+const MeasuredColors = int(White) + 1
+
+func drawActor(r *rng, opt SampleOptions) Actor {
+	colors := MeasuredColors
+	if opt.Everyday {
+		colors = NumColors
+	}
+	a := Actor{Subject: Subject(r.intn(NumSubjects)), Color: Color(r.intn(colors)), Size: Size(r.intn(NumSizes)), Count: 1}
+	if !opt.Simple && r.chance(0.25) {
 		a.Count = 2 + r.intn(MaxCount-1)
 	}
 	return a

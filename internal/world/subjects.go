@@ -10,23 +10,37 @@ type life struct {
 	skin  rgb     // of a person
 }
 
-// tone is a subject's colour with its shades, already in the scene's light.
-type tone struct{ base, dark, light, outline rgb }
+// tone is a subject's colour with its shades, already in the scene's light, and
+// how wide its outline is, against that of most.
+type tone struct {
+	base, dark, light, outline rgb
+	edge                       float32
+}
 
 // colors are the named colours by day. They keep apart from each other in hue
 // or in lightness, and from the paler paper of the scenery.
 var colors = [NumColors]rgb{
 	Red: hex(0xe0262f), Orange: hex(0xff8a1c), Yellow: hex(0xffdc2e), Green: hex(0x1fa34a),
 	Blue: hex(0x2563e0), Purple: hex(0x8a35c8), Pink: hex(0xff85bd), White: hex(0xfafaf6),
+	Black: hex(0x24252d), Grey: hex(0x80848c), Brown: hex(0x874a22),
 }
 
 func toneOf(c Color, light rgb) tone {
 	b := colors[c]
-	t := tone{base: b, dark: b.dark(0.74), light: b.light(0.38), outline: b.dark(0.42)}
-	if c == White {
+	t := tone{base: b, dark: b.dark(0.74), light: b.light(0.38), outline: b.dark(0.42), edge: 1}
+	switch c {
+	case White:
 		t.dark, t.light, t.outline = hex(0xd3d8e2), hex(0xffffff), hex(0x6d7690)
+	case Black: // an edge of light, so that it is seen at night, too
+		t.dark, t.light, t.outline = hex(0x15161b), hex(0x474a58), hex(0xb4bacb)
+		t.edge = 1.7
+	case Grey: // seen before grey houses by its edge
+		t.dark, t.light, t.outline = hex(0x62666f), hex(0xaaaeb7), hex(0x23262e)
+		t.edge = 1.25
+	case Brown:
+		t.dark, t.light, t.outline = hex(0x633415), hex(0xa9703f), hex(0x371c0c)
 	}
-	return tone{t.base.mul(light), t.dark.mul(light), t.light.mul(light), t.outline.mul(light)}
+	return tone{t.base.mul(light), t.dark.mul(light), t.light.mul(light), t.outline.mul(light), t.edge}
 }
 
 // drawers draw each subject, facing right, about one unit tall or wide.

@@ -27,7 +27,8 @@ const (
 // Color is the named colour that dominates a subject's pixels.
 type Color uint8
 
-// The colours.
+// The colours. Those up to White are the ones that films to measure by have, see
+// [SampleOptions]: new ones come last.
 const (
 	Red Color = iota
 	Orange
@@ -37,6 +38,9 @@ const (
 	Purple
 	Pink
 	White
+	Black
+	Grey
+	Brown
 )
 
 // Size is a subject's height against the frame's. The zero value is Medium.
@@ -138,7 +142,7 @@ const (
 
 var (
 	subjectNames  = []string{"cat", "dog", "bird", "fish", "car", "boat", "train", "rocket", "balloon", "butterfly", "ball", "person"}
-	colorNames    = []string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "white"}
+	colorNames    = []string{"red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "grey", "brown"}
 	sizeNames     = []string{"medium", "small", "large"}
 	placeNames    = []string{"meadow", "beach", "ocean", "city", "desert", "mountains", "underwater", "space"}
 	daytimeNames  = []string{"day", "sunset", "night"}
@@ -152,7 +156,7 @@ var (
 // How many values each vocabulary has; values are 0 … n-1.
 const (
 	NumSubjects  = 12
-	NumColors    = 8
+	NumColors    = 11
 	NumSizes     = 3
 	NumPlaces    = 8
 	NumDaytimes  = 3
