@@ -38,24 +38,37 @@ func (u Upscaling) check() error {
 	return invalid("upscale", fmt.Sprintf("there is no %q", string(u)), "auto, learned, small or fast")
 }
 
+// Upscaling is how frames of the model become such of width×height where a
+// request says how: UpscaleLearned, UpscaleSmall or UpscaleFast, or "" where they
+// are not enlarged. A size of 0×0 is the model's own.
+func (i Info) Upscaling(how Upscaling, width, height int) Upscaling {
+	ratio := i.ratio(width, height)
+	switch {
+	case ratio <= 1:
+		return ""
+	case how == UpscaleLearned, how == UpscaleSmall && i.upscaler != nil:
+		return how
+	case how == UpscaleFast, how == UpscaleSmall, ratio < autoRatio, i.plain:
+		return UpscaleFast
+	}
+	return UpscaleLearned
+}
+
+// ratio is how many times larger frames become.
+func (i Info) ratio(width, height int) float64 {
+	return max(float64(width)/float64(i.Width), float64(height)/float64(i.Height))
+}
+
 // network is what enlarges frames of the model to width×height, nil where they
 // are interpolated.
 func (i Info) network(how Upscaling, width, height int) (*upscale.Net, error) {
-	ratio := max(float64(width)/float64(i.Width), float64(height)/float64(i.Height))
-	switch {
-	case how == UpscaleFast || ratio <= 1:
-		return nil, nil
-	case how == UpscaleLearned:
-		return generalUpscaler(ratio)
-	case how == UpscaleSmall:
-		if i.upscaler == nil {
-			return nil, nil
-		}
+	switch i.Upscaling(how, width, height) {
+	case UpscaleLearned:
+		return generalUpscaler(i.ratio(width, height))
+	case UpscaleSmall:
 		return i.upscaler()
-	case ratio < autoRatio || i.plain:
-		return nil, nil
 	}
-	return generalUpscaler(ratio)
+	return nil, nil
 }
 
 // generalUpscaler is for frames of any model: by 4, or by 2 where that is enough.

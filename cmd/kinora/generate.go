@@ -147,16 +147,27 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 func differences(r kinora.Request, in kinora.Info) (notes []string) {
 	switch cut, enlarged := in.Fit(r.Width, r.Height); {
 	case cut && enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled", in.Name, in.Width, in.Height, r.Width, r.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d and upscaled%s", in.Name, in.Width, in.Height, r.Width, r.Height, by(r, in)))
 	case cut:
 		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are cut to the shape of %d×%d", in.Name, in.Width, in.Height, r.Width, r.Height))
 	case enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled", in.Name, in.Width, in.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %d×%d; the frames are upscaled%s", in.Name, in.Width, in.Height, by(r, in)))
 	}
 	if r.FPS != 0 && r.FPS != in.FPS {
 		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", in.Name, in.FPS, r.FPS))
 	}
 	return notes
+}
+
+// by says how frames are upscaled where that may surprise.
+func by(r kinora.Request, in kinora.Info) string {
+	switch way := in.Upscaling(r.Upscale, r.Width, r.Height); {
+	case way == kinora.UpscaleLearned:
+		return " by a network, which takes longest (--upscale small and fast are quicker)"
+	case way == kinora.UpscaleFast && r.Upscale == kinora.UpscaleSmall:
+		return " by interpolation, as there is no small network for this model"
+	}
+	return ""
 }
 
 // make generates (or loads) a clip, writes it to the target and says so. r is
