@@ -25,9 +25,10 @@ type Runner struct {
 	backends [2]*tensor.CPU   // layers take turns, so that each overwrites what the one before read
 }
 
-// bandPatches is about how many patches a band has: what a layer gives for them
-// stays in the processor's cache.
-const bandPatches = 16 << 10
+// bandPatches is about how many patches a band has: what a layer gives for them,
+// 256 bytes each in the widest network inside, stays in the processor's last
+// cache. A frame of no more is worked through as a whole.
+const bandPatches = 48 << 10
 
 // NewRunner returns a runner for frames of w×h pixels.
 func (n *Net) NewRunner(w, h int) (*Runner, error) {
@@ -66,6 +67,10 @@ func (r *Runner) Frame(dst, rgb []byte) error {
 		return fmt.Errorf("upscale a frame of %d bytes into %d: %d and %d are needed", len(rgb), len(dst), 3*r.w*r.h, 3*w*h)
 	}
 	r.load(rgb)
+	if r.ph <= r.band {
+		r.whole(dst)
+		return nil
+	}
 	for lo := 0; lo < r.ph; {
 		hi := lo + r.band
 		if r.ph-hi < r.band/2 {
@@ -93,6 +98,21 @@ func (r *Runner) load(rgb []byte) {
 			}
 		}
 	})
+}
+
+// whole is rows for all of the frame at once, without what only bands need.
+func (r *Runner) whole(dst []byte) {
+	patch := r.net.Config.Patch
+	x := r.pixels(0, r.ph).Reshape(1, 1, r.ph*patch, r.pw*patch, 3)
+	o := r.backends[0]
+	o.Arena.Reset()
+	h := frames.unshuffle(o, x, patch)
+	for i, l := range r.net.layers {
+		o = r.backends[(i+1)%2]
+		o.Arena.Reset()
+		h = l.apply(o, h, l.w, nil)
+	}
+	r.put(dst, r.net.leave(o, frames, h, x).Data(), 0)
 }
 
 // rows takes in the rows of patches [lo, hi) and puts out those that are ready:
