@@ -1,6 +1,13 @@
 package reel
 
-import _ "embed"
+import (
+	_ "embed" // the weights
+	"sync"
+
+	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
+)
 
 //go:embed weights/reel.safetensors
 var embedded []byte
@@ -8,3 +15,16 @@ var embedded []byte
 // Embedded is the weights file inside the binary: docs/reel.md tells how it
 // was made and how good it is.
 func Embedded() []byte { return embedded }
+
+// embeddedCapabilities are those of the weights inside the binary. Their header
+// alone is read.
+var embeddedCapabilities = sync.OnceValue(func() engine.Capabilities {
+	f, err := safetensors.Parse(embedded)
+	if err == nil {
+		c, taught, err := about(f.Metadata())
+		if err == nil {
+			return capabilities(c, taught)
+		}
+	}
+	return capabilities(Default(), world.NoEdition) // Open says what is wrong
+})

@@ -12,12 +12,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // A Model is the codec, the transformer and the tokenizer.
@@ -26,6 +28,9 @@ type Model struct {
 	BPE    *token.BPE
 	Codec  *Codec
 	Flow   *Flow
+	// Storybook is the edition of the storybook whose words the model was taught;
+	// it is no edition if it was taught none of them.
+	Storybook world.Edition
 	// CodecParams and FlowParams are the learned parts, named as in the file.
 	CodecParams, FlowParams *nn.Params
 	// NewBackend makes what a pass computes with.
@@ -95,6 +100,7 @@ func (m *Model) reshaped(c Config, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Storybook = m.Storybook
 	out.CodecParams.Adopt(m.CodecParams)
 	out.FlowParams.Adopt(m.FlowParams)
 	return out, nil
@@ -108,7 +114,10 @@ const (
 	metaFormat = "format"
 	metaConfig = "config"
 	metaBPE    = "tokenizer"
-	format     = "kinora-reel-1"
+	// metaStorybook is Model.Storybook, a whole number. Files of before this key
+	// have none: they were taught the first edition.
+	metaStorybook = "storybook"
+	format        = "kinora-reel-1"
 )
 
 // Metadata is what a weights file says beside the weights.
@@ -121,7 +130,7 @@ func (m *Model) Metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe)}, nil
+	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe), metaStorybook: strconv.Itoa(int(m.Storybook))}, nil
 }
 
 // Open makes a model of the bytes of a weights file, for use only: its weights
@@ -177,14 +186,8 @@ func Read(f *safetensors.File) (*Model, error) {
 // has bytes: its parameters take none.
 func describe(f *safetensors.File) (*Model, error) {
 	meta := f.Metadata()
-	if meta[metaFormat] != format {
-		return nil, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
-	}
-	var cfg Config
-	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {
-		return nil, fmt.Errorf("model configuration: %w", err)
-	}
-	if err := cfg.check(); err != nil {
+	cfg, storybook, err := about(meta)
+	if err != nil {
 		return nil, err
 	}
 	bpe := new(token.BPE)
@@ -196,6 +199,7 @@ func describe(f *safetensors.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Storybook = storybook
 	for _, p := range []*nn.Params{codec, flow} {
 		if err := p.Err(); err != nil {
 			return nil, err
@@ -205,4 +209,33 @@ func describe(f *safetensors.File) (*Model, error) {
 		}
 	}
 	return m, nil
+}
+
+// about reads and checks a file's metadata: the model's configuration, and the
+// edition of the storybook that it was taught.
+func about(meta map[string]string) (cfg Config, storybook world.Edition, err error) {
+	if meta[metaFormat] != format {
+		return cfg, 0, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
+	}
+	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {
+		return cfg, 0, fmt.Errorf("model configuration: %w", err)
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, 0, err
+	}
+	storybook, err = edition(meta)
+	return cfg, storybook, err
+}
+
+// edition is the edition of the storybook that a file's metadata says.
+func edition(meta map[string]string) (world.Edition, error) {
+	text, ok := meta[metaStorybook]
+	if !ok {
+		return world.FirstEdition, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("the file says that its model was taught edition %.20q of the storybook, which is no whole number from 0", text)
+	}
+	return world.Edition(n), nil
 }
