@@ -125,15 +125,15 @@ func (r *Registry) Text(ctx context.Context) (string, error) {
 
 // series are the values of a metric, one for each combination of its labels.
 type series[V any] struct {
-	name, help string
-	labels     []string
-	mu         sync.Mutex
-	values     map[string]*V
-	of         map[string][]Label
+	name   string
+	labels []string
+	mu     sync.Mutex
+	values map[string]*V
+	of     map[string][]Label
 }
 
-func newSeries[V any](name, help string, labels []string) series[V] {
-	return series[V]{name: name, help: help, labels: labels, values: map[string]*V{}, of: map[string][]Label{}}
+func newSeries[V any](name string, labels []string) series[V] {
+	return series[V]{name: name, labels: labels, values: map[string]*V{}, of: map[string][]Label{}}
 }
 
 // at is the value of some labels; the lock is held.
@@ -172,7 +172,7 @@ type Counter struct{ s series[float64] }
 
 // Counter adds a counter with the names of its labels.
 func (r *Registry) Counter(name, help string, labels ...string) *Counter {
-	c := &Counter{newSeries[float64](name, help, labels)}
+	c := &Counter{s: newSeries[float64](name, labels)}
 	r.Collect(func(_ context.Context, t *Telling) error {
 		c.s.each(func(l []Label, v *float64) { t.Counter(name, help, *v, l...) })
 		return nil
@@ -201,7 +201,7 @@ type histogram struct {
 // Histogram adds a histogram with the upper bounds of its buckets, which ascend,
 // and the names of its labels.
 func (r *Registry) Histogram(name, help string, bounds []float64, labels ...string) *Histogram {
-	h := &Histogram{newSeries[histogram](name, help, labels), bounds}
+	h := &Histogram{s: newSeries[histogram](name, labels), bounds: bounds}
 	r.Collect(func(_ context.Context, t *Telling) error {
 		h.s.each(func(l []Label, v *histogram) {
 			var n uint64
