@@ -67,6 +67,12 @@ func (r *Runner) Frame(dst, rgb []byte) (err error) {
 	if len(rgb) != 3*r.w*r.h || len(dst) != 3*w*h {
 		return fmt.Errorf("upscale a frame of %d bytes into %d: %d and %d are needed", len(rgb), len(dst), 3*r.w*r.h, 3*w*h)
 	}
+	for i, past := range r.past { // of a frame that failed
+		if past != nil {
+			r.b.Free(past)
+			r.past[i] = nil
+		}
+	}
 	r.load(rgb)
 	if r.ph <= r.band {
 		r.whole(dst)
