@@ -153,6 +153,15 @@ func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor
 	return t.Activate(y, act)
 }
 
+// ConvPReLU implements tensor.Ops: below zero the gradient is multiplied by the
+// slope, and the slope's is that times what it multiplied.
+func (t *Tape) ConvPReLU(x, w, b, slope, past *tensor.Tensor) *tensor.Tensor {
+	pre := t.Conv(x, w, b, past, tensor.None)
+	return t.record(t.b.PReLU(pre, slope), func(dy *tensor.Tensor) {
+		t.b.PReLUGrad(t.grad(pre), t.grad(slope), dy, pre, slope)
+	}, pre, slope)
+}
+
 // Depthwise implements tensor.Ops.
 func (t *Tape) Depthwise(x, w, b, past *tensor.Tensor) *tensor.Tensor {
 	return t.record(t.b.Depthwise(x, w, b, past), func(dy *tensor.Tensor) {

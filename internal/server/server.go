@@ -128,10 +128,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
-	s.metrics.registry.MustRegister(newQueueCollector(s.db))
+	s.metrics.registry.Collect(queueDepth(s.db))
 	s.sender = &webhook.Sender{
 		Store: s.db, To: s.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
-		Count: func(outcome string) { s.metrics.deliveries.WithLabelValues(outcome).Inc() },
+		Count: func(outcome string) { s.metrics.deliveries.Inc(outcome) },
 	}
 	if s.runner, err = s.newRunner(o.Engines); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kinora-video/kinora/internal/kernel/conv"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
@@ -62,6 +63,10 @@ type (
 	asValues  struct{}
 	asMatrix  struct{ precision DType }
 	asExperts struct{ precision DType }
+	asWindows struct {
+		precision    DType
+		lines, pitch int
+	}
 )
 
 // matrix returns a fixed parameter [N, ...] in the layout that products take.
@@ -70,6 +75,28 @@ func (c *CPU) matrix(w *Tensor) *gemm.Packed {
 		n := w.Dim(0)
 		return c.pack(w, 0, n, w.Len()/n)
 	}).(*gemm.Packed)
+}
+
+// filters is the fixed parameter of a convolution as its products want it.
+func (c *CPU) filters(w *Tensor, s conv.Shape) conv.Weights {
+	if lines, width := s.Lines(); s.LongRows() {
+		windows := w.Form(asWindows{c.precision, lines, s.C}, func() any { return c.packWindows(w, lines, width, s.C) })
+		if b := windows.(*gemm.Windows); b != nil {
+			return conv.Weights{Windows: b}
+		}
+	}
+	return conv.Weights{Matrix: c.matrix(w)}
+}
+
+// packWindows lays out the filters of a convolution for pictures that are read in
+// place; it is nil where that cannot be.
+func (c *CPU) packWindows(w *Tensor, lines, width, pitch int) *gemm.Windows {
+	n, p := w.Dim(0), c.kernelPrecision()
+	if w.st.place != InStore {
+		return gemm.PackWindows(p, lines, width, pitch, n, mat(data(w), lines*width, true))
+	}
+	defer runtime.KeepAlive(w)
+	return gemm.PackWindowsStored(p, lines, width, pitch, n, w.st.stored.kernel())
 }
 
 // experts are the matrices of a fixed parameter [E, N, K].

@@ -172,6 +172,19 @@ func (c *CPU) ConvGrad(dx, dw, db, dy, x, w, past *Tensor) {
 	}
 }
 
+// PReLU implements Gradients.
+func (c *CPU) PReLU(x, slope *Tensor) *Tensor {
+	want(slope.Len() == x.Dim(-1), "PReLU", x, slope)
+	y := c.like(x)
+	elem.PReLU(data(y), data(x), data(slope), x.Rows(), slope.Len())
+	return y
+}
+
+// PReLUGrad implements Gradients.
+func (c *CPU) PReLUGrad(dx, dslope, dy, x, slope *Tensor) {
+	elem.GradPReLU(data(dx), data(dslope), data(dy), data(x), data(slope), x.Rows(), slope.Len())
+}
+
 // DepthwiseGrad implements Gradients.
 func (c *CPU) DepthwiseGrad(dx, dw, db, dy, x, w, past *Tensor) {
 	s := convShape(x, w)

@@ -119,12 +119,27 @@ func convShape(x, w *Tensor) conv.Shape {
 func (c *CPU) Conv(x, w, b, past *Tensor, act Act) *Tensor {
 	s := convShape(x, w)
 	y := c.arena.Tensor(s.N, s.T, s.H, s.W, s.O)
-	if w.Fixed() {
-		conv.ForwardPacked(data(y), data(x), data(past), c.matrix(w), data(b), gemm.Act(act), s)
-		return y
-	}
-	conv.Forward(c.kernelPrecision(), data(y), data(x), data(past), data(w), data(b), gemm.Act(act), s)
+	c.convolve(y, x, w, past, gemm.Epilogue{Bias: data(b), Act: gemm.Act(act)}, s)
 	return y
+}
+
+// ConvPReLU implements Ops.
+func (c *CPU) ConvPReLU(x, w, b, slope, past *Tensor) *Tensor {
+	s := convShape(x, w)
+	want(slope.Len() == s.O, "ConvPReLU", x, w, slope)
+	y := c.arena.Tensor(s.N, s.T, s.H, s.W, s.O)
+	c.convolve(y, x, w, past, gemm.Epilogue{Bias: data(b), Slope: data(slope)}, s)
+	return y
+}
+
+func (c *CPU) convolve(y, x, w, past *Tensor, ep gemm.Epilogue, s conv.Shape) {
+	var packed conv.Weights
+	if w.Fixed() {
+		packed = c.filters(w, s)
+	} else {
+		packed = conv.Pack(c.kernelPrecision(), data(w), s)
+	}
+	conv.ForwardPacked(data(y), data(x), data(past), packed, ep, s)
 }
 
 // Depthwise implements Ops.

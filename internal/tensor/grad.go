@@ -33,6 +33,10 @@ type Gradients interface {
 	AttentionKept(q, k, v *Tensor, m Mask) (y, lse *Tensor)
 	LinearAttentionKept(q, k, qr, kr, v *Tensor, segs []Segment) (y, den *Tensor)
 
+	// PReLU is what ConvPReLU ends in, by itself: its way back takes what came
+	// before it.
+	PReLU(x, slope *Tensor) *Tensor
+
 	// RouteCounts returns how many rows each expert gets.
 	RouteCounts(r *Routes) []int
 
@@ -49,6 +53,7 @@ type Gradients interface {
 	ModulateGrad(dx, dscale, dshift, dy, x, scale *Tensor)
 	GatedAddGrad(dz, dgate, dy, z, gate *Tensor)
 	ConvGrad(dx, dw, db, dy, x, w, past *Tensor)
+	PReLUGrad(dx, dslope, dy, x, slope *Tensor)
 	DepthwiseGrad(dx, dw, db, dy, x, w, past *Tensor)
 	UnshuffleGrad(dx, dy *Tensor, pt, ph, pw int)
 	ShuffleGrad(dx, dy *Tensor, pt, ph, pw int)

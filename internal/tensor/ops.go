@@ -94,7 +94,10 @@ type Ops interface {
 	// 1, zero padding "same" in space, causal in time. past [N, KT-1, H, W, C]
 	// holds the frames before x; it is a constant.
 	Conv(x, w, b, past *Tensor, act Act) *Tensor
-	// Depthwise: the same with one filter a channel, w [KT, KH, KW, C].
+	// ConvPReLU is Conv with PReLU after it: values of channel o below zero are
+	// multiplied by slope [O] (He 2015).
+	ConvPReLU(x, w, b, slope, past *Tensor) *Tensor
+	// Depthwise: the same as Conv with one filter a channel, w [KT, KH, KW, C].
 	Depthwise(x, w, b, past *Tensor) *Tensor
 	// Unshuffle moves patches of pt×ph×pw into channels:
 	// [N, T·pt, H·ph, W·pw, C] → [N, T, H, W, pt·ph·pw·C].

@@ -370,7 +370,7 @@ func TestLatentNoise(t *testing.T) {
 		z.Data()[i] = 2
 	}
 	tape := autograd.NewTape(backend.Exact())
-	noise := latentNoise(tape, z, 0.25, stepRNG(1, 2, 3))
+	noise := latentNoise(tape.Backend(), z, 0.25, stepRNG(1, 2, 3))
 	least, most := math.Inf(1), 0.0
 	for i := range rows {
 		var sum float64

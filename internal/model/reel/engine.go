@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/upscale"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -33,6 +35,7 @@ func capabilities(c Config, taught world.Edition) engine.Capabilities {
 	out := engine.Capabilities{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Sizes:      engine.Sizes{Native: []engine.Size{{Width: c.Width, Height: c.Height}}},
+		Enlarge:    engine.Enlarging{Own: taught != world.NoEdition},
 		Lengths:    engine.Lengths{Default: 6, Max: MaxFrames / 24, Group: groupSize},
 		Rates:      []int{c.FPS},
 		FirstFrame: true,
@@ -121,6 +124,18 @@ func (e *modelEngine) Sample(ctx context.Context, j engine.Job, progress func(do
 // Decode implements engine.Engine.
 func (e *modelEngine) Decode(ctx context.Context, l engine.Latents, yield func(rgb []byte) error) error {
 	return e.model.Decode(ctx, l.(*Latents), yield)
+}
+
+// ownUpscaler is the small network by 2 that learned on what the model draws.
+var ownUpscaler = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.Storybook()) })
+
+// Upscaler implements engine.Upscaler.
+func (e *modelEngine) Upscaler(width, height int) (engine.Enlarger, error) {
+	n, err := ownUpscaler()
+	if err != nil {
+		return nil, err
+	}
+	return n.NewRunner(width, height)
 }
 
 // Close implements engine.Engine.

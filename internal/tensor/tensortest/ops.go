@@ -79,6 +79,11 @@ func (o *Opaque) Conv(x, w, b, past tt, act tensor.Act) tt {
 	return o.result(o.b.Conv(o.in(x), o.in(w), o.in(b), o.in(past), act))
 }
 
+// ConvPReLU implements tensor.Ops.
+func (o *Opaque) ConvPReLU(x, w, b, slope, past tt) tt {
+	return o.result(o.b.ConvPReLU(o.in(x), o.in(w), o.in(b), o.in(slope), o.in(past)))
+}
+
 // Depthwise implements tensor.Ops.
 func (o *Opaque) Depthwise(x, w, b, past tt) tt {
 	return o.result(o.b.Depthwise(o.in(x), o.in(w), o.in(b), o.in(past)))
