@@ -19,70 +19,70 @@ import (
 
 // Limits on joining.
 const (
-	// MaxJoinParts is how many films become one.
+	// MaxJoinParts is how many videos become one.
 	MaxJoinParts = 100
 	// MaxJoinTime is how long they play in all.
 	MaxJoinTime = 4 * time.Hour
 
-	// joinRate is how much of a film is copied within one stall at the least.
+	// joinRate is how much of a video is copied within one stall at the least.
 	joinRate = 256 << 20
 
 	// unknownRate is the frames a second of what is drawn anew, where the first
-	// film does not say how many it has.
+	// video does not say how many it has.
 	unknownRate = 30
 )
 
-// JoinOptions says how films are joined.
+// JoinOptions says how videos are joined.
 type JoinOptions struct {
 	// Stall is how long ffmpeg may take for a frame, for finishing a file, and
 	// for copying 256 MiB; 0 means a minute.
 	Stall time.Duration
 }
 
-// BadPart is an error about one of the films to be joined.
+// BadPart is an error about one of the videos to be joined.
 type BadPart struct {
 	Path string
 	Err  error
 }
 
-// Error says what is wrong with which film.
+// Error says what is wrong with which video.
 func (e *BadPart) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *BadPart) Unwrap() error { return e.Err }
 
-// part is one film to be joined.
+// part is one video to be joined.
 type part struct {
 	path string
 	info VideoInfo
-	film *webpFilm // nil where ffmpeg reads it
+	webp *webpInput // nil where ffmpeg reads it
 }
 
-// Join writes films, which may come from anywhere, one after another into one
+// Join writes videos, which may come from anywhere, one after another into one
 // file, whose format its name tells. It appears under its name whole or not at
-// all, and may take that of one of the films.
+// all, and may take that of one of the videos.
 //
-// Films that are alike are copied and not encoded again: MP4s of one size, rate
+// Videos that are alike are copied and not encoded again: MP4s of one size, rate
 // and codec with the same settings, and animated WebPs of one size, as this
 // package writes them. Others are drawn anew in the size and at the rate of the
 // first, as players show them: scaled until they cover it and cropped. An MP4
 // that is drawn anew has even sides: of an odd one it lacks a pixel. Where the
-// first film's rate varies, its average is taken, and where it is unknown, 30.
+// first video's rate varies, its average is taken, and where it is unknown, 30.
 //
 // An MP4 has the sound of its parts, in stereo, and silence where one has none; how
 // long a part is seen has to be known for that. A WebP is silent.
 //
-// The metadata is that of the first film which a model made, with the mark that
-// says so. An error about a film is a *BadPart.
-func Join(ctx context.Context, path string, films []string, o JoinOptions) error {
+// The metadata is that of the first video which a model made, with the mark that
+// says so. An error about a video is a *BadPart.
+func Join(ctx context.Context, path string, videos []string, o JoinOptions) error {
 	f, err := FormatOf(path)
 	if err != nil {
 		return err
 	}
-	if len(films) < 1 || len(films) > MaxJoinParts {
-		return fmt.Errorf("media: %d films cannot be joined: 1 to %d can", len(films), MaxJoinParts)
+	if len(videos) < 1 || len(videos) > MaxJoinParts {
+		return fmt.Errorf("media: %d videos cannot be joined: 1 to %d can", len(videos), MaxJoinParts)
 	}
-	parts, err := openParts(ctx, films)
+	parts, err := openParts(ctx, videos)
 	defer closeParts(parts)
 	if err != nil {
 		return err
@@ -98,31 +98,31 @@ func Join(ctx context.Context, path string, films []string, o JoinOptions) error
 	return nil
 }
 
-// openParts looks at every film. What it has opened comes back with an error
+// openParts looks at every video. What it has opened comes back with an error
 // too.
-func openParts(ctx context.Context, films []string) ([]part, error) {
+func openParts(ctx context.Context, videos []string) ([]part, error) {
 	var parts []part
 	var length time.Duration
-	for _, path := range films {
+	for _, path := range videos {
 		p, err := openPart(ctx, path)
 		if err != nil {
 			return parts, &BadPart{path, err}
 		}
 		parts = append(parts, p)
 		if length += p.info.Duration; length > MaxJoinTime || length < 0 {
-			return parts, fmt.Errorf("media: the films play longer than %v in all: %w", MaxJoinTime, ErrTooLarge)
+			return parts, fmt.Errorf("media: the videos play longer than %v in all: %w", MaxJoinTime, ErrTooLarge)
 		}
 	}
 	return parts, nil
 }
 
 func openPart(ctx context.Context, path string) (part, error) {
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	switch {
 	case err != nil:
 		return part{}, err
-	case film != nil:
-		return part{path: path, info: film.info(), film: film}, nil
+	case video != nil:
+		return part{path: path, info: video.info(), webp: video}, nil
 	}
 	info, err := Probe(ctx, path)
 	return part{path: path, info: info}, err
@@ -130,8 +130,8 @@ func openPart(ctx context.Context, path string) (part, error) {
 
 func closeParts(parts []part) {
 	for _, p := range parts {
-		if p.film != nil {
-			p.film.file.Close()
+		if p.webp != nil {
+			p.webp.file.Close()
 		}
 	}
 }
@@ -153,7 +153,7 @@ func sameStreams(parts []part) bool {
 	first := parts[0].info
 	for _, p := range parts {
 		i := p.info
-		if p.film != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
+		if p.webp != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
 			i.W != first.W || i.H != first.H || i.FPS != first.FPS || i.timeBase != first.timeBase ||
 			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings || i.shown != first.shown {
 			return false
@@ -179,7 +179,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
+		return fmt.Errorf("media: opening a folder to join videos in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer remove()
 	size, err := stage(dir, parts)
@@ -201,7 +201,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 		return err
 	}
 	defer p.cancel(nil)
-	doing := "joining films into " + t.path
+	doing := "joining videos into " + t.path
 	if err := p.within(stall*time.Duration(1+size/joinRate), "copying", p.wait); err != nil {
 		return p.explain(doing, err)
 	}
@@ -233,7 +233,7 @@ func stage(dir string, parts []part) (size int64, err error) {
 		list += fmt.Sprintf("file %s\nduration %d.%06d\n", partName(i), length/1e6, length%1e6)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list), 0o600); err != nil {
-		return 0, fmt.Errorf("media: listing the films to join: %w", err)
+		return 0, fmt.Errorf("media: listing the videos to join: %w", err)
 	}
 	return size, nil
 }
@@ -304,12 +304,12 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 		want += p.info.Frames
 	}
 	if got.Frames != want || got.W != parts[0].info.W || got.H != parts[0].info.H {
-		return fmt.Errorf("media: joining films into %s gave %d frames of %d: one of them is damaged", t.path, got.Frames, want)
+		return fmt.Errorf("media: joining videos into %s gave %d frames of %d: one of them is damaged", t.path, got.Frames, want)
 	}
 	return nil
 }
 
-// redraw reads all parts and encodes their frames as one film.
+// redraw reads all parts and encodes their frames as one video.
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
 	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
@@ -345,7 +345,7 @@ func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOption
 
 // draw hands over the frames of a part in the size and at the rate of another.
 func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error) error {
-	if p.film != nil {
+	if p.webp != nil {
 		return p.drawWebP(ctx, to, yield)
 	}
 	o := VideoOptions{W: to.W, H: to.H, Stall: to.Stall, MaxFrames: int(MaxJoinTime.Seconds() * to.FPS)}
@@ -391,11 +391,11 @@ func named(parts []part) int {
 	return 0
 }
 
-// meta is what this package wrote of how a film was made, and nothing for a
-// film of others.
+// meta is what this package wrote of how a video was made, and nothing for a
+// video of others.
 func (p part) meta() Meta {
-	if p.film != nil {
-		return p.film.meta
+	if p.webp != nil {
+		return p.webp.meta
 	}
 	return metaOfTags(p.info.Tags)
 }

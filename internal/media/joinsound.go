@@ -77,7 +77,7 @@ func (p part) play(ctx context.Context, samples int, o JoinOptions, yield func([
 		left -= len(s)
 		return yield(s)
 	}
-	if p.info.Audio && p.film == nil && left > 0 {
+	if p.info.Audio && p.webp == nil && left > 0 {
 		if err := p.decodeSound(ctx, o, give, func() bool { return left == 0 }); err != nil {
 			return err
 		}

@@ -15,15 +15,15 @@ const lastFrameTime = 2 * time.Minute
 // Inspect tells of a video file, which may come from anywhere: one that ffprobe
 // knows, or an animated WebP, for which nothing needs to be installed.
 func Inspect(ctx context.Context, path string) (VideoInfo, error) {
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	if err != nil {
 		return VideoInfo{}, err
 	}
-	if film == nil {
+	if video == nil {
 		return Probe(ctx, path)
 	}
-	defer film.file.Close()
-	return film.info(), nil
+	defer video.file.Close()
+	return video.info(), nil
 }
 
 // LastFrame reads the last picture of a video file, which may come from
@@ -31,13 +31,13 @@ func Inspect(ctx context.Context, path string) (VideoInfo, error) {
 func LastFrame(ctx context.Context, path string) (Frame, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lastFrameTime, fmt.Errorf("it took longer than %v", lastFrameTime))
 	defer cancel()
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	if err != nil {
 		return Frame{}, err
 	}
-	if film != nil {
-		defer film.file.Close()
-		return film.last(ctx)
+	if video != nil {
+		defer video.file.Close()
+		return video.last(ctx)
 	}
 	info, err := Probe(ctx, path)
 	if err != nil {
@@ -75,7 +75,7 @@ func lastFrom(ctx context.Context, path string, info VideoInfo, start time.Durat
 
 // openWebP opens the file and scans it if it is a WebP; for any other it
 // returns nil.
-func openWebP(ctx context.Context, path string) (*webpFilm, error) {
+func openWebP(ctx context.Context, path string) (*webpInput, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("media: opening a video: %w", err)
@@ -87,14 +87,14 @@ func openWebP(ctx context.Context, path string) (*webpFilm, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: opening a video: %w", err)
 	}
-	var film *webpFilm
+	var video *webpInput
 	if isWebP(file) {
-		film, err = scanWebP(ctx, path, file, info.Size())
+		video, err = scanWebP(ctx, path, file, info.Size())
 	}
-	if film == nil {
+	if video == nil {
 		file.Close()
 		return nil, err
 	}
-	film.file = file
-	return film, nil
+	video.file = file
+	return video, nil
 }

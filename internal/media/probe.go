@@ -150,7 +150,7 @@ func parseProbe(path string, out []byte) (VideoInfo, error) {
 // theVideo chooses the stream that players show: the one that the file marks,
 // or else the first. alone says that there is no other stream of pictures.
 func theVideo(all []probedStream) (s probedStream, alone bool, err error) {
-	var films []probedStream
+	var videos []probedStream
 	pictures := 0
 	for _, s := range all {
 		if s.Type != "video" {
@@ -158,17 +158,17 @@ func theVideo(all []probedStream) (s probedStream, alone bool, err error) {
 		}
 		pictures++
 		if s.Disposition.Cover == 0 && s.Disposition.Thumbnail == 0 {
-			films = append(films, s)
+			videos = append(videos, s)
 		}
 	}
 	switch {
 	case pictures == 0:
 		return s, false, errors.New("has no video in it")
-	case len(films) == 0:
+	case len(videos) == 0:
 		return s, false, errors.New("has no video in it, only a cover picture")
 	}
-	marked := max(0, slices.IndexFunc(films, func(s probedStream) bool { return s.Disposition.Default != 0 }))
-	return films[marked], pictures == 1, nil
+	marked := max(0, slices.IndexFunc(videos, func(s probedStream) bool { return s.Disposition.Default != 0 }))
+	return videos[marked], pictures == 1, nil
 }
 
 // shownSize is the size of the pictures as players show them, and whether they

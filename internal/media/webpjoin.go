@@ -20,8 +20,8 @@ const maxXMP = 1 << 20
 // animated WebP as they are: each part begins by covering the whole picture.
 func sameWebP(parts []part) bool {
 	for _, p := range parts {
-		f := p.film
-		if f == nil || f.alpha || f.w != parts[0].film.w || f.h != parts[0].film.h || f.frames[0].box != image.Rect(0, 0, f.w, f.h) {
+		f := p.webp
+		if f == nil || f.alpha || f.w != parts[0].webp.w || f.h != parts[0].webp.h || f.frames[0].box != image.Rect(0, 0, f.w, f.h) {
 			return false
 		}
 		for _, frame := range f.frames {
@@ -41,7 +41,7 @@ func evenWebP(parts []part) bool {
 		if p.info.FPS != fps || fps == 0 {
 			return false
 		}
-		for _, frame := range p.film.frames {
+		for _, frame := range p.webp.frames {
 			if math.Abs(frame.shown.Seconds()-1/fps) > 0.001 {
 				return false
 			}
@@ -62,12 +62,12 @@ func appendWebP(ctx context.Context, t *target, parts []part) error {
 	}
 	var chunk []byte
 	for _, p := range parts {
-		for _, frame := range p.film.frames {
+		for _, frame := range p.webp.frames {
 			if ctx.Err() != nil {
 				return fmt.Errorf("media: writing %s was stopped: %w", t.path, context.Cause(ctx))
 			}
 			var err error
-			if chunk, err = p.film.chunk(chunk, frame); err != nil {
+			if chunk, err = p.webp.chunk(chunk, frame); err != nil {
 				return &BadPart{p.path, err}
 			}
 			if even {
@@ -86,7 +86,7 @@ func appendWebP(ctx context.Context, t *target, parts []part) error {
 }
 
 // chunk reads the whole ANMF chunk of a frame into b, which may grow.
-func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
+func (f *webpInput) chunk(b []byte, frame webpFrame) ([]byte, error) {
 	const head = 8 + 16 // before the picture
 	if frame.size > MaxWebPBytes {
 		return b, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
@@ -106,8 +106,8 @@ func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
 }
 
 // each draws the pictures one after another. A picture is valid until yield
-// returns; it is shown until end, counted from the film's beginning.
-func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
+// returns; it is shown until end, counted from the video's beginning.
+func (f *webpInput) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
 	canvas := whiteFrame(f.w, f.h)
 	var end time.Duration
 	for i, frame := range f.frames {
@@ -134,7 +134,7 @@ func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.
 // another.
 func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) error) error {
 	drawn := 0
-	return p.film.each(ctx, func(f Frame, end time.Duration) error {
+	return p.webp.each(ctx, func(f Frame, end time.Duration) error {
 		// What is shown in the middle of a frame's time: beginnings and ends
 		// are rounded to milliseconds.
 		if (float64(drawn)+0.5)/to.FPS >= end.Seconds() {
@@ -154,7 +154,7 @@ func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) e
 }
 
 // info is what Inspect tells of it.
-func (f *webpFilm) info() VideoInfo {
+func (f *webpInput) info() VideoInfo {
 	i := VideoInfo{W: f.w, H: f.h, Duration: f.duration, Frames: len(f.frames), Codec: "webp", Tags: map[string]string{}}
 	if f.duration > 0 {
 		i.FPS = float64(i.Frames) / f.duration.Seconds()
@@ -168,7 +168,7 @@ func (f *webpFilm) info() VideoInfo {
 
 // readMeta reads the metadata at some place in the file, when this package
 // wrote it. Any other is none.
-func (f *webpFilm) readMeta(at, size int64) error {
+func (f *webpInput) readMeta(at, size int64) error {
 	if f.told || size > maxXMP {
 		return nil
 	}

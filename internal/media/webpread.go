@@ -22,8 +22,9 @@ const (
 	maxWebPChunks = 1 << 20
 )
 
-// webpFilm is an animated WebP that is read: where its frames are.
-type webpFilm struct {
+// webpInput is an animated WebP to be read: its canvas, and where its frames lie
+// in the file.
+type webpInput struct {
 	r        io.ReaderAt
 	file     io.Closer
 	path     string
@@ -58,8 +59,8 @@ func isWebP(r io.ReaderAt) bool {
 
 // scanWebP walks over the chunks of an animated WebP, which may come from
 // anywhere, and notes its frames.
-func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*webpFilm, error) {
-	f := &webpFilm{r: r, path: path}
+func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*webpInput, error) {
+	f := &webpInput{r: r, path: path}
 	at := int64(12)
 	for chunks := 0; at+8 <= size; chunks++ {
 		if err := ctx.Err(); err != nil {
@@ -96,12 +97,12 @@ func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*web
 	return f, nil
 }
 
-func (f *webpFilm) broken(why string) error {
+func (f *webpInput) broken(why string) error {
 	return fmt.Errorf("media: %s is no animated WebP that can be read: %s", f.path, why)
 }
 
 // canvas reads the VP8X chunk.
-func (f *webpFilm) canvas(at, size int64) error {
+func (f *webpInput) canvas(at, size int64) error {
 	var b [10]byte
 	if size < int64(len(b)) || f.w > 0 {
 		return f.broken("its header is damaged")
@@ -116,7 +117,7 @@ func (f *webpFilm) canvas(at, size int64) error {
 }
 
 // frame reads the head of an ANMF chunk.
-func (f *webpFilm) frame(at, size int64) error {
+func (f *webpInput) frame(at, size int64) error {
 	var b [16]byte
 	if size < int64(len(b)) || f.w == 0 {
 		return f.broken("a frame is damaged")
@@ -141,7 +142,7 @@ func (f *webpFilm) frame(at, size int64) error {
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // last draws the last picture.
-func (f *webpFilm) last(ctx context.Context) (Frame, error) {
+func (f *webpInput) last(ctx context.Context) (Frame, error) {
 	if slices.ContainsFunc(f.frames, func(frame webpFrame) bool { return !frame.plain() }) {
 		return f.lastOfAll(ctx)
 	}
@@ -150,7 +151,7 @@ func (f *webpFilm) last(ctx context.Context) (Frame, error) {
 
 // lastOfAll draws one picture after another, from the last on that stands by
 // itself.
-func (f *webpFilm) lastOfAll(ctx context.Context) (Frame, error) {
+func (f *webpInput) lastOfAll(ctx context.Context) (Frame, error) {
 	from := len(f.frames) - 1
 	for from > 0 && (f.frames[from].blend || f.frames[from].box != image.Rect(0, 0, f.w, f.h)) {
 		from--
@@ -167,9 +168,9 @@ func (f *webpFilm) lastOfAll(ctx context.Context) (Frame, error) {
 
 // lastBackwards draws the last picture of plain frames. Each pixel is that of
 // the last frame which covers it: going back from the end, only frames that
-// cover a pixel not drawn yet are decoded, of a film that moves all over just
+// cover a pixel not drawn yet are decoded, of a video that moves all over just
 // one.
-func (f *webpFilm) lastBackwards(ctx context.Context) (Frame, error) {
+func (f *webpInput) lastBackwards(ctx context.Context) (Frame, error) {
 	out := whiteFrame(f.w, f.h)
 	drawn := make([]byte, f.w*f.h)
 	left := len(drawn)
@@ -226,7 +227,7 @@ func uncovered(drawn []byte, w int, box image.Rectangle) bool {
 }
 
 // picture decodes one frame: a WebP image without its outermost shell.
-func (f *webpFilm) picture(frame webpFrame) (img image.Image, err error) {
+func (f *webpInput) picture(frame webpFrame) (img image.Image, err error) {
 	if frame.size > MaxWebPBytes {
 		return nil, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
 	}
