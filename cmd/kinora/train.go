@@ -296,6 +296,7 @@ func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Storybook = m.Storybook
 	if codec == nil {
 		codec = m.CodecParams
 	}

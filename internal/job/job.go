@@ -55,9 +55,9 @@ type Kind string
 
 // Kinds of jobs.
 const (
-	Video   Kind = "video"   // a clip
-	Image   Kind = "image"   // one or more stills
-	Context Kind = "context" // a structured prompt, by the configured chat upstream
+	Video     Kind = "video"   // a clip
+	Image     Kind = "image"   // one or more stills
+	Expansion Kind = "context" // a structured prompt, by the configured chat upstream
 )
 
 // API is the door a job came through. Its answers and callbacks are in that

@@ -9,7 +9,7 @@ import (
 // TestMoves: what docs/jobs.md draws, and nothing else.
 func TestMoves(t *testing.T) {
 	want := map[string]bool{
-		"queued running": true, "queued cancelled": true, "queued expired": true, "queued failed": true,
+		"queued running": true, "queued cancelled": true, "queued expired": true,
 		"running queued": true, "running succeeded": true, "running failed": true, "running cancelled": true,
 	}
 	for _, from := range States() {

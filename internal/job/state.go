@@ -20,7 +20,7 @@ func States() []State { return []State{Queued, Running, Succeeded, Failed, Cance
 
 // moves are the changes that may happen.
 var moves = map[State][]State{
-	Queued:  {Running, Cancelled, Expired, Failed},
+	Queued:  {Running, Cancelled, Expired},
 	Running: {Queued, Succeeded, Failed, Cancelled},
 }
 

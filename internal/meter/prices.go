@@ -211,7 +211,7 @@ func (p *Prices) Quote(s job.Spec) (int64, error) {
 			return 0, job.Errorf(job.Invalid, "n", "%d images is out of range: 1 to %d", s.Count, job.MaxImages)
 		}
 		return int64(*r.Image) * int64(s.Count), nil
-	case job.Context:
+	case job.Expansion:
 		return int64(*r.Request), nil
 	}
 	return 0, job.Errorf(job.Internal, "", "there is no price for a job of kind %q", s.Kind)

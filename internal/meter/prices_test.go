@@ -68,7 +68,7 @@ func TestPriceList(t *testing.T) {
 	if got, err := p.Quote(job.Spec{Kind: job.Image, Model: "image-01", Count: 3}); err != nil || got != 10_500 {
 		t.Errorf("three images: %d, %v", got, err)
 	}
-	if got, err := p.Quote(job.Spec{Kind: job.Context, Model: "MiniMax-H3"}); err != nil || got != 0 {
+	if got, err := p.Quote(job.Spec{Kind: job.Expansion, Model: "MiniMax-H3"}); err != nil || got != 0 {
 		t.Errorf("a prompt worked out: %d, %v", got, err)
 	}
 	if got, err := p.QuoteSpeech("speech-02-hd", 1001); err != nil || got != 60_060 {

@@ -345,13 +345,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	defer end()
 	ctx, stop := context.WithCancel(ctx) // also when the listener fails
 	defer stop()
-	qc := store.QueueConfig{Refund: s.meter.Refund}
+	qc := store.QueueConfig{Refund: s.meter.Refund, Deliver: s.sender.Deliver, DeliverTime: s.sender.Longest()}
 	if s.cfg.Role != RoleAPI {
 		qc.Workers, qc.Work = s.cfg.Workers, s.runner.Work
-	}
-	qc.Deliver = func(ctx context.Context, id int64, _ int) (time.Duration, bool, error) {
-		again, err := s.sender.Deliver(ctx, id)
-		return again, err == nil && again == 0, err
 	}
 	queue, err := s.db.StartQueue(life, qc)
 	if err != nil {

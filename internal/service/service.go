@@ -145,12 +145,12 @@ const MaxIdempotencyKey = 255
 func (s *Service) check(sub *Submission) error {
 	sp := &sub.Spec
 	sp.Prompt, sp.Asked = text.Unmarked(sp.Prompt), text.Unmarked(sp.Asked)
-	if sp.Kind == job.Context {
+	if sp.Kind == job.Expansion {
 		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
 	}
 	info, ok := s.Engines[sp.Engine]
 	switch {
-	case !ok && sp.Kind != job.Context:
+	case !ok && sp.Kind != job.Expansion:
 		return job.Errorf(job.Internal, "", "the model %s has no engine here", sp.Model)
 	case !utf8.ValidString(sp.Prompt):
 		return job.Errorf(job.Invalid, "prompt", "the prompt is not valid UTF-8")
@@ -182,7 +182,7 @@ func (s *Service) check(sub *Submission) error {
 // for. What the spec says already, as that of a video made again does, is not
 // said twice.
 func (s *Service) note(sp *job.Spec) {
-	if sp.Kind == job.Context {
+	if sp.Kind == job.Expansion {
 		return
 	}
 	info := s.Engines[sp.Engine]

@@ -141,7 +141,7 @@ func (db *DB) Retry(ctx context.Context, id job.ID, attempt int, cause *job.Erro
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
 			return err
 		}
-		return tx.again(ctx, &j, cause, tx.now.Add(after), 0, refund)
+		return tx.requeue(ctx, &j, cause, tx.now.Add(after), 0, refund)
 	})
 	if err != nil {
 		return job.Job{}, err
@@ -157,7 +157,7 @@ func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
 			return err
 		}
-		return tx.again(ctx, &j, nil, tx.now, 1, refund)
+		return tx.requeue(ctx, &j, nil, tx.now, 1, refund)
 	})
 	if err != nil {
 		return job.Job{}, err
@@ -165,8 +165,10 @@ func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*
 	return j, nil
 }
 
-// again queues a job again that this transaction has locked, or ends it.
-func (tx *Tx) again(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
+// requeue queues a job again that this transaction has locked, not to start before
+// at and with so many more attempts allowed. A job whose owner asked for its end,
+// or whose attempts are used up, ends.
+func (tx *Tx) requeue(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
 	if j.CancelAsked {
 		return tx.endJob(ctx, j, Ending{State: job.Cancelled}, refund)
 	}
@@ -202,11 +204,10 @@ const (
 	maxTickets = 64  // tickets that wait; each stands for all jobs
 )
 
-// Reap sets right what was left behind: jobs whose lease ran out by now are
-// queued again (or end, as with Retry), jobs that waited past their ExpiresAt
-// expire, deliveries whose sender was lost are made again, and if jobs are due
-// that no ticket stands for, tickets are made. Any process may call it, at any
-// time.
+// Reap looks after jobs that no worker looks after: those whose lease ran out by
+// now are queued again (or end, as with Retry), those that waited past their
+// ExpiresAt expire, and if more jobs are due than tickets wait, tickets are made.
+// Any process may call it, at any time.
 func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
 	if some, err := db.somethingToReap(ctx, now); err != nil || !some {
 		return 0, 0, 0, err
@@ -224,7 +225,7 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 			if err != nil {
 				return late(err) // it was renewed or finished meanwhile
 			}
-			return tx.again(ctx, &j, nil, tx.now, 0, refund)
+			return tx.requeue(ctx, &j, nil, tx.now, 0, refund)
 		})
 		switch {
 		case errors.Is(err, job.ErrLate):
@@ -256,12 +257,6 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 			expired++
 		}
 	}
-	if err := db.rescueDeliveries(ctx, now); err != nil {
-		return requeued, failed, expired, err
-	}
-	if err := db.callAllWaiting(ctx); err != nil {
-		return requeued, failed, expired, err
-	}
 	return requeued, failed, expired, db.topUp(ctx, now)
 }
 
@@ -270,10 +265,7 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 func (db *DB) somethingToReap(ctx context.Context, now time.Time) (some bool, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		return q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1)
-			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')
-			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until > 0 AND busy_until <= $1)
-			OR EXISTS (SELECT 1 FROM deliveries WHERE busy_until < 0)
-			OR EXISTS (SELECT 1 FROM river_job WHERE state = 'running' AND queue = '`+deliveryQueue+`')`, millis(now)).Scan(&some)
+			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued')`, millis(now)).Scan(&some)
 	})
 	return some, err
 }
@@ -315,20 +307,17 @@ func (db *DB) topUp(ctx context.Context, now time.Time) error {
 	err := db.Read(ctx, func(q Queryer) error {
 		w := &where{}
 		ready := w.ready(now, nil)
-		var jobs int
-		err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE `+ready+` AND EXISTS (SELECT 1 FROM project_load
-			WHERE project_load.project = jobs.project AND (max_running = 0 OR running < max_running)) LIMIT `+w.arg(maxTickets)+`) AS due`, w.args...).Scan(&jobs)
-		if err != nil || jobs == 0 {
-			missing = 0
-			return err
-		}
-		tickets, err := ticketsWaiting(ctx, q)
-		missing = jobs - tickets
-		return err
+		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE `+ready+` AND EXISTS (SELECT 1 FROM project_load
+			WHERE project_load.project = jobs.project AND (max_running = 0 OR running < max_running)) LIMIT `+w.arg(maxTickets)+`) AS due`, w.args...).Scan(&missing)
 	})
-	if err != nil || missing <= 0 {
+	if err != nil || missing == 0 {
 		return err
 	}
+	tickets, err := db.ticketsWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	missing -= tickets
 	return db.Write(ctx, func(tx *Tx) error {
 		for range missing {
 			tx.EnqueueTicket(time.Time{})

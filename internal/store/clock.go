@@ -101,14 +101,14 @@ func (tx *Tx) skipTime(ctx context.Context, seen, gap int64) error {
 var timesOf = map[string][]string{
 	"jobs":       {"created_at", "started_at", "updated_at", "finished_at", "expires_at", "lease_until", "run_after"},
 	"files":      {"created_at", "expires_at"},
-	"deliveries": {"created_at", "finished_at", "next_at", "busy_until"},
+	"deliveries": {"created_at", "finished_at", "next_at"},
 	"endpoints":  {"previous_until"},
 	"wallets":    {"period_ends", "anchor"},
 }
 
 // turnBack moves times of the future back by as much as the clock was. What was
-// reckoned with the wrong clock is told from what was not by the middle between
-// the two. River has times of its own: its entries are made anew.
+// written under the wrong clock lies after the middle between the two times, what
+// was not lies before it. River has times of its own: its entries are made anew.
 func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
 	middle := millis(tx.now) - gap/2
 	for table, columns := range timesOf {
@@ -118,13 +118,13 @@ func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
 			}
 		}
 	}
-	// A leader of that time would lead for as long; tickets are the reaper's.
-	for _, statement := range []string{"DELETE FROM river_leader", "DELETE FROM river_job WHERE state <> 'running'"} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if err := tx.clearQueue(ctx); err != nil {
+		return err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT id, next_at FROM deliveries WHERE state = 'pending' AND busy_until = 0")
+	// The reaper makes tickets. A delivery that holds a slot gets another entry too:
+	// if its process was lost, River would rescue the old one as late as the clock
+	// was ahead.
+	rows, err := tx.QueryContext(ctx, "SELECT id, next_at FROM deliveries WHERE state = 'pending' AND slot <> 'waiting'")
 	if err != nil {
 		return err
 	}

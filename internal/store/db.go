@@ -57,8 +57,8 @@ type Options struct {
 	Log *slog.Logger
 	// Readers is how many readers work at once; 0 is DefaultReaders.
 	Readers int
-	// Deliveries is how many deliveries of one project are under way at once; 0
-	// is DefaultDeliveries.
+	// Deliveries is how many slots each project has: deliveries that are under way
+	// at once. 0 is DefaultDeliveries.
 	Deliveries int
 }
 
@@ -77,9 +77,10 @@ type DB struct {
 	written   *statements
 	readStmts *statements
 	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
+	reads     *river.Client[*sql.Tx] // reads River's queue; on SQLite without waiting for who writes
 
-	deliveries int           // of one project that are under way at once
-	enqueued   chan struct{} // gets a value when this process enqueued something
+	deliveries int  // slots of one project
+	wake       wake // SQLite: of what this process enqueues
 
 	watch     watch
 	hooks     []func(*Tx, job.Job) error
@@ -94,16 +95,7 @@ type DB struct {
 // date. ParseAddress says what an address is. Several processes may open one
 // database at the same time.
 func Open(ctx context.Context, address string, o Options) (*DB, error) {
-	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, enqueued: make(chan struct{}, 1), closed: make(chan struct{})}
-	if db.deliveries <= 0 {
-		db.deliveries = DefaultDeliveries
-	}
-	if db.now == nil {
-		db.now = time.Now
-	}
-	if db.log == nil {
-		db.log = slog.Default()
-	}
+	db := newDB(o)
 	if o.Readers <= 0 {
 		o.Readers = DefaultReaders
 	}
@@ -132,6 +124,21 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+// newDB makes a DB that is not connected.
+func newDB(o Options) *DB {
+	db := &DB{now: o.Now, log: o.Log, deliveries: o.Deliveries, wake: newWake(), closed: make(chan struct{})}
+	if db.deliveries <= 0 {
+		db.deliveries = DefaultDeliveries
+	}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if db.log == nil {
+		db.log = slog.Default()
+	}
+	return db
 }
 
 func (db *DB) openPostgres(ctx context.Context, url string, o Options) error {

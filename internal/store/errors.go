@@ -33,9 +33,9 @@ func unavailable(doing string, err error) *job.Error {
 	}
 }
 
-// explain turns an error of the database itself into one that says so; others
-// are returned as they are.
-func explain(doing string, err error) error {
+// databaseError makes a job.Error of code Unavailable of an error that says that
+// the database cannot be used now. Others are returned as they are.
+func databaseError(doing string, err error) error {
 	var told *job.Error
 	switch {
 	case err == nil, errors.As(err, &told), errors.Is(err, sql.ErrNoRows):
@@ -65,11 +65,11 @@ func away(err error) bool {
 		case "08", "53", "57", "58": // connection, resources (disk full), operator, system
 			return true
 		}
-		return again(err)
+		return repeatable(err)
 	}
 	var dial *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || again(err)
+	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || repeatable(err)
 }
 
 // busy reports whether SQLite refused because another has the file.
@@ -78,10 +78,10 @@ func busy(err error) bool {
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// again reports whether a transaction of Postgres failed only because of
+// repeatable reports whether a transaction of Postgres failed only because of
 // another that ran beside it, or on a connection that was found to be dead
 // before anything was sent: it may be repeated.
-func again(err error) bool {
+func repeatable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code == "40001" || pg.Code == "40P01"

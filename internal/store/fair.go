@@ -33,9 +33,9 @@ func cost(s *job.Spec) float64 {
 	return minCost
 }
 
-// join counts a job that comes, and returns its number within the project. From
-// then on the project's row is this transaction's.
-func (tx *Tx) join(ctx context.Context, s *Submission) (seq int64, err error) {
+// countQueued counts a job that comes, and returns its number within the project.
+// It locks the project's row for this transaction.
+func (tx *Tx) countQueued(ctx context.Context, s *Submission) (seq int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO project_load (project, queued, vtime, weight, max_running, seq)
 		VALUES ($1, 1, (SELECT COALESCE(MIN(vtime), 0) FROM project_load WHERE queued > 0 OR running > 0), $2, $3, 1)
 		ON CONFLICT (project) DO UPDATE SET queued = project_load.queued + 1, seq = project_load.seq + 1,

@@ -102,10 +102,13 @@ func (w *groupWriter) group(first *write) {
 		if err != nil && r.err == nil {
 			r.err = err
 		}
-		if r.err == nil && len(r.tx.tickets)+len(r.tx.deliveries) > 0 {
-			w.db.wakeQueue()
-		}
 		if r.err == nil {
+			if len(r.tx.tickets) > 0 {
+				w.db.wakeQueue(ticketQueue)
+			}
+			if len(r.tx.deliveries) > 0 {
+				w.db.wakeQueue(deliveryQueue)
+			}
 			for _, f := range r.tx.after {
 				f()
 			}

@@ -36,15 +36,15 @@ type Submission struct {
 	Weight, MaxRunning int
 }
 
-// errAgain undoes a submission that was made before.
-var errAgain = errors.New("submitted before")
+// errRepeated undoes a submission that was made before.
+var errRepeated = errors.New("submitted before")
 
 // Submit accepts a job: bounds, the price (reserve), the job, its turn and its
-// ticket are one transaction. again reports that the idempotency key was used
+// ticket are one transaction. repeated reports that the idempotency key was used
 // by the same request, whose job is returned as it stands. Errors are job.Error:
 // QueueFull, TooMany, Conflict for a key of another request, and what reserve
 // returns.
-func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.Job) error) (j job.Job, again bool, err error) {
+func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.Job) error) (j job.Job, repeated bool, err error) {
 	spec, err := encode(&s.Job.Spec)
 	if err != nil {
 		return job.Job{}, false, err
@@ -60,7 +60,7 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 		j.State, j.Revision, j.CreatedAt, j.UpdatedAt = job.Queued, 1, tx.now, tx.now
 		// First, as it locks the project's row: two of the same key come one
 		// after the other.
-		seq, err := tx.join(ctx, &s)
+		seq, err := tx.countQueued(ctx, &s)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 		tx.EnqueueTicket(time.Time{})
 		return tx.changed(j)
 	})
-	if errors.Is(err, errAgain) {
+	if errors.Is(err, errRepeated) {
 		return j, true, nil
 	}
 	if err != nil {
@@ -99,7 +99,7 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 	return j, false, nil
 }
 
-// repeated finds the job of a request that was made before: errAgain with the
+// repeated finds the job of a request that was made before: errRepeated with the
 // job in j, or Conflict, or nil.
 func (tx *Tx) repeated(ctx context.Context, s *Submission, j *job.Job) error {
 	var id int64
@@ -119,10 +119,10 @@ func (tx *Tx) repeated(ctx context.Context, s *Submission, j *job.Job) error {
 	if err != nil {
 		return err
 	}
-	return errAgain
+	return errRepeated
 }
 
-// bounds checks the bounds of a submission, which join has counted already.
+// bounds checks the bounds of a submission, which countQueued has counted already.
 func (tx *Tx) bounds(ctx context.Context, s *Submission) error {
 	if s.MaxQueued > 0 {
 		var n int

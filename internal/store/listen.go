@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,15 +14,16 @@ import (
 )
 
 const (
-	// lookEvery is how often a process looks whether another has changed a file of
-	// SQLite, and how often it looks for jobs of River's that are put off for less
-	// than River's scheduler takes. What this process enqueues is known at once.
+	// lookEvery is how long after a write to SQLite's log a process looks whether
+	// it was a commit of another process; it looks again after twice as long, as a
+	// commit follows its last write when the disk has confirmed that.
 	lookEvery = 50 * time.Millisecond
-	// stillEvery is how often it looks while the system tells it of writes to the
-	// log and there are none, and stirTime how long after a write it looks more
-	// often: a commit follows its last write when the disk has confirmed that.
-	stillEvery = time.Second
+	// stillEvery is how often it looks while the system tells of no writes. Where
+	// the system never does, it looks each lookEvery.
+	stillEvery = 5 * time.Second
 	stirTime   = time.Second
+	// settleTime is how long River may take to write that an entry was put off.
+	settleTime = 500 * time.Millisecond
 )
 
 // insertTopic is where River's producers listen for jobs that were enqueued.
@@ -46,24 +46,23 @@ func (d sqliteDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.
 
 func (db *DB) sqliteDriver() sqliteDriver { return sqliteDriver{riversqlite.New(db.writer), db} }
 
-// listener tells River of jobs in a file of SQLite, which cannot tell by itself
-// that something came. It reads the head of the log's index, which each commit of
-// any process changes; where that says something new it asks SQLite whether the
-// database was changed, and only then whether there is a job.
+// listener tells River's producers when to look for entries in a file of SQLite,
+// which cannot tell by itself that something came. What this process enqueues it
+// is told by wakeQueue. After a commit of another process it has every queue
+// looked into: it reads the head of the log's index, which each commit changes,
+// and where that is new it asks SQLite whether the commit was another's.
 type listener struct {
 	db *DB
 
-	mu      sync.Mutex
-	pool    *sql.DB         // with one connection, as SQLite tells each of what the others did
-	asks    *sql.Stmt       // for the version
-	head    [headBytes]byte // of the index, as it was looked at last
-	version int64           // of the file, as it was looked at last
-	more    bool            // there were jobs that wait, for a worker or for their time
-	pending []string
+	mu        sync.Mutex
+	connected bool
+	head      [headBytes]byte // of the index, at the last look
+	version   int64           // of the file, as others changed it, at the last look
+	pending   []string        // queues that River is to be told of
 
 	written    <-chan struct{} // tells of writes to the log; nil where the system does not
 	stop       func()          // ends it
-	stirred    time.Time       // when a write was told of last
+	stirred    time.Time       // when it last told of a write
 	stillEvery time.Duration
 }
 
@@ -71,20 +70,15 @@ type listener struct {
 func (l *listener) Connect(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pool != nil {
+	if l.connected {
 		return errors.New("listen to the database: it is being listened to already")
 	}
-	pool, err := sql.Open("sqlite", sqliteDSN(l.db.path, true))
-	if err != nil {
-		return fmt.Errorf("listen to the database: %w", err)
-	}
-	pool.SetMaxOpenConns(1)
-	asks, err := pool.PrepareContext(ctx, "PRAGMA data_version")
-	if err != nil {
-		return fmt.Errorf("listen to the database: %w", errors.Join(err, pool.Close()))
-	}
-	l.pool, l.asks, l.version = pool, asks, 0
 	l.db.index.open(l.db.path)
+	version, err := l.othersVersion(ctx)
+	if err != nil {
+		return err
+	}
+	l.connected, l.version = true, version
 	l.stirred, l.stillEvery = time.Now(), stillEvery
 	l.written, l.stop, _ = watchWrites(l.db.path + "-wal") // without it, it looks as often as if there were writes
 	return nil
@@ -94,15 +88,14 @@ func (l *listener) Connect(ctx context.Context) error {
 func (l *listener) Close(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pool == nil {
+	if !l.connected {
 		return nil
 	}
-	err := errors.Join(l.asks.Close(), l.pool.Close())
 	if l.stop != nil {
 		l.stop()
 	}
-	l.pool, l.asks, l.pending, l.written, l.stop = nil, nil, nil, nil, nil
-	return err
+	l.connected, l.pending, l.written, l.stop = false, nil, nil, nil
+	return nil
 }
 
 // Listen implements riverdriver.Listener. There is one topic.
@@ -121,55 +114,73 @@ func (l *listener) Schema() string { return "" }
 func (l *listener) SetAfterConnectExec(string) {}
 
 // WaitForNotification implements riverdriver.Listener: it returns when a queue
-// has a job that waits.
+// may have an entry to run.
 func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	for {
 		if queue, ok := l.next(); ok {
 			payload, err := json.Marshal(map[string]string{"queue": queue})
 			return &riverdriver.Notification{Topic: insertTopic, Payload: string(payload)}, err
 		}
-		told, err := l.wait(ctx)
-		if err != nil {
-			return nil, err
-		}
-		// A look is short, and one that is cut off would lose what it saw.
-		if err := l.look(context.WithoutCancel(ctx), told); err != nil {
+		if err := l.wait(ctx); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// wait returns when it is time to look, and whether this process enqueued
-// something.
-func (l *listener) wait(ctx context.Context) (told bool, err error) {
+// wait returns when this process has enqueued something, or when it has looked
+// for what others did.
+func (l *listener) wait(ctx context.Context) error {
 	every, written := l.pace()
 	t := time.NewTimer(every)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-l.db.enqueued:
-		return true, nil
+		return ctx.Err()
+	case <-l.db.wake.tickets:
+		l.tell(ticketQueue)
+		return nil
+	case <-l.db.wake.deliveries:
+		l.tell(deliveryQueue)
+		return nil
 	case <-written:
 		l.mu.Lock()
 		l.stirred = time.Now()
 		l.mu.Unlock()
 	case <-t.C:
 	}
-	return false, nil
+	// A look is short, and one that is cut off would lose what it saw.
+	return l.look(context.WithoutCancel(ctx))
 }
 
 // pace is when to look next, and what may tell that it is sooner.
 func (l *listener) pace() (every time.Duration, written <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.written == nil || l.more || time.Since(l.stirred) < stirTime {
+	since := time.Since(l.stirred)
+	switch {
+	case l.written == nil:
 		return lookEvery, nil
+	case since < stirTime:
+		return max(lookEvery, since), nil
 	}
 	return l.stillEvery, l.written
 }
 
-// next takes what is to be told.
+// tell notes queues that River is to be told of.
+func (l *listener) tell(queues ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = append(l.pending, queues...)
+}
+
+// forget drops what was to be told.
+func (l *listener) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = nil
+}
+
+// next takes a queue that River is to be told of.
 func (l *listener) next() (queue string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,37 +191,32 @@ func (l *listener) next() (queue string, ok bool) {
 	return queue, true
 }
 
-// look notes the queues that have jobs, if there may be other jobs than before:
-// this process has enqueued some (told), or the file was changed.
-func (l *listener) look(ctx context.Context, told bool) error {
+// look notes every queue if another process has committed since the last look.
+func (l *listener) look(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pool == nil {
+	if !l.connected {
 		return errors.New("listen to the database: it is closed")
 	}
-	if same := l.same(); same && !l.more && !told {
+	if l.same() {
 		return nil
 	}
-	var version int64
-	if err := l.asks.QueryRowContext(ctx).Scan(&version); err != nil {
-		return fmt.Errorf("listen to the database: %w", err)
+	version, err := l.othersVersion(ctx)
+	if err != nil || version == l.version {
+		return err
 	}
-	if version == l.version && !l.more {
-		return nil
-	}
-	rows, err := l.pool.QueryContext(ctx, "SELECT DISTINCT queue FROM river_job WHERE state = 'available'")
-	if err != nil {
-		return fmt.Errorf("listen to the database: %w", err)
-	}
-	l.pending, err = collect(rows, func(row interface{ Scan(...any) error }) (queue string, err error) {
-		err = row.Scan(&queue)
-		return queue, err
-	})
-	if err != nil {
-		return fmt.Errorf("listen to the database: %w", err)
-	}
-	l.version, l.more = version, len(l.pending) > 0
+	l.version, l.pending = version, []string{ticketQueue, deliveryQueue}
 	return nil
+}
+
+// othersVersion is a number that changes when another process commits: SQLite
+// tells each connection of the commits of others, and one connection makes all
+// those of this process.
+func (l *listener) othersVersion(ctx context.Context) (version int64, err error) {
+	if err := l.db.writer.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("listen to the database: %w", err)
+	}
+	return version, nil
 }
 
 // same reports whether no commit has changed the log's index since the last call.
@@ -220,7 +226,7 @@ func (l *listener) same() bool {
 	if !ok {
 		return false
 	}
-	same := head == l.head && l.version != 0
+	same := head == l.head
 	l.head = head
 	return same
 }
@@ -267,10 +273,30 @@ func (x *logIndex) close() {
 	}
 }
 
-// wakeQueue tells this process's queue that something was enqueued.
-func (db *DB) wakeQueue() {
+// wake tells the listener of this process which queues have something new.
+type wake struct {
+	tickets, deliveries chan struct{}
+}
+
+func newWake() wake { return wake{make(chan struct{}, 1), make(chan struct{}, 1)} }
+
+// wakeQueue has this process look into one of River's queues.
+func (db *DB) wakeQueue(queue string) {
+	c := db.wake.tickets
+	if queue == deliveryQueue {
+		c = db.wake.deliveries
+	}
 	select {
-	case db.enqueued <- struct{}{}:
+	case c <- struct{}{}:
 	default: // it is about to look
+	}
+}
+
+// wakeQueueIn does so later, for an entry that River is asked to put off. River
+// looks by itself too, but not as soon: this is for what is put off for less than
+// two of its looks.
+func (db *DB) wakeQueueIn(queue string, after time.Duration) {
+	if db.dialect == SQLite && after < 2*pollSQLite {
+		time.AfterFunc(max(after, settleTime)+fetchCooldown, func() { db.wakeQueue(queue) })
 	}
 }

@@ -19,12 +19,38 @@ func openFile(t *testing.T, path string) *DB {
 	return db
 }
 
-// TestListener: on SQLite the queue is told of what this process enqueues, and
-// of what another does; and while nothing is changed it asks for nothing.
+// hears waits for what a listener tells River of.
+func hears(t *testing.T, l *listener, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	n, err := l.WaitForNotification(ctx)
+	if err != nil || n.Topic != "river_insert" || n.Payload != `{"queue":"`+want+`"}` {
+		t.Fatalf("heard %+v, %v, want %s", n, err, want)
+	}
+}
+
+// silent has a listener look, which is to see nothing.
+func silent(t *testing.T, l *listener, what string) {
+	t.Helper()
+	if err := l.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if queue, ok := l.next(); ok {
+		t.Errorf("%s: it hears of %s", what, queue)
+	}
+}
+
+// TestListener: on SQLite River is told of the queue into which this process put
+// something, and of every queue when another process has written; while nothing
+// or only this process writes, no look tells anything.
 func TestListener(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kinora.db")
 	here, there := openFile(t, path), openFile(t, path)
 	l := &listener{db: here}
+	if err := l.look(t.Context()); err == nil {
+		t.Error("it looks before it is connected")
+	}
 	if err := l.Connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -32,65 +58,24 @@ func TestListener(t *testing.T) {
 	if err := l.Connect(t.Context()); err == nil {
 		t.Error("it connects twice")
 	}
-	exec := func(statement string) {
+	enqueue := func(db *DB, fn func(*Tx)) {
 		t.Helper()
-		if _, err := there.writer.ExecContext(t.Context(), statement); err != nil {
+		if err := db.Write(t.Context(), func(tx *Tx) error { fn(tx); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	hears := func(want string) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		n, err := l.WaitForNotification(ctx)
-		if err != nil || n.Topic != "river_insert" || n.Payload != `{"queue":"`+want+`"}` {
-			t.Fatalf("heard %+v, %v, want %s", n, err, want)
-		}
-	}
-	silent := func(what string) {
-		t.Helper()
-		if err := l.look(t.Context(), false); err != nil {
-			t.Fatal(err)
-		}
-		if queue, ok := l.next(); ok {
-			t.Errorf("%s: it hears of %s", what, queue)
-		}
-	}
-	silent("nothing is there")
-	for name, db := range map[string]*DB{"this process": here, "another": there} {
-		err := db.Write(t.Context(), func(tx *Tx) error { tx.EnqueueTicket(time.Time{}); return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		hears(ticketQueue)
-		hears(ticketQueue) // until it was taken, as it may wait for its time
-		exec("DELETE FROM river_job")
-		silent(name + " has no job any more")
-	}
-	if err := there.Write(t.Context(), func(tx *Tx) error { tx.EnqueueTicket(there.Now().Add(time.Hour)); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	silent("it is put off for long")
-	exec("UPDATE river_job SET state = 'available', queue = '" + deliveryQueue + "'")
-	hears(deliveryQueue)
-	exec("DELETE FROM river_job")
-	silent("it is gone")
-
-	// From now on, asking for jobs fails on its connection.
-	for _, statement := range []string{"PRAGMA query_only = 0", "CREATE TEMP VIEW river_job AS SELECT * FROM nowhere"} {
-		if _, err := l.pool.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 3 {
-		silent("nothing was changed")
-	}
-	exec("UPDATE projects SET name = name")
-	if err := there.Write(t.Context(), func(tx *Tx) error { tx.EnqueueDelivery(1, time.Time{}); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.look(t.Context(), false); err == nil {
-		t.Error("after a change it does not ask")
+	silent(t, l, "nothing was written")
+	enqueue(here, func(tx *Tx) { tx.EnqueueTicket(time.Time{}) })
+	hears(t, l, ticketQueue)
+	enqueue(here, func(tx *Tx) { tx.EnqueueDelivery(1, time.Time{}) })
+	hears(t, l, deliveryQueue)
+	enqueue(here, func(*Tx) {})
+	silent(t, l, "this process wrote something else")
+	for range 2 {
+		enqueue(there, func(tx *Tx) { tx.EnqueueDelivery(2, time.Time{}) })
+		hears(t, l, ticketQueue)
+		hears(t, l, deliveryQueue)
+		silent(t, l, "nothing was written since")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -115,9 +100,7 @@ func TestListenerIsTold(t *testing.T) {
 	}
 	defer l.Close(t.Context())
 	for range 2 {
-		if err := l.look(t.Context(), false); err != nil {
-			t.Fatal(err)
-		}
+		silent(t, l, "nothing was written")
 	}
 	if !l.same() {
 		t.Fatal("the index is not the one that stands still")
@@ -125,9 +108,5 @@ func TestListenerIsTold(t *testing.T) {
 	if err := db.Write(t.Context(), func(tx *Tx) error { tx.EnqueueTicket(time.Time{}); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if n, err := l.WaitForNotification(ctx); err != nil || n.Payload != `{"queue":"`+ticketQueue+`"}` {
-		t.Errorf("heard %+v, %v", n, err)
-	}
+	hears(t, l, ticketQueue)
 }

@@ -17,14 +17,14 @@ import (
 // a property.
 func empty(rt *rapid.T, db *store.DB) {
 	err := db.Write(context.Background(), func(tx *store.Tx) error {
-		for _, table := range []string{"jobs", "project_load", "files", "river_job"} {
+		for _, table := range []string{"jobs", "project_load", "files"} {
 			if _, err := tx.ExecContext(context.Background(), "DELETE FROM "+table); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, db.Empty(context.Background())); err != nil {
 		rt.Fatal(err)
 	}
 }
@@ -221,11 +221,8 @@ func (m *machine) check(rt *rapid.T) {
 	}
 	// Nothing lies queued without a ticket for longer than until the next Reap.
 	if waiting > 0 {
-		var tickets int
-		err := m.db.Read(ctx, func(q store.Queryer) error {
-			return q.QueryRowContext(ctx, "SELECT COUNT(*) FROM river_job WHERE state IN ('available', 'scheduled')").Scan(&tickets)
-		})
-		if err != nil || tickets == 0 {
+		due, putOff, err := m.db.Entries(ctx, store.TicketQueue)
+		if err != nil || due+putOff == 0 {
 			rt.Fatalf("%d jobs wait and no ticket does: %v", waiting, err)
 		}
 	}

@@ -31,11 +31,11 @@ func (db *DB) migrate(ctx context.Context) error {
 	if db.dialect == Postgres {
 		conn, err := db.writer.Conn(ctx)
 		if err != nil {
-			return explain("update the database's tables", err)
+			return databaseError("update the database's tables", err)
 		}
 		defer conn.Close()
 		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
-			return explain("update the database's tables", err)
+			return databaseError("update the database's tables", err)
 		}
 		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock)) //nolint:errcheck // it goes with the connection
 	}
@@ -57,17 +57,7 @@ func (db *DB) migrate(ctx context.Context) error {
 }
 
 func (db *DB) migrateOnce(ctx context.Context) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectSQLite3
-	var driver riverdriver.Driver[*sql.Tx] = db.sqliteDriver()
-	if db.dialect == Postgres {
-		dialect, driver = goose.DialectPostgres, riverdatabasesql.New(db.writer)
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	p, err := goose.NewProvider(dialect, db.writer, dir, goose.WithSlog(quiet))
+	p, err := db.ownMigrations()
 	if err != nil {
 		return err
 	}
@@ -78,7 +68,29 @@ func (db *DB) migrateOnce(ctx context.Context) error {
 	for _, m := range done {
 		db.log.Info("the database's tables were changed", "migration", m.Source.Path, "took", m.Duration)
 	}
-	r, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	return db.migrateRiver(ctx)
+}
+
+// ownMigrations are those of our tables.
+func (db *DB) ownMigrations() (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	dialect := goose.DialectSQLite3
+	if db.dialect == Postgres {
+		dialect = goose.DialectPostgres
+	}
+	return goose.NewProvider(dialect, db.writer, dir, goose.WithSlog(slog.New(slog.DiscardHandler)))
+}
+
+// migrateRiver brings River's tables up to date.
+func (db *DB) migrateRiver(ctx context.Context) error {
+	var driver riverdriver.Driver[*sql.Tx] = db.sqliteDriver()
+	if db.dialect == Postgres {
+		driver = riverdatabasesql.New(db.writer)
+	}
+	r, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

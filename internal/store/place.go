@@ -2,10 +2,10 @@ package store
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -17,13 +17,12 @@ import (
 const (
 	// MaxPosition is up to where places are counted: it means that many or more.
 	MaxPosition = 1000
-	// A queue of several projects that is longer than exactPositions is played
-	// through once in positionsAge, and not for each who asks.
+	// A queue that is longer than exactPositions is not read for each who asks: its
+	// order may be as old as positionsAge, or positionsShare times what reading it
+	// took.
 	exactPositions = 200
 	positionsAge   = time.Second
-	// firstPage is how many jobs of a project are read at first; each further
-	// page doubles what was read.
-	firstPage = 32
+	positionsShare = 20
 )
 
 // Position is how many jobs will start before a queued one, by the turns of the
@@ -39,255 +38,112 @@ func (db *DB) Position(ctx context.Context, id job.ID) (ahead int, err error) {
 	return ahead, err
 }
 
-// place is where a job waits within its project.
-type place struct {
-	project             int64
-	rank                int // how many of the project's go before it; MaxPosition is that many or more
-	vtime, weight, cost float64
+// order is the order in which queued jobs will start, as it was a moment ago. A
+// job starts at a virtual time: that of its project now, and what the project's
+// jobs before it add to it.
+type order struct {
+	mu     sync.Mutex
+	until  time.Time      // when it is to be read again
+	starts []float64      // virtual times of the next MaxPosition starts, ascending
+	places map[job.ID]int // of the jobs that they are of
 }
 
 func (o *order) position(ctx context.Context, q Queryer, id job.ID) (int, error) {
-	p, err := placeOf(ctx, q, id)
+	behind, start, err := inProject(ctx, q, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, err
+	if err != nil || behind >= MaxPosition {
+		return behind, err
 	}
 	var projects, queued int
-	var front float64
+	var now float64
 	err = q.QueryRowContext(ctx, "SELECT COUNT(*), CAST(COALESCE(SUM(queued), 0) AS BIGINT), COALESCE(MIN(vtime), 0) FROM project_load WHERE queued > 0").
-		Scan(&projects, &queued, &front)
-	switch {
-	case err != nil:
-		return 0, err
-	case projects <= 1 || p.rank >= MaxPosition:
-		return p.rank, nil
-	case queued > exactPositions:
-		return o.about(ctx, q, &p, front)
+		Scan(&projects, &queued, &now)
+	if err != nil || projects <= 1 {
+		return behind, err
 	}
-	all, err := turns(ctx, q, queued)
-	if err != nil {
-		return 0, err
-	}
-	if err := whole(ctx, q, all); err != nil {
-		return 0, err
-	}
-	starts, err := play(all, queued, nil)
-	for n, s := range starts {
-		if s.id == id {
-			return n, err
-		}
-	}
-	return 0, err
-}
-
-// placeOf looks a job up, and counts, on an index alone, what goes before it.
-func placeOf(ctx context.Context, q Queryer, id job.ID) (p place, err error) {
-	var priority, seq int64
-	err = q.QueryRowContext(ctx, `SELECT jobs.project, priority, jobs.seq, cost, vtime, weight FROM jobs JOIN project_load ON project_load.project = jobs.project
-		WHERE id = $1 AND state = 'queued'`, id).Scan(&p.project, &priority, &seq, &p.cost, &p.vtime, &p.weight)
-	if err != nil {
-		return p, err
-	}
-	err = q.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM (SELECT 1 AS one FROM jobs WHERE state = 'queued' AND project = $1 AND priority > $2 LIMIT $4) AS above) +
-		(SELECT COUNT(*) FROM (SELECT 1 AS one FROM jobs WHERE state = 'queued' AND project = $1 AND priority = $2 AND seq < $3 LIMIT $4) AS earlier)`,
-		p.project, priority, seq, MaxPosition).Scan(&p.rank)
-	p.rank = min(p.rank, MaxPosition)
-	return p, err
-}
-
-// order is how a long queue will go on, as it was a moment ago.
-type order struct {
-	mu     sync.Mutex
-	made   time.Time
-	vtimes []float64         // of the next MaxPosition starts, one after the other
-	of     map[int64]*starts // by project
-}
-
-// starts are those of one project.
-type starts struct {
-	places []int     // among all
-	vtimes []float64 // the project's before each
-	next   float64   // and after them
-	rest   bool      // it has further jobs, which start later than all those noted
-}
-
-// about is a job's place by the order of a moment ago: that of the project's
-// start whose turn it is, or, for a job that came since, where its virtual time
-// falls. front is the virtual time that the queue has reached meanwhile.
-func (o *order) about(ctx context.Context, q Queryer, p *place, front float64) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.of == nil || time.Since(o.made) > positionsAge {
-		if err := o.make(ctx, q); err != nil {
+	if began := time.Now(); queued <= exactPositions || began.After(o.until) {
+		if err := o.read(ctx, q); err != nil {
 			return 0, err
 		}
+		o.until = time.Now().Add(max(positionsAge, positionsShare*time.Since(began)))
 	}
-	gone := sort.SearchFloat64s(o.vtimes, front) // starts that were noted and have happened
-	after, own := p.vtime, p.rank
-	if mine := o.of[p.project]; mine != nil {
-		turn := p.rank + sort.SearchFloat64s(mine.vtimes, p.vtime)
-		switch {
-		case turn < len(mine.places):
-			return max(0, mine.places[turn]-gone), nil
-		case mine.rest:
-			return MaxPosition, nil
-		}
-		after, own = mine.next, turn-len(mine.places)
-	}
-	at := sort.SearchFloat64s(o.vtimes, after+float64(own)*p.cost/p.weight)
-	if at == MaxPosition {
+	place, known := o.places[id]
+	switch {
+	case known:
+	case len(o.starts) == MaxPosition && start >= o.starts[MaxPosition-1]:
 		return MaxPosition, nil
+	default: // it came since
+		place = sort.SearchFloat64s(o.starts, start)
 	}
-	return min(MaxPosition, max(0, at-gone)+own), nil
+	gone := sort.SearchFloat64s(o.starts, now) // starts that have happened since
+	return max(0, place-gone), nil
 }
 
-// make plays the next starts through, and reads no more than they take.
-func (o *order) make(ctx context.Context, q Queryer) error {
-	all, err := turns(ctx, q, MaxPosition)
+// inProject counts a project's jobs that go before one of them, up to MaxPosition,
+// and adds up their cost to the virtual time at which that one starts. An index
+// has all that it reads of the others.
+func inProject(ctx context.Context, q Queryer, id job.ID) (behind int, start float64, err error) {
+	var project, priority, seq int64
+	var vtime, weight, cost float64
+	err = q.QueryRowContext(ctx, `SELECT jobs.project, priority, jobs.seq, vtime, weight FROM jobs JOIN project_load ON project_load.project = jobs.project
+		WHERE id = $1 AND state = 'queued'`, id).Scan(&project, &priority, &seq, &vtime, &weight)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	list, err := play(all, MaxPosition, func(t *turn) error { return t.more(ctx, q) })
-	if err != nil {
-		return err
-	}
-	o.made, o.vtimes, o.of = time.Now(), make([]float64, len(list)), map[int64]*starts{}
-	for n, s := range list {
-		o.vtimes[n] = s.vtime
-		mine := o.of[s.project]
-		if mine == nil {
-			mine = &starts{}
-			o.of[s.project] = mine
-		}
-		mine.places, mine.vtimes = append(mine.places, n), append(mine.vtimes, s.vtime)
-	}
-	for _, t := range all {
-		if mine := o.of[t.project]; mine != nil {
-			mine.next, mine.rest = t.vtime, t.queued > 0
-		}
-	}
-	return nil
+	err = q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(cost), 0) FROM (
+			SELECT cost FROM jobs WHERE state = 'queued' AND project = $1 AND priority > $2
+			UNION ALL SELECT cost FROM jobs WHERE state = 'queued' AND project = $1 AND priority = $2 AND seq < $3
+			LIMIT $4) AS before`, project, priority, seq, MaxPosition).Scan(&behind, &cost)
+	return behind, vtime + cost/weight, err
 }
 
-// turn is a project in the order of starting.
+// turn is a start that will be. Its fields are those that Claim orders projects by,
+// as they will be before that start.
 type turn struct {
-	project         int64
-	vtime, weight   float64
+	id              job.ID
+	vtime           float64
 	running, queued int
-	jobs            []waiting // in the order within the project
-	read            int       // how many were read, those that started included
+	project         int64
 }
 
-type waiting struct {
-	id   job.ID
-	cost float64
+func (a turn) compare(b turn) int {
+	return cmp.Or(cmp.Compare(a.vtime, b.vtime), cmp.Compare(a.running, b.running), cmp.Compare(a.queued, b.queued), cmp.Compare(a.project, b.project))
 }
 
-// turns reads the projects that are next. No more of them than most have a part
-// in the next most starts.
-func turns(ctx context.Context, q Queryer, most int) ([]*turn, error) {
-	rows, err := q.QueryContext(ctx, "SELECT project, vtime, weight, running, queued FROM project_load WHERE queued > 0 ORDER BY vtime, running, queued, project LIMIT $1", most)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(row interface{ Scan(...any) error }) (*turn, error) {
-		t := &turn{}
-		return t, row.Scan(&t.project, &t.vtime, &t.weight, &t.running, &t.queued)
-	})
-}
-
-// whole reads all that wait.
-func whole(ctx context.Context, q Queryer, all []*turn) error {
-	of := map[int64]*turn{}
-	for _, t := range all {
-		of[t.project] = t
-	}
-	rows, err := q.QueryContext(ctx, "SELECT project, id, cost FROM jobs WHERE state = 'queued' ORDER BY project, priority DESC, seq")
+// read reads the whole queue, and keeps its next MaxPosition starts.
+func (o *order) read(ctx context.Context, q Queryer) error {
+	rows, err := q.QueryContext(ctx, `SELECT id, jobs.project, cost, vtime, weight, running, queued FROM jobs JOIN project_load ON project_load.project = jobs.project
+		WHERE state = 'queued' ORDER BY jobs.project, priority DESC, jobs.seq`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	var all []turn
+	var next turn // of the project that is being read
 	for rows.Next() {
-		var project int64
-		var w waiting
-		if err := rows.Scan(&project, &w.id, &w.cost); err != nil {
+		var t turn
+		var cost, weight float64
+		if err := rows.Scan(&t.id, &t.project, &cost, &t.vtime, &weight, &t.running, &t.queued); err != nil {
 			return err
 		}
-		if t := of[project]; t != nil {
-			t.jobs = append(t.jobs, w)
+		if len(all) > 0 && t.project == next.project {
+			t.vtime, t.running, t.queued = next.vtime, next.running, next.queued
 		}
+		all = append(all, t)
+		next = turn{project: t.project, vtime: t.vtime + cost/weight, running: t.running + 1, queued: t.queued - 1}
 	}
-	return rows.Err()
-}
-
-// more reads the project's next page.
-func (t *turn) more(ctx context.Context, q Queryer) error {
-	rows, err := q.QueryContext(ctx, "SELECT id, cost FROM jobs WHERE state = 'queued' AND project = $1 ORDER BY priority DESC, seq LIMIT $2 OFFSET $3",
-		t.project, max(firstPage, t.read), t.read)
-	if err != nil {
+	if err := rows.Err(); err != nil {
 		return err
 	}
-	t.jobs, err = collect(rows, func(row interface{ Scan(...any) error }) (w waiting, err error) {
-		return w, row.Scan(&w.id, &w.cost)
-	})
-	t.read += len(t.jobs)
-	return err
-}
-
-// start is one that will be.
-type start struct {
-	id      job.ID
-	project int64
-	vtime   float64 // the project's before it
-}
-
-// play plays at most so many starts through, as if each job that starts ran on.
-// more reads further jobs of a project that has none left; nil is for projects
-// that were read whole.
-func play(projects []*turn, most int, more func(*turn) error) ([]start, error) {
-	h := make(turnHeap, len(projects))
-	copy(h, projects)
-	heap.Init(&h)
-	var out []start
-	for len(h) > 0 && len(out) < most {
-		t := h[0]
-		if len(t.jobs) == 0 && more != nil {
-			if err := more(t); err != nil {
-				return nil, err
-			}
-		}
-		if len(t.jobs) == 0 {
-			heap.Pop(&h)
-			continue
-		}
-		out = append(out, start{t.jobs[0].id, t.project, t.vtime})
-		t.vtime += t.jobs[0].cost / t.weight
-		t.jobs = t.jobs[1:]
-		t.running, t.queued = t.running+1, t.queued-1
-		heap.Fix(&h, 0)
+	slices.SortFunc(all, turn.compare)
+	all = all[:min(len(all), MaxPosition)]
+	o.starts, o.places = make([]float64, len(all)), make(map[job.ID]int, len(all))
+	for n, t := range all {
+		o.starts[n], o.places[t.id] = t.vtime, n
 	}
-	return out, nil
-}
-
-// turnHeap has the project on top whose turn it is, as claim's ORDER BY does.
-type turnHeap []*turn
-
-func (h turnHeap) Len() int { return len(h) }
-func (h turnHeap) Less(i, j int) bool {
-	a, b := h[i], h[j]
-	return cmp.Or(cmp.Compare(a.vtime, b.vtime), cmp.Compare(a.running, b.running), cmp.Compare(a.queued, b.queued), cmp.Compare(a.project, b.project)) < 0
-}
-func (h turnHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push is never called: projects only leave.
-func (h *turnHeap) Push(x any) { *h = append(*h, x.(*turn)) }
-
-// Pop takes the last.
-func (h *turnHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+	return nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/kinora-video/kinora/internal/job"
 )
@@ -24,7 +25,7 @@ const (
 
 	fetchCooldown = 20 * time.Millisecond
 	// River looks by itself this often, beside LISTEN and our listener. On SQLite
-	// a look takes 1 ms, and our listener misses nothing.
+	// a look takes 1 ms.
 	pollSQLite   = 10 * time.Second
 	pollPostgres = time.Second
 
@@ -34,11 +35,20 @@ const (
 	// drainTime is how long one ticket takes jobs before it makes way for
 	// another.
 	drainTime = 10 * time.Minute
-	// deliveryTime bounds one delivery; it is longer than a receiver may be given
-	// to answer. rescueAfter is when River takes one for lost; Reap does so
-	// earlier.
-	deliveryTime  = 2 * time.Minute
-	rescueAfter   = 3 * time.Minute
+	// DefaultDeliverTime bounds one attempt at a delivery.
+	DefaultDeliverTime = 2 * time.Minute
+	// River takes an attempt for lost, and repeats it, that has taken rescueLate
+	// longer than it may. It looks for those every 30 seconds, in one process.
+	rescueLate = 5 * time.Second
+	// River gives a delivery up after maxDeliveryErrors attempts that were lost or
+	// met an error of the database. It is out of reach, as nobody would note in the
+	// delivery's row that it failed. What a receiver answers does not count here.
+	maxDeliveryErrors = 10_000
+	// An attempt that met an error of the database is repeated after errorDelay,
+	// and after that much more each further time, up to maxErrorDelay.
+	errorDelay    = time.Second
+	maxErrorDelay = time.Minute
+
 	keepCompleted = time.Minute
 	keepFailed    = time.Hour
 
@@ -57,12 +67,18 @@ type QueueConfig struct {
 	// reports whether there was one. A nil Work runs none.
 	Workers int
 	Work    func(ctx context.Context) (did bool, err error)
-	// Deliverers is how many deliveries are made at once; 0 is
-	// DefaultDeliverers. Deliver makes the given attempt, 1 being the first, at
-	// a delivery: unless done, there is another after retryAfter. A nil Deliver
-	// makes none.
+	// Deliverers is how many deliveries are sent at once; 0 is
+	// DefaultDeliverers. Deliver makes an attempt at a delivery. It returns when to
+	// make another, or 0 when there is to be none; after an error there is one soon.
+	// A nil Deliver sends none.
 	Deliverers int
-	Deliver    func(ctx context.Context, delivery int64, attempt int) (retryAfter time.Duration, done bool, err error)
+	Deliver    func(ctx context.Context, delivery int64) (retryAfter time.Duration, err error)
+	// DeliverTime bounds one attempt; 0 is DefaultDeliverTime. It also says how
+	// early River repeats an attempt whose process was lost.
+	DeliverTime time.Duration
+	// RestAfter is how long nothing must have run before the queue rests, on
+	// SQLite; 0 is DefaultRestAfter.
+	RestAfter time.Duration
 	// Refund is given to DB.Reap, which every process with a queue runs every
 	// ReapEvery; 0 is DefaultReapEvery.
 	Refund    func(*Tx, *job.Job) error
@@ -73,11 +89,16 @@ type QueueConfig struct {
 type Queue struct {
 	db     *DB
 	config QueueConfig
+	river  *river.Config // of the clients
+
+	// client is River's, that works; nil while the queue rests. The goroutine of
+	// tend alone changes it, until that has ended.
 	client *river.Client[*sql.Tx]
+	rest   rest
 
 	stopping chan struct{}
 	once     sync.Once
-	reaper   sync.WaitGroup
+	side     sync.WaitGroup // reap and tend
 	err      error
 }
 
@@ -105,18 +126,23 @@ func (db *DB) riverDriver() riverdriver.Driver[*sql.Tx] {
 // riverLog passes on what River warns of.
 func (db *DB) riverLog() *slog.Logger { return slog.New(atLeast{db.log.Handler(), slog.LevelWarn}) }
 
-// prepareQueue makes the client that only enqueues.
-func (db *DB) prepareQueue() error {
-	c, err := river.NewClient(db.riverDriver(), &river.Config{Logger: db.riverLog(), FetchCooldown: fetchCooldown})
-	db.queue = c
+// prepareQueue makes the clients that only enqueue and read.
+func (db *DB) prepareQueue() (err error) {
+	c := &river.Config{Logger: db.riverLog(), FetchCooldown: fetchCooldown}
+	if db.queue, err = river.NewClient(db.riverDriver(), c); err != nil {
+		return err
+	}
+	db.reads = db.queue
+	if db.dialect == SQLite {
+		db.reads, err = river.NewClient(sqliteDriver{riversqlite.New(db.reader), db}, c)
+	}
 	return err
 }
 
 // EnqueueTicket has some worker look for a job at a time; zero is now.
 func (tx *Tx) EnqueueTicket(runAt time.Time) { tx.tickets = append(tx.tickets, runAt) }
 
-// EnqueueDelivery has a delivery made at a time; zero is now. (A time that is
-// not zero costs up to five seconds: River looks that often what has come due.)
+// EnqueueDelivery has a delivery sent at a time; zero is now.
 func (tx *Tx) EnqueueDelivery(id int64, runAt time.Time) {
 	tx.deliveries = append(tx.deliveries, delivery{id, runAt})
 }
@@ -132,7 +158,7 @@ func (db *DB) enqueue(ctx context.Context, t *sql.Tx, tickets []time.Time, deliv
 		in = append(in, river.InsertManyParams{Args: ticket{}, InsertOpts: &river.InsertOpts{Queue: ticketQueue, MaxAttempts: 1, ScheduledAt: at}})
 	}
 	for _, d := range deliveries {
-		in = append(in, river.InsertManyParams{Args: deliveryArgs{d.id}, InsertOpts: &river.InsertOpts{Queue: deliveryQueue, ScheduledAt: d.runAt}})
+		in = append(in, river.InsertManyParams{Args: deliveryArgs{d.id}, InsertOpts: &river.InsertOpts{Queue: deliveryQueue, MaxAttempts: maxDeliveryErrors, ScheduledAt: d.runAt}})
 	}
 	_, err := db.queue.InsertManyFastTx(ctx, t, in)
 	return err
@@ -150,13 +176,38 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 	if c.Work != nil && c.Workers <= 0 {
 		c.Workers = 1
 	}
+	if c.DeliverTime <= 0 {
+		c.DeliverTime = DefaultDeliverTime
+	}
+	if c.RestAfter <= 0 {
+		c.RestAfter = DefaultRestAfter
+	}
+	if err := db.callAllWaiting(ctx); err != nil {
+		return nil, err
+	}
 	q := &Queue{db: db, config: c, stopping: make(chan struct{})}
+	q.river = q.riverConfig()
+	if len(q.river.Queues) > 0 {
+		if err := q.startClient(ctx); err != nil {
+			return nil, err
+		}
+		if db.dialect == SQLite {
+			q.side.Go(func() { q.tend(ctx) })
+		}
+	}
+	q.side.Go(func() { q.reap(ctx) })
+	return q, nil
+}
+
+// riverConfig is what River's clients of this queue do.
+func (q *Queue) riverConfig() *river.Config {
+	c := q.config
 	rc := &river.Config{
-		Logger:                      db.riverLog(),
+		Logger:                      q.db.riverLog(),
 		FetchCooldown:               fetchCooldown,
 		FetchPollInterval:           pollPostgres,
-		JobTimeout:                  deliveryTime,
-		RescueStuckJobsAfter:        rescueAfter,
+		JobTimeout:                  c.DeliverTime,
+		RescueStuckJobsAfter:        c.DeliverTime + rescueLate,
 		CompletedJobRetentionPeriod: keepCompleted,
 		CancelledJobRetentionPeriod: keepFailed,
 		DiscardedJobRetentionPeriod: keepFailed,
@@ -164,36 +215,34 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 		Workers:                     river.NewWorkers(),
 		ReindexerSchedule:           river.NeverSchedule(),
 	}
-	if db.dialect == SQLite {
+	if q.db.dialect == SQLite {
 		rc.FetchPollInterval = pollSQLite
 	}
 	if c.Work != nil {
 		rc.Queues[ticketQueue] = river.QueueConfig{MaxWorkers: c.Workers}
-		river.AddWorker(rc.Workers, &ticketWorker{queue: q})
-	} else {
-		river.AddWorker(rc.Workers, &ticketWorker{}) // so that the rescuer knows the kind
 	}
 	if c.Deliver != nil {
 		rc.Queues[deliveryQueue] = river.QueueConfig{MaxWorkers: c.Deliverers}
 	}
+	// The rescuer has to know every kind, also those that run elsewhere.
+	river.AddWorker(rc.Workers, &ticketWorker{queue: q})
 	river.AddWorker(rc.Workers, &deliveryWorker{queue: q})
-	q.reaper.Go(func() { q.reap(ctx) })
-	if len(rc.Queues) == 0 {
-		return q, nil
-	}
-	client, err := river.NewClient(db.riverDriver(), rc)
+	return rc
+}
+
+// startClient starts a client of River's.
+func (q *Queue) startClient(ctx context.Context) error {
+	client, err := river.NewClient(q.db.riverDriver(), q.river)
 	if err == nil {
 		// River takes the end of this context for a gentle stop, and would then
 		// wait for what runs; ctx is passed on to that in Work.
 		err = client.Start(ctx)
 	}
 	if err != nil {
-		q.once.Do(func() { close(q.stopping) })
-		q.reaper.Wait()
-		return nil, explain("start the queue", err)
+		return databaseError("start the queue", err)
 	}
 	q.client = client
-	return q, nil
+	return nil
 }
 
 // Stop takes no more work and waits for what runs; when ctx ends, that is
@@ -201,16 +250,17 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 func (q *Queue) Stop(ctx context.Context) error {
 	q.once.Do(func() {
 		close(q.stopping)
-		if q.client != nil {
-			q.err = q.client.Stop(ctx)
-			if q.err != nil {
-				// Cancelled work still writes where it stands, which takes a moment.
-				hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
-				defer cancel()
-				q.err = q.client.StopAndCancel(hard)
-			}
+		q.side.Wait()
+		if q.client == nil {
+			return
 		}
-		q.reaper.Wait()
+		q.err = q.client.Stop(ctx)
+		if q.err != nil {
+			// Cancelled work still writes where it stands, which takes a moment.
+			hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
+			defer cancel()
+			q.err = q.client.StopAndCancel(hard)
+		}
 	})
 	return q.err
 }
@@ -257,12 +307,17 @@ type ticketWorker struct {
 // Timeout is longer than any ticket is worked on.
 func (w *ticketWorker) Timeout(*river.Job[ticket]) time.Duration { return ticketTime }
 
-// Work runs jobs until there is none: one ticket stands for all that wait. It
-// never fails, as jobs have retries of their own.
+// Work runs jobs until there is none: one ticket stands for all that wait. No job
+// fails it, as jobs have retries of their own.
 func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
-	if w.queue == nil {
-		return nil
+	if w.queue.config.Work == nil {
+		return errors.New("this process runs no jobs")
 	}
+	if !w.queue.rest.begin() {
+		w.queue.db.wakeQueueIn(ticketQueue, 0)
+		return river.JobSnooze(0)
+	}
+	defer w.queue.rest.end()
 	began := time.Now()
 	for !w.queue.stopped() && ctx.Err() == nil {
 		if !w.one(ctx) {
@@ -294,24 +349,68 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 	if w.queue.config.Deliver == nil {
 		return errors.New("this process makes no deliveries")
 	}
-	// River takes an attempt back that is put off, and counts those.
-	var meta struct {
-		Snoozes int `json:"snoozes"`
+	if !w.queue.rest.begin() {
+		w.queue.db.wakeQueueIn(deliveryQueue, 0)
+		return river.JobSnooze(0)
 	}
-	if err := json.Unmarshal(j.Metadata, &meta); err != nil {
-		return fmt.Errorf("read what River knows of delivery %d: %w", j.Args.ID, err)
-	}
-	after, done, err := w.queue.config.Deliver(ctx, j.Args.ID, j.Attempt+meta.Snoozes)
-	if err != nil || done {
+	defer w.queue.rest.end()
+	after, err := w.queue.config.Deliver(ctx, j.Args.ID)
+	switch {
+	case err != nil && ctx.Err() != nil: // the process ends, and another goes on
+		return river.JobSnooze(0)
+	case err != nil || after <= 0:
 		return err
 	}
+	w.queue.db.wakeQueueIn(deliveryQueue, after)
 	return river.JobSnooze(after)
 }
 
-// ticketsWaiting counts River's tickets that a worker will take at once.
-func ticketsWaiting(ctx context.Context, q Queryer) (n int, err error) {
-	err = q.QueryRowContext(ctx, "SELECT COUNT(*) FROM river_job WHERE state='available' AND queue='"+ticketQueue+"'").Scan(&n)
-	return n, err
+// NextRetry is when an attempt is repeated that met an error of the database, or
+// that River's rescuer took for lost.
+func (w *deliveryWorker) NextRetry(j *river.Job[deliveryArgs]) time.Time {
+	delay := min(time.Duration(j.Attempt)*errorDelay, maxErrorDelay)
+	w.queue.db.wakeQueueIn(deliveryQueue, delay)
+	return time.Now().Add(delay)
+}
+
+// ticketsWaiting counts River's tickets that a worker will take at once, up to
+// maxTickets.
+func (db *DB) ticketsWaiting(ctx context.Context) (int, error) {
+	waiting, err := db.reads.JobList(ctx, river.NewJobListParams().Queues(ticketQueue).States(rivertype.JobStateAvailable).First(maxTickets))
+	if err != nil {
+		return 0, databaseError("read the queue", err)
+	}
+	return len(waiting.Jobs), nil
+}
+
+// cleared is how many entries clearQueue removes with one statement.
+const cleared = 10_000
+
+// clearQueue removes the entries of River's queue that do not run, and the leader
+// that River's clients have elected: they elect another. It is for SQLite.
+func (tx *Tx) clearQueue(ctx context.Context) error {
+	ctx = tx.whole(ctx)
+	for {
+		gone, err := tx.db.queue.JobDeleteManyTx(ctx, tx.sql, river.NewJobDeleteManyParams().Queues(ticketQueue, deliveryQueue).First(cleared))
+		if err != nil {
+			return fmt.Errorf("clear the queue: %w", err)
+		}
+		if len(gone.Jobs) < cleared {
+			break
+		}
+	}
+	exec := tx.db.riverDriver().UnwrapExecutor(tx.sql)
+	leader, err := exec.LeaderGetElectedLeader(ctx, &riverdriver.LeaderGetElectedLeaderParams{})
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		_, err = exec.LeaderResign(ctx, &riverdriver.LeaderResignParams{ElectedAt: leader.ElectedAt, LeaderID: leader.LeaderID})
+	}
+	if err != nil {
+		return fmt.Errorf("clear the queue: %w", err)
+	}
+	return nil
 }
 
 // atLeast is a handler that passes on records from a level up.

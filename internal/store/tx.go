@@ -109,15 +109,15 @@ const maxRetries = 5
 // each time.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if db.dialect == SQLite {
-		return explain("write to the database", db.group.do(ctx, fn))
+		return databaseError("write to the database", db.group.do(ctx, fn))
 	}
 	var err error
 	for range maxRetries {
-		if err = db.writeOnce(ctx, fn); !again(err) {
+		if err = db.writeOnce(ctx, fn); !repeatable(err) {
 			break
 		}
 	}
-	return explain("write to the database", err)
+	return databaseError("write to the database", err)
 }
 
 // writeOnce runs fn in a transaction of its own.
@@ -164,10 +164,10 @@ func (db *DB) Read(ctx context.Context, fn func(q Queryer) error) error {
 	}
 	t, err := db.reader.BeginTx(ctx, o)
 	if err != nil {
-		return explain("read the database", err)
+		return databaseError("read the database", err)
 	}
 	defer t.Rollback() //nolint:errcheck // there is nothing to undo
-	return explain("read the database", fn(snapshot{db.readStmts, t}))
+	return databaseError("read the database", fn(snapshot{db.readStmts, t}))
 }
 
 // snapshot is a transaction that only reads.

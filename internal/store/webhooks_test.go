@@ -52,7 +52,7 @@ func deliveries(t *testing.T, db *store.DB, f store.DeliveryFilter) []store.Deli
 // begin takes a delivery to send, or ends the test.
 func begin(t *testing.T, db *store.DB, id int64) store.Delivery {
 	t.Helper()
-	d, ok, err := db.BeginDelivery(t.Context(), id, 20*time.Second)
+	d, ok, err := db.BeginDelivery(t.Context(), id)
 	if err != nil || !ok {
 		t.Fatalf("begin delivery %d: %v, %v", id, ok, err)
 	}
@@ -166,12 +166,8 @@ func TestDeliveriesOfAChange(t *testing.T) {
 		if len(ids) != 2 {
 			t.Errorf("event ids %v", ids)
 		}
-		var ready int
-		err := db.Read(t.Context(), func(q store.Queryer) error {
-			return q.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM river_job WHERE queue = 'deliveries' AND state = 'available'").Scan(&ready)
-		})
-		if err != nil || ready != 2 {
-			t.Errorf("%d entries in the queue that are made at once, want 2; %v", ready, err)
+		if due, putOff, err := db.Entries(t.Context(), store.DeliveryQueue); err != nil || due != 2 || putOff != 0 {
+			t.Errorf("%d entries are due and %d put off, %v; want 2 that are due", due, putOff, err)
 		}
 
 		// A change that is undone tells nobody.
@@ -220,13 +216,11 @@ func TestDeliveriesFollowTheirEndpoint(t *testing.T) {
 // riverDeliveries counts the queue's entries for deliveries that wait.
 func riverDeliveries(t *testing.T, db *store.DB) (n int) {
 	t.Helper()
-	err := db.Read(t.Context(), func(q store.Queryer) error {
-		return q.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM river_job WHERE queue = 'deliveries' AND state IN ('available', 'scheduled')").Scan(&n)
-	})
+	due, putOff, err := db.Entries(t.Context(), store.DeliveryQueue)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return due + putOff
 }
 
 func TestAttempts(t *testing.T) {
@@ -237,11 +231,7 @@ func TestAttempts(t *testing.T) {
 		submit(t, db, submission(1))
 		id := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
 
-		// One sender at a time has it.
 		begin(t, db, id)
-		if _, ok, err := db.BeginDelivery(ctx, id, time.Second); ok || err != nil {
-			t.Fatalf("begun twice: %v, %v", ok, err)
-		}
 		next := c.Now().Add(5 * time.Second)
 		if err := db.Attempted(ctx, id, 500, "xx\x00"+strings.Repeat("é", 400), false, next); err != nil {
 			t.Fatal(err)
@@ -251,7 +241,7 @@ func TestAttempts(t *testing.T) {
 			len(d.LastError) > 500 || d.LastError != "xx"+strings.Repeat("é", 248) {
 			t.Errorf("after an attempt that failed: %+v, %v", d, err)
 		}
-		if d, ok, err := db.BeginDelivery(ctx, id, time.Second); ok || err != nil || d.State != store.DeliveryPending || !d.NextAt.Equal(next) {
+		if d, ok, err := db.BeginDelivery(ctx, id); ok || err != nil || d.State != store.DeliveryPending || !d.NextAt.Equal(next) {
 			t.Errorf("begun before it is due: %+v, %v, %v", d, ok, err)
 		}
 		c.add(5 * time.Second)
@@ -263,7 +253,7 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("after one that did not: %+v, %v", d, err)
 		}
 		// What is over is not begun, and a late note of it changes nothing.
-		if _, ok, err := db.BeginDelivery(ctx, id, time.Second); ok || err != nil {
+		if _, ok, err := db.BeginDelivery(ctx, id); ok || err != nil {
 			t.Errorf("begun after its end: %v, %v", ok, err)
 		}
 		if err := db.Attempted(ctx, id, 500, "late", false, time.Time{}); err != nil {
@@ -277,94 +267,83 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
-// TestLostSender: a delivery whose sender disappeared is queued again once its
-// time is over, and one that gave it back is free at once.
-func TestLostSender(t *testing.T) {
-	each(t, func(t *testing.T, db *store.DB, c *clock) {
-		ctx := t.Context()
+// TestReleased: an attempt that was not made does not count, and the delivery can
+// be sent at once.
+func TestReleased(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		tell(db)
 		endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		id := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
-		reap := func() {
-			t.Helper()
-			if _, _, _, err := db.Reap(ctx, db.Now(), nil); err != nil {
-				t.Fatal(err)
-			}
-		}
 		begin(t, db, id)
-		if err := db.ReleaseDelivery(ctx, id); err != nil {
+		if err := db.ReleaseDelivery(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		begin(t, db, id)
-		queued := riverDeliveries(t, db)
-		c.add(19 * time.Second)
-		reap()
-		if n := riverDeliveries(t, db); n != queued {
-			t.Errorf("queued again while its sender may be at it: %d entries, want %d", n, queued)
-		}
-		c.add(2 * time.Second)
-		reap()
-		reap()
-		if n := riverDeliveries(t, db); n != queued+1 {
-			t.Errorf("%d entries after its sender was lost, want %d", n, queued+1)
-		}
 		if d := begin(t, db, id); d.Attempts != 0 {
-			t.Errorf("a lost attempt counts: %+v", d)
+			t.Errorf("it counts as attempt %d", d.Attempts)
 		}
 	})
 }
 
-// TestLostBeforeItBegan: a delivery that a process took from the queue, but had
-// not begun when it was lost, is queued again, once; one that is begun is left
-// to its sender, and one that was put off stays put off.
-func TestLostBeforeItBegan(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		ctx := t.Context()
-		tell(db)
-		endpoint(t, db, 1, "job.queued")
-		took, lost := make(chan int64, 9), make(chan struct{})
-		startQueue(t, db, store.QueueConfig{ReapEvery: time.Hour, Deliver: func(_ context.Context, id int64, _ int) (time.Duration, bool, error) {
-			took <- id
-			<-lost
-			return 0, true, nil
-		}})
-		t.Cleanup(func() { close(lost) })
-		take := func() int64 {
-			t.Helper()
-			submit(t, db, submission(1))
-			return recv(t, "a delivery that is taken", took)
-		}
-		reap := func(after time.Duration) {
-			t.Helper()
-			if _, _, _, err := db.Reap(ctx, db.Now().Add(after), nil); err != nil {
+// TestLostSender: River alone repeats a delivery whose process was lost, whether
+// that had begun it or not, and it goes on with the slot that the lost one held.
+// What was over, or put off, stays so.
+func TestLostSender(t *testing.T) {
+	for _, dialect := range []string{store.SQLite, store.Postgres} {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Deliveries: 3})
+			tell(db)
+			endpoint(t, db, 1, "job.queued")
+			ids := map[string]int64{}
+			for _, name := range []string{"never begun", "begun", "delivered", "put off"} {
+				j := submit(t, db, submission(1))
+				ids[name] = deliveries(t, db, store.DeliveryFilter{Project: 1, Job: j.ID})[0].ID
+			}
+			begin(t, db, ids["begun"])
+			begin(t, db, ids["delivered"])
+			begin(t, db, ids["put off"])
+			if err := errors.Join(db.Attempted(t.Context(), ids["delivered"], 200, "", true, time.Time{}),
+				db.Attempted(t.Context(), ids["put off"], 500, "no", false, db.Now().Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
-		}
-		never, begun, off := take(), take(), take()
-		begin(t, db, begun)
-		begin(t, db, off)
-		if err := db.Attempted(ctx, off, 500, "no", false, db.Now().Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-		reap(time.Second)
-		if len(took) != 0 || riverDeliveries(t, db) != 0 {
-			t.Fatalf("queued again at once: %d taken, %d wait", len(took), riverDeliveries(t, db))
-		}
-		reap(10 * time.Second)
-		if id := recv(t, "the delivery that nobody began", took); id != never {
-			t.Errorf("another delivery was queued again")
-		}
-		reap(time.Second)
-		if n := riverDeliveries(t, db); n != 1 {
-			t.Errorf("%d entries wait, want that of the one that was put off", n)
-		}
-		select {
-		case id := <-took:
-			t.Errorf("delivery %d is taken once more; begun is %d, put off %d", id, begun, off)
-		default:
-		}
-	})
+			if err := db.LoseDeliveries(t.Context(), time.Minute); err != nil { // their process took all and was killed
+				t.Fatal(err)
+			}
+			if n := riverDeliveries(t, db); n != 0 {
+				t.Fatalf("%d entries wait for a sender that was lost with them", n)
+			}
+			came := make(chan store.Delivery, 9)
+			startQueue(t, db, store.QueueConfig{DeliverTime: 10 * time.Second, Deliver: func(ctx context.Context, id int64) (time.Duration, error) {
+				d, ok, err := db.BeginDelivery(ctx, id)
+				if err != nil {
+					return 0, err
+				}
+				if ok {
+					err = db.Attempted(ctx, id, 200, "", true, time.Time{})
+				}
+				came <- d
+				if !ok && d.State == store.DeliveryPending {
+					return max(time.Millisecond, d.NextAt.Sub(db.Now())), err
+				}
+				return 0, err
+			}})
+			got := map[int64]store.Delivery{}
+			for range ids {
+				d := recv(t, "a delivery that was lost", came)
+				got[d.ID] = d
+			}
+			for name, id := range ids {
+				want := store.DeliveryDelivered
+				if name == "put off" {
+					want = store.DeliveryPending
+				}
+				if d, err := db.Delivery(t.Context(), 1, id); got[id].ID != id || err != nil || d.State != want || d.Attempts > 1 {
+					t.Errorf("%s: %+v, %v; River gave %+v", name, d, err, got[id])
+				}
+			}
+		})
+	}
 }
 
 func TestReplay(t *testing.T) {

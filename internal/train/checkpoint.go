@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // A checkpoint is a run's state: parameters, optimizer, step and log, in one
@@ -22,10 +24,23 @@ type checkpoint struct {
 	opt    *nn.AdamW
 	log    *lossLog
 	meta   map[string]string
+	// taught is the edition of the storybook whose words the weights know, and
+	// teaches the one that a step teaches.
+	taught, teaches world.Edition
 }
 
 // metaModel is the key of a checkpoint's metadata that says what model it is of.
 const metaModel = "model"
+
+// metaStorybook is the key of the edition of the storybook that the run's weights
+// were taught. There is none where that is no edition, and in older checkpoints.
+const metaStorybook = "storybook"
+
+// teach says that the run's model knows the words of one edition of the storybook
+// and that its steps teach those of another.
+func (c *checkpoint) teach(knows, teaches world.Edition) {
+	c.taught, c.teaches = max(c.taught, knows), teaches
+}
 
 // openCheckpoint loads the run's state from dir when there is one.
 func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string) (*checkpoint, error) {
@@ -67,6 +82,13 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if was := meta[metaModel]; was != "" && was != c.meta[metaModel] {
 		return fmt.Errorf("%s is of a model of another shape; move it away or choose another folder", c.path)
 	}
+	if was, ok := meta[metaStorybook]; ok {
+		n, err := strconv.Atoi(was)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is no whole number from 0", c.path, was)
+		}
+		c.taught = world.Edition(n)
+	}
 	err := c.state(func(name string, t *tensor.Tensor) error {
 		v, shape, err := f.Float32(name)
 		if err != nil {
@@ -105,6 +127,9 @@ func (c *checkpoint) save() error {
 	meta := map[string]string{"kind": c.kind, "log": string(log)}
 	for k, v := range c.meta {
 		meta[k] = v
+	}
+	if c.taught != world.NoEdition {
+		meta[metaStorybook] = strconv.Itoa(int(c.taught))
 	}
 	var ts []safetensors.Tensor
 	err = c.state(func(name string, t *tensor.Tensor) error {

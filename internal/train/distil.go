@@ -49,7 +49,8 @@ const teacherSteps = reel.DefaultSteps
 
 // Distil teaches student, made by teacher.FewSteps, to go in one step where its
 // teacher goes in several with guidance: from the checkpoint in o.Dir if there
-// is one. At the end student holds the averaged weights.
+// is one. At the end student holds the averaged weights, and knows the words that
+// its teacher knows: whatever src tells, it learns no others.
 //
 // The teacher walks from noise to a clean latent in 16 steps with the sampler
 // that generates videos, and every state of the path is kept. The student is
@@ -68,6 +69,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if err != nil {
 		return err
 	}
+	ck.teach(student.Storybook, teacher.Storybook)
 	t := newDistilTask(student, teacher, src, do, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, do.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -76,6 +78,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if e := student.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	student.Storybook = ck.taught
 	return ctx.Err()
 }
 

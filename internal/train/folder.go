@@ -18,6 +18,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 const (
@@ -215,6 +216,9 @@ func (f *Folder) Captions(yield func(string) bool) {
 		}
 	}
 }
+
+// Edition implements Source.
+func (f *Folder) Edition() world.Edition { return world.NoEdition }
 
 // Window implements Source. Where a video fails, another one takes its place:
 // which, is a function of the id too.

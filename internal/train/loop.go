@@ -124,6 +124,7 @@ func steps[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sam
 		}
 		opt.LR = o.rate(step)
 		norm := opt.Update(1)
+		ck.taught = max(ck.taught, ck.teaches)
 		p := Progress{Step: step + 1, Steps: o.Steps, Loss: loss, Parts: parts, LR: opt.LR, Norm: norm}
 		p.Rate = meter.tick() * float64(perStep)
 		p.Left = time.Duration(float64((o.Steps-step-1)*perStep) / p.Rate * float64(time.Second))

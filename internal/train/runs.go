@@ -47,7 +47,7 @@ func Codec(ctx context.Context, m *reel.Model, src Source, o Options, co CodecOp
 
 // TextVideo trains m's transformer and text encoder on the latents of m's
 // codec, from the checkpoint in o.Dir if there is one. At the end m holds the
-// averaged weights.
+// averaged weights, and knows the words of src's edition.
 func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo FlowOptions, sample SampleFunc) error {
 	if err := fo.check(); err != nil {
 		return err
@@ -56,6 +56,7 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	if err != nil {
 		return err
 	}
+	ck.teach(m.Storybook, src.Edition())
 	t := newFlowTask(m, src, fo, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, fo.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -64,6 +65,7 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	if e := m.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	m.Storybook = ck.taught
 	return ctx.Err()
 }
 

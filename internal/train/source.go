@@ -27,6 +27,9 @@ type Window struct {
 // A Source gives windows of films. The same id gives the same window.
 type Source interface {
 	Window(ctx context.Context, id uint64, frames, w, h, fps int) (Window, error)
+	// Edition is that of the storybook whose words the captions have; no edition
+	// if they are not the storybook's.
+	Edition() world.Edition
 }
 
 // Storybook is the endless source of drawn films.
@@ -35,6 +38,14 @@ type Storybook struct {
 	// Simple restricts films to one actor and one event.
 	Simple bool
 	Seed   uint64
+}
+
+// Edition implements Source: what is held out has the words of the first one alone.
+func (s Storybook) Edition() world.Edition {
+	if s.Split == world.Train {
+		return world.Newest
+	}
+	return world.FirstEdition
 }
 
 // Window implements Source. Three films in five are 6 seconds long, the others

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // StreamOptions say what Stream writes.
@@ -39,6 +40,9 @@ type StreamHeader struct {
 	Height   int    `json:"height"`
 	Captions int    `json:"captions"`
 	Max      int    `json:"max"` // tokens of a caption
+	// Storybook is the edition whose words the captions have; 0 if they are not
+	// the storybook's.
+	Storybook world.Edition `json:"storybook"`
 }
 
 // StreamFormat is the format of a stream that this package writes.
@@ -54,6 +58,7 @@ func Stream(ctx context.Context, m *reel.Model, src Source, out io.Writer, o Str
 	c := m.Config
 	h := StreamHeader{
 		Format: StreamFormat, Frames: reel.Frames(o.Groups), Groups: o.Groups, Width: c.Width, Height: c.Height, Captions: o.Captions, Max: c.Text.Max,
+		Storybook: src.Edition(),
 	}
 	h.Record = 4 + 4*h.Groups + 2*h.Captions*h.Max + h.Groups*(h.Height/16)*(h.Width/16) + h.Frames*h.Height*h.Width*3
 	if err := json.NewEncoder(out).Encode(h); err != nil {

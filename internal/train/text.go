@@ -109,7 +109,7 @@ func (t *textTask) step(_ int, batch []textBatch) (float64, map[string]float64) 
 
 // Text trains m's text encoder alone on the storybook's captions, from the
 // checkpoint in o.Dir if there is one. At the end m holds the averaged
-// weights.
+// weights, and knows the words of their edition.
 func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if batch < 1 {
 		return fmt.Errorf("text training: batch %d must be at least 1", batch)
@@ -120,6 +120,7 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if err != nil {
 		return err
 	}
+	ck.teach(m.Storybook, Storybook{}.Edition())
 	err = loop(ctx, o, t, ck, func(int) error { return nil }, batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
@@ -127,5 +128,6 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if e := p.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	m.Storybook = ck.taught
 	return ctx.Err()
 }

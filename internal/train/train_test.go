@@ -25,6 +25,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/token"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // tiny is a model that trains in a moment.
@@ -326,7 +327,7 @@ func TestStream(t *testing.T) {
 	}
 	line, rest, _ := bytes.Cut(all, []byte("\n"))
 	var h StreamHeader
-	if err := json.Unmarshal(line, &h); err != nil || h.Format != StreamFormat || h.Frames != 17 || len(rest) != 3*h.Record {
+	if err := json.Unmarshal(line, &h); err != nil || h.Format != StreamFormat || h.Frames != 17 || h.Storybook != world.Newest || len(rest) != 3*h.Record {
 		t.Fatalf("header %+v, %v, before %d bytes", h, err, len(rest))
 	}
 	w, err := Storybook{Seed: 1}.Window(t.Context(), 6, h.Frames, h.Width, h.Height, m.Config.FPS)

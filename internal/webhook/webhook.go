@@ -11,22 +11,15 @@ package webhook
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
@@ -124,188 +117,9 @@ func Check(e *store.Endpoint, urlOK func(string) error) error {
 	return nil
 }
 
-// Renderer writes the body of a delivery in its API's form.
-type Renderer interface {
-	Render(ctx context.Context, d store.Delivery) ([]byte, error)
-}
-
 // Poster asks a URL and reads its answer; egress.Client is one.
 type Poster interface {
 	Post(ctx context.Context, url string, header http.Header, body []byte) (status int, answer []byte, err error)
-}
-
-// Teller tells a URL something and learns the status of its answer; egress.Client
-// is one.
-type Teller interface {
-	Tell(ctx context.Context, url string, header http.Header, body []byte) (status int, err error)
-}
-
-// Deliveries is what the sender needs of the store.
-type Deliveries interface {
-	BeginDelivery(ctx context.Context, id int64, busy time.Duration) (store.Delivery, bool, error)
-	ReleaseDelivery(ctx context.Context, id int64) error
-	Endpoint(ctx context.Context, project, id int64) (store.Endpoint, error)
-	ChangeEndpoint(ctx context.Context, project, id int64, change func(*store.Endpoint) error) (store.Endpoint, error)
-	Attempted(ctx context.Context, id int64, status int, why string, delivered bool, next time.Time) error
-}
-
-// DefaultTimeout is how long a receiver may take to answer.
-const DefaultTimeout = 15 * time.Second
-
-// beside is what an attempt may take beside the receiver's answer; after it the
-// sender is taken for lost.
-const beside = 5 * time.Second
-
-// Sender sends deliveries. Set its fields before its first use.
-type Sender struct {
-	Store   Deliveries
-	To      Teller
-	Render  Renderer
-	Timeout time.Duration    // of an attempt; 0 is DefaultTimeout
-	Now     func() time.Time // nil is time.Now
-	Log     *slog.Logger     // nil is slog.Default
-	// Count, which may be nil, is told how an attempt went: "delivered",
-	// "retried" or "failed".
-	Count func(outcome string)
-}
-
-// Deliver makes one attempt at a delivery. It returns when to ask again, or 0
-// when it is over: while another sender has it, or before it is due, no attempt
-// is made. An error means that the database could not be asked or told: the
-// attempt is to be repeated.
-func (s *Sender) Deliver(ctx context.Context, id int64) (again time.Duration, err error) {
-	d, ok, err := s.Store.BeginDelivery(ctx, id, s.timeout()+beside)
-	if err != nil {
-		return 0, err
-	}
-	if !ok {
-		return s.wait(d), nil
-	}
-	status, err := s.attempt(ctx, d)
-	if err != nil && ctx.Err() != nil { // the server is going down: not the receiver's fault
-		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
-		defer cancel()
-		return 0, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(soon, id))
-	}
-	why, gone := "", errors.Is(err, errGone)
-	if err != nil {
-		why = err.Error()
-	}
-	delivered := err == nil
-	if !delivered && !gone && d.Attempts < len(waits) {
-		again = waits[d.Attempts]
-	}
-	next := time.Time{}
-	if again > 0 {
-		next = s.now().Add(again)
-	}
-	s.count(delivered, again)
-	// What the receiver has taken is noted even as the server goes down.
-	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
-	defer cancel()
-	return again, s.Store.Attempted(noting, id, status, why, delivered, next)
-}
-
-// wait is when to look again after a delivery that could not be begun. The
-// other sender may be lost with its entry in the queue, so this one stays until
-// the delivery is over.
-func (s *Sender) wait(d store.Delivery) time.Duration {
-	switch until := d.NextAt.Sub(s.now()); {
-	case d.State != store.DeliveryPending, d.Waits: // it is over, or will be called
-		return 0
-	case until > 0:
-		return until
-	default:
-		return s.timeout() + beside
-	}
-}
-
-func (s *Sender) count(delivered bool, again time.Duration) {
-	if s.Count == nil {
-		return
-	}
-	switch {
-	case delivered:
-		s.Count("delivered")
-	case again > 0:
-		s.Count("retried")
-	default:
-		s.Count("failed")
-	}
-}
-
-func (s *Sender) timeout() time.Duration { return cmp.Or(s.Timeout, DefaultTimeout) }
-
-func (s *Sender) now() time.Time {
-	if s.Now != nil {
-		return s.Now()
-	}
-	return time.Now()
-}
-
-// errGone ends a delivery without another attempt.
-var errGone = errors.New("the webhook is no longer there")
-
-// attempt posts a delivery once.
-func (s *Sender) attempt(ctx context.Context, d store.Delivery) (status int, err error) {
-	body, err := s.Render.Render(ctx, d)
-	if err != nil {
-		return 0, fmt.Errorf("writing the event: %w", err)
-	}
-	header := http.Header{"Content-Type": {"application/json"}}
-	if d.Form == store.FormStandard {
-		e, err := s.Store.Endpoint(ctx, d.Project, d.Endpoint)
-		switch {
-		case err != nil && job.CodeOf(err) != job.NotFound:
-			return 0, fmt.Errorf("looking up the webhook: %w", err)
-		case err != nil || e.Disabled != "":
-			return 0, errGone
-		}
-		if err := sign(header, e, d.EventID, s.now(), body); err != nil {
-			return 0, err
-		}
-	}
-	asking, cancel := context.WithTimeout(ctx, s.timeout())
-	defer cancel()
-	status, err = s.To.Tell(asking, d.URL, header, body)
-	switch {
-	case err != nil:
-		return status, err
-	case status == http.StatusGone && d.Endpoint != 0:
-		_, err := s.Store.ChangeEndpoint(ctx, d.Project, d.Endpoint, func(e *store.Endpoint) error {
-			e.Disabled = "it answered 410 Gone on " + s.now().UTC().Format(time.RFC3339)
-			return nil
-		})
-		return status, errors.Join(errGone, err)
-	case status < 200 || status > 299:
-		return status, fmt.Errorf("the receiver answered with status %d", status)
-	}
-	return status, nil
-}
-
-// sign adds the headers of Standard Webhooks, with a signature for each secret
-// that counts at the time.
-func sign(h http.Header, e store.Endpoint, id string, now time.Time, body []byte) error {
-	secrets := []string{e.Secret}
-	if e.PreviousSecret != "" && now.Before(e.PreviousUntil) {
-		secrets = append(secrets, e.PreviousSecret)
-	}
-	var signatures []string
-	for _, secret := range secrets {
-		wh, err := standardwebhooks.NewWebhook(secret)
-		if err != nil {
-			return fmt.Errorf("the webhook's secret cannot be used: rotate it: %w", err)
-		}
-		sig, err := wh.Sign(id, now, body)
-		if err != nil {
-			return fmt.Errorf("signing the event: %w", err)
-		}
-		signatures = append(signatures, sig)
-	}
-	h.Set(standardwebhooks.HeaderWebhookID, id)
-	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
-	return nil
 }
 
 // Challenger asks a callback URL whether it wants to be called, as MiniMax

@@ -25,21 +25,21 @@ import (
 type shelf struct {
 	d    store.Delivery
 	e    store.Endpoint
-	busy time.Duration  // of the attempt that runs
+	held bool           // an attempt runs
 	told store.Delivery // what a sender is told that may not begin
 	away error          // of the endpoint
 }
 
-func (s *shelf) BeginDelivery(_ context.Context, id int64, busy time.Duration) (store.Delivery, bool, error) {
-	if s.d.ID != id || s.d.State != store.DeliveryPending || s.busy > 0 {
+func (s *shelf) BeginDelivery(_ context.Context, id int64) (store.Delivery, bool, error) {
+	if s.d.ID != id || s.d.State != store.DeliveryPending || s.held {
 		return s.told, false, nil
 	}
-	s.busy = busy
+	s.held = true
 	return s.d, true, nil
 }
 
 func (s *shelf) ReleaseDelivery(ctx context.Context, _ int64) error {
-	s.busy = 0
+	s.held = false
 	return ctx.Err()
 }
 
@@ -59,7 +59,7 @@ func (s *shelf) ChangeEndpoint(_ context.Context, _, _ int64, change func(*store
 
 func (s *shelf) Attempted(_ context.Context, _ int64, status int, why string, delivered bool, next time.Time) error {
 	s.d.Attempts++
-	s.busy = 0
+	s.held = false
 	s.d.LastStatus, s.d.LastError, s.d.NextAt = status, why, next
 	switch {
 	case delivered:
@@ -188,8 +188,8 @@ func TestStopIsNoAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s, sh := newSender(&receiver{err: errors.New("cut")})
-	if _, err := s.Deliver(ctx, 7); !errors.Is(err, context.Canceled) || sh.d.Attempts != 0 || sh.busy != 0 {
-		t.Errorf("%v, %d attempts, still taken for %v", err, sh.d.Attempts, sh.busy)
+	if _, err := s.Deliver(ctx, 7); !errors.Is(err, context.Canceled) || sh.d.Attempts != 0 || sh.held {
+		t.Errorf("%v, %d attempts, a slot is held: %v", err, sh.d.Attempts, sh.held)
 	}
 	sh.d.ID = 0
 	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil {
@@ -296,34 +296,25 @@ func answers(t *testing.T, do func(c net.Conn, path string, body []byte)) (url s
 	return "http://" + ln.Addr().String()
 }
 
-// TestTaken: while one sender has a delivery, another leaves it.
-func TestTaken(t *testing.T) {
-	to := &receiver{status: 200}
-	s, sh := newSender(to)
-	sh.busy = time.Minute
-	if again, err := s.Deliver(context.Background(), 7); again != 0 || err != nil || to.n != 0 || sh.d.Attempts != 0 {
-		t.Errorf("again in %v, %v, %d posts, %d attempts", again, err, to.n, sh.d.Attempts)
-	}
-}
-
-// TestWaits: an entry of the queue stays until its delivery is over, as the
-// sender that has it may be lost with an entry of its own.
-func TestWaits(t *testing.T) {
+// TestNothingToSend: a delivery that is over, or waits for a slot, ends its entry in
+// River's queue; one that is not due yet puts it off.
+func TestNothingToSend(t *testing.T) {
 	now := time.Now()
 	to := &receiver{status: 200}
 	s, sh := newSender(to)
-	s.Now, sh.busy = func() time.Time { return now }, time.Minute
+	s.Now, sh.held = func() time.Time { return now }, true
 	for name, tt := range map[string]struct {
-		state store.DeliveryState
-		next  time.Time
-		want  time.Duration
+		told store.Delivery
+		want time.Duration
 	}{
-		"another's":   {store.DeliveryPending, now.Add(-time.Second), DefaultTimeout + beside},
-		"not due yet": {store.DeliveryPending, now.Add(time.Hour), time.Hour},
-		"delivered":   {store.DeliveryDelivered, time.Time{}, 0},
-		"failed":      {store.DeliveryFailed, now.Add(time.Hour), 0},
+		"there is none":    {store.Delivery{}, 0},
+		"waits":            {store.Delivery{ID: 7, State: store.DeliveryPending, Waits: true}, 0},
+		"not due yet":      {store.Delivery{ID: 7, State: store.DeliveryPending, NextAt: now.Add(time.Hour)}, time.Hour},
+		"due by this time": {store.Delivery{ID: 7, State: store.DeliveryPending, NextAt: now}, time.Millisecond},
+		"delivered":        {store.Delivery{ID: 7, State: store.DeliveryDelivered}, 0},
+		"failed":           {store.Delivery{ID: 7, State: store.DeliveryFailed, NextAt: now.Add(time.Hour)}, 0},
 	} {
-		sh.told = store.Delivery{ID: 7, State: tt.state, NextAt: tt.next}
+		sh.told = tt.told
 		if again, err := s.Deliver(context.Background(), 7); again != tt.want || err != nil || to.n != 0 || sh.d.Attempts != 0 {
 			t.Errorf("%s: again in %v, %v, want %v; %d posts", name, again, err, tt.want, to.n)
 		}

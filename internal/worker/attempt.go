@@ -24,12 +24,14 @@ var (
 // attempt is one attempt at one job.
 type attempt struct {
 	*Runner
-	job  job.Job
-	log  *slog.Logger
-	beat beat
+	job    job.Job
+	log    *slog.Logger
+	report report
+
+	dir       string // its own folder
+	removeDir func() // nil while there is none
 
 	mu     sync.Mutex
-	dir    string   // its own
 	stored []string // blob keys of media that no row knows yet
 	loaded bool     // it went on from an earlier attempt's latents
 	phase  string
@@ -51,15 +53,17 @@ func (a *attempt) run(ctx context.Context) error {
 	// Heartbeats go on while the end is written, also when ctx is over.
 	beats, endBeats := context.WithCancel(context.WithoutCancel(ctx))
 	var beating sync.WaitGroup
-	beating.Go(func() { a.beats(beats, cancel) })
+	beating.Go(func() { a.heartbeats(beats, cancel) })
 	defer beating.Wait()
 	defer endBeats()
 
 	a.log.Info("a job starts", "model", a.job.Spec.Model, "engine", a.job.Spec.Engine)
 	out, err := a.safely(work)
 	a.enter("")
-	a.beat.preview(nil)
-	defer a.removeDir()
+	a.report.preview(nil)
+	if a.removeDir != nil {
+		defer a.removeDir()
+	}
 	end, stopEnd := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer stopEnd()
 	err = a.conclude(end, out, err, context.Cause(work), ctx.Err() != nil)
@@ -69,7 +73,7 @@ func (a *attempt) run(ctx context.Context) error {
 		// Whether the end was written is not known: the janitor finds out.
 		return err
 	}
-	if key := a.beat.previewKey(); key != "" {
+	if key := a.report.previewKey(); key != "" {
 		a.own(key)
 	}
 	a.discard(end)
@@ -114,7 +118,7 @@ func (a *attempt) safely(ctx context.Context) (out *made, err error) {
 		return a.video(ctx)
 	case job.Image:
 		return a.images(ctx)
-	case job.Context:
+	case job.Expansion:
 		return a.context(ctx)
 	}
 	return nil, job.Errorf(job.Unsupported, "", "this worker makes nothing of kind %q", a.job.Spec.Kind)
@@ -150,7 +154,7 @@ func (a *attempt) enter(phase string) {
 	}
 	a.phase, a.since = phase, now
 	if phase != "" {
-		a.beat.phase(phase)
+		a.report.phase(phase)
 	}
 }
 
@@ -280,9 +284,9 @@ func (a *attempt) release(ctx context.Context) error {
 // failed ends an attempt that failed: the job fails where trying again would
 // give the same, and else is queued again.
 func (a *attempt) failed(ctx context.Context, err error) error {
-	told, again := explain(err)
-	a.log.Warn("an attempt failed", "code", told.Code, "again", again, "error", err)
-	if !again {
+	told, retry := classify(err)
+	a.log.Warn("an attempt failed", "code", told.Code, "retry", retry, "error", err)
+	if !retry {
 		return a.end(ctx, store.Ending{State: job.Failed, Error: told}, nil)
 	}
 	if a.loaded {

@@ -9,9 +9,9 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// explain says what a job's owner is told of an error, and whether another
-// attempt may do better. Paths and causes stay in the log.
-func explain(err error) (told *job.Error, again bool) {
+// classify says what a job's owner is told of an error, and whether another
+// attempt may succeed. Paths and causes stay in the log.
+func classify(err error) (told *job.Error, retry bool) {
 	if errors.As(err, &told) {
 		switch told.Code {
 		case job.Unavailable, job.Internal, job.Timeout, job.RateLimited: // of an upstream

@@ -224,7 +224,7 @@ func (g *rig) settle(tx *store.Tx, j *job.Job) error {
 func (g *rig) submit(spec job.Spec) job.Job {
 	g.t.Helper()
 	spec.Engine, spec.Model = "fake", "public"
-	if spec.Kind == job.Context {
+	if spec.Kind == job.Expansion {
 		spec.Engine = ""
 	}
 	if spec.Prompt == "" {

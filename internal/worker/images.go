@@ -23,7 +23,7 @@ func (a *attempt) images(ctx context.Context) (*made, error) {
 	in := e.Info()
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: 1 / float64(max(1, in.FPS)), Steps: s.Steps, Guidance: s.Guidance, Width: s.Width, Height: s.Height,
-		Progress: func(p kinora.Progress) { a.beat.progress(p) },
+		Progress: func(p kinora.Progress) { a.report.progress(p) },
 	}
 	if s.Watermark {
 		r.Watermark = watermarkText
@@ -39,7 +39,7 @@ func (a *attempt) images(ctx context.Context) (*made, error) {
 	var refusal error
 	n := max(1, min(s.Count, job.MaxImages))
 	for i := range n {
-		a.beat.begin(i, n)
+		a.report.begin(i, n)
 		r.Seed, r.Latents = s.Seed+uint64(i), a.path(fmt.Sprint("latents", i))
 		err := a.image(ctx, e, r, out)
 		switch {

@@ -40,7 +40,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if e == nil {
 		return nil, job.Errorf(job.Unsupported, "model", "this worker has no model %q", a.job.Spec.Engine)
 	}
-	a.beat.begin(0, 1)
+	a.report.begin(0, 1)
 	r, before, err := a.request(ctx, e.Info())
 	if err != nil {
 		return nil, err
@@ -127,8 +127,8 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: s.Seconds, Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance,
 		Width: s.Width, Height: s.Height, FPS: s.FPS, Latents: a.path("latents"),
-		Progress: func(p kinora.Progress) { a.beat.progress(p) },
-		Preview:  a.beat.preview,
+		Progress: func(p kinora.Progress) { a.report.progress(p) },
+		Preview:  a.report.preview,
 	}
 	if s.Watermark {
 		r.Watermark = watermarkText

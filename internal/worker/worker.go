@@ -149,7 +149,7 @@ type Blobs interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Contexts works out prompts, for jobs of kind job.Context.
+// Contexts works out prompts, for jobs of kind job.Expansion.
 type Contexts interface {
 	Expand(ctx context.Context, prompt string) (string, error)
 }
@@ -193,7 +193,7 @@ type Options struct {
 	// Review looks at stills (JPEG) of what was made; an error of code
 	// job.OutputUnsafe refuses it. nil reviews nothing.
 	Review func(ctx context.Context, j job.Job, stills [][]byte) error
-	// Contexts runs jobs of kind job.Context; with nil, they are left to others.
+	// Contexts runs jobs of kind job.Expansion; with nil, they are left to others.
 	Contexts Contexts
 	Observe  Observer     // nil for none
 	Log      *slog.Logger // nil is slog.Default
@@ -204,7 +204,6 @@ type Options struct {
 type Runner struct {
 	Options
 	engines []string // that jobs are claimed for
-	folders folders  // of attempts
 }
 
 // New makes a Runner, and its folder.
@@ -236,12 +235,12 @@ func New(o Options) (*Runner, error) {
 	}
 	r := &Runner{Options: o, engines: slices.Sorted(maps.Keys(o.Engines))}
 	if o.Contexts != nil {
-		r.engines = append(r.engines, "") // jobs of kind job.Context have none
+		r.engines = append(r.engines, "") // jobs of kind job.Expansion have none
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a worker: %w", err)
 	}
-	return r, r.tidyFirst()
+	return r, r.tidyFormer()
 }
 
 // Work claims a job and runs it to its end, whichever that is; did is false when

@@ -165,7 +165,7 @@ func (e expander) Expand(_ context.Context, prompt string) (string, error) {
 
 func TestContext(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
-	j := g.submit(job.Spec{Kind: job.Context})
+	j := g.submit(job.Spec{Kind: job.Expansion})
 	if did, err := g.Work(t.Context()); did || err != nil {
 		t.Fatalf("a worker without an upstream took it: %v", err)
 	}
@@ -175,15 +175,15 @@ func TestContext(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	g.Runner = g.runner(g.DB, func(o *Options) { o.Contexts = expander{job.Errorf(job.Unavailable, "", "away")} })
-	j = g.submit(job.Spec{Kind: job.Context})
+	j = g.submit(job.Spec{Kind: job.Expansion})
 	g.work()
 	if got := g.get(j); got.State != job.Failed || got.Error.Code != job.PastAttempts || got.Attempt != job.DefaultAttempts || !strings.HasSuffix(got.Error.Message, "away") {
 		t.Errorf("%+v, %v", got, got.Error)
 	}
 }
 
-// TestCancel: a cancel stops the engine within two seconds, also one that comes
-// through another process.
+// TestCancel: a cancel stops the engine, also one that comes through another
+// process, of which the next heartbeat tells: that is sent at least each maxBeat.
 func TestCancel(t *testing.T) {
 	both(t, nil, func(t *testing.T, g *rig) {
 		other := storetest.Open(t, g.url, store.Options{})
@@ -197,17 +197,16 @@ func TestCancel(t *testing.T) {
 				done <- err
 			}()
 			<-began
-			asked := time.Now()
 			if _, err := db.Cancel(t.Context(), 1, j.ID, nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			took := time.Since(asked)
-			t.Logf("%s process: stopped after %s", name, took)
-			if limit := map[string]time.Duration{"same": time.Second, "other": 2 * time.Second}[name]; took > limit {
-				t.Errorf("%s process: it took %s", name, took)
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(patience):
+				t.Fatalf("a cancel through the %s process does not stop the engine", name)
 			}
 			if got := g.get(j); got.State != job.Cancelled || got.Result != nil {
 				t.Errorf("%+v", got)

@@ -1,25 +1,22 @@
 package world
 
 import (
-	_ "embed" // the word lists
-	"sort"
+	"embed"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
 )
 
-// The words of all captions, one a line. The English and Arabic lists are made
-// from captions (KINORA_UPDATE=1 go test -run TestLexicon ./internal/world);
-// the Chinese one is a segmentation made by hand. The same test fails when a
-// caption has a word that is not in its list, or a list one that no caption has.
-var (
-	//go:embed lexicon/en.txt
-	wordsEn string
-	//go:embed lexicon/zh.txt
-	wordsZh string
-	//go:embed lexicon/ar.txt
-	wordsAr string
-)
+// The words of captions, one a line: those of the first edition, and those that
+// the second has beside them. The English and Arabic lists are made from captions
+// (KINORA_UPDATE=1 go test -run TestLexicon ./internal/world); the Chinese ones
+// are a segmentation made by hand. The same test fails when a caption has a word
+// that is not in the lists of its edition, or a list one that no caption has.
+//
+//go:embed lexicon/*.txt
+var wordLists embed.FS
 
 type lexicon struct {
 	words   []string
@@ -27,39 +24,52 @@ type lexicon struct {
 	longest int // runes
 }
 
-var lexicons = sync.OnceValue(func() [NumLangs]lexicon {
-	var all [NumLangs]lexicon
-	for lang, text := range [NumLangs]string{En: wordsEn, Zh: wordsZh, Ar: wordsAr} {
-		l := lexicon{known: map[string]bool{}}
-		for _, w := range strings.Fields(text) {
-			l.words = append(l.words, w)
-			l.known[fold(w)] = true
-			l.longest = max(l.longest, len([]rune(w)))
+// lexicons are the words of each edition by language. Those of [NoEdition] are
+// none.
+var lexicons = sync.OnceValue(func() [Newest + 1][NumLangs]lexicon {
+	var all [Newest + 1][NumLangs]lexicon
+	for e := range all {
+		for lang := range Lang(NumLangs) {
+			l := lexicon{known: map[string]bool{}}
+			for of := FirstEdition; of <= Edition(e); of++ {
+				text, err := wordLists.ReadFile(fmt.Sprintf("lexicon/%v.%d.txt", lang, of))
+				if err != nil {
+					panic(err) // the list is not in the program
+				}
+				for _, w := range strings.Fields(string(text)) {
+					l.words = append(l.words, w)
+					l.known[fold(w)] = true
+					l.longest = max(l.longest, len([]rune(w)))
+				}
+			}
+			slices.Sort(l.words)
+			all[e][lang] = l
 		}
-		sort.Strings(l.words)
-		all[lang] = l
 	}
 	return all
 })
 
-// Lexicon is every word that captions in a language use, in order.
-func Lexicon(lang Lang) []string {
+// lexicon is every word that captions of an edition use in a language.
+func (e Edition) lexicon(lang Lang) lexicon { return lexicons()[e.known()][lang] }
+
+// Lexicon is every word that captions of an edition use in a language, in order.
+func (e Edition) Lexicon(lang Lang) []string {
 	if lang >= NumLangs {
 		return nil
 	}
-	return append([]string(nil), lexicons()[lang].words...)
+	return slices.Clone(e.lexicon(lang).words)
 }
 
 // commandOnly are words that captions have in a command in brackets alone: a red
 // truck is not known, [Truck left] is.
 var commandOnly = map[string]bool{"truck": true, "pedestal": true}
 
-// UnknownWords lists the words of a prompt that no caption ever uses, each
-// once, in order. English is read word by word, Arabic too with its joined
+// UnknownWords lists the words of a prompt that no caption of the edition ever
+// uses, each once, in order. English is read word by word, Arabic too with its joined
 // prefixes taken off, Chinese by the longest known word. Any other script is
 // unknown throughout, emoji and other pictures among letters too. Punctuation and
 // case do not count.
-func UnknownWords(prompt string) []string {
+func (e Edition) UnknownWords(prompt string) []string {
 	var list []string
 	seen := map[string]bool{}
 	note := func(u string) {
@@ -84,7 +94,7 @@ func UnknownWords(prompt string) []string {
 			if !command && commandOnly[fold(w)] {
 				note(w)
 			}
-			for _, u := range unknownIn(w) {
+			for _, u := range e.unknownIn(w) {
 				note(u)
 			}
 		}
@@ -157,19 +167,18 @@ func scriptOf(c rune) int {
 }
 
 // unknownIn gives what is unknown of one word, or of one run of Chinese.
-func unknownIn(word string) []string {
-	all := lexicons()
+func (e Edition) unknownIn(word string) []string {
 	first := []rune(word)[0]
 	switch scriptOf(first) {
 	case 1:
-		if all[En].known[fold(word)] {
+		if e.lexicon(En).known[fold(word)] {
 			return nil
 		}
 	case 2:
-		_, unknown := all[Zh].segment([]rune(word))
+		_, unknown := e.lexicon(Zh).segment([]rune(word))
 		return unknown
 	case 3:
-		if all[Ar].knowsArabic(fold(word)) {
+		if e.lexicon(Ar).knowsArabic(fold(word)) {
 			return nil
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 func TestSceneRoundTrip(t *testing.T) {
 	for seed := range uint64(2000) {
-		s := anyScene(seed)
+		s := anyScene(seed, true)
 		data, err := json.Marshal(s)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +242,7 @@ func TestDocsNameThePairs(t *testing.T) {
 
 func FuzzScene(f *testing.F) {
 	for seed := range uint64(12) {
-		data, _ := json.Marshal(anyScene(seed))
+		data, _ := json.Marshal(anyScene(seed, true))
 		f.Add(string(data), 16, 10, 1.5)
 	}
 	f.Add(`{"actors":[{"subject":"cat","color":"red","count":3}],"events":["up"],"place":"space","seconds":1e-300}`, 8, 64, -1e300)
@@ -255,9 +255,9 @@ func FuzzScene(f *testing.F) {
 			t.Fatalf("decoded, but: %v", err)
 		}
 		for lang := range Lang(NumLangs) {
-			UnknownWords(s.Caption(lang, s.Seed))
+			Newest.UnknownWords(s.Caption(lang, s.Seed))
 		}
-		UnknownWords(text)
+		Newest.UnknownWords(text)
 		w, h = 8+abs(w)%40, 8+abs(h)%40
 		if CheckSize(w, h) != nil {
 			t.Fatalf("size %d×%d", w, h)

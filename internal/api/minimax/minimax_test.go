@@ -107,7 +107,7 @@ func finishAll(f *apitest.Service, id job.ID) {
 		for range j.Spec.Count {
 			res.Files = append(res.Files, f.Media(job.RoleImage, "image/png", "image of "+id.String(), j.Spec.Width, j.Spec.Height))
 		}
-	case job.Context:
+	case job.Expansion:
 		res.Text = "Description: " + j.Spec.Prompt
 	}
 	f.Set(id, func(j *job.Job) { j.State, j.Result, j.Progress = job.Succeeded, res, 1 })

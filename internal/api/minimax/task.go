@@ -62,7 +62,7 @@ func taskOf(b Media, base string, j *job.Job) task {
 		Resolution: j.Spec.Resolution, Duration: int(j.Spec.Seconds), Ratio: j.Spec.Ratio,
 		TaskType: taskTypeOf(j), Modality: "video", Notes: j.Notes(),
 	}
-	if j.Spec.Kind == job.Context {
+	if j.Spec.Kind == job.Expansion {
 		t.Modality = "text"
 	}
 	if base := respOf(j); base != success && (j.State == job.Failed || j.State == job.Expired) {

@@ -148,7 +148,7 @@ func (a *v2) shape(ctx context.Context, who auth.Principal, s *job.Spec, offer s
 // contextIR turns a free prompt into a structured one.
 func (a *v2) contextIR(w http.ResponseWriter, r *http.Request, who auth.Principal) {
 	a.submit(w, r, who, contextForm, func(_ context.Context, _ auth.Principal, v fieldValues) (job.Spec, error) {
-		s := job.Spec{Kind: job.Context, Model: v.text("model"), TaskType: taskContext}
+		s := job.Spec{Kind: job.Expansion, Model: v.text("model"), TaskType: taskContext}
 		offer, err := service.OfferFor(a.service, s.Model, job.MiniMaxV2)
 		if err != nil {
 			return s, err

@@ -377,7 +377,7 @@ func TestContextIR(t *testing.T) {
 	}
 	_, a := post(bodyV2(items(), "", `,"callback_url":"https://example.com/hook"`))
 	id := mustID(t, a)
-	if s := f.Last(t); s.Spec.Kind != job.Context || s.Spec.Prompt != "a cat" || s.Spec.TaskType != "h3_context_ir" || s.Callback == "" || s.API != job.MiniMaxV2 {
+	if s := f.Last(t); s.Spec.Kind != job.Expansion || s.Spec.Prompt != "a cat" || s.Spec.TaskType != "h3_context_ir" || s.Callback == "" || s.API != job.MiniMaxV2 {
 		t.Errorf("got %+v", s)
 	}
 	finishAll(f, id)

@@ -12,12 +12,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/token"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // A Model is the codec, the transformer and the tokenizer.
@@ -26,6 +28,9 @@ type Model struct {
 	BPE    *token.BPE
 	Codec  *Codec
 	Flow   *Flow
+	// Storybook is the edition of the storybook whose words the model was taught;
+	// it is no edition if it was taught none of them.
+	Storybook world.Edition
 	// CodecParams and FlowParams are the learned parts, named as in the file.
 	CodecParams, FlowParams *nn.Params
 	// NewBackend makes what a pass computes with.
@@ -95,6 +100,7 @@ func (m *Model) reshaped(c Config, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Storybook = m.Storybook
 	out.CodecParams.Adopt(m.CodecParams)
 	out.FlowParams.Adopt(m.FlowParams)
 	return out, nil
@@ -108,7 +114,10 @@ const (
 	metaFormat = "format"
 	metaConfig = "config"
 	metaBPE    = "tokenizer"
-	format     = "kinora-reel-1"
+	// metaStorybook is Model.Storybook, a whole number. Files of before this key
+	// have none: they were taught the first edition.
+	metaStorybook = "storybook"
+	format        = "kinora-reel-1"
 )
 
 // Metadata is what a weights file says beside the weights.
@@ -121,7 +130,7 @@ func (m *Model) Metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe)}, nil
+	return map[string]string{metaFormat: format, metaConfig: string(cfg), metaBPE: string(bpe), metaStorybook: strconv.Itoa(int(m.Storybook))}, nil
 }
 
 // Open makes a model of the bytes of a weights file, for use only: its weights
@@ -191,11 +200,16 @@ func describe(f *safetensors.File) (*Model, error) {
 	if err := json.Unmarshal([]byte(meta[metaBPE]), bpe); err != nil {
 		return nil, fmt.Errorf("model tokenizer: %w", err)
 	}
+	storybook, err := edition(meta)
+	if err != nil {
+		return nil, err
+	}
 	codec, flow := nn.InPlace(f), nn.InPlace(f)
 	m, err := build(cfg, bpe, codec, flow)
 	if err != nil {
 		return nil, err
 	}
+	m.Storybook = storybook
 	for _, p := range []*nn.Params{codec, flow} {
 		if err := p.Err(); err != nil {
 			return nil, err
@@ -205,4 +219,17 @@ func describe(f *safetensors.File) (*Model, error) {
 		}
 	}
 	return m, nil
+}
+
+// edition is the edition of the storybook that a file's metadata says.
+func edition(meta map[string]string) (world.Edition, error) {
+	text, ok := meta[metaStorybook]
+	if !ok {
+		return world.FirstEdition, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("the file says that its model was taught edition %.20q of the storybook, which is no whole number from 0", text)
+	}
+	return world.Edition(n), nil
 }

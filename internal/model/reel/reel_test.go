@@ -3,6 +3,7 @@ package reel
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestOpenTrustsNoConfiguration opens a small file whose configuration asks for
@@ -259,5 +261,65 @@ func TestFewSteps(t *testing.T) {
 	r.Guidance = 3
 	if _, err := few.Sample(t.Context(), r, func(_, total int) { calls = total }); err != nil || calls != 4 {
 		t.Errorf("%d steps, want the model's own 4: %v", calls, err)
+	}
+}
+
+// TestStorybook: a file says which edition of the storybook its model was taught,
+// and one of before it did means the first.
+func TestStorybook(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	m := tiny(t)
+	m.Storybook = 2
+	if err := m.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var ts []safetensors.Tensor
+	for _, name := range f.Names() {
+		v, shape, err := f.Float32(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, v, shape...))
+	}
+	const none = "no key"
+	for said, want := range map[string]world.Edition{"2": 2, "0": 0, "9": 9, none: 1, "": -1, "-1": -1, "two": -1, "99999999999999999999": -1} {
+		meta := maps.Clone(f.Metadata())
+		if meta[metaStorybook] != "2" {
+			t.Fatalf("the file says edition %q", meta[metaStorybook])
+		}
+		meta[metaStorybook] = said
+		if said == none {
+			delete(meta, metaStorybook)
+		}
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, ts, meta); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Open(b.Bytes())
+		switch {
+		case want < 0 && (err == nil || !strings.Contains(err.Error(), "storybook")):
+			t.Errorf("edition %q: error %v", said, err)
+		case want >= 0 && (err != nil || got.Storybook != want):
+			t.Errorf("edition %q was read as %+v: %v", said, got, err)
+		}
+	}
+	c := m.Config
+	c.Flow.Steps, c.Flow.Guidance = 0, 0
+	teacher, err := New(c, m.BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	teacher.Storybook = 2
+	few, err := teacher.FewSteps(4, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if few.Storybook != 2 {
+		t.Errorf("the same model of few steps was taught edition %d", few.Storybook)
 	}
 }

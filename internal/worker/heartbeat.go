@@ -16,9 +16,9 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// beat is what the next heartbeat tells. The engine writes to it from its own
+// report is what the next heartbeat tells. The engine writes to it from its own
 // goroutine, which waits for nothing here.
-type beat struct {
+type report struct {
 	mu      sync.Mutex
 	now     store.Beat
 	picture image.Image // a preview that is not stored yet
@@ -28,7 +28,7 @@ type beat struct {
 }
 
 // phase notes the phase.
-func (b *beat) phase(name string) {
+func (b *report) phase(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now.Phase = name
@@ -36,14 +36,14 @@ func (b *beat) phase(name string) {
 }
 
 // begin notes that clip number part of parts begins.
-func (b *beat) begin(part, parts int) {
+func (b *report) begin(part, parts int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.part, b.parts = part, parts
 }
 
 // progress notes how far the clip is that is being made.
-func (b *beat) progress(p kinora.Progress) {
+func (b *report) progress(p kinora.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	parts := max(1, b.parts)
@@ -55,21 +55,21 @@ func (b *beat) progress(p kinora.Progress) {
 }
 
 // preview notes a picture.
-func (b *beat) preview(img image.Image) {
+func (b *report) preview(img image.Image) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.picture = img
 }
 
-func (b *beat) previewKey() string {
+func (b *report) previewKey() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.key
 }
 
-// beats sends heartbeats until ctx ends. It stops the work when the job is
+// heartbeats sends heartbeats until ctx ends. It stops the work when the job is
 // another's or its owner cancels it.
-func (a *attempt) beats(ctx context.Context, stop context.CancelCauseFunc) {
+func (a *attempt) heartbeats(ctx context.Context, stop context.CancelCauseFunc) {
 	changed, unfollow := a.DB.Follow(a.job.ID)
 	defer unfollow()
 	every := min(a.Lease/4, maxBeat)
@@ -87,7 +87,6 @@ func (a *attempt) beats(ctx context.Context, stop context.CancelCauseFunc) {
 			continue
 		case <-t.C:
 		}
-		a.touchDir()
 		began := time.Now()
 		asked, err := a.send(ctx)
 		switch {
@@ -119,7 +118,7 @@ func (a *attempt) send(ctx context.Context) (cancelAsked bool, err error) {
 
 // next is what a heartbeat tells, with a preview if there is a new one.
 func (a *attempt) next(ctx context.Context) store.Beat {
-	b := &a.beat
+	b := &a.report
 	b.mu.Lock()
 	out, img := b.now, b.picture
 	b.picture = nil

@@ -31,13 +31,13 @@ func TestNoProjectWaits(t *testing.T) {
 			release := make(chan struct{})
 			q, err := db.StartQueue(context.Background(), store.QueueConfig{
 				ReapEvery: time.Hour, // what ends a delivery calls the next
-				Deliver: func(ctx context.Context, id int64, _ int) (time.Duration, bool, error) {
-					d, ok, err := db.BeginDelivery(ctx, id, time.Hour)
+				Deliver: func(ctx context.Context, id int64) (time.Duration, error) {
+					d, ok, err := db.BeginDelivery(ctx, id)
 					if err != nil || !ok {
 						if !d.Waits {
 							t.Errorf("delivery %d was not to be begun: %+v, %v", id, d, err)
 						}
-						return 0, true, err
+						return 0, err
 					}
 					if d.Project == hangs {
 						mu.Lock()
@@ -54,7 +54,7 @@ func TestNoProjectWaits(t *testing.T) {
 					mu.Unlock()
 					err = db.Attempted(ctx, id, 200, "", true, time.Time{})
 					over <- d.Project
-					return 0, true, err
+					return 0, err
 				},
 			})
 			if err != nil {
@@ -118,7 +118,7 @@ func TestTurnsOfDeliveries(t *testing.T) {
 			}
 			waits := func(id int64) {
 				t.Helper()
-				if d, ok, err := db.BeginDelivery(t.Context(), id, time.Minute); ok || !d.Waits || err != nil {
+				if d, ok, err := db.BeginDelivery(t.Context(), id); ok || !d.Waits || err != nil {
 					t.Fatalf("it does not wait: %+v, %v, %v", d, ok, err)
 				}
 			}
@@ -126,14 +126,14 @@ func TestTurnsOfDeliveries(t *testing.T) {
 				t.Helper()
 				of = map[int64]int{}
 				for _, id := range ids {
-					n := 0
+					var slot string
 					err := db.Read(t.Context(), func(q store.Queryer) error {
-						return q.QueryRowContext(t.Context(), "SELECT busy_until FROM deliveries WHERE id = $1", id).Scan(&n)
+						return q.QueryRowContext(t.Context(), "SELECT slot FROM deliveries WHERE id = $1", id).Scan(&slot)
 					})
 					if err != nil {
 						t.Fatal(err)
 					}
-					if n == 0 {
+					if slot == "" {
 						of[id]++
 					}
 				}
@@ -152,11 +152,9 @@ func TestTurnsOfDeliveries(t *testing.T) {
 			}
 			begin(t, db, tried)
 			c.add(2 * time.Minute)
-			// Its sender is lost; the first is due again, and may go.
-			begin(t, db, first)
 			second := add()
 			waits(second)
-			if err := db.ReleaseDelivery(t.Context(), first); err != nil {
+			if err := db.ReleaseDelivery(t.Context(), tried); err != nil {
 				t.Fatal(err)
 			}
 			if got := entries(); got[second] != 1 {
@@ -164,6 +162,9 @@ func TestTurnsOfDeliveries(t *testing.T) {
 			}
 			begin(t, db, second)
 			waits(first)
+			if err := db.Attempted(t.Context(), tried, 200, "", true, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
 			third := add() // it waits from the start
 			if got := entries(); got[third] != 0 {
 				t.Errorf("it is in the queue: %v", got)
@@ -174,23 +175,16 @@ func TestTurnsOfDeliveries(t *testing.T) {
 			if got := entries(); got[third] != 1 || got[first] != 0 {
 				t.Errorf("called %v, want the one that was never tried", got)
 			}
-			// A sender that was lost is found, and so are those who wait for it.
+			// A sender that was lost holds its slot until River runs its entry again.
 			begin(t, db, third)
-			c.add(2 * time.Minute)
-			if _, _, _, err := db.Reap(t.Context(), c.Now(), nil); err != nil {
-				t.Fatal(err)
-			}
-			if got := entries(); got[third] != 1 || got[first] != 1 {
-				t.Errorf("called %v, want the lost one and the one that waits", got)
-			}
-			begin(t, db, first)
-			waits(third)
+			waits(first)
+			begin(t, db, third)
 			last := add()
 			if err := db.DeleteEndpoint(t.Context(), 1, e.ID); err != nil {
 				t.Fatal(err)
 			}
 			for _, id := range []int64{first, third, last} {
-				if d, ok, err := db.BeginDelivery(t.Context(), id, time.Minute); ok || d.Waits || d.State != store.DeliveryFailed || err != nil {
+				if d, ok, err := db.BeginDelivery(t.Context(), id); ok || d.Waits || d.State != store.DeliveryFailed || err != nil {
 					t.Errorf("without its endpoint: %+v, %v, %v", d, ok, err)
 				}
 			}
@@ -198,41 +192,101 @@ func TestTurnsOfDeliveries(t *testing.T) {
 	}
 }
 
-// TestReapOfManyThatWait: projects whose receivers hang, however many they are,
-// keep no other from being called when its sender was lost, and cost no writes.
-func TestReapOfManyThatWait(t *testing.T) {
-	const hang = 201 // one more than a Reap looks at
+// TestDatabaseOfTheVersionBefore: deliveries that the version before left pending
+// are sent, wherever they stood: due, put off, with a sender that was killed, or
+// in line behind others. What was over is not sent.
+func TestDatabaseOfTheVersionBefore(t *testing.T) {
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
-			c := newClock()
-			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Now: c.Now, Deliveries: 1})
-			insert := func(tx *store.Tx, id, project, busy int64) error {
-				_, err := tx.ExecContext(t.Context(), `INSERT INTO deliveries (id, project, endpoint, url, form, event, event_id, job, snapshot, state, attempts, next_at, last_status, last_error, created_at, finished_at, busy_until)
-					VALUES ($1, $2, 0, '', '', '', '', 0, '{}', 'pending', 0, 0, 0, '', 0, 0, $3)`, id, project, busy)
-				return err
-			}
-			later := c.Now().Add(time.Hour).UnixMilli()
-			err := db.Write(t.Context(), func(tx *store.Tx) error {
-				for p := int64(1); p <= hang; p++ {
-					if err := errors.Join(insert(tx, 2*p, p, later), insert(tx, 2*p+1, p, -1)); err != nil {
-						return err
-					}
-				}
-				return insert(tx, 2*hang+2, hang+1, -1) // whose other deliveries ended with their process
-			})
+			t.Parallel()
+			url := storetest.URL(t, dialect)
+			old, err := store.OpenAt(t.Context(), url, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, _, _, err := db.Reap(t.Context(), c.Now(), nil); err != nil {
+			now := time.Now().UnixMilli()
+			rows := []struct {
+				id, project, busy, next int64
+				state                   store.DeliveryState
+				entry, lost             bool
+			}{
+				{id: 1, project: 1, state: store.DeliveryPending, next: now, entry: true},
+				{id: 2, project: 1, state: store.DeliveryPending, next: now, busy: now + 20_000, entry: true, lost: true},
+				{id: 3, project: 1, state: store.DeliveryPending, next: now, busy: -1},
+				{id: 4, project: 2, state: store.DeliveryPending, next: now, busy: -1}, // nothing of its project is under way
+				{id: 5, project: 2, state: store.DeliveryPending, next: now + 300, entry: true},
+				{id: 6, project: 2, state: store.DeliveryDelivered, entry: true, lost: true}, // noted, but River does not know
+				{id: 7, project: 2, state: store.DeliveryFailed},
+			}
+			for _, lost := range []bool{true, false} {
+				err := old.Write(t.Context(), func(tx *store.Tx) error {
+					for _, r := range rows {
+						if r.lost != lost {
+							continue
+						}
+						_, err := tx.ExecContext(t.Context(), `INSERT INTO deliveries (id, project, endpoint, url, form, event, event_id, job, snapshot, state, attempts, next_at, last_status, last_error, created_at, finished_at, busy_until)
+							VALUES ($1, $2, 0, '', '', '', '', 0, '{}', $3, 0, $4, 0, '', $5, 0, $6)`, r.id, r.project, r.state, r.next, now, r.busy)
+						if err != nil {
+							return err
+						}
+						if r.entry {
+							tx.EnqueueDelivery(r.id, time.Time{})
+						}
+					}
+					return nil
+				})
+				if lost {
+					err = errors.Join(err, old.LoseDeliveries(t.Context(), time.Minute))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := old.Close(); err != nil {
 				t.Fatal(err)
 			}
-			var called int64
-			err = db.Read(t.Context(), func(q store.Queryer) error {
-				return q.QueryRowContext(t.Context(), "SELECT id FROM deliveries WHERE busy_until = 0").Scan(&called)
-			})
-			if err != nil || called != 2*hang+2 {
-				t.Errorf("called %d, %v, want %d", called, err, 2*hang+2)
+			db := storetest.Open(t, url, store.Options{Deliveries: 1})
+			sent := make(chan int64, len(rows))
+			startQueue(t, db, store.QueueConfig{DeliverTime: 10 * time.Second, Deliver: func(ctx context.Context, id int64) (time.Duration, error) {
+				d, ok, err := db.BeginDelivery(ctx, id)
+				switch {
+				case err != nil:
+					return 0, err
+				case ok:
+					sent <- id
+					return 0, db.Attempted(ctx, id, 200, "", true, time.Time{})
+				case d.State == store.DeliveryPending && !d.Waits:
+					return max(time.Millisecond, d.NextAt.Sub(db.Now())), nil
+				}
+				return 0, nil
+			}})
+			got := map[int64]int{}
+			for range 5 {
+				got[recv(t, "a delivery", sent)]++
+			}
+			for id := int64(1); id <= 7; id++ {
+				want := store.DeliveryDelivered
+				if id == 7 {
+					want = store.DeliveryFailed
+				}
+				if d, err := db.Delivery(t.Context(), 0, id); err != nil || d.State != want && !eventually(t, func() bool { d, err = db.Delivery(t.Context(), 0, id); return err == nil && d.State == want }) {
+					t.Errorf("delivery %d is %s, %v, want %s", id, d.State, err, want)
+				}
+				if n := got[id]; n != map[bool]int{true: 1}[id <= 5] {
+					t.Errorf("delivery %d was sent %d times", id, n)
+				}
 			}
 		})
 	}
+}
+
+// eventually reports whether something becomes true.
+func eventually(t *testing.T, is func() bool) bool {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
