@@ -16,8 +16,8 @@ import (
 // maxXMP bounds the metadata of a WebP that is read.
 const maxXMP = 1 << 20
 
-// sameWebP says whether the frames of all parts can follow each other in one
-// animated WebP as they are: each part begins by covering the whole picture.
+// sameWebP says whether the frames of all parts can be copied, as they are, into one
+// animated WebP: the first frame of each part has to cover the whole picture.
 func sameWebP(parts []part) bool {
 	for _, p := range parts {
 		f := p.webp
@@ -33,7 +33,7 @@ func sameWebP(parts []part) bool {
 	return true
 }
 
-// evenWebP says whether all frames of all parts are shown equally long, but for
+// evenWebP says whether all frames of all parts are shown equally long, except for
 // the rounding to milliseconds.
 func evenWebP(parts []part) bool {
 	fps := parts[0].info.FPS
@@ -50,9 +50,9 @@ func evenWebP(parts []part) bool {
 	return true
 }
 
-// appendWebP copies the frames of all parts into the target. Each keeps its
-// duration, unless all have the same: then they are rounded anew, so that the
-// parts' errors do not add up.
+// appendWebP copies the frames of all parts into the target. Each frame keeps its
+// duration, unless all have the same: then durations are rounded again for the whole
+// video, so that the rounding errors of the parts do not add up.
 func appendWebP(ctx context.Context, t *target, parts []part) error {
 	first := parts[0].info
 	e := &webpVideo{ctx: ctx, target: t, o: Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta()}}
@@ -105,8 +105,8 @@ func (f *webpInput) chunk(b []byte, frame webpFrame) ([]byte, error) {
 	return b, nil
 }
 
-// each draws the pictures one after another. A picture is valid until yield
-// returns; it is shown until end, counted from the video's beginning.
+// each draws the pictures one after another. A picture is valid until yield returns.
+// end is the time from the video's beginning until which it is shown.
 func (f *webpInput) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
 	canvas := whiteFrame(f.w, f.h)
 	var end time.Duration
@@ -130,13 +130,12 @@ func (f *webpInput) each(ctx context.Context, yield func(picture Frame, end time
 	return nil
 }
 
-// drawWebP hands over the frames of a part in the size and at the rate of
-// another.
+// drawWebP yields the frames of a part in the size and at the rate of another.
 func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) error) error {
 	drawn := 0
 	return p.webp.each(ctx, func(f Frame, end time.Duration) error {
-		// What is shown in the middle of a frame's time: beginnings and ends
-		// are rounded to milliseconds.
+		// Take what is shown in the middle of a frame's time, because beginnings and
+		// ends are rounded to milliseconds.
 		if (float64(drawn)+0.5)/to.FPS >= end.Seconds() {
 			return nil
 		}
@@ -153,12 +152,13 @@ func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) e
 	})
 }
 
-// info is what Inspect tells of it.
+// info returns what Inspect says of the video.
 func (f *webpInput) info() VideoInfo {
 	i := VideoInfo{W: f.w, H: f.h, Duration: f.duration, Frames: len(f.frames), Codec: "webp", Tags: map[string]string{}}
 	if f.duration > 0 {
 		i.FPS = float64(i.Frames) / f.duration.Seconds()
-		// The end is rounded to a millisecond: a whole rate that ends there is it.
+		// The end is rounded to milliseconds: if a whole rate gives the same end, the
+		// video has that rate.
 		if whole := math.Round(i.FPS); whole > 0 && math.Abs(float64(i.Frames)/whole-f.duration.Seconds()) <= 0.0005 {
 			i.FPS = whole
 		}
@@ -166,8 +166,8 @@ func (f *webpInput) info() VideoInfo {
 	return i
 }
 
-// readMeta reads the metadata at some place in the file, when this package
-// wrote it. Any other is none.
+// readMeta reads the metadata at an offset in the file. It ignores metadata that this
+// package did not write.
 func (f *webpInput) readMeta(at, size int64) error {
 	if f.told || size > maxXMP {
 		return nil
@@ -181,7 +181,7 @@ func (f *webpInput) readMeta(at, size int64) error {
 	return nil
 }
 
-// metaOfXMP is the reverse of xmpPacket.
+// metaOfXMP is the inverse of xmpPacket.
 func metaOfXMP(packet []byte) Meta {
 	const iptc, kinora = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "urn:kinora:meta"
 	d := xml.NewDecoder(bytes.NewReader(packet))
