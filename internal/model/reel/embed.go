@@ -4,6 +4,7 @@ import (
 	_ "embed" // the weights
 	"sync"
 
+	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -15,16 +16,15 @@ var embedded []byte
 // was made and how good it is.
 func Embedded() []byte { return embedded }
 
-// embeddedEdition is the edition of the storybook that the weights inside the binary
-// say they were taught. Their header alone is read.
-var embeddedEdition = sync.OnceValue(func() world.Edition {
+// embeddedCapabilities are those of the weights inside the binary. Their header
+// alone is read.
+var embeddedCapabilities = sync.OnceValue(func() engine.Capabilities {
 	f, err := safetensors.Parse(embedded)
-	if err != nil {
-		return world.NoEdition // Open says what is wrong
+	if err == nil {
+		c, taught, err := about(f.Metadata())
+		if err == nil {
+			return capabilities(c, taught)
+		}
 	}
-	e, err := edition(f.Metadata())
-	if err != nil {
-		return world.NoEdition
-	}
-	return e
+	return capabilities(Default(), world.NoEdition) // Open says what is wrong
 })

@@ -14,7 +14,7 @@ import (
 // Spec is reel in the registry.
 func Spec() engine.Spec {
 	return engine.Spec{
-		Capabilities: func() engine.Capabilities { return capabilities(Default(), embeddedEdition()) },
+		Capabilities: embeddedCapabilities,
 		Open:         openEngine,
 		Weights:      "weights of reel come from kinora train",
 	}

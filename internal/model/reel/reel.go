@@ -186,23 +186,13 @@ func Read(f *safetensors.File) (*Model, error) {
 // has bytes: its parameters take none.
 func describe(f *safetensors.File) (*Model, error) {
 	meta := f.Metadata()
-	if meta[metaFormat] != format {
-		return nil, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
-	}
-	var cfg Config
-	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {
-		return nil, fmt.Errorf("model configuration: %w", err)
-	}
-	if err := cfg.check(); err != nil {
+	cfg, storybook, err := about(meta)
+	if err != nil {
 		return nil, err
 	}
 	bpe := new(token.BPE)
 	if err := json.Unmarshal([]byte(meta[metaBPE]), bpe); err != nil {
 		return nil, fmt.Errorf("model tokenizer: %w", err)
-	}
-	storybook, err := edition(meta)
-	if err != nil {
-		return nil, err
 	}
 	codec, flow := nn.InPlace(f), nn.InPlace(f)
 	m, err := build(cfg, bpe, codec, flow)
@@ -219,6 +209,22 @@ func describe(f *safetensors.File) (*Model, error) {
 		}
 	}
 	return m, nil
+}
+
+// about reads and checks a file's metadata: the model's configuration, and the
+// edition of the storybook that it was taught.
+func about(meta map[string]string) (cfg Config, storybook world.Edition, err error) {
+	if meta[metaFormat] != format {
+		return cfg, 0, fmt.Errorf("the file says it is %.40q, not %q: it does not hold a reel model", meta[metaFormat], format)
+	}
+	if err := json.Unmarshal([]byte(meta[metaConfig]), &cfg); err != nil {
+		return cfg, 0, fmt.Errorf("model configuration: %w", err)
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, 0, err
+	}
+	storybook, err = edition(meta)
+	return cfg, storybook, err
 }
 
 // edition is the edition of the storybook that a file's metadata says.
