@@ -41,8 +41,8 @@ const (
 // ErrTooLarge is the cause of errors about images and videos beyond the limits.
 var ErrTooLarge = errors.New("too large")
 
-// ErrNotAnImage is the cause of errors about files that are not PNG, JPEG, WebP or
-// GIF.
+// ErrNotAnImage is the cause of errors about files that are no PNG, JPEG, WebP
+// or GIF.
 var ErrNotAnImage = errors.New("not a PNG, JPEG, WebP or GIF image")
 
 // ImageKind says what an image file was.
@@ -194,8 +194,8 @@ func DecodeImage(r io.Reader) (Frame, error) {
 	return f, err
 }
 
-// DecodeImageWithin is DecodeImage with narrower limits. It also says what kind of
-// file it was.
+// DecodeImageWithin is DecodeImage with narrower limits. It also tells what the
+// file was.
 func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, kind ImageKind, err error) {
 	l = l.narrowed()
 	data, err := io.ReadAll(io.LimitReader(r, l.Bytes+1))
