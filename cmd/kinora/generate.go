@@ -172,9 +172,8 @@ func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
 	return notes
 }
 
-// make calls produce, which generates or loads a video, writes the video to the
-// target, and prints what was made. It sets the Progress of r, the request that
-// produce uses.
+// make generates (or loads) a video, writes it to the target and says so. r is
+// the request that produce closes over: its Progress is set here.
 func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
 	defer bar.close(false)

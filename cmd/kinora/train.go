@@ -357,8 +357,8 @@ func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr floa
 	return err
 }
 
-// trainMeter prints a line about the run: twice a second on a terminal, and every
-// half minute elsewhere.
+// trainMeter is a line of how the run goes, twice a second on a terminal and
+// every half minute elsewhere.
 func trainMeter(s streams) func(train.Progress) {
 	every, end := 30*time.Second, "\n"
 	if isTerminal(s.err) {
