@@ -18,13 +18,13 @@ func random(rng *rand.Rand, shape ...int) *T {
 	return t
 }
 
-// ops is all that a tape records.
+// ops is everything that a tape records.
 type ops interface {
 	tensor.Ops
 	tensor.Losses
 }
 
-// sent are routes of a test: row r goes to the experts of its list.
+// sent returns the routes that send row r to the experts of its list.
 func sent(experts int, lists ...[]int) *tensor.Routes {
 	scores := tensor.Zeros(len(lists), experts)
 	for r, list := range lists {

@@ -7,8 +7,8 @@ import (
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
-// CPU runs the operations on the processor. It is used by one goroutine at a
-// time; it spreads each operation over the worker pool by itself.
+// CPU runs the operations on the processor. One goroutine uses it at a time;
+// each operation is spread over the worker pool.
 type CPU struct {
 	arena     arena
 	precision DType
@@ -16,8 +16,8 @@ type CPU struct {
 
 var _ Trainer = (*CPU)(nil)
 
-// NewCPU returns a CPU with an arena of its own, whose products round their
-// operands to precision, F32 or BF16. Package backend is who calls it.
+// NewCPU returns a CPU with an arena of its own. Its products round their
+// operands to precision, F32 or BF16. Only package backend calls it.
 func NewCPU(precision DType) *CPU {
 	if precision != F32 && precision != BF16 {
 		panic(fmt.Sprintf("tensor: the CPU has no products of %v", precision))
@@ -37,8 +37,8 @@ func (c *CPU) kernelPrecision() gemm.Precision {
 
 func (c *CPU) like(x *Tensor) *Tensor { return c.arena.Tensor(x.Shape...) }
 
-// data are the elements of a tensor on the host, held by a CPU, or in store, of
-// which a copy in f32 is kept; nil for nil.
+// data returns the elements of a tensor that is on the host, held by a CPU, or
+// in store; for one in store a copy in f32 is kept. It returns nil for nil.
 func data(t *Tensor) []float32 {
 	switch {
 	case t == nil:
@@ -46,7 +46,7 @@ func data(t *Tensor) []float32 {
 	case t.st.place == InStore:
 		return t.Form(asValues{}, func() any { return t.Values() }).([]float32)
 	case t.st.data == nil && t.st.n > 0:
-		panic(fmt.Sprintf("tensor: %v is not in the CPU's memory, or was taken back", t))
+		panic(fmt.Sprintf("tensor: %v is not in the CPU's memory, or was freed", t))
 	}
 	return t.st.data
 }
@@ -57,14 +57,14 @@ func want(ok bool, op string, ts ...*Tensor) {
 	}
 }
 
-// The keys of the forms that the CPU keeps with fixed parameters.
+// The keys of the forms that the CPU keeps with fixed parameters, see Form.
 type (
 	asValues  struct{}
 	asMatrix  struct{ precision DType }
 	asExperts struct{ precision DType }
 )
 
-// matrix is a fixed parameter [N, ...] as products want it.
+// matrix returns a fixed parameter [N, ...] in the layout that products take.
 func (c *CPU) matrix(w *Tensor) *gemm.Packed {
 	return w.Form(asMatrix{c.precision}, func() any {
 		n := w.Dim(0)
@@ -89,7 +89,7 @@ func (c *CPU) pack(w *Tensor, i, n, k int) *gemm.Packed {
 		return gemm.Pack(c.kernelPrecision(), k, n, mat(data(w)[i*n*k:(i+1)*n*k], k, true))
 	}
 	defer runtime.KeepAlive(w)
-	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.lies.kernel().Part(i*n*k, (i+1)*n*k))
+	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.stored.kernel().Part(i*n*k, (i+1)*n*k))
 }
 
 // Ready implements Backend.
@@ -107,7 +107,7 @@ func (c *CPU) Ready(params ...*Tensor) {
 	}
 }
 
-// Upload implements Ops: the CPU computes where the caller's slice is.
+// Upload implements Ops: the CPU computes on the caller's slice itself.
 func (c *CPU) Upload(data []float32, shape ...int) *Tensor { return New(data, shape...) }
 
 // Scope implements Ops.

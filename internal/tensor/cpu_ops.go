@@ -223,8 +223,8 @@ func (c *CPU) RoPE(x, cos, sin *Tensor) *Tensor {
 	return y
 }
 
-// runs splits a shape around an axis: how many runs there are, and how long
-// one step along the axis is.
+// runs splits a shape around an axis: how many runs there are, and how many
+// elements one step along the axis spans.
 func runs(shape []int, axis int) (outer, inner int) {
 	return Elems(shape[:axis]), Elems(shape[axis+1:])
 }
@@ -272,7 +272,7 @@ func (c *CPU) Embed(table *Tensor, ids []int32) *Tensor {
 		return y
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	from := table.st.lies.kernel()
+	from := table.st.stored.kernel()
 	for i, id := range ids {
 		from.Widen(data(y)[i*w:(i+1)*w], int(id)*w)
 	}
@@ -300,8 +300,8 @@ func (c *CPU) PoolRows(x *Tensor, lens []int32) *Tensor {
 	return y
 }
 
-// lossBlock rows are summed at a time, so that a loss does not depend on the
-// number of threads.
+// lossBlock is how many rows are summed at a time. It is fixed, so that a loss
+// does not depend on the number of threads.
 const lossBlock = 256
 
 // MSE implements Losses.

@@ -16,7 +16,7 @@ import (
 )
 
 // A checkpoint is a run's state: parameters, optimizer, step and log, in one
-// safetensors file that is replaced in one move.
+// safetensors file that is replaced atomically.
 type checkpoint struct {
 	path   string
 	kind   string
@@ -29,7 +29,7 @@ type checkpoint struct {
 	taught, teaches world.Edition
 }
 
-// metaModel is the key of a checkpoint's metadata that says what model it is of.
+// metaModel is the metadata key under which a checkpoint names its model.
 const metaModel = "model"
 
 // metaStorybook is the key of the edition of the storybook that the run's weights
@@ -59,10 +59,10 @@ func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string
 	return c, c.load(f)
 }
 
-// plot is where the run's loss is drawn.
+// plot is the path of the plot of the run's loss.
 func (c *checkpoint) plot() string { return filepath.Join(filepath.Dir(c.path), c.kind+"-loss.png") }
 
-// state is everything in a checkpoint by name, which loading fills.
+// state lists everything in a checkpoint by name; loading fills it.
 func (c *checkpoint) state(visit func(name string, t *tensor.Tensor) error) error {
 	for _, name := range c.params.Names() {
 		if err := visit(name, c.params.Get(name)); err != nil {
@@ -77,15 +77,15 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if meta["kind"] != c.kind {
 		return fmt.Errorf("%s holds a run of %q, not of %q", c.path, meta["kind"], c.kind)
 	}
-	// Checkpoints of before this key have none: their tensors' shapes are
-	// compared below, as everybody's are.
+	// Older checkpoints lack this key. The shapes of their tensors are compared
+	// below, as those of every checkpoint are.
 	if was := meta[metaModel]; was != "" && was != c.meta[metaModel] {
 		return fmt.Errorf("%s is of a model of another shape; move it away or choose another folder", c.path)
 	}
 	if was, ok := meta[metaStorybook]; ok {
 		n, err := strconv.Atoi(was)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is no whole number from 0", c.path, was)
+			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is not a whole number from 0 on", c.path, was)
 		}
 		c.taught = world.Edition(n)
 	}
@@ -140,7 +140,7 @@ func (c *checkpoint) save() error {
 		return err
 	}
 	if err := safetensors.WriteFile(c.path, ts, meta); err != nil {
-		return fmt.Errorf("writing a checkpoint (the one before is untouched, the run can go on from it): %w", err)
+		return fmt.Errorf("writing a checkpoint (the previous one is untouched, and the run can continue from it): %w", err)
 	}
 	return nil
 }

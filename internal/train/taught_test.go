@@ -10,13 +10,13 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// otherWords is the storybook, of which nobody knows whose words its captions have.
+// otherWords is the storybook with captions whose edition is unknown.
 type otherWords struct{ Storybook }
 
 func (otherWords) Edition() world.Edition { return world.NoEdition }
 
-// TestWeightsSayWhatTheyWereTaught: a step with the storybook's captions teaches
-// its newest edition; nothing else does.
+// TestWeightsSayWhatTheyWereTaught: a step with the storybook's captions
+// teaches its newest edition; nothing else does.
 func TestWeightsSayWhatTheyWereTaught(t *testing.T) {
 	own := func(ctx context.Context, m *reel.Model, o Options) error {
 		return TextVideo(ctx, m, otherWords{Storybook{Seed: 1}}, o, flowOptions(), nil)
@@ -57,7 +57,7 @@ func TestStudentKnowsWhatItsTeacherKnows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		student.Storybook = 0 // as if it had begun with another
+		student.Storybook = 0 // as if it had started with another one
 		do := DefaultDistil()
 		do.Batch, do.Micro, do.Fresh, do.Keep = 1, 1, 1, 1
 		if err := Distil(t.Context(), student, m, Storybook{Seed: 1}, options(t.TempDir(), 1), do, nil); err != nil {
@@ -69,7 +69,7 @@ func TestStudentKnowsWhatItsTeacherKnows(t *testing.T) {
 	}
 }
 
-// TestCheckpointSaysWhatItWasTaught: the edition outlives a run that was over before
+// TestCheckpointSaysWhatItWasTaught: the edition is kept if a run ended before
 // its weights were written.
 func TestCheckpointSaysWhatItWasTaught(t *testing.T) {
 	dir := t.TempDir()

@@ -1,14 +1,14 @@
 package world
 
-// An Edition is the storybook as it was at some time, as far as its words go:
-// each has all words of the one before. A model knows those of the edition that
-// it was taught, and its weights say which. Later ones than [Newest], of weights
-// that a later program made, count as Newest: this program knows no more words.
+// An Edition is a state of the storybook's vocabulary; each has all words of the
+// previous one. A model knows the words of the edition that it was taught, and
+// its weights say which. An edition later than [Newest], in weights that a later
+// program made, counts as Newest, since this program knows no more words.
 type Edition int
 
 // The editions.
 const (
-	// NoEdition has no words: it is that of a model that was taught none.
+	// NoEdition has no words: it is for a model that was taught none.
 	NoEdition Edition = 0
 	// FirstEdition has eight colours, up to White, and the words of [Scene.Caption].
 	FirstEdition Edition = 1
@@ -19,5 +19,5 @@ const (
 	Newest = EverydayEdition
 )
 
-// known is the edition with the words that this program knows of e.
+// known returns the edition whose words this program has for e.
 func (e Edition) known() Edition { return max(NoEdition, min(e, Newest)) }

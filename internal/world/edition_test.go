@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestEditions: words of each kind that the storybook has learned are known in
-// their edition, and not in the one before, which says the nearest that it knows.
+// TestEditions: words of each kind that the storybook has gained are known in
+// their edition. The previous edition does not know them, and names the nearest
+// word that it knows.
 func TestEditions(t *testing.T) {
 	for word, near := range map[string]string{
 		"black": "blue", "grey": "white", "gray": "white", "brown": "orange", "crimson": "red", "golden": "yellow", // colours
@@ -48,8 +49,8 @@ func TestEditions(t *testing.T) {
 	}
 }
 
-// TestFirstTable: each line begins with a word of the first edition, and the others
-// came with the second.
+// TestFirstTable: each line begins with a word of the first edition; its other
+// words came with the second.
 func TestFirstTable(t *testing.T) {
 	for line := range strings.Lines(firstTable) {
 		for i, w := range strings.Fields(line) {
@@ -63,7 +64,8 @@ func TestFirstTable(t *testing.T) {
 	}
 }
 
-// TestRelatedWordsAreKnown: what is near a word is known in the same edition.
+// TestRelatedWordsAreKnown: the word nearest to another is known in the same
+// edition.
 func TestRelatedWordsAreKnown(t *testing.T) {
 	for e, near := range related() {
 		for word, to := range near {

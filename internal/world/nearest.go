@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// relatedTable gives, for words that no caption has, what is drawn that comes
-// nearest: a line is the known word, then those that it stands in for.
+// relatedTable maps words that no caption has to the nearest known word. Each
+// line is the known word, followed by the words that it stands in for.
 const relatedTable = `
 cat tiger lion panther leopard lynx cheetah puma jaguar feline mouse rat hamster squirrel rabbit bunny hare
 dog wolf fox bear horse pony cow sheep goat pig donkey deer coyote poodle terrier labrador corgi canine foal calf lamb zebra
@@ -102,7 +102,7 @@ var related = sync.OnceValue(func() (all [Newest + 1]map[string]string) {
 	}
 	addLines(all[EverydayEdition], relatedTable)
 	for word, near := range all[EverydayEdition] {
-		if !FirstEdition.lexicon(langOf(near)).known[fold(near)] { // charcoal is black, which is near blue
+		if !FirstEdition.lexicon(langOf(near)).known[fold(near)] { // charcoal is black, whose nearest is blue
 			near = first[fold(near)]
 		}
 		if near != "" {
@@ -113,8 +113,8 @@ var related = sync.OnceValue(func() (all [Newest + 1]map[string]string) {
 	return all
 })
 
-// addLines adds the lines of a table to m: the first word of each is near the
-// others.
+// addLines adds the lines of a table to m: each word of a line but the first
+// maps to the first.
 func addLines(m map[string]string, table string) {
 	for line := range strings.Lines(table) {
 		words := strings.Fields(line)
@@ -126,7 +126,7 @@ func addLines(m map[string]string, table string) {
 	}
 }
 
-// langOf is the language whose script a word is in.
+// langOf returns the language of a word, judged by its script.
 func langOf(word string) Lang {
 	switch scriptOf([]rune(word)[0]) {
 	case 2:
@@ -137,9 +137,9 @@ func langOf(word string) Lang {
 	return En
 }
 
-// Nearest is the word that the edition knows and that comes nearest to one that
-// [Edition.UnknownWords] lists: what stands in for it, or what a slip of the
-// fingers made it of. It is empty where there is none.
+// Nearest returns the word nearest to one that [Edition.UnknownWords] lists, of
+// those that the edition knows: a related word, or the correction of a typing
+// error. It is empty if there is none.
 func (e Edition) Nearest(word string) string {
 	e = e.known()
 	w := []rune(fold(word))
@@ -149,7 +149,7 @@ func (e Edition) Nearest(word string) string {
 	switch scriptOf(w[0]) {
 	case 1:
 		return e.nearestOf(w, En, singularsEn(string(w)))
-	case 2: // a stretch of unknown words: the longest that is in the table
+	case 2: // a run of unknown words: the longest that is in the table
 		for n := len(w); n > 0; n-- {
 			for i := range len(w) - n + 1 {
 				if near := related()[e][string(w[i:i+n])]; near != "" {
@@ -163,7 +163,7 @@ func (e Edition) Nearest(word string) string {
 	return ""
 }
 
-// nearestOf looks forms of a word up in the table, then for a slip in it.
+// nearestOf looks forms of a word up in the table, then tries corrections.
 func (e Edition) nearestOf(w []rune, lang Lang, forms []string) string {
 	for _, form := range forms {
 		if near := related()[e][form]; near != "" {
@@ -173,7 +173,7 @@ func (e Edition) nearestOf(w []rune, lang Lang, forms []string) string {
 	return e.unslipped(w, lang)
 }
 
-// singularsEn are a word, and what it may be the plural of.
+// singularsEn returns a word, and the words that it may be the plural of.
 func singularsEn(w string) []string {
 	list := []string{w}
 	if one, ok := strings.CutSuffix(w, "s"); ok {
@@ -188,7 +188,7 @@ func singularsEn(w string) []string {
 	return list
 }
 
-// bareAr are a word, and the word without each prefix that it may have.
+// bareAr returns a word, and the word without each prefix that it may have.
 func bareAr(w string) []string {
 	list := []string{w}
 	for _, p := range prefixesAr {
@@ -200,7 +200,7 @@ func bareAr(w string) []string {
 }
 
 // contents are the words of each edition and language that name things, folded,
-// each with how it is written: what a slip may have been meant for.
+// each with its spelling. Corrections are chosen from them.
 var contents = sync.OnceValue(func() (all [Newest + 1][NumLangs]map[string]string) {
 	for e := range all {
 		for lang := range Lang(NumLangs) {
@@ -233,7 +233,7 @@ var contents = sync.OnceValue(func() (all [Newest + 1][NumLangs]map[string]strin
 	return all
 })
 
-// grammarEn are words that name nothing.
+// grammarEn are words that do not name anything.
 var grammarEn = strings.Fields("with from over through towards toward past along where while when that near them they there front most than into some be")
 
 // addContents adds the longer words of phrases to m.
@@ -247,9 +247,11 @@ func addContents(m map[string]string, phrases []string) {
 	}
 }
 
-// unslipped is the known word that a word of four letters or more is one slip
-// away from, or two of eight: a letter too many, too few, another, or two that
-// changed places. The first letter is seldom wrong.
+// unslipped returns the known word that a word of at least four letters is one
+// error away from, or a word of at least eight letters is two errors away from.
+// An error is a letter too many, a missing letter, a wrong letter, or two
+// swapped letters. The first letter must be right, unless the two words have the
+// same letters in another order.
 func (e Edition) unslipped(w []rune, lang Lang) string {
 	if len(w) < 4 {
 		return ""
@@ -282,8 +284,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// slips is the edit distance of two words where neighbours that changed places
-// count once (Damerau 1964, optimal string alignment).
+// slips is the edit distance of two words, where two swapped neighbours count
+// once (Damerau 1964, optimal string alignment).
 func slips(a, b []rune) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

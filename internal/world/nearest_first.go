@@ -2,9 +2,9 @@ package world
 
 import "strings"
 
-// firstTable gives, for words that the storybook has since [EverydayEdition], the
-// known ones of the first edition that come nearest; of verbs the plain form.
-// Lines are as in relatedTable.
+// firstTable maps words that the storybook has since [EverydayEdition] to the
+// nearest words of the first edition; verbs are in the plain form. Lines are as
+// in relatedTable.
 const firstTable = `
 cat kitty
 dog doggy hound
@@ -130,7 +130,7 @@ clothes dress coat
 يسبح يعوم يغوص
 `
 
-// verbsEn are the plain forms of the verbs of every day.
+// verbsEn are the plain forms of the everyday verbs.
 func verbsEn() []string {
 	var phrases []string
 	for way := range goingEn {
@@ -154,8 +154,8 @@ func verbsEn() []string {
 	return verbs
 }
 
-// addForms adds to m the forms of verbs that the first edition has not: strolling
-// is near what stroll is near, and running to run.
+// addForms adds to m the forms of verbs that the first edition does not have:
+// strolling maps to what stroll maps to, and running to run.
 func addForms(m map[string]string) {
 	first := FirstEdition.lexicon(En).known
 	for _, verb := range verbsEn() {

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// A Kind is one kind of thing that captions tell, with all its values.
+// A Kind is one kind of attribute that captions state, with all its values.
 type Kind struct {
 	Name   string  `json:"kind"` // subjects, colors, …
 	Values []Value `json:"values"`
 }
 
-// A Value is something that can be drawn and the words that ask for it, of each
-// language by its name (en, zh, ar), the usual one first. Some words say more
-// than the value: a kitten is a cat that is small.
+// A Value is something that can be drawn, with the words for it in each
+// language (en, zh, ar), the usual one first. Some words mean more than the
+// value: a kitten is a cat that is small.
 type Value struct {
-	Name  string              `json:"name"` // as scene files have it
+	Name  string              `json:"name"` // as in scene files
 	Words map[string][]string `json:"words"`
 }
 
-// Vocabulary is every word of an edition's captions by kind, for help texts and
-// completion: what a prompt may ask for. Words of grammar are not in it, see
-// [Edition.Lexicon]. It is nil of [NoEdition].
+// Vocabulary returns every word of an edition's captions by kind, for help
+// texts and completion: what a prompt may ask for. It has no words of grammar,
+// see [Edition.Lexicon]. It is nil for [NoEdition].
 func (e Edition) Vocabulary() []Kind {
 	if e = e.known(); e == NoEdition {
 		return nil
@@ -46,7 +46,7 @@ func (e Edition) Vocabulary() []Kind {
 	return all
 }
 
-// kindOf makes a kind of its values' names and the words of each.
+// kindOf makes a kind from its values' names and the words for each.
 func kindOf(name string, names []string, words func(i int) [NumLangs][]string) Kind {
 	k := Kind{Name: name}
 	for i, n := range names {
@@ -69,8 +69,8 @@ func valueOf(name string, words [NumLangs][]string) Value {
 	return v
 }
 
-// words are those that captions of every edition have, and those that
-// [EverydayEdition] has beside them.
+// words are those that captions of every edition use, and those that
+// [EverydayEdition] adds.
 func (e Edition) words(first []string, everyday ...[]string) []string {
 	if e < EverydayEdition {
 		return slices.Clone(first)
@@ -101,7 +101,7 @@ func (e Edition) subjectWords(i int) (w [NumLangs][]string) {
 	return w
 }
 
-// masculine are adjectives as of one of him.
+// masculine returns adjectives in the masculine singular.
 func masculine(list []adjAr) (out []string) {
 	for _, x := range list {
 		out = append(out, x.m)
@@ -124,7 +124,8 @@ func (e Edition) sizeWords(i int) [NumLangs][]string {
 	}
 }
 
-// countWords are the words for n; in Arabic the noun itself says one and two.
+// countWords are the words for n; in Arabic the noun itself expresses one and
+// two.
 func (e Edition) countWords(n int) (w [NumLangs][]string) {
 	w[En] = e.words(countEn[n], everydayCountEn[n])
 	w[Zh] = []string{countZh[n]}
@@ -149,7 +150,7 @@ func (e Edition) timeWords(i int) [NumLangs][]string {
 
 func (e Edition) weatherWords(i int) [NumLangs][]string {
 	var skies [NumLangs][]string
-	for hour := range Daytime(NumDaytimes) { // these tell the hour, too
+	for hour := range Daytime(NumDaytimes) { // these state the hour too
 		at := sky{hour, Weather(i)}
 		skies[En], skies[Zh], skies[Ar] = append(skies[En], skiesEn[at]...), append(skies[Zh], skiesZh[at]...), append(skies[Ar], skiesAr[at]...)
 	}
@@ -172,13 +173,14 @@ func (e Edition) cameraWords(i int) [NumLangs][]string {
 
 func (e Edition) relationWords(i int) [NumLangs][]string {
 	if r := Relation(i); r != LeftOf && r != RightOf {
-		e = FirstEdition // which has all that is said of the others
+		e = FirstEdition // it has everything that is said about the others
 	}
 	return [NumLangs][]string{En: e.words(relationsEn[i], nearEn), Zh: e.words(relationsZh[i], nearZh), Ar: e.words(relationsAr[i], nearAr)}
 }
 
-// motionWords are what a motion is told by: verbs in their plain form, in Arabic
-// as of him; of going left or right, the side and then every verb of going.
+// motionWords are the words for a motion: verbs in their plain form, in Arabic
+// in the masculine singular. For moving left or right, they are the side and
+// then every verb of moving.
 func (e Edition) motionWords(i int) [NumLangs][]string {
 	m := Motion(i)
 	switch {
@@ -203,7 +205,7 @@ func (e Edition) motionWords(i int) [NumLangs][]string {
 	return w
 }
 
-// sidewaysWords are those of going left or right in the first edition.
+// sidewaysWords are the words for moving left or right in the first edition.
 func sidewaysWords(m Motion) (w [NumLangs][]string) {
 	side := func(list []string) (out []string) { // of "@ to the left"
 		for _, phrase := range list {
@@ -223,7 +225,8 @@ func sidewaysWords(m Motion) (w [NumLangs][]string) {
 	return w
 }
 
-// everydaySidewaysWords are those of [EverydayEdition].
+// everydaySidewaysWords are the words of [EverydayEdition] for moving left or
+// right.
 func everydaySidewaysWords(m Motion) (w [NumLangs][]string) {
 	w = [NumLangs][]string{slices.Clone(sidesEn[m]), slices.Clone(sidesZh[m]), slices.Clone(sidesAr[m])}
 	for way := range goingEn {
@@ -235,12 +238,12 @@ func everydaySidewaysWords(m Motion) (w [NumLangs][]string) {
 	return w
 }
 
-// bare are the phrases that have a verb of their own.
+// bare returns the phrases that have their own verb.
 func bare(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return strings.Contains(s, "@") })
 }
 
-// himAr are Arabic verb phrases as of him.
+// himAr returns Arabic verb phrases in the masculine singular.
 func himAr(list []string) (out []string) {
 	for _, phrase := range list {
 		out = append(out, agreement{"ي", ""}.bend(phrase))
@@ -248,7 +251,7 @@ func himAr(list []string) (out []string) {
 	return out
 }
 
-// pluralsEn are verb phrases such as "moves|move up" as of several.
+// pluralsEn returns verb phrases such as "moves|move up" in the plural.
 func pluralsEn(list []string) (out []string) {
 	for _, phrase := range list {
 		words := strings.Fields(phrase)

@@ -12,12 +12,12 @@ import (
 //go:embed weights/reel.safetensors
 var embedded []byte
 
-// Embedded is the weights file inside the binary: docs/reel.md tells how it
-// was made and how good it is.
+// Embedded is the weights file inside the binary. docs/reel.md tells how it was
+// made and how good it is.
 func Embedded() []byte { return embedded }
 
-// embeddedCapabilities are those of the weights inside the binary. Their header
-// alone is read.
+// embeddedCapabilities are the capabilities of the weights inside the binary.
+// It reads only their header.
 var embeddedCapabilities = sync.OnceValue(func() engine.Capabilities {
 	f, err := safetensors.Parse(embedded)
 	if err == nil {
@@ -26,5 +26,5 @@ var embeddedCapabilities = sync.OnceValue(func() engine.Capabilities {
 			return capabilities(c, taught)
 		}
 	}
-	return capabilities(Default(), world.NoEdition) // Open says what is wrong
+	return capabilities(Default(), world.NoEdition) // Open returns the error
 })

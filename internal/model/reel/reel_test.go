@@ -72,8 +72,8 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 	}
 }
 
-// TestRefine sees that layers given to a model change nothing before they are
-// trained, to the last bit.
+// TestRefine checks that new layers change nothing, to the bit, before they are
+// trained.
 func TestRefine(t *testing.T) {
 	m := tiny(t)
 	c := m.Config
@@ -120,8 +120,8 @@ func TestRefine(t *testing.T) {
 	}
 }
 
-// TestOpenTakesNoCopy: a model's weights stay in their file, whose size is the
-// most of what it takes.
+// TestOpenTakesNoCopy: a model's weights stay in their file, so opening it
+// allocates only a small part of the file's size.
 func TestOpenTakesNoCopy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reel.safetensors")
 	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
@@ -149,8 +149,8 @@ func TestOpenTakesNoCopy(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesWhatIsNotFinite: in a file that is used as it lies and in one
-// that is trained on.
+// TestOpenRefusesWhatIsNotFinite: both Open and Read refuse values that are not
+// finite.
 func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
 	m := tiny(t)
 	for _, name := range []string{"codec.out.weight", "flow.0.table", "codec.latent_std"} {
@@ -188,8 +188,8 @@ func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
 	}
 }
 
-// TestShrunkWeights: a file of weights that is cut while its model is in use is
-// an error of whatever uses the model next.
+// TestShrunkWeights: if a weights file is truncated while its model is in use,
+// the next use of the model returns an error.
 func TestShrunkWeights(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the file is not mapped")
@@ -210,9 +210,9 @@ func TestShrunkWeights(t *testing.T) {
 	}
 }
 
-// TestFewSteps sees that a model made ready for few steps predicts what it did,
-// whatever it is told of the step, until the layer that hears it is trained; and
-// that its guidance, which is in its weights, cannot be chosen.
+// TestFewSteps checks that a model prepared for few steps predicts the same as
+// before, whatever stride it is told, until the stride's layer is trained; and
+// that a request cannot choose the guidance that is in its weights.
 func TestFewSteps(t *testing.T) {
 	c := tiny(t).Config
 	c.Flow.Steps, c.Flow.Guidance = 0, 0

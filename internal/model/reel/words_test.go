@@ -9,8 +9,8 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// TestNotesAreOfWhatWasTaught: words that the storybook learned later are unknown to
-// weights of an earlier edition.
+// TestNotesAreOfWhatWasTaught: words that the storybook gained later are
+// unknown to weights of an earlier edition.
 func TestNotesAreOfWhatWasTaught(t *testing.T) {
 	const prompt = "a black cat strolls in the park"
 	got := capabilities(Default(), world.FirstEdition).PromptNotes(prompt)
@@ -33,8 +33,8 @@ func TestNotesAreOfWhatWasTaught(t *testing.T) {
 	}
 }
 
-// TestEmbeddedEdition: the registry says of the weights inside the binary what they
-// say themselves once they are open.
+// TestEmbeddedEdition: the registry and the opened model agree on the edition
+// of the weights inside the binary.
 func TestEmbeddedEdition(t *testing.T) {
 	e, err := openEngine(t.Context(), "")
 	if err != nil {
