@@ -86,7 +86,7 @@ func plainImage(w, h int, c color.Color) image.Image {
 	return img
 }
 
-// saved writes a clip of the test card.
+// saved writes a video of the test card.
 func saved(t *testing.T, name string) (string, []byte) {
 	t.Helper()
 	dir := t.TempDir()
