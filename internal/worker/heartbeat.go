@@ -20,7 +20,7 @@ import (
 // goroutine, which waits for nothing here.
 type report struct {
 	mu      sync.Mutex
-	now     store.Beat
+	now     store.Heartbeat
 	picture image.Image // a preview that is not stored yet
 	key     string      // of the previews of this attempt; "" before the first
 	parts   int         // clips that the job makes
@@ -117,7 +117,7 @@ func (a *attempt) send(ctx context.Context) (cancelAsked bool, err error) {
 }
 
 // next is what a heartbeat tells, with a preview if there is a new one.
-func (a *attempt) next(ctx context.Context) store.Beat {
+func (a *attempt) next(ctx context.Context) store.Heartbeat {
 	b := &a.report
 	b.mu.Lock()
 	out, img := b.now, b.picture
