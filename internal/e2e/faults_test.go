@@ -353,7 +353,7 @@ func TestDatabaseAwayAtStart(t *testing.T) {
 	}
 	for database, why := range map[string]string{
 		"postgres://kinora@" + freeAddr(t) + "/kinora": "refused",
-		garbage:     "is it a file of Kinora's?",
+		garbage:     "is it a database of Kinora?",
 		t.TempDir(): "directory",
 	} {
 		p := newPlatform(t, store.SQLite, "")

@@ -47,7 +47,7 @@ func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 func (s *Server) check(r *http.Request, client netip.Addr) (auth.Principal, error) {
 	tooMany := &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
 	key := web.PresentedKey(r)
-	if s.keyless.spent(client) && s.auth.Stranger(key) && !s.lookups.Allow() {
+	if s.keyless.spent(client) && s.auth.Unknown(key) && !s.lookups.Allow() {
 		return auth.Principal{}, tooMany
 	}
 	who, err := s.auth.Check(r.Context(), key)
