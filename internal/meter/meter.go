@@ -158,7 +158,7 @@ func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
 	return tx.Settle(context.Background(), j.ID, price)
 }
 
-// Refund gives back what a job that did not succeed had reserved, in the
+// Refund returns the reservation of a job that did not succeed, in the
 // transaction that ends the job. It is idempotent.
 func (m *Meter) Refund(tx *store.Tx, j *job.Job) error {
 	return tx.Refund(context.Background(), j.ID, outcomeOf(j))
