@@ -298,7 +298,7 @@ func TestTypes(t *testing.T) {
 		{string(png), []string{"video/", "audio/"}, "image/png: give the direct URL of a file of the type video/, audio/"},
 		{"<!DOCTYPE html><title>", []string{"image/"}, "a web page"},
 		{"", []string{"image/", "text/"}, "empty"},
-		{"\x00\x01\x02\x03", []string{"image/"}, "not known"},
+		{"\x00\x01\x02\x03", []string{"image/"}, "unknown"},
 		{"#!/bin/sh\n", []string{"image/"}, "text/plain"},
 		{"<svg xmlns='http://www.w3.org/2000/svg'/>", []string{"image/"}, "text/plain"},
 	} {

@@ -15,7 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// serverMetrics are what /metrics shows; docs/operations.md lists them.
+// serverMetrics are the metrics of /metrics; docs/operations.md lists them.
 type serverMetrics struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec   // by route and status
@@ -42,7 +42,7 @@ func newMetrics() *serverMetrics {
 	return m
 }
 
-// cpuSeconds is what the Go runtime counts as spent by user code.
+// cpuSeconds is the time that the Go runtime attributes to user code.
 func cpuSeconds() float64 {
 	s := []metrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}}
 	metrics.Read(s)
@@ -60,12 +60,12 @@ func (m *serverMetrics) Phase(name string, took time.Duration) {
 	m.phaseTime.WithLabelValues(name).Observe(took.Seconds())
 }
 
-// Ended counts a job that came to its end here.
+// Ended counts a job that ended in this process.
 func (m *serverMetrics) Ended(state job.State, code job.Code) {
 	m.outcomes.WithLabelValues(string(state), string(code)).Inc()
 }
 
-// Retried counts an attempt that failed.
+// Retried counts an attempt that failed and is repeated.
 func (m *serverMetrics) Retried(code job.Code) { m.attempts.WithLabelValues(string(code)).Inc() }
 
 // queueCollector asks the database for the queue's depth when it is scraped.
@@ -75,14 +75,14 @@ type queueCollector struct {
 	oldest *prometheus.Desc
 }
 
-// scrapeTime is the most that a scrape waits for the database.
+// scrapeTime bounds how long a scrape waits for the database.
 const scrapeTime = 3 * time.Second
 
 func newQueueCollector(db *store.DB) *queueCollector {
 	return &queueCollector{
 		db:     db,
-		jobs:   prometheus.NewDesc("kinora_jobs", "Jobs that wait or run.", []string{"state"}, nil),
-		oldest: prometheus.NewDesc("kinora_queue_oldest_seconds", "How long the job has waited that waits the longest.", nil, nil),
+		jobs:   prometheus.NewDesc("kinora_jobs", "Queued and running jobs.", []string{"state"}, nil),
+		oldest: prometheus.NewDesc("kinora_queue_oldest_seconds", "How long the longest-waiting queued job has waited.", nil, nil),
 	}
 }
 
