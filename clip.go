@@ -30,9 +30,10 @@ type Clip struct {
 	model       *Model
 	latents     engine.Latents
 	tracker     *tracker
-	latentsPath string // the file that keeps the latents, "" when there is none
-	foreign     bool   // the latents are a file of the caller's
-	keepErr     error  // why there is no file
+	latentsPath string    // the file that keeps the latents, "" when there is none
+	foreign     bool      // the latents are a file of the caller's
+	keepErr     error     // why there is no file
+	network     enlarging // what enlarges frames, or nil
 	mark        *watermark
 }
 
@@ -114,7 +115,7 @@ var errEnough = errors.New("enough frames")
 // until yield returns.
 func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	native, name := c.latents.Video(), c.Model
-	size, err := newScaler(native.Width, native.Height, c.Width, c.Height)
+	size, err := newScaler(native.Width, native.Height, c.Width, c.Height, c.network)
 	if err != nil {
 		return wrap(Internal, "scale frames of", name, err, "")
 	}

@@ -36,12 +36,18 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	if err := p.addPictures(&r); err != nil {
 		return nil, err
 	}
-	t := &tracker{report: r.Progress, share: m.caps.Cost.SamplingShare}
+	enlarge := m.enlarging(&p)
+	share, err := m.share(&p, enlarge)
+	if err != nil {
+		return nil, err
+	}
+	t := &tracker{report: r.Progress, share: share}
 	l, err := m.sample(ctx, p.job, t)
 	if err != nil {
 		return nil, err
 	}
 	c := newClip(m, l, p, t)
+	c.network = enlarge
 	c.latentsPath, c.keepErr = m.keep(l, path, &r)
 	return c, nil
 }
@@ -110,8 +116,8 @@ func previewer(r *Request, width, height int) func(rgb []byte) {
 }
 
 // Load goes on from the latents of an earlier Generate by the same model. Of r
-// it takes Seconds (0 means all there is), Width, Height, FPS, Watermark, Output
-// and Progress.
+// it takes Seconds (0 means all there is), Width, Height, Upscale, FPS, Watermark,
+// Output and Progress.
 // Saving the video leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
@@ -143,7 +149,13 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	if err := m.canSave(ctx, &r, &p); err != nil {
 		return nil, err
 	}
-	c := newClip(m, l, p, &tracker{report: r.Progress, share: m.caps.Cost.SamplingShare})
+	enlarge := m.enlarging(&p)
+	share, err := m.share(&p, enlarge)
+	if err != nil {
+		return nil, err
+	}
+	c := newClip(m, l, p, &tracker{report: r.Progress, share: share})
+	c.network = enlarge
 	c.foreign = true
 	return c, nil
 }

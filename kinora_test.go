@@ -3,6 +3,7 @@ package kinora
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"io/fs"
@@ -34,7 +35,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Info().Name; got != "testcard" {
+	if got := m.Capabilities().Name; got != "testcard" {
 		t.Errorf("name %q", got)
 	}
 	_, err = Open(t.Context(), "sora")
@@ -116,7 +117,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no prompt", "prompt: it is empty", func(r *Request) { r.Prompt = "" }},
 		{"blank prompt", "prompt: it is empty", func(r *Request) { r.Prompt = " \n" }},
-		{"long prompt", "has 20000 bytes", func(r *Request) { r.Prompt = strings.Repeat("x", 20000) }},
+		{"long prompt", fmt.Sprintf("has %d bytes", MaxPromptBytes+1), func(r *Request) { r.Prompt = strings.Repeat("x", MaxPromptBytes+1) }},
 		{"bad prompt", "UTF-8", func(r *Request) { r.Prompt = "\xff" }},
 		{"negative seconds", "seconds", func(r *Request) { r.Seconds = -1 }},
 		{"endless", "seconds", func(r *Request) { r.Seconds = math.Inf(1) }},
@@ -368,28 +369,5 @@ func TestTestCard(t *testing.T) {
 	}
 	if string(frame(a)) != string(frame(again)) {
 		t.Error("its latents do not come back")
-	}
-}
-
-// TestFit: how a model's frames become such of another size.
-func TestFit(t *testing.T) {
-	in := Info{Width: 256, Height: 160}
-	for _, tt := range []struct {
-		w, h          int
-		cut, enlarged bool
-	}{
-		{0, 0, false, false},
-		{256, 160, false, false},
-		{128, 80, false, false},
-		{512, 320, false, true},
-		{854, 534, false, true}, // the same shape, but for rounding
-		{90, 160, true, false},
-		{160, 160, true, false},
-		{320, 320, true, true},
-		{720, 1280, true, true},
-	} {
-		if cut, enlarged := in.Fit(tt.w, tt.h); cut != tt.cut || enlarged != tt.enlarged {
-			t.Errorf("%d×%d: cut %v, enlarged %v", tt.w, tt.h, cut, enlarged)
-		}
 	}
 }

@@ -29,6 +29,9 @@ func TestRegistry(t *testing.T) {
 		if sound := open.Sound != nil; sound != isSounder(m.engine) {
 			t.Errorf("%s says sound %v, and its engine does not agree", name, sound)
 		}
+		if _, has := m.engine.(engine.Upscaler); open.Enlarge.Own && !has {
+			t.Errorf("%s says it has a network of its own, and its engine does not agree", name)
+		}
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}

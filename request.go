@@ -21,7 +21,7 @@ const (
 	MinSide        = 16   // pixels
 	MaxSide        = 4096 // pixels
 	MaxFPS         = 120
-	MaxPromptBytes = 16 << 10
+	MaxPromptBytes = 32 << 10
 )
 
 // Request says what to make. The zero value of every field but Prompt is a
@@ -52,9 +52,11 @@ type Request struct {
 	Guidance float32
 	// Width and Height of the video in pixels, both even; 0 means native, or in
 	// the native shape where only the other is set. Frames are drawn in the
-	// native size and scaled (Catmull-Rom) to cover this one; what juts out is
-	// cut, centred.
+	// native size and scaled to cover this one, larger ones as Upscale says;
+	// what juts out is cut, centred.
 	Width, Height int
+	// Upscale is how frames are enlarged: "" means UpscaleAuto.
+	Upscale Upscaling
 	// FPS is the frames a second: 0 means native. At another rate each frame is
 	// the native one on the screen at its time: frames are repeated or dropped,
 	// never blended, and the video plays at the same speed.
@@ -94,6 +96,7 @@ type plan struct {
 	fps           int
 	frames        int // of the video, at fps
 	mark          *watermark
+	upscale       Upscaling
 }
 
 // Check returns the error that Generate would give to the request for a model with
@@ -229,7 +232,10 @@ func (p *plan) fit(r *Request) error {
 	case fps < 1 || fps > MaxFPS:
 		return invalid("fps", fmt.Sprintf("%d is out of range", fps), fmt.Sprintf("1 to %d", MaxFPS))
 	}
-	p.width, p.height, p.fps = width, height, fps
+	if err := checkUpscaling(r.Upscale); err != nil {
+		return err
+	}
+	p.width, p.height, p.fps, p.upscale = width, height, fps, r.Upscale
 	p.frames = max(1, int(math.Round(p.seconds*float64(fps))))
 	if r.Watermark == "" {
 		return nil

@@ -3,22 +3,27 @@ package kinora
 import (
 	"image"
 
+	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // scaler brings RGB frames of one size to another: it cuts the largest centred
-// part that has the target's shape and resizes that (Catmull-Rom, widened when
-// it shrinks).
+// part that has the target's shape, enlarges it by a network where there is one,
+// and resizes that (Catmull-Rom, widened when it shrinks).
 type scaler struct {
 	src          media.Frame // its size only
 	x, y         int         // where the part begins
 	part, out    media.Frame
-	resizer      *media.Resizer // nil when the part is what is wanted
-	whole, equal bool           // the part is the source; nothing is to be done
+	enlarged     media.Frame     // what the network makes of the part
+	network      engine.Enlarger // or nil
+	resizer      *media.Resizer  // nil when that is what is wanted
+	whole, equal bool            // the part is the source; nothing is to be done
 }
 
-func newScaler(sw, sh, dw, dh int) (*scaler, error) {
+// newScaler returns a scaler from sw×sh to dw×dh. Frames are enlarged by a
+// network where there is one.
+func newScaler(sw, sh, dw, dh int, network enlarging) (*scaler, error) {
 	s := &scaler{src: media.Frame{W: sw, H: sh}, equal: sw == dw && sh == dh}
 	if s.equal {
 		return s, nil
@@ -33,10 +38,17 @@ func newScaler(sw, sh, dw, dh int) (*scaler, error) {
 	if !s.whole {
 		s.part = media.NewFrame(cw, ch)
 	}
+	var err error
+	if network != nil {
+		if s.network, err = network(cw, ch); err != nil {
+			return nil, err
+		}
+		cw, ch = s.network.Size()
+		s.enlarged = media.NewFrame(cw, ch)
+	}
 	if cw == dw && ch == dh {
 		return s, nil
 	}
-	var err error
 	s.out = media.NewFrame(dw, dh)
 	s.resizer, err = media.NewResizer(media.Bicubic, cw, ch, dw, dh)
 	return s, err
@@ -55,6 +67,12 @@ func (s *scaler) apply(rgb []byte) ([]byte, error) {
 			copy(s.part.Pix[i*row:][:row], rgb[3*((s.y+i)*s.src.W+s.x):])
 		}
 		part = s.part
+	}
+	if s.network != nil {
+		if err := s.network.Frame(s.enlarged.Pix, part.Pix); err != nil {
+			return nil, err
+		}
+		part = s.enlarged
 	}
 	if s.resizer == nil {
 		return part.Pix, nil

@@ -18,7 +18,7 @@ func picture(w, h int, at func(x, y int) byte) []byte {
 
 func scale(t *testing.T, rgb []byte, sw, sh, dw, dh int) []byte {
 	t.Helper()
-	s, err := newScaler(sw, sh, dw, dh)
+	s, err := newScaler(sw, sh, dw, dh, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

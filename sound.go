@@ -101,7 +101,7 @@ func (m *Model) CanWrite(ctx context.Context, f Format) error {
 		return err
 	}
 	if err := media.CanWriteSound(ctx); err != nil {
-		return wrap(Unsupported, "write the sound of", m.caps.Name, plainly(err), "or choose WebP, which is silent")
+		return wrap(Unsupported, "write the sound of", m.caps.Name, media.Plain(err), "or choose WebP, which is silent")
 	}
 	return nil
 }

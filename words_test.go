@@ -12,7 +12,7 @@ func TestPromptNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reel := m.Info()
+	reel := m.Capabilities()
 	if got := reel.PromptNotes("a red ball"); got != nil {
 		t.Errorf("known words: %q", got)
 	}
@@ -47,10 +47,10 @@ func TestPromptNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := card.Info().PromptNotes("elephant"); got != nil {
+	if got := card.Capabilities().PromptNotes("elephant"); got != nil {
 		t.Errorf("the test card: %q", got)
 	}
-	if got := tinyReel(t).Info().PromptNotes("elephant"); got != nil {
+	if got := tinyReel(t).Capabilities().PromptNotes("elephant"); got != nil {
 		t.Errorf("other weights: %q", got)
 	}
 }

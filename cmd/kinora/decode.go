@@ -29,7 +29,7 @@ Example:
 
 // Run makes the video.
 func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
-	var r kinora.Request
+	r := kinora.Request{Upscale: kinora.Upscaling(d.Upscale)}
 	var err error
 	if r.FPS, err = d.rate(); err != nil {
 		return err

@@ -28,6 +28,8 @@ type EvalCmd struct {
 	Seed      uint64  `default:"1" placeholder:"N" help:"The same seed asks for the same videos."`
 	Out       string  `placeholder:"DIR" help:"Folder for the report: report.json, index.html and the videos. Default: only the table is printed."`
 	CodecOnly bool    `help:"Measure the codec alone."`
+	Upscaling bool    `help:"Measure the ways to enlarge frames alone, on real videos that are drawn in both sizes."`
+	Upscaler  string  `placeholder:"FILE" help:"With --upscaling: one more network, a file of kinora train upscaler."`
 	Real      int     `placeholder:"N" help:"Only check the recogniser, on N real videos that it never saw."`
 }
 
@@ -42,6 +44,7 @@ Examples:
   kinora eval --out report
   kinora eval --model runs/a/reel.safetensors --prompts 50 --out report
   kinora eval --codec-only --films 50
+  kinora eval --upscaling --films 24
   kinora eval --real 500`
 }
 
@@ -60,6 +63,9 @@ func (c *EvalCmd) Run(ctx context.Context, s streams) error {
 	m, err := openWeights(c.Model)
 	if err != nil {
 		return err
+	}
+	if c.Upscaling {
+		return c.upscaling(ctx, s, m)
 	}
 	clips := ""
 	if c.Out != "" {
@@ -92,12 +98,14 @@ func (c *EvalCmd) check() error {
 		return usagef("--seconds %g: choose 2 to 60; motion is not read from less", c.Seconds)
 	case c.Seeds < 0 || c.Seeds == 1 || c.Seeds > 1000:
 		return usagef("--seeds %d: choose 2 to 1000, or 0 for none", c.Seeds)
-	case c.Films < 0 || c.Films > 100_000 || c.CodecOnly && c.Films == 0:
+	case c.Films < 0 || c.Films > 100_000 || (c.CodecOnly || c.Upscaling) && c.Films == 0:
 		return usagef("--films %d: choose 1 to 100000, or 0 to leave the codec out", c.Films)
 	case c.Steps < 0 || c.Steps > kinora.MaxSteps:
 		return usagef("--steps %d: choose 1 to %d", c.Steps, kinora.MaxSteps)
 	case !(c.Guidance >= 0 && c.Guidance <= 100):
 		return usagef("--guidance %g: choose 0 to 100", c.Guidance)
+	case c.Upscaler != "" && !c.Upscaling:
+		return usagef("--upscaler names a network to measure: add --upscaling")
 	case c.Real < 0 || c.Real > 1_000_000:
 		return usagef("--real %d: choose 1 to 1000000 videos", c.Real)
 	}

@@ -111,8 +111,8 @@ func readPrompt(r io.Reader) (string, error) {
 // request is what the flags say, but for the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
-		Prompt: g.Prompt,
-		Seed:   uint64(rand.Uint32()), // short enough to type again
+		Prompt: g.Prompt, Upscale: kinora.Upscaling(g.Upscale),
+		Seed: uint64(rand.Uint32()), // short enough to type again
 	}
 	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
@@ -158,16 +158,27 @@ func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
 	draws := m.Sizes.Pick(kinora.Size{Width: r.Width, Height: r.Height})
 	switch cut, enlarged := m.Fit(r.Width, r.Height); {
 	case cut && enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d and upscaled", m.Name, draws, r.Width, r.Height))
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d and upscaled%s", m.Name, draws, r.Width, r.Height, by(r, m, draws)))
 	case cut:
 		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are cut to the shape of %d×%d", m.Name, draws, r.Width, r.Height))
 	case enlarged:
-		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are upscaled", m.Name, draws))
+		notes = append(notes, fmt.Sprintf("%s draws %v; the frames are upscaled%s", m.Name, draws, by(r, m, draws)))
 	}
 	if fps := m.Rate(r.FPS); r.FPS != 0 && r.FPS != fps {
 		notes = append(notes, fmt.Sprintf("%s draws %d frames a second; for %d, frames are repeated or dropped", m.Name, fps, r.FPS))
 	}
 	return notes
+}
+
+// by says how frames are upscaled where that may surprise.
+func by(r kinora.Request, m kinora.Capabilities, draws kinora.Size) string {
+	switch way := m.Enlarge.Upscaling(r.Upscale, draws, kinora.Size{Width: r.Width, Height: r.Height}); {
+	case way == kinora.UpscaleLearned:
+		return " by a network, which takes longest (--upscale small and fast are quicker)"
+	case way == kinora.UpscaleFast && r.Upscale == kinora.UpscaleSmall:
+		return " by interpolation, as there is no small network for this model"
+	}
+	return ""
 }
 
 // make generates (or loads) a video, writes it to the target and says so. r is

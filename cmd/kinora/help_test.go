@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kinora-video/kinora/internal/world"
+	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
 // TestExamplesKnown: the prompts that help and documents show have no word that
@@ -25,11 +25,15 @@ func TestExamplesKnown(t *testing.T) {
 		}
 		texts[path] = string(text)
 	}
-	prompts := 0
+	m, err := reel.Open(reel.Embedded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded, prompts := m.Storybook, 0
 	for where, text := range texts {
 		for _, p := range examplePrompt.FindAllStringSubmatch(text, -1) {
 			prompts++
-			if words := world.UnknownWords(p[1]); len(words) > 0 {
+			if words := embedded.UnknownWords(p[1]); len(words) > 0 {
 				t.Errorf("%s: %q has words that reel was never taught: %s", where, p[1], strings.Join(words, ", "))
 			}
 		}

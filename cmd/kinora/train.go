@@ -30,6 +30,7 @@ type TrainCmd struct {
 	TextVideo TrainTextVideoCmd `cmd:"" name:"text-video" help:"Train the transformer and its text encoder on the codec's latents."`
 	FewSteps  TrainFewStepsCmd  `cmd:"" name:"few-steps" help:"Teach a trained model to take few steps, and no second pass for guidance: comes last."`
 	// Beside the model itself:
+	Upscaler   TrainUpscalerCmd   `cmd:"" help:"Train the small network that makes larger frames of those that the model draws."`
 	Compare    TrainCompareCmd    `cmd:"" help:"Train the transformer and a dense twin for the same time, and set them side by side."`
 	Recogniser TrainRecogniserCmd `cmd:"" help:"Train the network that kinora eval reads videos with."`
 }
@@ -296,6 +297,7 @@ func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Storybook = m.Storybook
 	if codec == nil {
 		codec = m.CodecParams
 	}
@@ -337,11 +339,9 @@ func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr floa
 		sayNotes(s.err, notes)
 	}
 	start := time.Now()
-	err := run(train.Options{
-		Dir: c.Dir, Steps: c.Steps, LR: lr, Warmup: c.Warmup, Cooldown: c.Cooldown, Save: c.Save,
-		SampleEvery: sampleEvery, Seed: c.Seed, AdamW: c.AdamW, Progress: trainMeter(s),
-		Warn: func(err error) { fmt.Fprintf(s.err, "\nnote: %v\n", err) },
-	})
+	o := c.options(s, lr)
+	o.SampleEvery = sampleEvery
+	err := run(o)
 	if err != nil && !errors.Is(err, ctx.Err()) { // the checkpoint of a run that was stopped may have failed
 		return err
 	}
@@ -354,6 +354,15 @@ func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr floa
 	}
 	fmt.Fprintf(s.err, "\n%s after %v on %d processors: %s\n", how, time.Since(start).Round(time.Second), runtime.NumCPU(), c.weights())
 	return err
+}
+
+// options are those of a run without samples.
+func (c *runFlags) options(s streams, lr float64) train.Options {
+	return train.Options{
+		Dir: c.Dir, Steps: c.Steps, LR: lr, Warmup: c.Warmup, Cooldown: c.Cooldown, Save: c.Save,
+		Seed: c.Seed, AdamW: c.AdamW, Progress: trainMeter(s),
+		Warn: func(err error) { fmt.Fprintf(s.err, "\nnote: %v\n", err) },
+	}
 }
 
 // trainMeter is a line of how the run goes, twice a second on a terminal and

@@ -7,15 +7,22 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/model/upscale"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
 // VersionCmd prints what this build is.
-type VersionCmd struct{}
+type VersionCmd struct {
+	Licences bool `help:"Print the licences of the weights inside that are not our own."`
+}
 
 // Run prints the version, the commit where it is known, the models and the
 // kernels in use.
-func (VersionCmd) Run(s streams) error {
+func (v VersionCmd) Run(s streams) error {
+	if v.Licences {
+		_, err := fmt.Fprintf(s.out, "The network of --upscale learned is realesr-animevideov3 of Real-ESRGAN, converted:\n\n%s", upscale.License())
+		return err
+	}
 	version, commit := "(unknown version)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version

@@ -18,13 +18,13 @@ func random(rng *rand.Rand, shape ...int) *T {
 	return t
 }
 
-// ops is all that a tape records.
+// ops is everything that a tape records.
 type ops interface {
 	tensor.Ops
 	tensor.Losses
 }
 
-// sent are routes of a test: row r goes to the experts of its list.
+// sent returns the routes that send row r to the experts of its list.
 func sent(experts int, lists ...[]int) *tensor.Routes {
 	scores := tensor.Zeros(len(lists), experts)
 	for r, list := range lists {
@@ -64,6 +64,11 @@ var cases = []struct {
 	{"Modulate", [][]int{{6, 3}, {2, 3}, {2, 3}}, func(o ops, x []*T) *T { return o.Modulate(x[0], x[1], x[2]) }},
 	{"GatedAdd", [][]int{{6, 3}, {6, 3}, {2, 3}}, func(o ops, x []*T) *T { return o.GatedAdd(x[0], x[1], x[2]) }},
 	{"Conv", [][]int{{2, 3, 4, 5, 3}, {4, 2, 3, 3, 3}, {4}}, func(o ops, x []*T) *T { return o.Conv(x[0], x[1], x[2], nil, tensor.SiLU) }},
+	{"ConvPReLU", [][]int{{2, 3, 4, 5, 3}, {4, 2, 3, 3, 3}, {4}, {4}}, func(o ops, x []*T) *T {
+		// A bias well above or below zero keeps the quotients away from the kink.
+		far := tensor.New([]float32{90, -90, 90, -90}, 4)
+		return o.ConvPReLU(x[0], x[1], o.Add(x[2], far), x[3], nil)
+	}},
 	{"Depthwise", [][]int{{2, 3, 4, 5, 3}, {2, 3, 3, 3}, {3}}, func(o ops, x []*T) *T { return o.Depthwise(x[0], x[1], x[2], nil) }},
 	{"Unshuffle", [][]int{{2, 4, 4, 6, 3}}, func(o ops, x []*T) *T { return o.Unshuffle(x[0], 2, 2, 3) }},
 	{"Shuffle", [][]int{{2, 2, 2, 2, 24}}, func(o ops, x []*T) *T { return o.Shuffle(x[0], 2, 2, 3) }},

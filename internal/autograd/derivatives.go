@@ -2,13 +2,14 @@ package autograd
 
 import "github.com/kinora-video/kinora/internal/tensor"
 
-// Every operation of tensor.Ops and tensor.Losses, one method each: the forward
-// pass on the backend, then which of its ways back leads to which argument.
+// The methods below are the operations of tensor.Ops and tensor.Losses: the
+// forward pass on the backend, and the derivatives with the arguments that they
+// belong to.
 
 // Upload implements tensor.Ops.
 func (t *Tape) Upload(data []float32, shape ...int) *tensor.Tensor { return t.b.Upload(data, shape...) }
 
-// Scope implements tensor.Ops: what f computed is needed on the way back.
+// Scope implements tensor.Ops: the backward pass needs what f computed.
 func (t *Tape) Scope(f func() *tensor.Tensor) *tensor.Tensor { return f() }
 
 // Linear implements tensor.Ops.
@@ -23,7 +24,7 @@ func (t *Tape) Linear(x, w, b *tensor.Tensor, act tensor.Act) *tensor.Tensor {
 	return t.Activate(y, act)
 }
 
-// bias is the gradient of a bias that may be nil.
+// bias returns the gradient of a bias that may be nil.
 func (t *Tape) bias(b *tensor.Tensor) *tensor.Tensor {
 	if b == nil {
 		return nil
@@ -140,7 +141,7 @@ func (t *Tape) GatedAdd(x, z, gate *tensor.Tensor) *tensor.Tensor {
 	}, x, z, gate)
 }
 
-// Conv implements tensor.Ops. What lies before the first frame is a constant.
+// Conv implements tensor.Ops. The past frames are a constant.
 func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor {
 	y := t.record(t.b.Conv(x, w, b, past, tensor.None), func(dy *tensor.Tensor) {
 		dx, dw := t.grad(x), t.grad(w)
@@ -150,6 +151,15 @@ func (t *Tape) Conv(x, w, b, past *tensor.Tensor, act tensor.Act) *tensor.Tensor
 		return y
 	}
 	return t.Activate(y, act)
+}
+
+// ConvPReLU implements tensor.Ops: below zero the gradient is multiplied by the
+// slope, and the slope's is that times what it multiplied.
+func (t *Tape) ConvPReLU(x, w, b, slope, past *tensor.Tensor) *tensor.Tensor {
+	pre := t.Conv(x, w, b, past, tensor.None)
+	return t.record(t.b.PReLU(pre, slope), func(dy *tensor.Tensor) {
+		t.b.PReLUGrad(t.grad(pre), t.grad(slope), dy, pre, slope)
+	}, pre, slope)
 }
 
 // Depthwise implements tensor.Ops.

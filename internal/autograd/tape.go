@@ -2,9 +2,9 @@
 // an Ops that also remembers how to go back; a model that is given one trains,
 // and the same model given a plain backend infers.
 //
-// It knows which gradients flow where; a backend that can train
+// The package knows which gradients flow where; a backend that can train
 // (tensor.Trainer) knows how each is computed. Every operation of tensor.Ops
-// stands in derivatives.go: one that is missing there does not compile. The
+// has a derivative in derivatives.go: one that lacks it does not compile. The
 // package never updates a parameter.
 package autograd
 
@@ -14,15 +14,15 @@ import "github.com/kinora-video/kinora/internal/tensor"
 type Tape struct {
 	b     tensor.Trainer
 	nodes []node
-	// local holds the gradients of parameters while several tapes work side
-	// by side; nil when they go straight to the parameters.
+	// local holds the gradients of parameters while several tapes run in
+	// parallel; nil if they go straight to the parameters.
 	local map[*tensor.Tensor]*tensor.Tensor
 }
 
 type node struct {
 	y    *tensor.Tensor
 	back func(dy *tensor.Tensor)
-	// scratch, which may be nil, is only read by back.
+	// scratch, which may be nil, is a tensor that only back reads.
 	scratch *tensor.Tensor
 }
 
@@ -35,15 +35,16 @@ var _ interface {
 func NewTape(b tensor.Trainer) *Tape { return &Tape{b: b} }
 
 // NewLocalTape returns a tape that keeps the gradients of parameters to itself
-// until Flush, so that tapes of one model may run in several goroutines.
+// until Flush, so that several goroutines may run tapes of one model.
 func NewLocalTape(b tensor.Trainer) *Tape {
 	return &Tape{b: b, local: map[*tensor.Tensor]*tensor.Tensor{}}
 }
 
-// Backend is what the tape records on.
+// Backend returns the backend that the tape records on.
 func (t *Tape) Backend() tensor.Trainer { return t.b }
 
-// Flush adds what a local tape holds to the gradient of p and clears it.
+// Flush adds the gradient that a local tape holds for p to the gradient of p,
+// and clears it.
 func (t *Tape) Flush(p *tensor.Tensor) {
 	if g := t.local[p.Root()]; g != nil {
 		if p.Grad() == nil {
@@ -54,14 +55,14 @@ func (t *Tape) Flush(p *tensor.Tensor) {
 	}
 }
 
-// Reset forgets what was recorded and takes back the activations.
+// Reset drops the recording and frees the activations.
 func (t *Tape) Reset() {
 	clear(t.nodes)
 	t.nodes = t.nodes[:0]
 	t.b.Reset()
 }
 
-// record notes that y came from xs by an operation whose derivative is back.
+// record stores that y was computed from xs, with the derivative back.
 func (t *Tape) record(y *tensor.Tensor, back func(dy *tensor.Tensor), xs ...*tensor.Tensor) *tensor.Tensor {
 	return t.recordWith(nil, y, back, xs...)
 }
@@ -81,9 +82,9 @@ func (t *Tape) recordWith(scratch, y *tensor.Tensor, back func(dy *tensor.Tensor
 	return y
 }
 
-// grad is the gradient of x, in its shape, to be added to, or nil when none is
-// wanted. A new one is zeros: a result for an activation, lasting for a
-// parameter.
+// grad returns the gradient of x in its shape, to be added to, or nil if x
+// needs none. A new gradient is zeros: freed by Reset for an activation,
+// lasting for a parameter.
 func (t *Tape) grad(x *tensor.Tensor) *tensor.Tensor {
 	if !x.Needs() {
 		return nil
@@ -91,7 +92,7 @@ func (t *Tape) grad(x *tensor.Tensor) *tensor.Tensor {
 	return t.whole(x).Reshape(x.Shape...)
 }
 
-// whole is grad in whatever shape x's buffer was seen in first.
+// whole is grad in the shape of the first tensor that used x's buffer.
 func (t *Tape) whole(x *tensor.Tensor) *tensor.Tensor {
 	if x.Lasts() && t.local != nil {
 		p := x.Root()
@@ -110,8 +111,8 @@ func (t *Tape) whole(x *tensor.Tensor) *tensor.Tensor {
 	return x.Grad()
 }
 
-// start is grad for a derivative that can set a gradient as well as add to it:
-// a fresh one holds anything.
+// start is grad for a derivative that can either set a gradient or add to it: a
+// fresh gradient has undefined content.
 func (t *Tape) start(x *tensor.Tensor) (dx *tensor.Tensor, fresh bool) {
 	if x.Needs() && !x.Lasts() && x.Grad() == nil {
 		x.SetGrad(t.b.Empty(x.Shape...))
@@ -120,7 +121,7 @@ func (t *Tape) start(x *tensor.Tensor) (dx *tensor.Tensor, fresh bool) {
 	return t.grad(x), false
 }
 
-// pass hands dy on to x as it is.
+// pass adds dy to the gradient of x unchanged.
 func (t *Tape) pass(x, dy *tensor.Tensor) {
 	switch dx, fresh := t.start(x); {
 	case dx == nil:
@@ -131,8 +132,8 @@ func (t *Tape) pass(x, dy *tensor.Tensor) {
 	}
 }
 
-// Backward adds the gradient of scale·loss, loss a tensor of one element, to
-// every parameter that it depends on, and takes back the activations: they must
+// Backward adds the gradient of scale·loss to every parameter that loss, a
+// tensor of one element, depends on. It then frees the activations, which must
 // not be read afterwards.
 func (t *Tape) Backward(loss *tensor.Tensor, scale float32) {
 	if loss.Needs() {
@@ -149,7 +150,7 @@ func (t *Tape) BackwardFrom(y *tensor.Tensor, dy []float32) {
 	t.backward()
 }
 
-// backward goes back from those gradients that there are.
+// backward starts from the gradients that have been set.
 func (t *Tape) backward() {
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		n := t.nodes[i]
@@ -167,15 +168,15 @@ func (t *Tape) backward() {
 	t.nodes = t.nodes[:0]
 }
 
-// Checkpoint runs f on x without keeping what f computes inside, and computes
-// it again on the way back: memory for time. f must be a pure function of x
-// and of parameters.
+// Checkpoint runs f on x without keeping the intermediate results of f, and
+// computes them again in the backward pass. It trades time for memory. f must
+// be a pure function of x and of parameters.
 func (t *Tape) Checkpoint(x *tensor.Tensor, f func(ops tensor.Ops, x *tensor.Tensor) *tensor.Tensor) *tensor.Tensor {
 	y := t.b.Scope(func() *tensor.Tensor { return f(t.b, x) })
 	y.SetNeeds(true)
 	t.nodes = append(t.nodes, node{y: y, back: func(dy *tensor.Tensor) {
 		inner := &Tape{b: t.b, local: t.local}
-		leaf := x.Apart()
+		leaf := x.Leaf()
 		leaf.SetNeeds(x.Needs())
 		out := f(inner, leaf)
 		inner.pass(out, dy)

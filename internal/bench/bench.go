@@ -16,11 +16,11 @@ type Report struct {
 	Level   string    `json:"simd"` // instruction set in use
 	Threads int       `json:"threads"`
 	Go      string    `json:"go"`
-	// Busy says that time is that of the processors divided by the threads,
-	// not the clock's.
+	// Busy says that times are the processors' time divided by the threads, not
+	// wall-clock time.
 	Busy bool `json:"busy,omitempty"`
-	// Peak is the fastest f32 product of those measured, in GFLOP/s: shares are
-	// of it.
+	// Peak is the fastest measured f32 product, in GFLOP/s. Shares are relative
+	// to it.
 	Peak     float64       `json:"peak_gflops"`
 	Kernels  []Speed       `json:"kernels,omitempty"`
 	Training *TrainSpeed   `json:"training,omitempty"`
@@ -48,7 +48,8 @@ type TrainSpeed struct {
 	Windows float64 `json:"windows_per_second"`
 }
 
-// PipelineTime is how long the parts of making one film take, in seconds.
+// PipelineTime is the time that each part of making one video takes, in
+// seconds.
 type PipelineTime struct {
 	Seconds float64 `json:"film_seconds"`
 	Frames  int     `json:"frames"`
@@ -58,21 +59,21 @@ type PipelineTime struct {
 	Total   float64 `json:"total"`
 }
 
-// Phase is one part.
+// Phase is one part of it.
 type Phase struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
 }
 
-// A Stopwatch times work. The zero value goes by the clock.
+// A Stopwatch times work. The zero value measures wall-clock time.
 type Stopwatch struct {
-	// Busy goes by the processors' time divided by the threads, for machines
-	// that do other work at the same time. It takes all threads to be in use
-	// all the time.
+	// Busy measures the processors' time divided by the threads, for machines
+	// that do other work at the same time. It assumes that all threads are
+	// always in use.
 	Busy bool
 }
 
-// now is a moment in seconds.
+// now returns a moment in seconds.
 func (w Stopwatch) now() float64 {
 	if w.Busy {
 		if t, ok := processorSeconds(); ok {
@@ -84,19 +85,19 @@ func (w Stopwatch) now() float64 {
 
 var epoch = time.Now()
 
-// of is how long f takes.
+// of returns how long f takes.
 func (w Stopwatch) of(f func()) float64 {
 	start := w.now()
 	f()
 	return w.now() - start
 }
 
-// best is the shortest time of a call of f, over at least three rounds and
-// about half a second; short calls are timed several at once.
+// best returns the shortest time of a call of f, over at least three rounds and
+// about half a second. Short calls are timed several at once.
 func (w Stopwatch) best(f func()) float64 {
-	f() // what is made once is not counted
+	f() // work that is done only once is not counted
 	calls := 1
-	for once := w.of(f); float64(calls)*once < 0.02 && calls < 1<<16; { // once may be 0 by a coarse clock
+	for once := w.of(f); float64(calls)*once < 0.02 && calls < 1<<16; { // once may be 0 on a coarse clock
 		calls *= 2
 	}
 	least, spent := 0.0, 0.0
@@ -114,7 +115,7 @@ func (w Stopwatch) best(f func()) float64 {
 	return least
 }
 
-// New is a report without figures.
+// New returns a report without figures.
 func New(w Stopwatch) *Report {
 	return &Report{
 		Made: time.Now().UTC().Truncate(time.Second), Level: simd.Current().String(), Threads: simd.Threads(),
@@ -122,7 +123,7 @@ func New(w Stopwatch) *Report {
 	}
 }
 
-// Write writes the report for people.
+// Write writes the report as text.
 func (b *Report) Write(w io.Writer) error {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s, %s, %d threads\n", b.Level, b.Go, b.Threads)
@@ -142,7 +143,7 @@ func (b *Report) Write(w io.Writer) error {
 			t.Batch, t.Frames, t.FLOPs/1e9, t.Seconds, t.GFLOPS, percent(t.Share), t.Windows)
 	}
 	if p := b.Pipeline; p != nil {
-		fmt.Fprintf(&s, "a film of %g s, %d frames, %d steps, as %s:", p.Seconds, p.Frames, p.Steps, p.Format)
+		fmt.Fprintf(&s, "a video of %g s, %d frames, %d steps, as %s:", p.Seconds, p.Frames, p.Steps, p.Format)
 		for _, ph := range p.Phases {
 			fmt.Fprintf(&s, " %s %.2f s,", ph.Name, ph.Seconds)
 		}
@@ -152,5 +153,5 @@ func (b *Report) Write(w io.Writer) error {
 	return err
 }
 
-// percent writes a share.
+// percent formats a share.
 func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }

@@ -18,7 +18,7 @@ import (
 	"github.com/kinora-video/kinora/internal/train"
 )
 
-// tiny is a model that runs in no time.
+// tiny is a model that runs quickly.
 func tiny(t testing.TB) *reel.Model {
 	t.Helper()
 	bpe := token.Train(func(yield func(string) bool) { yield("a red cat") }, 259)
@@ -105,7 +105,7 @@ kernel             size                          GFLOP/s   of peak
 gemm bf16          2×3×4                           300.0   150.0 %
 
 a training step of the transformer: 16 windows of 49 frames, 200.0 GFLOP counted, 2.00 s: 100.0 GFLOP/s, 50.0 % of peak, 8.00 windows/s
-a film of 6 s, 144 frames, 8 steps, as mp4: text 0.01 s, sampling 2.00 s, in all 2.01 s
+a video of 6 s, 144 frames, 8 steps, as mp4: text 0.01 s, sampling 2.00 s, in all 2.01 s
 `
 	if s.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", s.String(), want)

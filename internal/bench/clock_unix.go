@@ -4,7 +4,7 @@ package bench
 
 import "syscall"
 
-// processorSeconds is the processors' time that this program has used.
+// processorSeconds returns the processor time that this program has used.
 func processorSeconds() (float64, bool) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

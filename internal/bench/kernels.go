@@ -18,10 +18,10 @@ type timing struct {
 	run          func()
 }
 
-// MeasureKernels times the kernels with all threads: products first, of which the
-// fastest f32 one is the peak that shares are of. A product of m×n×k counts
-// 2mnk, as does attention for each of its products; a norm five operations a
-// value.
+// MeasureKernels times the kernels with all threads. Products come first: the
+// fastest in f32 is the peak that shares are relative to. A product of m×n×k
+// counts 2mnk, and so does attention for each of its products; a norm counts
+// five operations per value.
 func (b *Report) MeasureKernels(ctx context.Context, w Stopwatch, progress func(done, total int)) error {
 	list := append(products(512, 1024, 2048), models()...)
 	for i, t := range list {
@@ -44,7 +44,7 @@ func (b *Report) MeasureKernels(ctx context.Context, w Stopwatch, progress func(
 	return nil
 }
 
-// MeasurePeak only finds the peak.
+// MeasurePeak finds only the peak.
 func (b *Report) MeasurePeak(ctx context.Context, w Stopwatch) error {
 	for _, t := range products(512, 1024, 2048) {
 		if t.kernel != "gemm f32" {
@@ -67,8 +67,8 @@ func randoms(n int) []float32 {
 	return out
 }
 
-// products of square matrices. In int8 the weights are packed ahead, as they
-// are in use; activations are quantised each time.
+// products are products of square matrices. In int8 the weights are packed
+// ahead, as they are in use; activations are quantised each time.
 func products(sizes ...int) []timing {
 	var out []timing
 	for _, n := range sizes {
@@ -85,7 +85,7 @@ func products(sizes ...int) []timing {
 	return out
 }
 
-// models are kernels at the sizes that reel runs them.
+// models are kernels at the sizes at which reel runs them.
 func models() []timing {
 	var out []timing
 	for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {

@@ -14,8 +14,8 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// Untrained is a model of the usual shape that has learned nothing. It is as
-// fast as one that has.
+// Untrained is a model of the usual shape with random weights. It is as fast as
+// a trained one.
 func Untrained() (*reel.Model, error) {
 	cfg := reel.Default()
 	captions := func(yield func(string) bool) {
@@ -29,7 +29,7 @@ func Untrained() (*reel.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	// By way of a file: weights that cannot change any more run faster.
+	// The model goes through a file: weights that cannot change run faster.
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
 		return nil, err
@@ -46,10 +46,10 @@ func Untrained() (*reel.Model, error) {
 	return reel.Open(data)
 }
 
-// MeasurePipeline times the parts of making a film: the prompt's encoding,
-// sampling, drawing the frames, and writing them as MP4, or as animated WebP
-// where no ffmpeg can write that. Generating overlaps the last two, which are timed
-// one after the other here. steps 0 is the model's default.
+// MeasurePipeline times the parts of making a video: encoding the prompt,
+// sampling, decoding the frames, and writing them as MP4, or as animated WebP
+// if no ffmpeg can write MP4. Generation overlaps decoding and writing; here
+// they are timed one after the other. steps 0 is the model's default.
 func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model, seconds float64, steps int, progress func(done, total int)) error {
 	c := m.Config
 	if steps == 0 {
@@ -88,8 +88,8 @@ func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model
 		return err
 	}
 	phase("drawing", decode)
-	// ffmpeg is another program: its time is the clock's.
-	writing := Stopwatch{}.of(func() { err = writeFilm(ctx, c, "."+p.Format, frames) })
+	// ffmpeg is another program, so its time is wall-clock time.
+	writing := Stopwatch{}.of(func() { err = writeVideo(ctx, c, "."+p.Format, frames) })
 	if err != nil {
 		return err
 	}
@@ -98,14 +98,14 @@ func (b *Report) MeasurePipeline(ctx context.Context, w Stopwatch, m *reel.Model
 	return nil
 }
 
-// writeFilm writes frames to a file that nobody keeps.
-func writeFilm(ctx context.Context, c reel.Config, ext string, frames []byte) error {
+// writeVideo writes frames to a file that is then removed.
+func writeVideo(ctx context.Context, c reel.Config, ext string, frames []byte) error {
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("a folder for the film: %w", err)
+		return fmt.Errorf("a folder for the video: %w", err)
 	}
 	defer remove()
-	e, err := media.Create(ctx, filepath.Join(dir, "film"+ext), media.Options{W: c.Width, H: c.Height, FPS: float64(c.FPS)})
+	e, err := media.Create(ctx, filepath.Join(dir, "video"+ext), media.Options{W: c.Width, H: c.Height, FPS: float64(c.FPS)})
 	if err != nil {
 		return err
 	}

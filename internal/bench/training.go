@@ -15,11 +15,11 @@ import (
 	"github.com/kinora-video/kinora/internal/train"
 )
 
-// counter is a tape that counts the floating point operations of the products
-// that pass it, from their shapes, way back included: 2mnk a product of m×n×k,
-// again for the gradient of each operand that wants one. Attention counts the
-// pairs that its mask lets see each other, two products of them forward and
-// four back; what the way back computes again is not counted, and neither is
+// counter is a tape that counts the floating point operations of matrix
+// products from their shapes, including the backward pass: 2mnk for a product
+// of m×n×k, and the same for the gradient of each operand that needs one.
+// Attention counts the pairs that its mask allows, with two products forward
+// and four backward. Recomputation in the backward pass is not counted, nor is
 // anything that is no matrix product: norms, activations, depthwise
 // convolutions, rotations, routing, the optimizer.
 type counter struct {
@@ -29,7 +29,7 @@ type counter struct {
 
 var _ tensor.Ops = (*counter)(nil)
 
-// product counts one of m×n×k between x and a weight.
+// product counts a product of m×n×k between x and a weight.
 func (c *counter) product(m, n, k int, x, w *tensor.Tensor) {
 	one := 2 * float64(m) * float64(n) * float64(k)
 	c.flops += one
@@ -46,7 +46,7 @@ func (c *counter) Linear(x, w, b *tensor.Tensor, act tensor.Act) *tensor.Tensor 
 	return c.Tape.Linear(x, w, b, act)
 }
 
-// GroupedLinear implements tensor.Ops: each row meets one expert.
+// GroupedLinear implements tensor.Ops: each row goes through one expert.
 func (c *counter) GroupedLinear(x, w *tensor.Tensor, to *tensor.Routes) *tensor.Tensor {
 	c.product(x.Rows(), w.Dim(1), w.Dim(2), x, w)
 	return c.Tape.GroupedLinear(x, w, to)
@@ -92,18 +92,18 @@ func (c *counter) LinearAttention(q, k, qr, kr, v *tensor.Tensor, segs []tensor.
 	return c.Tape.LinearAttention(q, k, qr, kr, v, segs)
 }
 
-// lanes run side by side, as in package train.
+// lanes is the number of micro-batches in parallel, as in package train.
 const lanes = 2
 
-// rehearsal is a training step of the transformer without films: of windows of
-// noise, with the sizes, the lanes and the optimizer of package train.
+// rehearsal is a training step of the transformer on noise instead of videos,
+// with the sizes, the lanes and the optimizer of package train.
 type rehearsal struct {
 	flow   *reel.Flow
 	params *nn.Params
 	opt    *nn.AdamW
-	parts  []reel.Batch // micro-batches without their latents, which are
-	z      [][]float32  // these
-	shape  []int        // of those of one window, [1, G, H, W, Latent]
+	parts  []reel.Batch // micro-batches without their latents, which are in z
+	z      [][]float32  // the latents of each micro-batch
+	shape  []int        // of the latents of one window, [1, G, H, W, Latent]
 	texts  [][]int32
 	tapes  [lanes]*counter
 }
@@ -148,9 +148,9 @@ func newRehearsal(cfg reel.Config, o train.FlowOptions) *rehearsal {
 	return r
 }
 
-// step is forward, backward and the optimizer.
+// step runs forward, backward and the optimizer.
 func (r *rehearsal) step() {
-	simd.Apart(lanes, func(lane int) {
+	simd.Tasks(lanes, func(lane int) {
 		o := r.tapes[lane]
 		for i := lane; i < len(r.parts); i += lanes {
 			b, shape := r.parts[i], slices.Clone(r.shape)
@@ -170,7 +170,7 @@ func (r *rehearsal) step() {
 	r.opt.Update(1)
 }
 
-// flops takes what was counted.
+// flops returns the count and clears it.
 func (r *rehearsal) flops() float64 {
 	var sum float64
 	for _, t := range r.tapes {
@@ -180,8 +180,8 @@ func (r *rehearsal) flops() float64 {
 	return sum
 }
 
-// MeasureTraining times steps of training the transformer of cfg and sets them
-// beside the peak, which must be known. The best of them counts.
+// MeasureTraining times steps of training the transformer of cfg and compares
+// them with the peak, which must be known. The best step counts.
 func (b *Report) MeasureTraining(ctx context.Context, w Stopwatch, cfg reel.Config, steps int, progress func(done, total int)) error {
 	if b.Peak <= 0 {
 		return fmt.Errorf("the peak is not measured yet")

@@ -19,15 +19,15 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// Twin is one of two transformers that were trained for the same time.
+// Twin is one of two transformers that are trained for the same time.
 type Twin struct {
 	Name       string `json:"name"`
 	Parameters int    `json:"parameters"`
-	Active     int    `json:"active"` // parameters that a token meets
+	Active     int    `json:"active"` // parameters that run for a token
 	Steps      int    `json:"steps"`
-	// Windows is how many windows a second were learned from, Training the mean
-	// loss of the last tenth of the steps, Loss that on windows that no training
-	// saw, of the averaged weights.
+	// Windows is how many windows a second were learned from. Training is the
+	// mean loss of the last tenth of the steps. Loss is the loss of the
+	// averaged weights on windows that training does not see.
 	Windows  float64 `json:"windows_per_second"`
 	Training float64 `json:"training_loss"`
 	Loss     float64 `json:"loss"`
@@ -38,19 +38,19 @@ type Twin struct {
 // dense transformer with softmax attention of the same active size.
 type Twins struct {
 	Minutes float64 `json:"minutes"` // of training, each
-	Windows int     `json:"windows"` // of the loss
+	Windows int     `json:"windows"` // that Loss is measured on
 	Twins   []Twin  `json:"twins"`
 }
 
-// TwinOptions say how twins are trained.
+// TwinOptions are the options of a comparison.
 type TwinOptions struct {
 	Time time.Duration // of training, each
-	// Windows are those of storybook films that the loss is taken of.
+	// Windows is how many windows of storybook videos the loss is measured on.
 	Windows int
 	LR      float64
 	Seed    uint64
 	Flow    train.FlowOptions
-	// Progress, which may be nil, is told of every step.
+	// Progress, which may be nil, is called after every step.
 	Progress func(name string, spent time.Duration, p train.Progress)
 }
 
@@ -62,23 +62,23 @@ func (o TwinOptions) check() error {
 }
 
 // denseTwin is cfg with softmax attention everywhere and no experts. Its gated
-// layers have the size that a token of the mixture runs.
+// layers are as large as what runs for a token of the mixture.
 func denseTwin(cfg reel.Config) reel.Config {
 	cfg.Flow.Softmax, cfg.Flow.Experts, cfg.Flow.TopK = 1, 0, 0
 	return cfg
 }
 
-// CompareTwins trains two transformers on the latents of base's codec, one of
-// base's configuration and its dense twin, from the same films in the same
-// order for the same time by the clock, one after the other, at a rate that
-// does not fall. The machine should do nothing else meanwhile. base is not
+// CompareTwins trains two transformers on the latents of base's codec: one with
+// base's configuration, and its dense twin. Both see the same videos in the
+// same order, for the same wall-clock time, one after the other, at a constant
+// learning rate. The machine should do nothing else meanwhile. base is not
 // changed.
 func CompareTwins(ctx context.Context, base *reel.Model, src train.Source, o TwinOptions) (*Twins, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if base.Config.Flow.Experts == 0 {
-		return nil, errors.New("comparing twins: the model is dense itself")
+		return nil, errors.New("comparing twins: the model is already dense")
 	}
 	exam, err := newExam(ctx, base, o)
 	if err != nil {
@@ -134,7 +134,7 @@ func trainTwin(ctx context.Context, base *reel.Model, name string, cfg reel.Conf
 		return nil, err
 	}
 	if len(losses) == 0 {
-		return nil, fmt.Errorf("not one step was done in %v: train for longer", o.Time)
+		return nil, fmt.Errorf("no step finished in %v: train for longer", o.Time)
 	}
 	t.Steps, t.Windows = len(losses), float64(len(losses)*o.Flow.Batch)/spent.Seconds()
 	tail := losses[len(losses)-max(1, len(losses)/10):]
@@ -145,8 +145,8 @@ func trainTwin(ctx context.Context, base *reel.Model, name string, cfg reel.Conf
 	return t, nil
 }
 
-// active is how many parameters of the transformer a token meets: of experts,
-// those that run.
+// active returns how many parameters of the transformer run for a token; of
+// experts, only the chosen ones.
 func active(m *reel.Model) int {
 	n := m.FlowParams.Len()
 	c := m.Config.Flow
@@ -162,8 +162,8 @@ func active(m *reel.Model) int {
 	return n
 }
 
-// exam is a set of windows that training does not see, each with a noise level
-// of its own: the same for whoever sits it.
+// exam is a set of windows that training does not see, each with its own noise
+// level. It is the same for both twins.
 type exam struct {
 	batches        []reel.Batch // without their latents, which are noisy
 	noisy, targets [][]float32
@@ -172,7 +172,7 @@ type exam struct {
 }
 
 // newExam draws and encodes the windows: one chunk each, from the beginning of
-// a film.
+// a video.
 func newExam(ctx context.Context, m *reel.Model, o TwinOptions) (*exam, error) {
 	c := m.Config
 	groups := 1 + c.Flow.Groups
@@ -218,10 +218,10 @@ func (e *exam) loss(m *reel.Model) float64 {
 	return sum / float64(len(e.batches))
 }
 
-// Write writes the comparison as a table for people.
+// Write writes the comparison as a table.
 func (t *Twins) Write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%g minutes of training each; loss on %d windows of films with held-out combinations\n\n", t.Minutes, t.Windows)
+	fmt.Fprintf(&b, "%g minutes of training each; loss on %d windows of videos with held-out combinations\n\n", t.Minutes, t.Windows)
 	fmt.Fprintf(&b, "%-26s %10s %10s %7s %10s %9s %9s %9s\n", "transformer", "parameters", "active", "steps", "windows/s", "training", "loss", "untrained")
 	for _, x := range t.Twins {
 		fmt.Fprintf(&b, "%-26s %9.2fM %9.2fM %7d %10.2f %9.4f %9.4f %9.4f\n", x.Name, float64(x.Parameters)/1e6, float64(x.Active)/1e6, x.Steps, x.Windows, x.Training, x.Loss, x.Before)

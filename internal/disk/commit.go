@@ -7,22 +7,22 @@ import (
 	"os"
 )
 
-// File is a file that was written under a name that is not yet its own.
+// File is a file that was written under a temporary name.
 type File interface {
 	Sync() error
 	Close() error
 }
 
-// Commit is the one way in which a file that was written beside its place takes
-// its name. It brings the bytes to the disk, closes the file, has rename give it
-// the name, in the same folder or at least the same file system, and brings the
-// names of the folder that open opens to the disk.
+// Commit is the only way in which a file takes its final name. It syncs the
+// bytes to the disk, closes the file, and calls rename to give it the name, in
+// the same folder or at least the same file system. Then it syncs the folder
+// that open opens.
 //
-// After nil, the name holds all of the new bytes, also when the machine loses
-// its power. After an error, it holds what it held before; only where it is the
-// folder that could not be synced, it holds the new bytes, which a
-// loss of power may take back. At no moment it holds a part. What is left under
-// the other name is the caller's to remove.
+// After nil, the name holds all of the new bytes, even if the machine loses
+// power. After an error, it holds what it held before, with one exception: if
+// only the folder could not be synced, it holds the new bytes, which a loss of
+// power may undo. It never holds a part of them. The caller removes what is
+// left under the temporary name.
 func Commit(f File, rename func() error, open func() (*os.File, error)) error {
 	err := f.Sync()
 	if e := f.Close(); err == nil {
@@ -37,12 +37,12 @@ func Commit(f File, rename func() error, open func() (*os.File, error)) error {
 	return SyncFolder(open)
 }
 
-// SyncFolder brings the names in the folder that open opens to the disk, so that
-// a new one lasts through a crash. A folder that may be written to and not read
-// cannot be synced; its names are left to the system.
+// SyncFolder syncs the names in the folder that open opens, so that a new name
+// lasts through a crash. A folder that may be written to but not read cannot be
+// synced; its names are left to the system.
 func SyncFolder(open func() (*os.File, error)) error {
 	if !CanSyncDirs {
-		return nil // it cannot be opened for that either
+		return nil // such a system cannot even open a folder for that
 	}
 	d, err := open()
 	if errors.Is(err, fs.ErrPermission) {

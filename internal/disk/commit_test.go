@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// noted is a file that notes what is done to it, and fails where it is told to.
+// noted is a file that records what is done to it, and fails where it is told
+// to.
 type noted struct {
 	fail string
 	done []string
@@ -26,8 +27,8 @@ func (n *noted) step(name string) error {
 func (n *noted) Sync() error  { return n.step("sync") }
 func (n *noted) Close() error { return n.step("close") }
 
-// TestCommit: the bytes come before the name and the name before the folder, and
-// nothing has the name after an error.
+// TestCommit: the bytes are synced before the name and the name before the
+// folder, and nothing has the name after an error.
 func TestCommit(t *testing.T) {
 	dir := t.TempDir()
 	for fail, want := range map[string][]string{

@@ -10,7 +10,7 @@ import (
 // CanSyncDirs says that a folder can be synced, which makes a new name in it last.
 const CanSyncDirs = true
 
-// Room is not known here.
+// Room is not known on this system.
 func Room(string) (Space, error) { return Space{}, errors.ErrUnsupported }
 
 // NoSpace reports whether an error means that the disk takes no more.

@@ -9,7 +9,7 @@ import (
 // CanSyncDirs is false: Windows cannot sync a folder; NTFS keeps a journal of names.
 const CanSyncDirs = false
 
-// Room asks for the room of the volume that holds dir.
+// Room returns the room of the volume that holds dir.
 func Room(dir string) (Space, error) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// syncDir brings the names in an open folder to the disk, so that a new one
-// lasts through a crash. Where the system or the file system cannot do that, and
-// need not, it does nothing.
+// syncDir syncs the names in an open folder to the disk, so that a new name
+// lasts through a crash. It does nothing where the system or the file system
+// cannot do that and need not.
 func syncDir(dir *os.File) error {
 	if !CanSyncDirs {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -36,11 +37,11 @@ func isVideo(t *testing.T, video []byte, seconds float64) {
 	if err := os.WriteFile(path, video, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	info, err := kinora.ProbeVideo(t.Context(), path)
+	info, err := media.Inspect(t.Context(), path)
 	if err != nil {
 		t.Fatalf("%v, in %d bytes that begin with %q", err, len(video), video[:min(16, len(video))])
 	}
-	if info.Seconds < seconds-0.1 || info.Width == 0 || info.Frames == 0 {
+	if info.Duration.Seconds() < seconds-0.1 || info.W == 0 || info.Frames == 0 {
 		t.Errorf("a video of %+v, want %v s", info, seconds)
 	}
 }

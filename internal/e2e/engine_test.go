@@ -33,9 +33,15 @@ type engine struct {
 	plan plan
 }
 
-// Info is similar to reel's.
-func (e *engine) Info() kinora.Info {
-	return kinora.Info{Name: e.name, About: "a fake", Width: 256, Height: 160, FPS: 24, Steps: 16, Guidance: 3, Image: true}
+// Capabilities are the test card's, which accepts every number that a request may
+// have.
+func (e *engine) Capabilities() kinora.Capabilities {
+	c, err := kinora.CapabilitiesOf("testcard")
+	if err != nil {
+		panic(err)
+	}
+	c.Name, c.About, c.Sound = e.name, "a fake", nil
+	return c
 }
 
 // script is a parsed prompt.

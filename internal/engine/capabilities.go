@@ -12,6 +12,7 @@ type Capabilities struct {
 	About string // one line
 
 	Sizes   Sizes
+	Enlarge Enlarging // frames of its own sizes, to be larger ones
 	Lengths Lengths
 	Rates   []int // frames a second that it draws, the default first
 

@@ -14,6 +14,7 @@ type Fact struct{ Name, Text string }
 func (c Capabilities) Facts() []Fact {
 	return []Fact{
 		{"size", c.Sizes.String()},
+		{"larger sizes", c.Enlarge.String()},
 		{"length", c.lengths()},
 		{"frames a second", c.rates()},
 		{"first frame", yes(c.FirstFrame)},

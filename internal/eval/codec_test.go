@@ -11,15 +11,15 @@ import (
 	"github.com/kinora-video/kinora/internal/token"
 )
 
-// novice is a recogniser that has learned nothing, for tests of all but what
-// it reads.
+// novice is an untrained recogniser, for tests that do not depend on what it
+// reads.
 var novice = sync.OnceValue(func() *recogniser.Network {
 	r := recogniser.New(1)
 	r.Params.Freeze()
 	return r
 })
 
-// tiny is a model that runs in no time.
+// tiny is a model that runs quickly.
 func tiny(t testing.TB) *reel.Model {
 	t.Helper()
 	bpe := token.Train(func(yield func(string) bool) { yield("a red cat") }, 259)
@@ -53,7 +53,7 @@ func TestMeasureCodec(t *testing.T) {
 		seconds float64
 	}{{0, 6}, {1, 1}, {1, math.NaN()}, {1, 61}} {
 		if _, err := MeasureCodec(ctx, tiny(t), novice(), tt.n, 1, tt.seconds, nil); err == nil {
-			t.Errorf("%d films of %g s are taken", tt.n, tt.seconds)
+			t.Errorf("%d videos of %g s are taken", tt.n, tt.seconds)
 		}
 	}
 }

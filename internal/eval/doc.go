@@ -1,7 +1,7 @@
-// Package eval measures models: does a video show what its prompt says, how
-// much does the codec lose, and how steady and how varied are the videos. What
-// a video shows is read by package recogniser, which knows nothing of the model
-// that is measured.
+// Package eval measures models: whether a video shows what its prompt says, how
+// much the codec loses, and how steady and how varied the videos are. Package
+// recogniser reads what a video shows; it knows nothing about the model that is
+// measured.
 //
 // The package never changes a model and never learns from what a model made.
 package eval

@@ -12,30 +12,30 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// A Filmer is a model under test.
-type Filmer interface {
-	// Size is that of its frames, and how many a second there are.
+// A Generator is a model under test.
+type Generator interface {
+	// Size returns the size of the frames, and their number per second.
 	Size() (w, h, fps int)
-	// Film hands over the frames of a film in order, RGB, each valid until
-	// yield returns.
-	Film(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error
+	// Generate calls yield with the frames of a video in order, in RGB, each
+	// valid until yield returns.
+	Generate(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error
 }
 
-// Reel makes films with a model of package reel.
+// Reel makes videos with a model of package reel.
 type Reel struct {
 	Model    *reel.Model
 	Steps    int     // 0 for the model's default
 	Guidance float32 // 0 for the model's default
 }
 
-// Size implements Filmer.
+// Size implements Generator.
 func (r Reel) Size() (w, h, fps int) {
 	c := r.Model.Config
 	return c.Width, c.Height, c.FPS
 }
 
-// Film implements Filmer.
-func (r Reel) Film(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
+// Generate implements Generator.
+func (r Reel) Generate(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
 	l, err := r.Model.Sample(ctx, reel.Request{Prompt: prompt, Frames: frames, Seed: seed, Steps: r.Steps, Guidance: r.Guidance}, nil)
 	if err != nil {
 		return err
@@ -45,13 +45,13 @@ func (r Reel) Film(ctx context.Context, prompt string, seed uint64, frames int, 
 
 // Options say how much is measured.
 type Options struct {
-	Prompts int     // films asked for, each in three languages
-	Seconds float64 // length of a film, 2 to 60
-	Seeds   int     // films of one prompt, for diversity: 0 or at least 2
-	Seed    uint64  // of the prompts and of the films
-	// Clips is the folder for the films as animated WebP, or "".
+	Prompts int     // videos to make, each from prompts in three languages
+	Seconds float64 // length of a video, 2 to 60
+	Seeds   int     // videos of one prompt, for diversity: 0 or at least 2
+	Seed    uint64  // for the prompts and for the videos
+	// Clips is the folder for the videos as animated WebP, or "".
 	Clips string
-	// Progress, which may be nil, is told how many films are done.
+	// Progress, which may be nil, is called with the number of videos done.
 	Progress func(done, total int)
 }
 
@@ -60,9 +60,9 @@ func (o Options) check() error {
 	case o.Prompts < 1 || o.Prompts > 10_000:
 		return fmt.Errorf("%d prompts: choose 1 to 10000", o.Prompts)
 	case !(o.Seconds >= 2 && o.Seconds <= 60):
-		return fmt.Errorf("films of %g seconds: choose 2 to 60, motion is not read from less", o.Seconds)
+		return fmt.Errorf("videos of %g seconds: choose 2 to 60, motion is not read from less", o.Seconds)
 	case o.Seeds < 0 || o.Seeds == 1 || o.Seeds > 1000:
-		return fmt.Errorf("%d films of one prompt: choose 2 to 1000, or 0 for none", o.Seeds)
+		return fmt.Errorf("%d videos of one prompt: choose 2 to 1000, or 0 for none", o.Seeds)
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (o Options) check() error {
 // measuring is one run of Measure.
 type measuring struct {
 	o       Options
-	model   Filmer
+	model   Generator
 	read    *recogniser.Network
 	frames  int
 	w, h    int
@@ -81,11 +81,11 @@ type measuring struct {
 	started time.Time
 }
 
-// Measure has a model make films of held-out combinations in three languages
-// and reports what the recogniser reads from them, beside what it reads from
-// the real films and from the first frames alone. It fails when the model or
-// the disk does, or ctx ends.
-func Measure(ctx context.Context, model Filmer, read *recogniser.Network, o Options) (*Report, error) {
+// Measure lets a model make videos of held-out combinations from prompts in
+// three languages. It reports what the recogniser reads from them, from the
+// real videos, and from the first frames alone. It fails if the model or the
+// disk does, or ctx ends.
+func Measure(ctx context.Context, model Generator, read *recogniser.Network, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -99,13 +99,13 @@ func Measure(ctx context.Context, model Filmer, read *recogniser.Network, o Opti
 	m.report = &Report{Prompts: o.Prompts, Seconds: o.Seconds, Seed: o.Seed, Width: m.w, Height: m.h, FPS: m.fps}
 	var tallies [world.NumLangs]recogniser.Tally
 	var real, still recogniser.Tally
-	for i, film := range Prompts(o.Prompts, o.Seed, o.Seconds) {
-		truth, err := m.real(ctx, film[0].Scene, &real)
+	for i, prompts := range Prompts(o.Prompts, o.Seed, o.Seconds) {
+		truth, err := m.real(ctx, prompts[0].Scene, &real)
 		if err != nil {
 			return nil, err
 		}
-		for l, p := range film {
-			if err := m.clip(ctx, i, p, truth, &tallies[l], &still); err != nil {
+		for l, p := range prompts {
+			if err := m.judge(ctx, i, p, truth, &tallies[l], &still); err != nil {
 				return nil, err
 			}
 		}
@@ -118,18 +118,18 @@ func Measure(ctx context.Context, model Filmer, read *recogniser.Network, o Opti
 		m.report.Sets = append(m.report.Sets, NewSet(world.Lang(l).String(), tallies[l]))
 		all.Merge(tallies[l])
 	}
-	m.report.Sets = append(m.report.Sets, NewSet("all", all), NewSet("real films", real), NewSet("first frame", still))
+	m.report.Sets = append(m.report.Sets, NewSet("all", all), NewSet("real videos", real), NewSet("first frame", still))
 	m.report.Took = time.Since(m.started).Seconds()
 	return m.report, nil
 }
 
-// take is a film as it was made, or drawn.
+// take is a video that was made or drawn.
 type take struct {
 	view  recogniser.View
 	steps steps
 }
 
-// real draws the film that was asked for and reads it.
+// real draws the real video of a scene and reads it.
 func (m *measuring) real(ctx context.Context, s world.Scene, t *recogniser.Tally) (take, error) {
 	r := world.NewRenderer(s, m.w, m.h)
 	buf := make([]byte, m.w*m.h*3)
@@ -157,7 +157,7 @@ func (m *measuring) real(ctx context.Context, s world.Scene, t *recogniser.Tally
 	return out, nil
 }
 
-// watch looks at the frames of a film.
+// watch reads the frames of a video.
 func (m *measuring) watch(show func(yield func(rgb []byte) error) error) (take, error) {
 	v, err := recogniser.NewViewer(m.w, m.h, m.fps)
 	if err != nil {
@@ -173,17 +173,17 @@ func (m *measuring) watch(show func(yield func(rgb []byte) error) error) (take, 
 	return out, err
 }
 
-// clip has one film made, reads it and keeps it.
-func (m *measuring) clip(ctx context.Context, i int, p Prompt, truth take, t, still *recogniser.Tally) error {
+// judge makes one video, reads it and records the result.
+func (m *measuring) judge(ctx context.Context, i int, p Prompt, truth take, t, still *recogniser.Tally) error {
 	seed := m.o.Seed<<16 + uint64(m.done)
 	name := ""
 	if m.o.Clips != "" {
 		name = fmt.Sprintf("%03d-%s.webp", i+1, p.Lang)
 	}
 	start := time.Now()
-	made, err := m.film(ctx, p.Text, seed, name)
+	made, err := m.generate(ctx, p.Text, seed, name)
 	if err != nil {
-		return fmt.Errorf("the film of %q: %w", p.Text, err)
+		return fmt.Errorf("the video of %q: %w", p.Text, err)
 	}
 	took := time.Since(start).Seconds()
 	got, err := m.read.Read(made.view)
@@ -203,8 +203,8 @@ func (m *measuring) clip(ctx context.Context, i int, p Prompt, truth take, t, st
 	return nil
 }
 
-// film has one film made; name is its file's in the folder of clips, or "".
-func (m *measuring) film(ctx context.Context, prompt string, seed uint64, name string) (take, error) {
+// generate makes one video; name is its file name in the folder Clips, or "".
+func (m *measuring) generate(ctx context.Context, prompt string, seed uint64, name string) (take, error) {
 	var e media.Encoder
 	if name != "" {
 		var err error
@@ -216,7 +216,7 @@ func (m *measuring) film(ctx context.Context, prompt string, seed uint64, name s
 	}
 	n := 0
 	made, err := m.watch(func(yield func(rgb []byte) error) error {
-		return m.model.Film(ctx, prompt, seed, m.frames, func(rgb []byte) error {
+		return m.model.Generate(ctx, prompt, seed, m.frames, func(rgb []byte) error {
 			if len(rgb) != m.w*m.h*3 {
 				return fmt.Errorf("a frame has %d bytes, not %d", len(rgb), m.w*m.h*3)
 			}
@@ -239,8 +239,8 @@ func (m *measuring) film(ctx context.Context, prompt string, seed uint64, name s
 	return made, err
 }
 
-// clipStep of the frames one is kept in the clips: a page of lossless films
-// would be too heavy otherwise.
+// clipStep is the distance between frames that are kept in the files: a page
+// with all frames of lossless videos would be too large.
 const clipStep = 2
 
 func (m *measuring) tick() {
@@ -250,8 +250,8 @@ func (m *measuring) tick() {
 	}
 }
 
-// diversity makes films of one prompt from several seeds, and compares how far
-// they are from each other with how far real films of the same words are.
+// diversity makes videos of one prompt from several seeds. It compares their
+// distances from each other with those of real videos of the same words.
 func (m *measuring) diversity(ctx context.Context) error {
 	if m.o.Seeds == 0 {
 		return nil
@@ -259,26 +259,26 @@ func (m *measuring) diversity(ctx context.Context) error {
 	p := Prompts(1, m.o.Seed+1, m.o.Seconds)[0][world.En]
 	var made, drawn []recogniser.View
 	for i := range m.o.Seeds {
-		film, err := m.film(ctx, p.Text, m.o.Seed<<16+uint64(m.done), "")
+		video, err := m.generate(ctx, p.Text, m.o.Seed<<16+uint64(m.done), "")
 		if err != nil {
-			return fmt.Errorf("the film of %q: %w", p.Text, err)
+			return fmt.Errorf("the video of %q: %w", p.Text, err)
 		}
-		made = append(made, film.view)
+		made = append(made, video.view)
 		s := p.Scene
 		s.Seed += uint64(i)
-		drawn = append(drawn, recogniser.Draw(s, 0, film.view.T))
+		drawn = append(drawn, recogniser.Draw(s, 0, video.view.T))
 		m.tick()
 	}
-	m.report.Diversity = &Diversity{Prompt: p.Text, Films: m.o.Seeds, Generated: apart(made), Real: apart(drawn)}
+	m.report.Diversity = &Diversity{Prompt: p.Text, Films: m.o.Seeds, Generated: meanDistance(made), Real: meanDistance(drawn)}
 	return nil
 }
 
-// apart is the mean distance of all pairs.
-func apart(films []recogniser.View) float64 {
+// meanDistance returns the mean distance over all pairs.
+func meanDistance(videos []recogniser.View) float64 {
 	var sum, n float64
-	for i := range films {
+	for i := range videos {
 		for j := range i {
-			sum += recogniser.Distance(films[i], films[j])
+			sum += recogniser.Distance(videos[i], videos[j])
 			n++
 		}
 	}

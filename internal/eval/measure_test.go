@@ -16,13 +16,12 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// actor is a model that does exactly what it is told: it draws the films of
-// the prompts that it knows.
+// actor is a perfect model: it draws the videos of the prompts that it knows.
 type actor struct {
 	scenes  map[string]world.Scene
 	w, h    int
 	lose    int   // frames too few
-	err     error // instead of a film
+	err     error // instead of a video
 	prompts []string
 }
 
@@ -40,7 +39,7 @@ func newActor(o Options) *actor {
 
 func (a *actor) Size() (w, h, fps int) { return a.w, a.h, 8 }
 
-func (a *actor) Film(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
+func (a *actor) Generate(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
 	if a.err != nil {
 		return a.err
 	}
@@ -72,17 +71,17 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	if told != [2]int{8, 8} || len(a.prompts) != 8 || len(r.Clips) != 6 {
-		t.Errorf("progress %v, %d films made, %d reported", told, len(a.prompts), len(r.Clips))
+		t.Errorf("progress %v, %d videos made, %d reported", told, len(a.prompts), len(r.Clips))
 	}
 	var names []string
 	for _, s := range r.Sets {
 		names = append(names, s.Name)
 	}
-	if want := []string{"en", "zh", "ar", "all", "real films", "first frame"}; !slices.Equal(names, want) {
+	if want := []string{"en", "zh", "ar", "all", "real videos", "first frame"}; !slices.Equal(names, want) {
 		t.Fatalf("sets %q, want %q", names, want)
 	}
 	if r.Sets[0].Films != 2 || r.Sets[3].Films != 6 || r.Sets[4].Films != 2 || r.Sets[5].Films != 6 {
-		t.Errorf("films of the sets: %+v", r.Sets)
+		t.Errorf("videos of the sets: %+v", r.Sets)
 	}
 	m := r.Movement
 	if m.Real.Films != 2 || m.Generated.Films != 6 || m.Real.Change <= 0 || math.Abs(m.Generated.Change/m.Real.Change-1) > 0.5 {
@@ -93,7 +92,7 @@ func TestMeasure(t *testing.T) {
 	}
 	for _, c := range r.Clips {
 		if info, err := os.Stat(filepath.Join(dir, c.File)); err != nil || info.Size() < 1000 {
-			t.Errorf("the film %s: %v", c.File, err)
+			t.Errorf("the video %s: %v", c.File, err)
 		}
 	}
 }
@@ -108,8 +107,8 @@ func embedded(t testing.TB) *recogniser.Network {
 	return r
 }
 
-// TestMeasureBelievesAPerfectModel: films that show what was asked for score
-// well, and their first frames do not tell how things move.
+// TestMeasureBelievesAPerfectModel: videos that show what their prompts say
+// score well, and their first frames do not show how things move.
 func TestMeasureBelievesAPerfectModel(t *testing.T) {
 	o := Options{Prompts: 8, Seconds: 6, Seed: 5}
 	if testing.Short() {
@@ -139,7 +138,7 @@ func TestMeasureFails(t *testing.T) {
 		"no prompts":    {func(o *Options, _ *actor) { o.Prompts = 0 }, "0 prompts"},
 		"short":         {func(o *Options, _ *actor) { o.Seconds = 1.9 }, "1.9 seconds"},
 		"not a number":  {func(o *Options, _ *actor) { o.Seconds = math.NaN() }, "NaN seconds"},
-		"one seed":      {func(o *Options, _ *actor) { o.Seeds = 1 }, "1 films of one prompt"},
+		"one seed":      {func(o *Options, _ *actor) { o.Seeds = 1 }, "1 videos of one prompt"},
 		"odd size":      {func(_ *Options, a *actor) { a.w = 130 }, "130×80"},
 		"model fails":   {func(_ *Options, a *actor) { a.err = errors.New("no luck") }, "no luck"},
 		"frames missed": {func(_ *Options, a *actor) { a.lose = 3 }, "13 frames, not 16"},
@@ -159,12 +158,12 @@ func TestMeasureFails(t *testing.T) {
 }
 
 func TestPromptsTellAll(t *testing.T) {
-	for _, film := range Prompts(150, 2, 6) {
-		s := film[0].Scene
+	for _, prompts := range Prompts(150, 2, 6) {
+		s := prompts[0].Scene
 		if !world.HeldOut(s) || len(s.Actors) != 1 || len(s.Events) != 1 {
-			t.Errorf("%+v is no simple film that training leaves out", s)
+			t.Errorf("%+v is no simple video that training leaves out", s)
 		}
-		en := strings.ToLower(film[world.En].Text)
+		en := strings.ToLower(prompts[world.En].Text)
 		for what, words := range map[string][]string{
 			world.Sunset.String(): {"sunset", "dusk", "setting sun", "evening"}, world.Night.String(): {"night", "moon"},
 			world.ZoomIn.String(): {"zoom", "push in"}, world.TiltDown.String(): {"down", "pedestal"},
@@ -197,7 +196,7 @@ func TestSteps(t *testing.T) {
 	}
 	s.add(wild)
 	if s.Films != 2 || s.Change != 15 || s.Jitter != 7.5 {
-		t.Errorf("with a flickering film: %+v", s)
+		t.Errorf("with a flickering video: %+v", s)
 	}
 }
 
@@ -205,7 +204,7 @@ func TestApart(t *testing.T) {
 	black := recogniser.Draw(world.Sample(1, world.SampleOptions{}), 0, 1)
 	clear(black.Frames)
 	white := recogniser.View{Frames: bytes.Repeat([]byte{255}, len(black.Frames)), T: 1}
-	if d := apart([]recogniser.View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
+	if d := meanDistance([]recogniser.View{black, black, white}); math.Abs(d-2.0/3) > 1e-12 {
 		t.Errorf("the mean of two pairs of three is %g", d)
 	}
 	if got := psnr(255 * 255 / 1000.0); math.Abs(got-30) > 1e-9 {
@@ -245,7 +244,7 @@ all of them                   1/2  50.0 %                none
 change from frame to frame    2.00 generated, 1.50 real (of 255)
 flicker: beside neighbours    0.50 generated, 0.25 real (of 255)
 diversity of  2 seeds        0.250 generated, 0.500 real (root mean square, of 1)
-codec at 1:256                31.2 dB mean, 28.0 dB worst of 3 unseen films
+codec at 1:256                31.2 dB mean, 28.0 dB worst of 3 unseen videos
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
@@ -273,7 +272,8 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
-// TestPageOfTheCodecAlone: where no film was asked for, the page speaks of none.
+// TestPageOfTheCodecAlone: without videos from prompts, the page does not
+// mention any.
 func TestPageOfTheCodecAlone(t *testing.T) {
 	r := &Report{Width: 256, Height: 160, Sets: report().Sets[:1], Codec: report().Codec}
 	data, err := r.HTML("films")
@@ -281,7 +281,7 @@ func TestPageOfTheCodecAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(data)
-	for _, bad := range []string{"three languages", "real films", "Change from frame", "<figure"} {
+	for _, bad := range []string{"three languages", "real videos", "Change from frame", "<figure"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page holds %q", bad)
 		}

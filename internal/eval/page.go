@@ -12,8 +12,8 @@ import (
 //go:embed page.html
 var pageSource string
 
-// page draws a report for a browser. Its template escapes whatever a prompt
-// may hold.
+// page formats a report for a browser. The template escapes whatever a prompt
+// holds.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"percent":  percent,
 	"decimals": func(n int, x float64) string { return fmt.Sprintf("%.*f", n, x) },
@@ -25,8 +25,8 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	},
 }).Parse(pageSource))
 
-// HTML writes the report as a page; clips is the path from the page to the
-// folder of the films.
+// HTML formats the report as a page; clips is the path from the page to the
+// folder of the videos.
 func (r *Report) HTML(clips string) ([]byte, error) {
 	var b bytes.Buffer
 	err := page.Execute(&b, struct {
@@ -36,7 +36,7 @@ func (r *Report) HTML(clips string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// WritePage writes HTML to a file.
+// WritePage writes the page to a file.
 func (r *Report) WritePage(path, clips string) error {
 	data, err := r.HTML(clips)
 	if err == nil {

@@ -2,17 +2,16 @@ package eval
 
 import "github.com/kinora-video/kinora/internal/world"
 
-// Prompt is a sentence and the film that it asks for.
+// Prompt is a sentence and the video that it asks for.
 type Prompt struct {
 	Lang  world.Lang
 	Text  string
 	Scene world.Scene
 }
 
-// Prompts makes up n films that hold a combination never shown in training,
-// and describes each in every language: [film][language]. A description leaves
-// nothing out that is measured, unless it is what goes without saying: by day,
-// with a camera that rests.
+// Prompts returns n scenes with a combination never shown in training, each
+// with a prompt in every language: [video][language]. A prompt names everything
+// that is measured, except daylight and a still camera, which are the defaults.
 func Prompts(n int, seed uint64, seconds float64) [][world.NumLangs]Prompt {
 	out := make([][world.NumLangs]Prompt, n)
 	for i := range out {
@@ -24,7 +23,8 @@ func Prompts(n int, seed uint64, seconds float64) [][world.NumLangs]Prompt {
 	return out
 }
 
-// tell finds a caption from variant on that tells place, time and camera.
+// tell finds the first caption, from variant on, that names place, time and
+// camera.
 func tell(s world.Scene, l world.Lang, variant uint64) string {
 	for ; ; variant++ {
 		text := s.Caption(l, variant)
@@ -38,9 +38,9 @@ func tell(s world.Scene, l world.Lang, variant uint64) string {
 	}
 }
 
-// others are scenes that a caption of s would fit as well if it left something
-// out: s with another place, time or camera move, as far from or near to what
-// goes without saying, so that the same caption variant tells the same facts.
+// others are scenes that a caption of s would fit too if it left something out:
+// s with another place, time or camera move. Both scenes have a default there
+// or neither has, so that the same caption variant names the same facts.
 func others(s world.Scene) []world.Scene {
 	place, time, camera := s, s, s
 	switch s.Place {

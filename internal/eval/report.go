@@ -11,20 +11,20 @@ import (
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
-// Report is all that was measured. Its JSON is what `kinora eval` writes.
+// Report has everything that was measured. `kinora eval` writes it as JSON.
 type Report struct {
 	Made    time.Time `json:"made"`
-	Weights string    `json:"weights"` // what was measured: a file's name, or "inside the program"
-	Command string    `json:"command"` // that gives the report again
+	Weights string    `json:"weights"` // the weights measured: a file's name, or "inside the program"
+	Command string    `json:"command"` // the command that gives this report
 	Width   int       `json:"width"`
 	Height  int       `json:"height"`
 	FPS     int       `json:"fps"`
 	Prompts int       `json:"prompts"`
-	Seconds float64   `json:"seconds"` // length of a film
+	Seconds float64   `json:"seconds"` // length of a video
 	Seed    uint64    `json:"seed"`
 	Took    float64   `json:"took_seconds"`
-	// Sets are what was read: by language, in all, from the real films, and
-	// from films that are their first frame repeated.
+	// Sets are what the recogniser read: by language, over all, from the real
+	// videos, and from videos that repeat their first frame.
 	Sets      []Set       `json:"sets"`
 	Movement  Movement    `json:"movement"`
 	Diversity *Diversity  `json:"diversity,omitempty"`
@@ -32,24 +32,24 @@ type Report struct {
 	Clips     []ClipScore `json:"clips"`
 }
 
-// Set is how a set of films was read.
+// Set has the results for a set of videos.
 type Set struct {
 	Name   string  `json:"name"`
 	Films  int     `json:"films"`
 	Scores []Score `json:"scores"`
-	Whole  int     `json:"whole"` // films with every attribute right
+	Whole  int     `json:"whole"` // videos with every attribute right
 }
 
-// Score is how often one attribute was read as it was asked for.
+// Score is how often one attribute was read as the prompt asked.
 type Score struct {
 	Attribute string  `json:"attribute"`
 	Right     int     `json:"right"`
 	Of        int     `json:"of"`
 	Share     float64 `json:"share"`
-	Chance    float64 `json:"chance"` // share of even guesses
+	Chance    float64 `json:"chance"` // share that even guessing gets right
 }
 
-// NewSet is a tally with a name.
+// NewSet returns a tally as a named set.
 func NewSet(name string, t recogniser.Tally) Set {
 	s := Set{Name: name, Films: t.Films, Whole: t.Whole}
 	for a := range recogniser.NumAttributes {
@@ -58,23 +58,23 @@ func NewSet(name string, t recogniser.Tally) Set {
 	return s
 }
 
-// Movement is how much frames differ from their neighbours, of generated and
-// of real films of the same scenes.
+// Movement is how much frames differ from their neighbours, in generated videos
+// and in real videos of the same scenes.
 type Movement struct {
 	Generated Steps `json:"generated"`
 	Real      Steps `json:"real"`
 }
 
-// Steps are means over films, in grey levels of 255: Change of a frame from
-// the one before; Jitter of a frame from the mean of its two neighbours, which
-// even movement leaves small.
+// Steps are means over videos, in grey levels of 255. Change is the difference
+// between a frame and the previous one. Jitter is the difference between a
+// frame and the mean of its two neighbours, which smooth movement keeps small.
 type Steps struct {
 	Films  int     `json:"films"`
 	Change float64 `json:"change"`
 	Jitter float64 `json:"jitter"`
 }
 
-// add takes a film into the means.
+// add includes a video in the means.
 func (s *Steps) add(f steps) {
 	s.Films++
 	if f.changes == 0 || f.turns == 0 {
@@ -85,33 +85,34 @@ func (s *Steps) add(f steps) {
 	s.Jitter += (f.Jitter/float64(f.turns) - s.Jitter) / n
 }
 
-// Diversity is the mean distance between films of one prompt: the root mean
-// square of the difference, of 1.
+// Diversity is the mean distance between videos of one prompt: the root mean
+// square of the difference, on a scale of 1.
 type Diversity struct {
 	Prompt    string  `json:"prompt"`
 	Films     int     `json:"films"`
-	Generated float64 `json:"generated"` // films of other seeds
-	Real      float64 `json:"real"`      // storybook films with the same words
+	Generated float64 `json:"generated"` // videos from different seeds
+	Real      float64 `json:"real"`      // storybook videos with the same words
 }
 
-// ClipScore is one generated film.
+// ClipScore is one generated video.
 type ClipScore struct {
 	Lang   string           `json:"lang"`
 	Prompt string           `json:"prompt"`
 	Seed   uint64           `json:"seed"`
-	File   string           `json:"file,omitempty"` // in the folder of clips
+	File   string           `json:"file,omitempty"` // in the folder of videos
 	Took   float64          `json:"took_seconds"`
 	Read   []AttributeScore `json:"read"`
-	// Distance from the real film of the scene, root mean square of 1.
+	// Distance is from the real video of the scene: the root mean square, on a
+	// scale of 1.
 	Distance float64 `json:"distance"`
 }
 
-// AttributeScore is one attribute of one film.
+// AttributeScore is one attribute of one video.
 type AttributeScore struct {
 	Attribute string  `json:"attribute"`
 	Want      string  `json:"want"`
 	Got       string  `json:"got"`
-	Sure      float64 `json:"sure"` // probability that the recogniser gives it
+	Sure      float64 `json:"sure"` // the recogniser's probability
 	Right     bool    `json:"right"`
 }
 
@@ -125,8 +126,8 @@ func newClip(p Prompt, seed uint64, file string, want recogniser.Labels, got rec
 	return c
 }
 
-// WriteTable writes what was read as a table for people: one row an attribute,
-// one column a set of films.
+// WriteTable writes the results as a table: one row per attribute, one column
+// per set of videos.
 func WriteTable(w io.Writer, sets []Set) error {
 	if len(sets) == 0 {
 		return nil
@@ -153,7 +154,7 @@ func WriteTable(w io.Writer, sets []Set) error {
 	return err
 }
 
-// percent writes a share.
+// percent formats a share.
 func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 
 func outOf(right, of int) string {
@@ -163,7 +164,7 @@ func outOf(right, of int) string {
 	return fmt.Sprintf("%d/%d %7s", right, of, percent(float64(right)/float64(of)))
 }
 
-// Write writes the report for people.
+// Write writes the report as text.
 func (r *Report) Write(w io.Writer) error {
 	if err := WriteTable(w, r.Sets); err != nil {
 		return err
@@ -185,10 +186,10 @@ func (r *Report) Write(w io.Writer) error {
 }
 
 func (c *CodecScore) line() string {
-	return fmt.Sprintf("codec at 1:%.0f              %6.1f dB mean, %.1f dB worst of %d unseen films\n", c.Ratio, c.PSNR, c.Worst, c.Films)
+	return fmt.Sprintf("codec at 1:%.0f              %6.1f dB mean, %.1f dB worst of %d unseen videos\n", c.Ratio, c.PSNR, c.Worst, c.Films)
 }
 
-// WriteJSON writes any report to a file.
+// WriteJSON writes a report to a file.
 func WriteJSON(path string, report any) error {
 	data, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

@@ -1,9 +1,10 @@
 package eval
 
-// steps measures how a film changes from frame to frame, in grey levels of
-// 255: Change is the mean difference of a frame from the one before, which
-// movement makes too; Jitter that of a frame from the mean of its neighbours,
-// which is small where things move evenly and large where they flicker.
+// steps measures how a video changes from frame to frame, in grey levels of
+// 255. Change is the mean difference between a frame and the previous one,
+// which movement causes too. Jitter is that between a frame and the mean of its
+// neighbours: it is small where things move smoothly, and large where they
+// flicker.
 type steps struct {
 	Change, Jitter float64 // sums
 	changes, turns int
@@ -11,7 +12,7 @@ type steps struct {
 	n              int
 }
 
-// frame takes the next frame.
+// frame adds the next frame.
 func (s *steps) frame(rgb []byte) {
 	if s.n >= 1 {
 		s.Change += meanDifference(rgb, s.past[1])

@@ -51,6 +51,16 @@ type ImageKind struct {
 	Animated bool   // it has more pictures than the one that was read, its first
 }
 
+// ReadError is an error of the reader that an image came from, and not one of the
+// image.
+type ReadError struct{ Err error }
+
+// Error says that it came while reading.
+func (e *ReadError) Error() string { return "media: reading an image: " + e.Err.Error() }
+
+// Unwrap returns the reader's error.
+func (e *ReadError) Unwrap() error { return e.Err }
+
 // imageFormat is one of the formats that DecodeImage reads.
 type imageFormat struct {
 	name   string
@@ -195,12 +205,12 @@ func DecodeImage(r io.Reader) (Frame, error) {
 }
 
 // DecodeImageWithin is DecodeImage with narrower limits. It also tells what the
-// file was.
+// file was. An error of r is a *ReadError.
 func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, kind ImageKind, err error) {
 	l = l.narrowed()
 	data, err := io.ReadAll(io.LimitReader(r, l.Bytes+1))
 	if err != nil {
-		return Frame{}, kind, fmt.Errorf("media: reading an image: %w", err)
+		return Frame{}, kind, &ReadError{err}
 	}
 	if int64(len(data)) > l.Bytes {
 		return Frame{}, kind, fmt.Errorf("media: the image file has more than %s: %w", inBytes(l.Bytes), ErrTooLarge)

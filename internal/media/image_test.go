@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/HugoSmits86/nativewebp"
 )
@@ -277,6 +278,42 @@ func TestDecodeImageWithin(t *testing.T) {
 			t.Errorf("%+v: %v, want one that says %q", c.l, err, c.want)
 		}
 	}
+}
+
+// TestDecodeImageTellsTheReader: an error of the reader is told from one of the image.
+func TestDecodeImageTellsTheReader(t *testing.T) {
+	cut := errors.New("the line is cut")
+	_, _, err := DecodeImageWithin(iotest.ErrReader(cut), ImageLimits{})
+	if _, unread := errors.AsType[*ReadError](err); !unread || !errors.Is(err, cut) {
+		t.Errorf("a reader that fails: %v", err)
+	}
+	if plain := Plain(err); !errors.Is(plain, cut) || plain.Error() != "reading an image: the line is cut" {
+		t.Errorf("in plain words: %v", plain)
+	}
+	for _, format := range []string{"PNG", "JPEG", "WebP", "GIF"} {
+		data := encoded(t, format, picture())
+		_, _, err := DecodeImageWithin(bytes.NewReader(data[:len(data)/2]), ImageLimits{})
+		if _, unread := errors.AsType[*ReadError](err); err == nil || unread {
+			t.Errorf("half a %s: %v", format, err)
+		}
+	}
+}
+
+func FuzzDecodeImageWithin(f *testing.F) {
+	f.Add(encoded(f, "PNG", picture()), int64(1000), 9, int64(63))
+	f.Fuzz(func(t *testing.T, data []byte, size int64, side int, pixels int64) {
+		l := ImageLimits{Bytes: size, Side: side, Pixels: pixels}
+		if pixels <= 0 || pixels > 1<<20 {
+			l.Pixels = 1 << 20 // more is allowed, and slow
+		}
+		p, _, err := DecodeImageWithin(bytes.NewReader(data), l)
+		if err != nil {
+			return
+		}
+		if side > 0 && max(p.W, p.H) > side || int64(p.W)*int64(p.H) > l.Pixels || size > 0 && int64(len(data)) > size || len(p.Pix) != 3*p.W*p.H {
+			t.Errorf("%d bytes of %d×%d got through %+v", len(data), p.W, p.H, l)
+		}
+	})
 }
 
 func FuzzDecodeImage(f *testing.F) {

@@ -185,6 +185,9 @@ func espeakArgs(voice string, d delivery) []string {
 // are silence of their own, as long as they say at any speed and pitch. An
 // error about an option is a *BadSpeech.
 func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return SpeechInfo{}, err
+	}
 	if err := o.check(); err != nil {
 		return SpeechInfo{}, err
 	}

@@ -384,6 +384,43 @@ func FuzzWAVHeader(f *testing.F) {
 	})
 }
 
+// fails is an output that takes nothing.
+type fails struct{}
+
+var errCut = errors.New("the line is cut")
+
+func (fails) Write([]byte) (int, error) { return 0, errCut }
+
+// TestSpeakInto: what is written is what is told, and an output that takes nothing
+// is no fault of the request.
+func TestSpeakInto(t *testing.T) {
+	needEspeak(t)
+	voices, err := ListVoices(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range []string{"en", "zh", "ar"} {
+		if !slices.ContainsFunc(voices, func(v Voice) bool { return v.ID != "" && slices.Contains(v.Languages, language) }) {
+			t.Errorf("no voice speaks %s", language)
+		}
+	}
+	var b bytes.Buffer
+	s, err := Speak(t.Context(), &b, SpeechOptions{Text: "A red ball bounces.", Voice: "en-us", Rate: 32000, Channels: 2})
+	if err != nil || s.Voice != "en-us" || s.Rate != 32000 || s.Channels != 2 || s.Bytes != int64(b.Len()) || !bytes.HasPrefix(b.Bytes(), []byte("RIFF")) {
+		t.Fatalf("%+v of %d bytes, %v", s, b.Len(), err)
+	}
+	if want := time.Duration(b.Len()-44) * time.Second / (4 * 32000); (s.Duration-want).Abs() > time.Millisecond || want < time.Second {
+		t.Errorf("it takes %v, its samples %v", s.Duration, want)
+	}
+	_, err = Speak(t.Context(), &b, SpeechOptions{Text: "x", Voice: "../../etc/passwd"})
+	if bad, ok := errors.AsType[*BadSpeech](err); !ok || bad.Field != "voice" {
+		t.Errorf("a voice that is none: %v", err)
+	}
+	if _, err := Speak(t.Context(), fails{}, SpeechOptions{Text: "x"}); !errors.Is(err, errCut) {
+		t.Errorf("an output that takes nothing: %v", err)
+	}
+}
+
 // TestSpeak speaks with the real tools.
 func TestSpeak(t *testing.T) {
 	needEspeak(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// shelf is a source of stored weights that notes what it is advised.
+// shelf is a source of stored weights that records the advice it gets.
 type shelf struct {
 	tensors map[string]tensor.Stored
 	shapes  map[string][]int
@@ -29,7 +29,7 @@ func (s *shelf) Stored(name string) (tensor.Stored, []int, error) {
 func (s *shelf) Prefetch(b []byte) { s.advice = append(s.advice, fmt.Sprint("prefetch ", len(b))) }
 func (s *shelf) Release(b []byte)  { s.advice = append(s.advice, fmt.Sprint("release ", len(b))) }
 
-// put stores x as bf16, which must hold its values.
+// put stores x as bf16; the values must be exact in bf16.
 func (s *shelf) put(name string, x []float32, shape ...int) {
 	var b []byte
 	for _, v := range x {
@@ -41,7 +41,7 @@ func (s *shelf) put(name string, x []float32, shape ...int) {
 	s.tensors[name], s.shapes[name] = tensor.Stored{DType: tensor.BF16, Bytes: b, Source: s}, shape
 }
 
-// layers is a model of two blocks of one layer each.
+// layers is a model of two blocks with one layer each.
 func layers(p *Params) (a, b Linear) {
 	return NewLinear(p, "block.0", 4, 3, 1), NewLinear(p, "block.1", 3, 2, 1)
 }
@@ -55,8 +55,8 @@ func stocked() *shelf {
 	return s
 }
 
-// TestBlocksComeAndGo runs a model whose weights stay where they are, a block at
-// a time in memory, and sees the same numbers each time.
+// TestBlocksComeAndGo runs a model with its weights in place, one block at a
+// time in memory, and checks that it gives the same numbers each time.
 func TestBlocksComeAndGo(t *testing.T) {
 	s := stocked()
 	p := InPlace(s)
@@ -102,8 +102,8 @@ func TestBlocksComeAndGo(t *testing.T) {
 	}
 }
 
-// TestInPlaceTrustsNoWeights: what a model lacks, has in another shape, or finds
-// infinite is named.
+// TestInPlaceTrustsNoWeights: the error names a parameter that is missing, has
+// another shape, or is not finite.
 func TestInPlaceTrustsNoWeights(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(s *shelf)
@@ -128,7 +128,7 @@ func TestInPlaceTrustsNoWeights(t *testing.T) {
 	}
 }
 
-// TestThaw brings stored weights to the host, where they may change.
+// TestThaw copies stored weights to the host, where they may change.
 func TestThaw(t *testing.T) {
 	p := InPlace(stocked())
 	layers(p)

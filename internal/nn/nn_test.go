@@ -17,7 +17,7 @@ func fill(rng *rand.Rand, v []float32) {
 	}
 }
 
-// cpu is what these tests compute on.
+// cpu is the backend of these tests.
 var cpu = tensor.NewCPU(tensor.F32)
 
 // gradient makes g the gradient of x.
@@ -85,7 +85,7 @@ func TestUpdateClipsAndRefusesNonFinite(t *testing.T) {
 	}
 }
 
-// TestUpdateThreads sees the same bytes for any number of threads.
+// TestUpdateThreads checks that any number of threads gives the same bytes.
 func TestUpdateThreads(t *testing.T) {
 	defer simd.SetThreads(simd.Threads())
 	run := func(threads int) []float32 {
@@ -139,8 +139,8 @@ func TestEMAFollows(t *testing.T) {
 	}
 }
 
-// TestCopyChangesAllOrNothing: a set that lacks a parameter, has it in another
-// shape, or not finite, changes nothing.
+// TestCopyChangesAllOrNothing: a set that lacks a parameter, or has one in
+// another shape or not finite, changes nothing.
 func TestCopyChangesAllOrNothing(t *testing.T) {
 	p := NewParams(1)
 	a, b := p.New("a", 1, 2), p.New("b", 1, 3)
@@ -168,8 +168,8 @@ func TestCopyChangesAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestStart sees that a parameter's start depends on its name and the seed
-// alone.
+// TestStart checks that the initial values of a parameter depend only on its
+// name and the seed.
 func TestStart(t *testing.T) {
 	one, two := NewParams(1), NewParams(1)
 	two.New("other", 1, 4)

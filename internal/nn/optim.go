@@ -17,7 +17,7 @@ type AdamW struct {
 	Clip                         float64 // largest global gradient norm; 0 for none
 	EMADecay                     float64 // 0 for no average
 	Step                         int
-	// Muon steps weight matrices by Muon instead.
+	// Muon trains weight matrices with Muon instead of Adam.
 	Muon bool
 
 	b      tensor.Trainer
@@ -41,8 +41,8 @@ func NewAdamW(p *Params, b tensor.Trainer) *AdamW {
 }
 
 // Update takes one step along the accumulated gradients, times scale, and
-// clears them. It returns the norm of the gradient before clipping; a norm
-// that is not finite changes nothing but clears the gradients.
+// clears them. It returns the norm of the gradient before clipping. If the norm
+// is not finite, Update only clears the gradients.
 func (o *AdamW) Update(scale float64) (norm float64) {
 	var grads []*tensor.Tensor
 	for _, name := range o.params.names {
@@ -63,7 +63,7 @@ func (o *AdamW) Update(scale float64) (norm float64) {
 		scale *= o.Clip / norm
 	}
 	o.Step++
-	// A young average follows faster: it is of the steps there were.
+	// The average follows faster in the first steps.
 	decay := min(o.EMADecay, float64(1+o.Step)/float64(10+o.Step))
 	steps := make([]tensor.Step, 0, len(o.params.names))
 	for _, name := range o.params.names {
@@ -78,8 +78,8 @@ func (o *AdamW) Update(scale float64) (norm float64) {
 	return norm
 }
 
-// isMatrix says whether Muon steps a parameter: weights of hidden layers, not
-// tables, gains or biases.
+// isMatrix reports whether Muon trains a parameter: it does for weights of
+// hidden layers, not for tables, gains or biases.
 func isMatrix(name string, t *tensor.Tensor) bool {
 	return strings.HasSuffix(name, ".weight") && len(t.Shape) >= 2 && t.Dim(0) >= 16
 }
@@ -91,15 +91,15 @@ func (o *AdamW) decay(name string) float64 {
 	return 0
 }
 
-// EMA is the moving average, with the names and shapes of the parameters.
+// EMA returns the moving average, with the names and shapes of the parameters.
 func (o *AdamW) EMA() *Params { return o.ema }
 
-// Backend is what the optimizer steps on: it reads and stores the tensors that
-// State visits.
+// Backend returns the backend that the optimizer steps on. It can read and
+// store the tensors that State visits.
 func (o *AdamW) Backend() tensor.Trainer { return o.b }
 
-// State visits what a checkpoint needs beside the parameters: both moments
-// and the average, the optimizer's own tensors.
+// State visits the tensors that a checkpoint needs besides the parameters: both
+// moments and the average. They are the optimizer's own, not copies.
 func (o *AdamW) State(visit func(name string, t *tensor.Tensor) error) error {
 	for _, name := range o.params.names {
 		for _, s := range []struct {

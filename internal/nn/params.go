@@ -1,6 +1,6 @@
-// Package nn is what models are built of: named parameters, small layers over
-// tensor.Ops, and the optimizer that trains them. Layers hold no activations
-// and never touch a file.
+// Package nn has what models are built from: named parameters, small layers
+// over tensor.Ops, and the optimizer that trains them. Layers hold no
+// activations and never touch a file.
 package nn
 
 import (
@@ -17,23 +17,23 @@ import (
 )
 
 // Params is the ordered set of a model's parameters. Names are paths such as
-// "blocks.3.attn.q.weight"; the same seed and name give the same start,
-// whatever else the model has.
+// "blocks.3.attn.q.weight". The initial values of a parameter depend on the
+// seed and its name alone.
 type Params struct {
 	names  []string
 	byName map[string]*tensor.Tensor
 	seed   uint64
-	// weights, if not nil, has the parameters of a model that is opened; err is
-	// why one of them is not what the model wants.
+	// weights, if not nil, has the parameters of a model opened for inference.
+	// err is the first reason why they do not fit the model.
 	weights Weights
 	err     error
 }
 
-// Weights are where the parameters of a model lie: a file, shards of one, bytes
-// of the program.
+// Weights store the parameters of a model: a file, shards of a file, or bytes
+// inside the program.
 type Weights interface {
-	// Stored describes a tensor and gives its shape. The error wraps
-	// tensor.ErrNotStored when there is none of that name.
+	// Stored describes a tensor and returns its shape. If there is none of that
+	// name, the error wraps tensor.ErrNotStored.
 	Stored(name string) (tensor.Stored, []int, error)
 }
 
@@ -42,26 +42,26 @@ func NewParams(seed uint64) *Params {
 	return &Params{byName: map[string]*tensor.Tensor{}, seed: seed}
 }
 
-// InPlace returns an empty set whose parameters are those of w: New leaves each
-// where and as it is stored, so it takes no memory, and has no start values.
-// Err has the first parameter that is missing or of another shape; such a set
-// must not be used.
+// InPlace returns an empty set whose New takes the parameters from w: each
+// stays where and as it is stored, so it takes no memory and gets no initial
+// values. Err returns the error of the first parameter that is missing or of
+// another shape; such a set must not be used.
 func InPlace(w Weights) *Params {
 	p := NewParams(0)
 	p.weights = w
 	return p
 }
 
-// Err is why a parameter was not in the weights as the model wants it, or nil.
+// Err returns why the weights do not fit the model, or nil.
 func (p *Params) Err() error { return p.err }
 
-// Names are the names in order of creation.
+// Names returns the names in order of creation.
 func (p *Params) Names() []string { return p.names }
 
-// Get is the parameter of that name, or nil.
+// Get returns the parameter of that name, or nil.
 func (p *Params) Get(name string) *tensor.Tensor { return p.byName[name] }
 
-// Len is the number of scalars.
+// Len is the total number of scalars.
 func (p *Params) Len() int {
 	n := 0
 	for _, t := range p.byName {
@@ -70,13 +70,13 @@ func (p *Params) Len() int {
 	return n
 }
 
-// New adds a parameter with normally distributed start values of the given
-// standard deviation (0 gives zeros). A name used twice panics.
+// New adds a parameter whose initial values are normally distributed with the
+// given standard deviation (0 gives zeros). A name used twice panics.
 func (p *Params) New(name string, std float64, shape ...int) *tensor.Tensor {
 	return p.NewWith(name, std, nil, shape...)
 }
 
-// NewWith is New with start values that adjust, where it is not nil, may change.
+// NewWith is New; adjust, if not nil, may then change the initial values.
 func (p *Params) NewWith(name string, std float64, adjust func(x []float32), shape ...int) *tensor.Tensor {
 	if p.byName[name] != nil {
 		panic("nn: two parameters are named " + name)
@@ -101,8 +101,8 @@ func (p *Params) NewWith(name string, std float64, adjust func(x []float32), sha
 	return t
 }
 
-// stored is a parameter of the weights, an empty one where they have none like
-// it, or nil in a set without weights.
+// stored returns a parameter in the weights. If they have none that fits, it
+// sets err and returns an empty one. It returns nil in a set without weights.
 func (p *Params) stored(name string, shape []int) *tensor.Tensor {
 	if p.weights == nil {
 		return nil
@@ -112,7 +112,7 @@ func (p *Params) stored(name string, shape []int) *tensor.Tensor {
 	case errors.Is(err, tensor.ErrNotStored):
 		err = fmt.Errorf("the file lacks the parameter %q of its configuration: it is damaged or of another version (%w)", name, err)
 	case err == nil && !slices.Equal(have, shape):
-		err = fmt.Errorf("parameter %q has shape %v in the weights, their configuration wants %v: the file is damaged or of another version", name, have, shape)
+		err = fmt.Errorf("parameter %q has shape %v in the weights, their configuration needs %v: the file is damaged or of another version", name, have, shape)
 	}
 	if err != nil {
 		p.err = cmp.Or(p.err, err)
@@ -121,8 +121,8 @@ func (p *Params) stored(name string, shape []int) *tensor.Tensor {
 	return tensor.InPlace(s, shape...)
 }
 
-// Check says which parameter in store holds a value that is not finite. It
-// reads each once.
+// Check returns an error that names a parameter in store with a value that is
+// not finite. It reads each parameter once.
 func (p *Params) Check() (err error) {
 	defer tensor.CatchFault(&err)
 	for _, name := range p.names {
@@ -133,8 +133,8 @@ func (p *Params) Check() (err error) {
 	return nil
 }
 
-// Prefetch asks for the stored parameters whose names begin with prefix, such
-// as those of a block, to be read from the disk while something else goes on.
+// Prefetch asks for stored parameters to be read from the disk in the
+// background: those whose names begin with prefix, such as those of a block.
 func (p *Params) Prefetch(prefix string) {
 	p.each(prefix, func(t *tensor.Tensor) {
 		if s := t.Stored(); s.Source != nil {
@@ -143,17 +143,18 @@ func (p *Params) Prefetch(prefix string) {
 	})
 }
 
-// Ready brings the frozen parameters whose names begin with prefix into the form
-// that b computes with; without it, each is brought there at its first use.
+// Ready converts the frozen parameters whose names begin with prefix into the
+// form that b computes with. Without it, each is converted at its first use.
 func (p *Params) Ready(b tensor.Backend, prefix string) (err error) {
 	defer tensor.CatchFault(&err)
 	p.each(prefix, func(t *tensor.Tensor) { b.Ready(t) })
 	return nil
 }
 
-// LetGo drops the forms of the parameters whose names begin with prefix, and the
-// memory of their mapped bytes: a model larger than memory runs block by block.
-// They come back when they are used. No pass may be using them.
+// LetGo drops the forms of the parameters whose names begin with prefix, and
+// the memory of their mapped bytes, so that a model larger than memory can run
+// block by block. The forms are made again at their next use. No pass that uses
+// the parameters may be running.
 func (p *Params) LetGo(prefix string) {
 	p.each(prefix, func(t *tensor.Tensor) {
 		t.Drop()
@@ -171,14 +172,14 @@ func (p *Params) each(prefix string, f func(t *tensor.Tensor)) {
 	}
 }
 
-// Thaw brings stored parameters to the host, to be trained.
+// Thaw copies stored parameters to the host, so that they can be trained.
 func (p *Params) Thaw() (err error) {
 	defer tensor.CatchFault(&err)
 	p.each("", (*tensor.Tensor).Thaw)
 	return nil
 }
 
-// Ones adds a parameter that starts as ones.
+// Ones adds a parameter whose initial values are ones.
 func (p *Params) Ones(name string, shape ...int) *tensor.Tensor {
 	return p.NewWith(name, 0, func(x []float32) {
 		for i := range x {
@@ -187,8 +188,8 @@ func (p *Params) Ones(name string, shape ...int) *tensor.Tensor {
 	}, shape...)
 }
 
-// Copy sets the values from another set with the same names and shapes.
-// Nothing is changed unless all of them fit and are finite.
+// Copy sets the values from another set with the same names and shapes. If any
+// does not fit or is not finite, nothing is changed.
 func (p *Params) Copy(from *Params) error {
 	for _, name := range p.names {
 		t := from.Get(name)
@@ -207,8 +208,8 @@ func (p *Params) Copy(from *Params) error {
 	return nil
 }
 
-// Adopt sets the values of those parameters that another set has under the
-// same name and in the same shape, and returns the names of the others.
+// Adopt sets the values of the parameters that another set has under the same
+// name and in the same shape, and returns the names of the rest.
 func (p *Params) Adopt(from *Params) (left []string) {
 	for _, name := range p.names {
 		t := from.Get(name)
@@ -222,8 +223,8 @@ func (p *Params) Adopt(from *Params) (left []string) {
 	return left
 }
 
-// Subset is the set of the parameters whose names begin with prefix: the same
-// tensors, to be trained apart or beside new ones.
+// Subset is the set of the parameters whose names begin with prefix. It shares
+// their tensors, and can be trained apart from them or together with new ones.
 func (p *Params) Subset(prefix string) *Params {
 	out := NewParams(p.seed)
 	for _, name := range p.names {
@@ -235,10 +236,10 @@ func (p *Params) Subset(prefix string) *Params {
 	return out
 }
 
-// fits says why a parameter cannot have these values, or nil.
+// fits returns why a parameter cannot have these values, or nil.
 func fits(name string, want, shape []int, values []float32) error {
 	if !slices.Equal(shape, want) {
-		return fmt.Errorf("parameter %q has shape %v in the weights, the model wants %v", name, shape, want)
+		return fmt.Errorf("parameter %q has shape %v in the weights, the model needs %v", name, shape, want)
 	}
 	for _, x := range values {
 		if x-x != 0 {
@@ -248,7 +249,8 @@ func fits(name string, want, shape []int, values []float32) error {
 	return nil
 }
 
-// Freeze makes every parameter a constant, of which backends may keep forms.
+// Freeze makes every parameter a constant, so that backends may keep forms of
+// it.
 func (p *Params) Freeze() { p.each("", (*tensor.Tensor).Fix) }
 
 // Linear is y = x·wᵀ + b with w [out, in].

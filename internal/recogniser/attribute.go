@@ -6,7 +6,7 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// Attribute is one of the things that are read from a film.
+// Attribute is a property that is read from a video.
 type Attribute uint8
 
 // The attributes.
@@ -33,7 +33,7 @@ var attributes = [NumAttributes]struct {
 	{"time of day", names[world.Daytime](world.NumDaytimes)},
 }
 
-// names are those of the first n values of a vocabulary of package world.
+// names are the names of the first n values of a vocabulary of package world.
 func names[T interface {
 	~uint8
 	fmt.Stringer
@@ -53,12 +53,12 @@ func (a Attribute) String() string {
 	return fmt.Sprintf("attribute(%d)", uint8(a))
 }
 
-// Values are the names of what the attribute can be, in order of package
+// Values are the names of an attribute's values, in the order of package
 // world's constants.
 func (a Attribute) Values() []string { return attributes[a].values }
 
-// Chance is the share that is right by guessing evenly among what films to
-// measure by show.
+// Chance is the share that even guessing gets right, over the values in the
+// videos that models are measured by.
 func (a Attribute) Chance() float64 {
 	if a == Color {
 		return 1 / float64(world.MeasuredColors)
@@ -69,7 +69,8 @@ func (a Attribute) Chance() float64 {
 // Labels are one value of each attribute, as an index into its Values.
 type Labels [NumAttributes]uint8
 
-// Truth is what a scene of one actor and one event shows: of more, the first.
+// Truth returns the labels of a scene with one actor and one event; of several,
+// the first counts.
 func Truth(s world.Scene) Labels {
 	return Labels{
 		Subject: uint8(s.Actors[0].Subject), Color: uint8(s.Actors[0].Color), Place: uint8(s.Place),
@@ -77,10 +78,10 @@ func Truth(s world.Scene) Labels {
 	}
 }
 
-// Name is the value that l gives to a.
+// Name is the name of the value that l gives to a.
 func (l Labels) Name(a Attribute) string { return a.Values()[l[a]] }
 
-// mirrored is what the film seen in a mirror shows.
+// mirrored returns the labels of the video's mirror image.
 func (l Labels) mirrored() Labels {
 	switch world.Motion(l[Motion]) {
 	case world.MoveLeft:

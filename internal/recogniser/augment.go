@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// rough makes real films look like decoded ones, so that what the recogniser
-// learns holds for both: it shifts, mirrors, blurs, tints and adds noise. The
-// model under test has no part in it.
+// rough makes real videos look like decoded ones, so that what the recogniser
+// learns holds for both: it shifts, mirrors, blurs, tints and adds noise. It
+// does not use the model under test.
 type rough struct {
 	mirror bool
 	dx, dy int
@@ -40,9 +40,9 @@ func drawRough(rng *rand.Rand) rough {
 	return r
 }
 
-// bells is normal noise, made once: drawing it anew for each pixel would cost
-// more than all the rest.
-var bells = sync.OnceValue(func() []float32 {
+// gaussians is normal noise that is drawn once: drawing it for each pixel would
+// cost more than everything else.
+var gaussians = sync.OnceValue(func() []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	out := make([]float32, 1<<18)
 	for i := range out {
@@ -51,10 +51,10 @@ var bells = sync.OnceValue(func() []float32 {
 	return out
 })
 
-// apply shows frame j of a film in the sight's place i.
+// apply roughens frame j and writes it as frame j of video i of a sight.
 func (r rough) apply(s sight, i, j int, src []byte, keys []int, rng *rand.Rand) {
 	var frame, scratch [viewPixels]float32
-	r.place(frame[:], src)
+	r.transform(frame[:], src)
 	for _, a := range r.blur {
 		soften(frame[:], scratch[:], a)
 	}
@@ -64,8 +64,8 @@ func (r rough) apply(s sight, i, j int, src []byte, keys []int, rng *rand.Rand) 
 	s.put(i, j, frame[:], keys)
 }
 
-// place shifts, mirrors and tints a frame.
-func (r rough) place(dst []float32, src []byte) {
+// transform shifts, mirrors and tints a frame.
+func (r rough) transform(dst []float32, src []byte) {
 	var tint [3][256]float32
 	for c := range tint {
 		for v := range tint[c] {
@@ -108,7 +108,7 @@ func soften(x, scratch []float32, a float32) {
 
 // disturb adds noise to a frame.
 func (r rough) disturb(x []float32, rng *rand.Rand) {
-	all := bells()
+	all := gaussians()
 	noise := all[rng.IntN(len(all)-len(x)):]
 	for i := range x {
 		x[i] += r.noise * noise[i]

@@ -15,19 +15,19 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// LearnOptions say how a recogniser is trained.
+// LearnOptions are the options of training a recogniser.
 type LearnOptions struct {
 	Steps int
-	Batch int // films a step
-	Fresh int // films drawn anew a step
-	Keep  int // films that may be drawn again
+	Batch int // videos a step
+	Fresh int // videos drawn anew in a step
+	Keep  int // videos that are kept to be shown again
 	LR    float64
 	Seed  uint64
-	// Checkpoint is the file that keeps the run; a run goes on from it. Save is
-	// the time between two writings.
+	// Checkpoint is the file that keeps the state of the run; if it exists, the
+	// run continues from it. Save is the time between two checkpoints.
 	Checkpoint string
 	Save       time.Duration
-	// Progress, which may be nil, is told of every step.
+	// Progress, which may be nil, is called after every step.
 	Progress func(LearnProgress)
 }
 
@@ -36,7 +36,7 @@ func DefaultLearn() LearnOptions {
 	return LearnOptions{Steps: 3000, Batch: 16, Fresh: 6, Keep: 1500, LR: 2e-3, Seed: 1, Save: 5 * time.Minute}
 }
 
-// LearnProgress is what a run says after a step.
+// LearnProgress is the state of a run after a step.
 type LearnProgress struct {
 	Step, Steps int
 	Loss        float64                // cross-entropy, the attributes' mean
@@ -51,18 +51,18 @@ func (o LearnOptions) check() error {
 	return nil
 }
 
-// heldShare of the films hold a combination that the model under test never
-// saw in training, so that the recogniser has no reason to doubt one.
+// heldShare of the videos show a combination that the model under test never
+// saw in training, so that the recogniser learns such combinations as well.
 const heldShare = 0.25
 
-// film is a drawn film that may be shown again.
-type film struct {
+// video is a drawn video that may be shown again.
+type video struct {
 	View
 	labels Labels
 }
 
-// drawFilm makes up film id of a run.
-func drawFilm(seed, id uint64) film {
+// drawVideo draws video id of a run.
+func drawVideo(seed, id uint64) video {
 	rng := rand.New(rand.NewPCG(seed, id))
 	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
 	if rng.Float64() < heldShare {
@@ -74,10 +74,10 @@ func drawFilm(seed, id uint64) film {
 	s := world.Sample(rng.Uint64(), opt)
 	n := min(maxFrames, int(opt.Seconds*viewFPS))
 	start := rng.Float64() * (opt.Seconds - float64(n-1)/viewFPS)
-	return film{Draw(s, start, n), Truth(s)}
+	return video{Draw(s, start, n), Truth(s)}
 }
 
-// A lesson is one step's films.
+// A lesson is the batch of one step.
 type lesson struct {
 	x      []sight // micro-batches
 	labels [][]Labels
@@ -85,29 +85,29 @@ type lesson struct {
 
 // teacher makes lessons.
 type teacher struct {
-	o     LearnOptions
-	films []film
-	next  int // slot of the oldest film
-	id    uint64
+	o      LearnOptions
+	videos []video
+	next   int // slot of the oldest video
+	id     uint64
 }
 
 const microBatch = 4
 
-// lesson draws new films and mixes them with old ones.
+// lesson draws new videos and mixes them with old ones.
 func (t *teacher) lesson(step int) lesson {
 	rng := rand.New(rand.NewPCG(t.o.Seed^0x5bd1e995, uint64(step)))
 	fresh := t.o.Fresh
-	if len(t.films) == 0 {
+	if len(t.videos) == 0 {
 		fresh = max(fresh, 2*t.o.Batch)
 	}
 	for range fresh {
-		f := drawFilm(t.o.Seed, t.id)
+		f := drawVideo(t.o.Seed, t.id)
 		t.id++
-		if len(t.films) < t.o.Keep {
-			t.films = append(t.films, f)
+		if len(t.videos) < t.o.Keep {
+			t.videos = append(t.videos, f)
 			continue
 		}
-		t.films[t.next] = f
+		t.videos[t.next] = f
 		t.next = (t.next + 1) % t.o.Keep
 	}
 	n := []int{8, 8, 12, 12, 16, 16, 24, 24, 24, 24}[rng.IntN(10)]
@@ -121,9 +121,9 @@ func (t *teacher) lesson(step int) lesson {
 		x := newSight(b, n, len(keys))
 		labels := make([]Labels, b)
 		for i := range b {
-			f := t.films[rng.IntN(len(t.films))]
+			f := t.videos[rng.IntN(len(t.videos))]
 			for f.T < n {
-				f = t.films[rng.IntN(len(t.films))]
+				f = t.videos[rng.IntN(len(t.videos))]
 			}
 			labels[i] = show(x, i, f, keys, rng)
 		}
@@ -132,9 +132,9 @@ func (t *teacher) lesson(step int) lesson {
 	return l
 }
 
-// show makes a part of a film, roughened, film i of a sight, and returns what
-// it shows.
-func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
+// show roughens a part of a video, writes it as video i of a sight, and returns
+// its labels.
+func show(x sight, i int, f video, keys []int, rng *rand.Rand) Labels {
 	n := x.frames
 	from := rng.IntN(f.T - n + 1)
 	r := drawRough(rng)
@@ -147,11 +147,11 @@ func show(x sight, i int, f film, keys []int, rng *rand.Rand) Labels {
 	return f.labels
 }
 
-// laneCount films' worth of work goes side by side, on a thread each.
+// laneCount videos are processed in parallel, on one thread each.
 const laneCount = 2
 
-// Learn trains a recogniser on storybook films and returns its averaged
-// weights. When ctx ends it keeps a checkpoint and returns ctx's error.
+// Learn trains a recogniser on storybook videos and returns its averaged
+// weights. When ctx ends, it writes a checkpoint and returns ctx's error.
 func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func Learn(ctx context.Context, o LearnOptions) (*Network, error) {
 	return out, nil
 }
 
-// learning is a run.
+// learning is the state of a run.
 type learning struct {
 	o     LearnOptions
 	model *Network
@@ -226,7 +226,8 @@ func newLearning(o LearnOptions) *learning {
 	return r
 }
 
-// rate rises over 50 steps, stays, and falls to zero over the last half.
+// rate rises over 50 steps, stays constant, and falls to zero over the last
+// half.
 func (r *learning) rate(step int) float64 {
 	up := min(1, float64(step+1)/50)
 	down := min(1, 2*float64(r.o.Steps-step)/float64(r.o.Steps))
@@ -236,12 +237,12 @@ func (r *learning) rate(step int) float64 {
 func (r *learning) step(l lesson) (LearnProgress, error) {
 	losses := make([]float64, len(l.x))
 	right := make([][NumAttributes]float64, len(l.x))
-	simd.Apart(laneCount, func(lane int) {
+	simd.Tasks(laneCount, func(lane int) {
 		for i := lane; i < len(l.x); i += laneCount {
 			o := r.tapes[lane]
 			logits := r.model.forward(o, l.x[i])
 			grad := make([]float32, logits.Len())
-			losses[i], right[i] = surprise(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
+			losses[i], right[i] = crossEntropy(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
 			o.BackwardFrom(logits, grad)
 			o.Reset()
 		}
@@ -267,12 +268,12 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 	return p, nil
 }
 
-// smoothing is how much of a label goes to the other values.
+// smoothing is the share of a label that is spread over the other values.
 const smoothing = 0.02
 
-// surprise is the mean cross-entropy of logits [B, all values] with the labels and the
-// share that is right; it writes the gradient, times scale.
-func surprise(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
+// crossEntropy returns the mean cross-entropy of logits [B, all values] with
+// the labels, and the share that is right. It writes the gradient, times scale.
+func crossEntropy(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
 	row := len(logits) / len(labels)
 	for b, l := range labels {
 		at := b * row
@@ -297,7 +298,7 @@ func surprise(logits, grad []float32, labels []Labels, scale float32) (loss floa
 	return loss, right
 }
 
-// softmax gives probabilities and the likeliest.
+// softmax returns the probabilities and the index of the largest.
 func softmax(z []float32) (p []float64, best int) {
 	p = make([]float64, len(z))
 	for i := range z {

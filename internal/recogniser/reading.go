@@ -8,24 +8,25 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// Reading is what a recogniser sees in a film.
+// Reading is what a recogniser reads from a video.
 type Reading struct {
 	Labels Labels
-	// Sure is the probability that it gives to each label.
+	// Sure is the probability of each label.
 	Sure [NumAttributes]float64
 }
 
-// closeLooks is how many frames are looked at closely.
-const closeLooks = 6
+// keyFrames is the number of frames that are read at full size.
+const keyFrames = 6
 
-// Read reads a film of at least two seconds; of a long one, the first six. It
-// returns ErrShort for a shorter film. Several goroutines may read at once.
+// Read reads a video of at least two seconds; of a longer one it reads the
+// first six. It returns ErrShort for a shorter video. Several goroutines may
+// read at once.
 func (r *Network) Read(v View) (Reading, error) {
 	n, err := v.readable()
 	if err != nil {
 		return Reading{}, err
 	}
-	keys := spread(n, closeLooks)
+	keys := spread(n, keyFrames)
 	x := newSight(1, n, len(keys))
 	frame := make([]float32, viewPixels)
 	for j := range n {
@@ -49,10 +50,10 @@ func (r *Network) Read(v View) (Reading, error) {
 type Tally struct {
 	Films int
 	Right [NumAttributes]int
-	Whole int // films of which every attribute was right
+	Whole int // videos with every attribute right
 }
 
-// Add counts one film.
+// Add counts one video.
 func (t *Tally) Add(got, want Labels) {
 	t.Films++
 	if got == want {
@@ -65,7 +66,7 @@ func (t *Tally) Add(got, want Labels) {
 	}
 }
 
-// Merge counts the films of another tally too.
+// Merge adds the counts of another tally.
 func (t *Tally) Merge(o Tally) {
 	t.Films += o.Films
 	t.Whole += o.Whole
@@ -74,7 +75,7 @@ func (t *Tally) Merge(o Tally) {
 	}
 }
 
-// Share is the part of the films of which a was right, 0 when there are none.
+// Share is the share of the videos for which a was right; 0 if there are none.
 func (t *Tally) Share(a Attribute) float64 {
 	if t.Films == 0 {
 		return 0
@@ -82,15 +83,15 @@ func (t *Tally) Share(a Attribute) float64 {
 	return float64(t.Right[a]) / float64(t.Films)
 }
 
-// A Mistake is a film that was read wrong.
+// A Mistake is a video that was read wrong.
 type Mistake struct {
 	Scene world.Scene
 	Got   Labels
 }
 
-// CheckReal reads n storybook films that training did not see, each a part of
-// some seconds from its beginning, and counts how often the recogniser is
-// right. Half of them hold a combination that the model under test never saw.
+// CheckReal reads n storybook videos that training did not see, each of them
+// the given seconds from the beginning, and counts how often the recogniser is
+// right. Half of them show a combination that the model under test never saw.
 func CheckReal(ctx context.Context, r *Network, n int, seed uint64, seconds float64, wrong func(Mistake)) (Tally, error) {
 	var t Tally
 	for i := range uint64(n) {

@@ -7,28 +7,28 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// The films that a Network sees: a quarter of a second from frame to frame.
+// A Network reads frames of 128×80 pixels, four a second.
 const (
 	viewWidth  = 128
 	viewHeight = 80
 	viewFPS    = 4
 	viewPixels = viewWidth * viewHeight * 3
-	// MinFrames is the shortest film that is read, two seconds; MaxFrames what
-	// is looked at of a long one, its first six.
+	// minFrames is the length of the shortest video that is read, two seconds.
+	// maxFrames is how much of a longer one is read, its first six seconds.
 	minFrames = 8
 	maxFrames = 24
 )
 
-// A Network reads the attributes of films. Two columns look at a film: one
-// at a few frames for what things look like, one at all of them in pairs, half
-// the size, for how things move. Learned queries, two an attribute, gather what
-// they need from the places of both (attention pooling, Lee 2019).
+// A Network reads the attributes of videos. It has two columns: one reads a few
+// frames for appearance, the other reads all frames in pairs, at half the size,
+// for motion. Learned queries, two per attribute, gather what they need from
+// the positions of both (attention pooling, Lee 2019).
 type Network struct {
 	Params *nn.Params
 
 	in32          nn.Linear // 4×4 pixels → 32, at 20×32
 	look32        spatial
-	in64, in128   nn.Linear // 2×2 places → one
+	in64, in128   nn.Linear // 2×2 positions → one
 	look64        [2]spatial
 	look128       [2]spatial
 	lookPlace     *tensor.Tensor // [40, 128]
@@ -46,7 +46,7 @@ type Network struct {
 	query         *tensor.Tensor // [2·NumAttributes, pool]
 	mixIn, mixOut nn.Linear
 	heads         [NumAttributes]nn.Linear
-	classes       [NumAttributes]int // how many values of each attribute it knows, the first ones
+	classes       [NumAttributes]int // how many values of each attribute it knows: the first ones
 }
 
 const (
@@ -55,7 +55,7 @@ const (
 	places    = 40 // of the coarsest grid, 5×8
 )
 
-// New returns an untrained one that can say all values.
+// New returns an untrained network that can name all values.
 func New(seed uint64) *Network {
 	var all [NumAttributes]int
 	for a := range NumAttributes {
@@ -64,8 +64,8 @@ func New(seed uint64) *Network {
 	return build(nn.NewParams(seed), all)
 }
 
-// build makes a network of the parameters of p, an empty set, that can say the
-// first so many values of each attribute.
+// build makes a network from the parameters of p, an empty set. The network can
+// name the first classes[a] values of each attribute.
 func build(p *nn.Params, classes [NumAttributes]int) *Network {
 	r := &Network{
 		Params:    p,
@@ -117,7 +117,7 @@ func (b spatial) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return o.Add(x, b.out.Apply(o, b.conv.Apply(o, o.RMSNorm(x, b.gain), nil, tensor.SiLU), tensor.None))
 }
 
-// temporal is a residual block over three moments of one place.
+// temporal is a residual block over three moments at one position.
 type temporal struct {
 	gain *tensor.Tensor
 	conv nn.Conv
@@ -133,8 +133,7 @@ func (b temporal) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return o.Add(x, b.out.Apply(o, b.conv.Apply(o, o.RMSNorm(x, b.gain), nil, tensor.SiLU), tensor.None))
 }
 
-// look reads what things look like in frames x [B, K, 80, 128, 3]:
-// [B, K·40, 128].
+// look reads the appearance in frames x [B, K, 80, 128, 3]: [B, K·40, 128].
 func (r *Network) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.look32.apply(o, r.in32.Apply(o, o.Unshuffle(x, 1, 4, 4), tensor.None))
 	h = r.in64.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
@@ -148,8 +147,7 @@ func (r *Network) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return atPlaces(o, h, r.lookGain, r.lookPlace)
 }
 
-// move reads how things move in frames x [B, T, 40, 64, 3], T even:
-// [B, T/2·40, 96].
+// move reads the motion in frames x [B, T, 40, 64, 3], T even: [B, T/2·40, 96].
 func (r *Network) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	h := r.pair.Apply(o, o.Unshuffle(x, 2, 4, 4), tensor.None)
 	h = r.step48.apply(o, r.move48.apply(o, h))
@@ -160,8 +158,8 @@ func (r *Network) move(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return atPlaces(o, h, r.moveGain, r.movePlace)
 }
 
-// atPlaces normalises x [B, T, 5, 8, C] and tells each place where it is:
-// [B, T·40, C].
+// atPlaces normalises x [B, T, 5, 8, C] and adds the code of each position: [B,
+// T·40, C].
 func atPlaces(o tensor.Ops, x, gain, place *tensor.Tensor) *tensor.Tensor {
 	b, t, c := x.Dim(0), x.Dim(1), x.Dim(4)
 	rows := make([]int32, b*t*places)
@@ -172,21 +170,21 @@ func atPlaces(o tensor.Ops, x, gain, place *tensor.Tensor) *tensor.Tensor {
 	return h.Reshape(b, t*places, c)
 }
 
-// sight is a batch of films as the network takes them, in [-1, 1]: some frames
-// in full [B, K, 80, 128, 3], and all of them at half the size
-// [B, T, 40, 64, 3], T even.
+// sight is a batch of videos as the network takes them, in [-1, 1]: some frames
+// at full size [B, K, 80, 128, 3], and all of them at half the size [B, T, 40,
+// 64, 3], T even.
 type sight struct {
-	films, frames, keys int // B, T, K
-	full, half          []float32
+	videos, frames, keys int // B, T, K
+	full, half           []float32
 }
 
-// newSight has room for b films of t frames, k of them in full.
+// newSight has room for b videos of t frames, k of them at full size.
 func newSight(b, t, k int) sight {
 	return sight{b, t, k, make([]float32, b*k*viewPixels), make([]float32, b*t*viewPixels/4)}
 }
 
-// put writes frame j of film i, x [80, 128, 3], also in full where it is one of
-// keys.
+// put writes frame j of video i, x [80, 128, 3]; if j is one of keys, also at
+// full size.
 func (s sight) put(i, j int, x []float32, keys []int) {
 	halve(s.half[(i*s.frames+j)*viewPixels/4:][:viewPixels/4], x)
 	for k, key := range keys {
@@ -196,7 +194,7 @@ func (s sight) put(i, j int, x []float32, keys []int) {
 	}
 }
 
-// halve averages squares of four pixels of x [80, 128, 3].
+// halve averages squares of 2×2 pixels of x [80, 128, 3].
 func halve(dst, x []float32) {
 	const row = viewWidth * 3
 	for y := range viewHeight / 2 {
@@ -209,10 +207,10 @@ func halve(dst, x []float32) {
 	}
 }
 
-// forward gives the logits of films, all attributes side by side
-// [B, sum of classes].
+// forward returns the logits of videos, of all attributes side by side [B, sum
+// of classes].
 func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
-	b := s.films
+	b := s.videos
 	look := r.look(o, o.Upload(s.full, b, s.keys, viewHeight, viewWidth, 3))
 	move := r.move(o, o.Upload(s.half, b, s.frames, viewHeight/2, viewWidth/2, 3))
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))
@@ -235,7 +233,7 @@ func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	return o.Concat(1, logits...)
 }
 
-// spread are k frames of t, evenly.
+// spread returns the indices of k frames out of t, evenly spaced.
 func spread(t, k int) []int {
 	k = min(k, t)
 	out := make([]int, k)

@@ -28,17 +28,18 @@ func trained(t testing.TB) *Network {
 	return r
 }
 
-// novice is a recogniser that has learned nothing, for tests of all but what
-// it reads.
+// novice is an untrained recogniser, for tests that do not depend on what it
+// reads.
 var novice = sync.OnceValue(func() *Network {
 	r := New(1)
 	r.Params.Freeze()
 	return r
 })
 
-// TestReadsRealFilms finds a recogniser that does not fit the storybook as it
-// is. The bars leave room for another training: docs/reel.md has the figures.
-func TestReadsRealFilms(t *testing.T) {
+// TestReadsRealVideos fails for a recogniser that does not fit the present
+// storybook. The bars leave room for another training: docs/reel.md has the
+// figures.
+func TestReadsRealVideos(t *testing.T) {
 	n := 40
 	if testing.Short() {
 		n = 10
@@ -52,18 +53,18 @@ func TestReadsRealFilms(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Films != n {
-			t.Fatalf("%d films were read, want %d", got.Films, n)
+			t.Fatalf("%d videos were read, want %d", got.Films, n)
 		}
 		for a := range NumAttributes {
 			if share := got.Share(a); share < tt.least {
-				t.Errorf("%g s: %v is right in %.0f %% of %d films, want %.0f %%", tt.seconds, a, 100*share, n, 100*tt.least)
+				t.Errorf("%g s: %v is right in %.0f %% of %d videos, want %.0f %%", tt.seconds, a, 100*share, n, 100*tt.least)
 			}
 		}
 	}
 }
 
-// TestMovementIsReadFromMovement: a first frame alone does not tell where
-// things go.
+// TestMovementIsReadFromMovement: a first frame alone does not show where
+// things move.
 func TestMovementIsReadFromMovement(t *testing.T) {
 	r := trained(t)
 	var moving, frozen Tally
@@ -88,7 +89,7 @@ func TestMovementIsReadFromMovement(t *testing.T) {
 	}
 	for _, a := range []Attribute{Motion, Camera} {
 		if moving.Share(a) < 0.75 || frozen.Share(a) > 0.35 {
-			t.Errorf("%v: %.2f right of films, %.2f of their first frames", a, moving.Share(a), frozen.Share(a))
+			t.Errorf("%v: %.2f right of videos, %.2f of their first frames", a, moving.Share(a), frozen.Share(a))
 		}
 	}
 	if frozen.Share(Place) < 0.75 {
@@ -96,7 +97,7 @@ func TestMovementIsReadFromMovement(t *testing.T) {
 	}
 }
 
-func TestReadRefusesShortFilms(t *testing.T) {
+func TestReadRefusesShortVideos(t *testing.T) {
 	s := world.Sample(1, world.SampleOptions{Simple: true})
 	for n, want := range map[int]error{0: ErrShort, 1: ErrShort, 7: ErrShort, 8: nil, 9: nil, 31: nil} {
 		got, err := novice().Read(Draw(s, 0, n))
@@ -117,7 +118,7 @@ func TestMirror(t *testing.T) {
 		for c := range world.Camera(world.NumCameras) {
 			l := Labels{Motion: uint8(m), Camera: uint8(c), Subject: 3}
 			if l.mirrored().mirrored() != l {
-				t.Errorf("%v, %v mirrored twice is another film", m, c)
+				t.Errorf("%v, %v mirrored twice is another video", m, c)
 			}
 			if l.mirrored() != l {
 				turned++
@@ -129,8 +130,8 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestRoughMirrors: a film that is mirrored and nothing else is the film read
-// from right to left.
+// TestRoughMirrors: a video that is only mirrored is the video read from right
+// to left.
 func TestRoughMirrors(t *testing.T) {
 	src := Draw(world.Sample(5, world.SampleOptions{}), 1, 1).Frames
 	s := newSight(1, 2, 1)
@@ -178,13 +179,13 @@ func TestViewer(t *testing.T) {
 	}
 	for _, x := range [][3]int{{0, 0, 24}, {250, 160, 24}, {256, 80, 24}, {256, 160, 25}, {256, 160, 0}, {-128, -80, 24}} {
 		if _, err := NewViewer(x[0], x[1], x[2]); err == nil {
-			t.Errorf("films of %v are taken", x)
+			t.Errorf("videos of %v are taken", x)
 		}
 	}
 }
 
-// TestSurprise compares the gradient with differences.
-func TestSurprise(t *testing.T) {
+// TestCrossEntropy compares the gradient with difference quotients.
+func TestCrossEntropy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	row := 0
 	for a := range NumAttributes {
@@ -196,15 +197,15 @@ func TestSurprise(t *testing.T) {
 	}
 	labels := []Labels{{1, 2, 3, 4, 5, 2}, {11, 7, 0, 7, 6, 0}}
 	grad := make([]float32, len(logits))
-	surprise(logits, grad, labels, 1)
+	crossEntropy(logits, grad, labels, 1)
 	for i := 0; i < len(logits); i += 7 {
 		const h = 1e-2
 		keep := logits[i]
 		none := make([]float32, len(logits))
 		logits[i] = keep + h
-		up, _ := surprise(logits, none, labels, 1)
+		up, _ := crossEntropy(logits, none, labels, 1)
 		logits[i] = keep - h
-		down, _ := surprise(logits, none, labels, 1)
+		down, _ := crossEntropy(logits, none, labels, 1)
 		logits[i] = keep
 		if want := (up - down) / (2 * h); math.Abs(want-float64(grad[i])) > 1e-4 {
 			t.Errorf("logit %d: gradient %g, differences say %g", i, grad[i], want)
@@ -212,11 +213,11 @@ func TestSurprise(t *testing.T) {
 	}
 }
 
-// TestLearns: a few steps on the same films bring the loss down.
+// TestLearns: a few steps on the same videos bring the loss down.
 func TestLearns(t *testing.T) {
 	o := LearnOptions{Steps: 1000, Batch: 2, Fresh: 1, Keep: 2, LR: 1e-2, Seed: 2}
-	films := &teacher{o: o}
-	l, run := films.lesson(0), newLearning(o)
+	drawn := &teacher{o: o}
+	l, run := drawn.lesson(0), newLearning(o)
 	var first, last LearnProgress
 	for i := range 6 {
 		p, err := run.step(l)
@@ -313,7 +314,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// BenchmarkRead is a film of six seconds.
+// BenchmarkRead is a video of six seconds.
 func BenchmarkRead(b *testing.B) {
 	r := novice()
 	v := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, maxFrames)
@@ -334,7 +335,8 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// TestForwardShape holds the logits to one for each value, whatever the batch.
+// TestForwardShape checks that there is one logit per value, whatever the
+// batch.
 func TestForwardShape(t *testing.T) {
 	values := 0
 	for a := range NumAttributes {
@@ -348,8 +350,8 @@ func TestForwardShape(t *testing.T) {
 	}
 }
 
-// TestClassesOfAFile: a recogniser says as many values as its file has, the first
-// ones, and none that the storybook does not have.
+// TestClassesOfAFile: a recogniser names as many values as its file has, the
+// first ones, and none that the storybook does not have.
 func TestClassesOfAFile(t *testing.T) {
 	open := func(colors int) (*Network, error) {
 		t.Helper()
@@ -365,13 +367,13 @@ func TestClassesOfAFile(t *testing.T) {
 		}
 		return Open(data)
 	}
-	film := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, minFrames)
+	v := Draw(world.Sample(1, world.SampleOptions{Simple: true}), 0, minFrames)
 	for _, colors := range []int{1, world.MeasuredColors, world.NumColors} {
 		r, err := open(colors)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.Read(film)
+		got, err := r.Read(v)
 		if err != nil || int(got.Labels[Color]) >= colors || got.Labels[Time] >= world.NumDaytimes {
 			t.Errorf("of %d colours it reads %v, %v", colors, got.Labels, err)
 		}
@@ -381,8 +383,8 @@ func TestClassesOfAFile(t *testing.T) {
 	}
 }
 
-// TestReadsTheLaterColours: the recogniser inside the program knows the colours
-// that films to measure by do not have.
+// TestReadsTheLaterColours: the embedded recogniser knows the colours that the
+// videos that models are measured by do not show.
 func TestReadsTheLaterColours(t *testing.T) {
 	right, all := 0, 0
 	for i := uint64(0); all < 36; i++ {
@@ -400,6 +402,6 @@ func TestReadsTheLaterColours(t *testing.T) {
 	}
 	t.Logf("right in %d of %d", right, all)
 	if right < all*8/10 {
-		t.Errorf("the colour is right in %d of %d films", right, all)
+		t.Errorf("the colour is right in %d of %d videos", right, all)
 	}
 }

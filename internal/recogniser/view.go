@@ -8,7 +8,7 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// A View is a film as the recogniser sees it: RGB frames of 128×80, four a
+// A View is a video as the recogniser reads it: RGB frames of 128×80, four a
 // second, [T, 80, 128, 3].
 type View struct {
 	Frames []byte
@@ -17,7 +17,8 @@ type View struct {
 
 func (v View) frame(i int) []byte { return v.Frames[i*viewPixels : (i+1)*viewPixels] }
 
-// Draw views a storybook film from a moment on, in seconds: n frames.
+// Draw returns n frames of a view of a storybook video, from the given second
+// on.
 func Draw(s world.Scene, start float64, n int) View {
 	r := world.NewRenderer(s, viewWidth, viewHeight)
 	v := View{Frames: make([]byte, n*viewPixels), T: n}
@@ -27,28 +28,29 @@ func Draw(s world.Scene, start float64, n int) View {
 	return v
 }
 
-// A Viewer makes a view of a film whose frames come one after another.
+// A Viewer makes a view of a video from frames that come one by one.
 type Viewer struct {
 	w, h, fps int
 	seen      int
 	view      View
 }
 
-// NewViewer takes frames of w×h, an even multiple of the view's size each way.
+// NewViewer takes frames of w×h, an even multiple of the view's size in each
+// direction.
 func NewViewer(w, h, fps int) (*Viewer, error) {
 	switch {
 	case w <= 0 || h <= 0 || w%viewWidth != 0 || h%viewHeight != 0 || w/viewWidth != h/viewHeight:
-		return nil, fmt.Errorf("films of %d×%d cannot be read: the size must be a multiple of %d×%d", w, h, viewWidth, viewHeight)
+		return nil, fmt.Errorf("videos of %d×%d cannot be read: the size must be a multiple of %d×%d", w, h, viewWidth, viewHeight)
 	case fps <= 0 || fps%viewFPS != 0:
-		return nil, fmt.Errorf("films of %d frames a second cannot be read: the rate must be a multiple of %d", fps, viewFPS)
+		return nil, fmt.Errorf("videos of %d frames a second cannot be read: the rate must be a multiple of %d", fps, viewFPS)
 	}
 	return &Viewer{w: w, h: h, fps: fps}, nil
 }
 
-// View is what was seen so far.
+// View returns the view of the frames so far.
 func (v *Viewer) View() View { return v.view }
 
-// Add takes the next frame, RGB.
+// Add takes the next RGB frame.
 func (v *Viewer) Add(rgb []byte) {
 	if v.seen%(v.fps/viewFPS) == 0 && v.view.T < maxFrames {
 		v.view.Frames = append(v.view.Frames, make([]byte, viewPixels)...)
@@ -77,8 +79,7 @@ func shrink(dst, src []byte, n int) {
 	}
 }
 
-// Frozen is the view of a film of which only the first frame is known: that
-// frame, again and again.
+// Frozen returns the view of a video that repeats the first frame of v.
 func (v View) Frozen() View {
 	out := View{Frames: make([]byte, len(v.Frames)), T: v.T}
 	for i := range v.T {
@@ -87,10 +88,10 @@ func (v View) Frozen() View {
 	return out
 }
 
-// ErrShort is what a film too short to be read gives.
-var ErrShort = errors.New("the film is shorter than two seconds")
+// ErrShort is the error for a video that is too short to be read.
+var ErrShort = errors.New("the video is shorter than two seconds")
 
-// readable is an even number of frames of v to read.
+// readable returns an even number of frames of v to read.
 func (v View) readable() (int, error) {
 	if v.T < minFrames {
 		return 0, ErrShort
@@ -98,8 +99,8 @@ func (v View) readable() (int, error) {
 	return min(v.T, maxFrames) &^ 1, nil
 }
 
-// Distance of two views is the root mean square of their difference, 1 being
-// that of black and white. Of the longer one, the end is left out.
+// Distance is the root mean square of the difference of two views, 1 being that
+// of black and white. The end of the longer one is ignored.
 func Distance(a, b View) float64 {
 	n := min(a.T, b.T) * viewPixels
 	var sum float64

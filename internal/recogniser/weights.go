@@ -13,7 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// format is what the metadata of a file of weights says it is.
+// format is the format that the metadata of a weights file names.
 const format = "kinora-recogniser-1"
 
 // WriteFile writes the weights, large ones in bf16. notes are added to the
@@ -34,7 +34,7 @@ func (r *Network) WriteFile(path string, notes map[string]string) error {
 	return safetensors.WriteFile(path, ts, meta)
 }
 
-// Open makes a recogniser of the bytes of a file of weights, which stay in data.
+// Open makes a recogniser from the bytes of a weights file, which stay in data.
 func Open(data []byte) (*Network, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {
@@ -58,8 +58,9 @@ func Open(data []byte) (*Network, error) {
 	return r, nil
 }
 
-// classesIn says how many values of each attribute a file's weights can say. The
-// storybook may have more since they were trained: new ones come last.
+// classesIn returns how many values of each attribute a file's weights can
+// name. The storybook may have gained values since they were trained: new ones
+// come last.
 func classesIn(f *safetensors.File) (classes [NumAttributes]int, err error) {
 	for a := range NumAttributes {
 		name := "head." + a.String() + ".weight"
@@ -68,14 +69,14 @@ func classesIn(f *safetensors.File) (classes [NumAttributes]int, err error) {
 			return classes, err
 		}
 		if len(shape) != 2 || shape[0] < 1 || shape[0] > len(a.Values()) {
-			return classes, fmt.Errorf("%s has the shape %v: the storybook has %d values of %s", name, shape, len(a.Values()), a)
+			return classes, fmt.Errorf("%s has shape %v: the storybook has %d values of %s", name, shape, len(a.Values()), a)
 		}
 		classes[a] = shape[0]
 	}
 	return classes, nil
 }
 
-// visit calls f for all that a checkpoint holds.
+// visit calls f for every tensor of a checkpoint.
 func (r *learning) visit(f func(name string, t *tensor.Tensor) error) error {
 	for _, name := range r.model.Params.Names() {
 		if err := f(name, r.model.Params.Get(name)); err != nil {
@@ -100,7 +101,7 @@ func (r *learning) save() error {
 	}
 	meta := map[string]string{"format": format + "-run", "step": strconv.Itoa(r.opt.Step)}
 	if err := safetensors.WriteFile(r.o.Checkpoint, ts, meta); err != nil {
-		return fmt.Errorf("writing a checkpoint (the one before is untouched): %w", err)
+		return fmt.Errorf("writing a checkpoint (the previous one is untouched): %w", err)
 	}
 	return nil
 }
@@ -130,14 +131,14 @@ func (r *learning) resume() error {
 			return err
 		}
 		if fmt.Sprint(shape) != fmt.Sprint(t.Shape) {
-			return fmt.Errorf("%s: %s has the shape %v, the recogniser wants %v", r.o.Checkpoint, name, shape, t.Shape)
+			return fmt.Errorf("%s: %s has shape %v, the recogniser needs %v", r.o.Checkpoint, name, shape, t.Shape)
 		}
 		r.opt.Backend().Store(t, v)
 		return nil
 	})
 }
 
-// The weights of the recogniser: docs/eval.md says how it is trained.
+// The weights of the recogniser; docs/eval.md tells how it is trained.
 //
 //go:embed recogniser.safetensors
 var embedded []byte

@@ -4,11 +4,11 @@ package sampler
 // sample, x̂ = x̂_u + Scale·(x̂_c - x̂_u), which for this flow is the same as
 // guidance on the velocity.
 type Guidance struct {
-	Scale float32 // 1 is no guidance; 0 is no condition
+	Scale float32 // 1 is no guidance; 0 ignores the prompt
 }
 
-// Combine sets dst to the guided prediction. All have one length; dst may be
-// either of the others.
+// Combine sets dst to the guided prediction. All slices have one length; dst
+// may be one of the others.
 func (g Guidance) Combine(dst, cond, uncond []float32) {
 	cond, uncond = cond[:len(dst)], uncond[:len(dst)]
 	for i, u := range uncond {

@@ -5,12 +5,12 @@ import (
 	"math/bits"
 )
 
-// Noise fills dst with standard Gaussian noise: element i of the given stream
-// of the given seed. It is counter-based, so an element depends on seed, stream
-// and i only: the first elements of a longer draw are the shorter draw, any
-// part can be drawn by itself (NoiseAt), and threads cannot change it. Streams
-// keep draws apart that must not repeat each other, such as the chunks of one
-// film.
+// Noise fills dst with standard Gaussian noise: elements 0, 1, ... of the given
+// stream of the given seed. The generator is counter-based, so element i
+// depends only on seed, stream and i: a longer draw begins with the shorter
+// one, any part can be drawn by itself (NoiseAt), and threads cannot change it.
+// Streams separate draws that must not repeat each other, such as the chunks of
+// one video.
 //
 // The bits are Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy
 // as 1, 2, 3", 2011) with the seed as key and (i/4, stream) as counter, made

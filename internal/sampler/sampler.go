@@ -10,8 +10,9 @@
 // The model predicts x̂(z_t, t). The velocity of the flow is
 // v = (x̂ - z_t)/(1-t), and a sample solves dz/dt = v from t = 0 to t = 1.
 //
-// The package sees flat slices and a callback only. It never knows what model
-// is behind the callback, holds no weights, and draws no randomness but Noise.
+// The package sees only flat slices and a callback. It does not know what model
+// is behind the callback, holds no weights, and draws no randomness except
+// Noise.
 package sampler
 
 import (
@@ -21,24 +22,25 @@ import (
 )
 
 // Denoise predicts the clean sample from z at time t in [0, 1). It must not
-// change z. The slice it returns has the length of z and may be reused by its
-// next call: the solvers copy what they keep.
+// change z. The slice it returns has the length of z. Its next call may reuse
+// the slice: the solvers copy what they keep.
 type Denoise func(ctx context.Context, z []float32, t float64) (xhat []float32, err error)
 
-// Solver is a way to integrate the flow.
+// Solver is a method to integrate the flow.
 type Solver uint8
 
 const (
-	// Multistep is of second order at one model call a step: x̂ is extrapolated
-	// in a straight line through its last two values while the linear part of
+	// Multistep is of second order with one model call per step: x̂ is
+	// extrapolated linearly from its last two values, and the linear part of
 	// the equation is solved exactly. It is the default.
 	Multistep Solver = iota
-	// Euler is of first order at one model call a step. With x̂ held constant
-	// over a step the flow is solved exactly, so this is DDIM (Song et al.,
-	// 2021) too.
+	// Euler is of first order with one model call per step. With x̂ constant
+	// over a step the flow is solved exactly, so this is also DDIM (Song et
+	// al., 2021).
 	Euler
-	// Heun is of second order at two model calls a step but for the last
-	// (Karras et al., "Elucidating the Design Space", 2022, algorithm 1).
+	// Heun is of second order with two model calls per step, except for the
+	// last step (Karras et al., "Elucidating the Design Space", 2022, algorithm
+	// 1).
 	Heun
 )
 
@@ -66,15 +68,15 @@ func ParseSolver(name string) (Solver, error) {
 }
 
 // Schedule returns the steps+1 times 0 = t_0 < ... < t_steps = 1: an even grid
-// u, moved towards the noise by
+// u, shifted towards the noise by
 //
 //	t = u / (u + shift·(1-u))
 //
 // which is σ' = shift·σ/(1 + (shift-1)·σ) for the noise level σ = 1-t, the
 // shift by resolution of Esser et al., "Scaling Rectified Flow Transformers"
-// (Stable Diffusion 3), 2024, equation 23. shift 1 leaves the grid even; 3
-// spends three quarters of the way at twice the noise. steps is at least 1; a
-// shift that is not a positive number counts as 1.
+// (Stable Diffusion 3), 2024, equation 23. With shift 1 the grid stays even;
+// shift 3 moves its middle to t = 0.25. steps is at least 1; a shift that is
+// not a positive number counts as 1.
 func Schedule(steps int, shift float64) []float64 {
 	steps = max(steps, 1)
 	if !(shift > 0) || math.IsInf(shift, 0) {
@@ -89,14 +91,15 @@ func Schedule(steps int, shift float64) []float64 {
 	return grid
 }
 
-// Sample moves z, in place, along grid: from the noise level of grid[0] to that
-// of the last time, which is a clean sample when it is 1. grid is what Schedule
-// returns or a part of it. progress, if not nil, is called after every step
-// with the steps done and the steps in all.
+// Sample moves z, in place, along grid: from the noise level of its first time
+// to that of its last, which is a clean sample if the time is 1. grid is what
+// Schedule returns, or a part of it. progress, if not nil, is called after
+// every step with the number of steps done and in all.
 //
-// It returns the context's error as soon as a step ends after a cancellation,
-// an error of f as it is, and an error of its own when f returns the wrong
-// length or a value that is not finite; z is then of no use.
+// Sample returns the context's error at the end of the step in which it was
+// cancelled. It returns an error of f unchanged, and an error of its own if f
+// returns the wrong length or a value that is not finite. After an error, z
+// must not be used.
 func Sample(ctx context.Context, s Solver, grid []float64, z []float32, f Denoise, progress func(done, total int)) error {
 	if int(s) >= len(solverNames) {
 		return fmt.Errorf("sampler: there is no solver %d", uint8(s))
@@ -144,8 +147,8 @@ func checkGrid(grid []float64) error {
 	return nil
 }
 
-// finite says whether no element is infinite or not a number: either makes the
-// sum of x·0 something else than 0.
+// finite reports whether no element is infinite or NaN: either makes the sum of
+// x·0 differ from 0.
 func finite(x []float32) bool {
 	var s float32
 	for _, v := range x {

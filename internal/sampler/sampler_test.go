@@ -74,7 +74,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestPointTarget: a model sure of its answer is believed, to the bit.
+// TestPointTarget: a model that always predicts the same sample gives it, to
+// the bit.
 func TestPointTarget(t *testing.T) {
 	x := []float32{0.1, -3, 7.25, 1e-8}
 	f := func(context.Context, []float32, float64) ([]float32, error) { return x, nil }

@@ -6,20 +6,20 @@ import (
 	"math"
 )
 
-// run is one sample on its way.
+// run is the state of one sample.
 type run struct {
 	ctx context.Context
 	f   Denoise
 	z   []float32
 
-	// Multistep: the x̂ of the step before and its time.
+	// Multistep: the x̂ of the previous step and its time.
 	prev  []float32
 	prevT float64
 	// Heun: the sample and the velocity at the start of the step.
 	z0, v0 []float32
 }
 
-// call asks the model, and does not trust the answer's length.
+// call calls the model and checks the length of its prediction.
 func (r *run) call(t float64) ([]float32, error) {
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func (r *run) call(t float64) ([]float32, error) {
 	return x, r.ctx.Err()
 }
 
-// euler: z ← ρ·z + (1-ρ)·x̂ with ρ = (1-t')/(1-t), which is z + (t'-t)·v written
-// so that it is x̂ to the bit at t' = 1.
+// euler: z ← ρ·z + (1-ρ)·x̂ with ρ = (1-t')/(1-t). This is z + (t'-t)·v,
+// written so that it is exactly x̂ at t' = 1.
 func (r *run) euler(t, u float64) error {
 	x, err := r.call(t)
 	if err != nil {
@@ -52,11 +52,11 @@ func blend(z, x []float32, rho float64) {
 	}
 }
 
-// multistep integrates exactly what is linear. With σ = 1-t,
+// multistep integrates the linear part exactly. With σ = 1-t,
 //
 //	d(z/σ)/dt = x̂/σ²
 //
-// and x̂(τ) = x̂_t + d·(τ-t), where d is its slope over the step before,
+// and x̂(τ) = x̂_t + d·(τ-t), where d is its slope over the previous step,
 //
 //	z_u = ρ·z_t + (1-ρ)·x̂_t + d·(σ_t - σ_u - σ_u·ln(σ_t/σ_u)),  ρ = σ_u/σ_t
 //
@@ -66,10 +66,11 @@ func blend(z, x []float32, rho float64) {
 // al., 2022) with the extrapolation in t where theirs is in log t/(1-t): that
 // one is infinite at the first time and must skip a step there.
 //
-// The first step has no slope. The step to t = 1 does not use it: it is the
-// widest in noise level, and extrapolating over it costs more than it gains.
-// A single step of first order leaves the whole at order 2; on a grid that ends
-// at t = 1 the error falls as h²·log(1/h), as DPM-Solver++(2M)'s does.
+// The first step has no slope. The last step, to t = 1, does not use one: it is
+// the widest in noise level, and extrapolating over it costs more accuracy than
+// it gains. One step of first order keeps the whole at order 2. On a grid that
+// ends at t = 1 the error falls as h²·log(1/h), as that of DPM-Solver++(2M)
+// does.
 func (r *run) multistep(t, u float64) error {
 	x, err := r.call(t)
 	if err != nil {
@@ -91,7 +92,7 @@ func (r *run) multistep(t, u float64) error {
 	return nil
 }
 
-// heun: an Euler step, then the step again with the mean of the velocities at
+// heun takes an Euler step, then repeats it with the mean of the velocities at
 // both ends.
 func (r *run) heun(t, u float64) error {
 	x, err := r.call(t)

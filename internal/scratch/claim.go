@@ -32,15 +32,15 @@ func (e *TakenError) Error() string {
 	return "another kinora is writing it: wait until that has ended, or choose another name"
 }
 
-// Claim gives the name of a file that is to be made to this caller alone, until
-// release is called or the process ends, however it ends. Calling release again
+// Claim reserves, for this caller, the name of a file that is to be written,
+// until release is called or the process ends in any way. Calling release again
 // does nothing.
 //
-// Claim makes an empty file of that name for a moment, and so finds out whether
-// the folder is there and can be written to, and whether the file system takes
-// the name. A file that has the name already stays; it must be a regular file.
-// Errors do not repeat the path. The error is a *TakenError where another one has
-// the claim. On a file system without locks everybody gets it.
+// Claim creates an empty file of that name for a moment. This checks that the
+// folder exists and can be written to, and that the file system accepts the
+// name. If a file has the name already, it stays; it must be a regular file.
+// Errors do not repeat the path. The error is a *TakenError if another caller
+// has the claim. On a file system without locks every caller gets it.
 func Claim(path string) (release func(), err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
@@ -57,13 +57,13 @@ func Claim(path string) (release func(), err error) {
 			return func() {}, reasonOf(tryName(path))
 		case err != nil:
 			return nil, reasonOf(err)
-		case !ok && try < 3: // it may be a Sweep that holds it, for a moment
+		case !ok && try < 3: // a Sweep may hold it for a moment
 			time.Sleep(5 * time.Millisecond)
 			continue
 		case !ok:
 			return nil, &TakenError{path}
-		case !current(lock, name): // its holder removed it after we had opened it
-			_ = lock.Unlock() // of a file that is gone
+		case !current(lock, name): // its holder removed it after this call opened it
+			_ = lock.Unlock() // the file is gone
 			continue
 		}
 		release := sync.OnceFunc(func() { removeLocked(lock, name) })
@@ -73,18 +73,19 @@ func Claim(path string) (release func(), err error) {
 		}
 		return release, nil
 	}
-	return nil, fmt.Errorf("claim %s: %s comes and goes", path, name)
+	return nil, fmt.Errorf("claim %s: %s keeps being created and removed", path, name)
 }
 
-// claimName is the file whose lock claims a path. Its name is short, and depends
-// on the path's last element alone.
+// claimName is the file whose lock claims a path. Its name is short and depends
+// only on the path's last element.
 func claimName(path string) string {
 	sum := sha256.Sum256([]byte(sameName(filepath.Base(path), runtime.GOOS)))
 	return filepath.Join(filepath.Dir(path), prefix+hex.EncodeToString(sum[:8])+claimSuffix)
 }
 
-// sameName is equal for names that are one file's to the usual file systems of a
-// system: Windows and macOS ignore case, and macOS how accents are composed.
+// sameName is equal for names that mean the same file to the usual file systems
+// of an operating system: Windows and macOS ignore case, and macOS ignores how
+// accents are composed.
 func sameName(name, system string) string {
 	if system == "windows" || system == "darwin" {
 		return strings.ToLower(norm.NFC.String(name))
@@ -92,8 +93,8 @@ func sameName(name, system string) string {
 	return name
 }
 
-// tryName finds out whether a file can have a name, by giving it to an empty one
-// for a moment.
+// tryName checks whether a file can have a name, by creating an empty file of
+// that name for a moment.
 func tryName(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	switch {
@@ -105,8 +106,8 @@ func tryName(path string) error {
 	return errors.Join(f.Close(), os.Remove(path))
 }
 
-// reasonOf returns the system's own error, without the operation and the path,
-// which may be that of a hidden file.
+// reasonOf returns the system's own error, without the operation and the path:
+// the path may be that of a hidden file.
 func reasonOf(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -119,7 +120,7 @@ type NoRoomError struct {
 	Dir  string
 	Need int64 // bytes, about
 	Free int64 // bytes; -1 where that is not known, as with a quota
-	Err  error // what the system said, or nil
+	Err  error // the system's error, or nil
 }
 
 // Error implements error.
@@ -135,12 +136,13 @@ func (e *NoRoomError) Unwrap() error { return e.Err }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// tried is how many bytes Room writes at most as a trial. It meets limits that the
-// free space does not show: quotas, and a process's limit on the size of files.
+// tried is the most that Room writes as a trial, in bytes. The trial meets
+// limits that the free space does not show: quotas, and a process's limit on
+// file size.
 const tried = 1 << 20
 
-// Room finds out whether a folder's disk takes need more bytes. The error is a
-// *NoRoomError where it does not.
+// Room checks whether a folder's disk can take need more bytes. If it cannot,
+// the error is a *NoRoomError.
 func Room(dir string, need int64) error {
 	if space, err := disk.Room(dir); err == nil && need > 0 && space.Free < uint64(need) {
 		return &NoRoomError{Dir: dir, Need: need, Free: int64(space.Free)}
@@ -157,7 +159,7 @@ func Room(dir string, need int64) error {
 	return lacking(dir, need, err)
 }
 
-// lacking makes an error of a disk that takes no more a *NoRoomError.
+// lacking turns the error of a full disk into a *NoRoomError.
 func lacking(dir string, need int64, err error) error {
 	if err == nil || !disk.NoSpace(err) {
 		return err

@@ -33,7 +33,7 @@ func TestClaim(t *testing.T) {
 	if got := names(t, dir); len(got) != 0 && runtime.GOOS != "windows" {
 		t.Errorf("released, there are %q", got)
 	}
-	// Released once more, it takes nothing from who has it now.
+	// A second release must not take the claim from its new holder.
 	second, err := Claim(path)
 	if err != nil {
 		t.Fatal(err)
@@ -41,10 +41,10 @@ func TestClaim(t *testing.T) {
 	release()
 	if third, err := Claim(path); err == nil {
 		third()
-		t.Error("who released it twice gave away another's claim")
+		t.Error("releasing it twice gave away another's claim")
 	}
 	second()
-	// What a killed process left claims nothing, and is swept away.
+	// What a killed process left claims nothing, and is swept.
 	if err := os.WriteFile(claimName(path), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestSameName: names that mean one file have one claim.
+// TestSameName: names that mean one file share one claim.
 func TestSameName(t *testing.T) {
 	const composed, apart = "\u00c4.mp4", "a\u0308.MP4"
 	for system, same := range map[string]bool{"linux": false, "windows": true, "darwin": true} {
@@ -73,8 +73,8 @@ func TestSameName(t *testing.T) {
 	}
 }
 
-// TestClaimTriesTheName: a name that the file system does not take is found out
-// at once, and leaves nothing.
+// TestClaimTriesTheName: Claim finds out at once that the file system does not
+// accept a name, and leaves nothing behind.
 func TestClaimTriesTheName(t *testing.T) {
 	dir := t.TempDir()
 	for _, n := range []int{237, 239, 255} {

@@ -16,8 +16,8 @@ import (
 	"github.com/kinora-video/kinora/internal/disk"
 )
 
-// The names of what is in the making: prefix, 16 random digits, suffix. They
-// are short whatever the final name is.
+// The names of unfinished files: prefix, 16 random digits, suffix. They are
+// short, however long the final name is.
 const (
 	prefix = ".kinora-"
 	suffix = ".part"
@@ -26,8 +26,8 @@ const (
 	folderLock = ".lock"
 )
 
-// canLock is false on Windows: a lock there keeps other programs, such as ffmpeg,
-// from reading and writing the file.
+// canLock is false on Windows: a lock there keeps other programs, such as
+// ffmpeg, from reading and writing the file.
 const canLock = runtime.GOOS != "windows"
 
 func newName() string {
@@ -36,15 +36,15 @@ func newName() string {
 	return prefix + hex.EncodeToString(id[:]) + suffix
 }
 
-// File is a file in the making.
+// File is an unfinished file.
 type File struct {
 	*os.File
 	lock *flock.Flock // nil where the file system has no locks
 }
 
-// Create makes a new file in dir, with the permissions that the user's mask
-// gives. It must come to Commit or Discard. What killed processes left in dir
-// is removed by the way.
+// Create makes a new file in dir, with the permissions of the user's mask. The
+// caller must Commit or Discard it. Create also removes what killed processes
+// left in dir.
 func Create(dir string) (*File, error) {
 	sweepOnce(dir)
 	for range 100 {
@@ -57,18 +57,18 @@ func Create(dir string) (*File, error) {
 			return nil, err
 		}
 		lock, swept := hold(path)
-		if swept { // another process looked at it before it was locked
+		if swept { // another process swept it before it was locked
 			f.Close()
 			os.Remove(path)
 			continue
 		}
 		return &File{f, lock}, nil
 	}
-	return nil, fmt.Errorf("no file can be made in %s: its names are taken", dir)
+	return nil, fmt.Errorf("cannot create a file in %s: every name that was tried is taken", dir)
 }
 
-// hold locks a file that has just been made. lock is nil where there are no
-// locks; swept says that another process's Sweep has the file.
+// hold locks a file that has just been created. lock is nil where there are no
+// locks. swept reports that another process's Sweep holds the file.
 func hold(path string) (lock *flock.Flock, swept bool) {
 	if !canLock {
 		return nil, false
@@ -83,22 +83,23 @@ func hold(path string) (lock *flock.Flock, swept bool) {
 	return nil, false
 }
 
-// Commit gives the file its name, of the same folder, as disk.Commit does. A file
-// of that name is replaced. When it fails, the file in the making is gone.
+// Commit gives the file its name, in the same folder, as disk.Commit does. It
+// replaces a file of that name. If it fails, the unfinished file is removed.
 func (f *File) Commit(path string) error {
 	return f.commit(path, func() error { return os.Rename(f.Name(), path) })
 }
 
-// CommitNew is Commit for a name that no file has. The error is fs.ErrExist where
-// one has it, which then stays as it is.
+// CommitNew is Commit for a name that no file has yet. If a file has the name,
+// it stays as it is and the error is fs.ErrExist.
 func (f *File) CommitNew(path string) error {
 	return f.commit(path, func() error {
 		err := hardLink(f.Name(), path)
 		if err == nil || errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		// The file system has no hard links, as exFAT and many network shares. An
-		// empty file takes the name first: for a moment readers see that.
+		// The file system has no hard links, like exFAT and many network
+		// shares. An empty file takes the name first; readers may see it for a
+		// moment.
 		empty, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
@@ -110,12 +111,12 @@ func (f *File) CommitNew(path string) error {
 	})
 }
 
-// hardLink is os.Link; tests take it away.
+// hardLink is os.Link; tests replace it.
 var hardLink = os.Link
 
 func (f *File) commit(path string, rename func() error) error {
 	err := disk.Commit(f.File, rename, func() (*os.File, error) { return os.Open(filepath.Dir(path)) })
-	os.Remove(f.Name()) // which is there after an error, and after a link
+	os.Remove(f.Name()) // it is there after an error, and after a link
 	f.unlock()
 	return err
 }
@@ -129,11 +130,11 @@ func (f *File) Discard() {
 
 func (f *File) unlock() {
 	if f.lock != nil {
-		_ = f.lock.Unlock() // the system does it at the end of the process
+		_ = f.lock.Unlock() // the system unlocks it at the end of the process
 	}
 }
 
-// WriteFile writes a file so that path holds either what it held before or all
+// WriteFile writes a file atomically: path holds either its old contents or all
 // of the new contents.
 func WriteFile(path string, write func(io.Writer) error) error {
 	f, err := Create(filepath.Dir(path))
@@ -147,7 +148,7 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	return f.Commit(path)
 }
 
-// WriteBytes is WriteFile for contents that are there already.
+// WriteBytes is WriteFile for contents in memory.
 func WriteBytes(path string, data []byte) error {
 	return WriteFile(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -155,8 +156,9 @@ func WriteBytes(path string, data []byte) error {
 	})
 }
 
-// WriteNew writes a file that only this user may read, under a name that no file
-// has. The error is fs.ErrExist where one has it, which then stays as it is.
+// WriteNew writes a file that only this user may read, under a name that no
+// file has yet. If a file has the name, it stays as it is and the error is
+// fs.ErrExist.
 func WriteNew(path string, data []byte) error {
 	f, err := Create(filepath.Dir(path))
 	if err != nil {
@@ -173,9 +175,9 @@ func WriteNew(path string, data []byte) error {
 	return f.CommitNew(path)
 }
 
-// Folder makes a folder in parent, or where that is "" in the system's folder of
-// temporary files. remove removes it. What killed processes left in parent is
-// removed by the way.
+// Folder makes a folder in parent, or in the system's temporary folder if
+// parent is "". remove removes it. Folder also removes what killed processes
+// left in parent.
 func Folder(parent string) (dir string, remove func(), err error) {
 	if parent == "" {
 		parent = os.TempDir()
@@ -192,16 +194,16 @@ func Folder(parent string) (dir string, remove func(), err error) {
 			return "", nil, err
 		}
 		held, swept := hold(lock)
-		if swept { // another process looked at it before it was locked
+		if swept { // another process swept it before it was locked
 			os.RemoveAll(dir)
 			continue
 		}
 		return dir, func() {
 			os.RemoveAll(dir)
 			if held != nil {
-				_ = held.Unlock() // the system does it at the end of the process
+				_ = held.Unlock() // the system unlocks it at the end of the process
 			}
 		}, nil
 	}
-	return "", nil, fmt.Errorf("no folder can be made in %s: others take it away", parent)
+	return "", nil, fmt.Errorf("cannot create a folder in %s: other processes keep removing it", parent)
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// holdName is the file in a folder that Hold locks. It is there as long as the
+// holdName is the file in a folder that Hold locks. It exists as long as the
 // folder is held.
 const holdName = ".kinora.lock"
 
-// HeldError says that another process, or another part of this one, works in a
+// HeldError says that another process, or another part of this one, is using a
 // folder.
 type HeldError struct {
 	Dir     string
-	Process int // 0 where it is not known
+	Process int // 0 if unknown
 }
 
 // Error implements error.
@@ -33,10 +33,9 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is in use by %s: wait until it has ended, or choose another folder", e.Dir, who)
 }
 
-// Hold gives a folder, which must be there, to this caller alone until release
-// is called or the process ends, however it ends. The error is a *HeldError
-// where another one holds it. On a file system without locks everybody gets the
-// folder.
+// Hold reserves a folder, which must exist, for this caller until release is
+// called or the process ends in any way. The error is a *HeldError if another
+// caller holds it. On a file system without locks every caller gets the folder.
 func Hold(dir string) (release func(), err error) {
 	path := filepath.Join(dir, holdName)
 	for range 100 {
@@ -51,29 +50,30 @@ func Hold(dir string) (release func(), err error) {
 		case !ok:
 			return nil, &HeldError{Dir: dir, Process: holder(path)}
 		}
-		if !current(lock, path) { // the holder before removed it after we had opened it
-			_ = lock.Unlock() // of a file that is gone
+		if !current(lock, path) { // the previous holder removed it after this call opened it
+			_ = lock.Unlock() // the file is gone
 			continue
 		}
-		// For who comes second. It is only a hint, and on Windows nobody can read it.
+		// The number tells the next caller who holds the folder. It is only a
+		// hint: on Windows nobody can read it.
 		_ = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 		return sync.OnceFunc(func() { removeLocked(lock, path) }), nil
 	}
-	return nil, fmt.Errorf("hold the folder %s: %s comes and goes", dir, holdName)
+	return nil, fmt.Errorf("hold the folder %s: %s keeps being created and removed", dir, holdName)
 }
 
 // removeLocked removes a lock's own file and unlocks it.
 func removeLocked(lock *flock.Flock, path string) {
 	if canLock {
-		os.Remove(path) // while it is locked: who opened it meanwhile sees that it is gone
+		os.Remove(path) // while it is locked: a caller that opened it meanwhile sees that it is gone
 		_ = lock.Unlock()
 		return
 	}
-	_ = lock.Unlock() // Windows removes no file that is open, ours or another's
+	_ = lock.Unlock() // Windows removes no file that is open in any process
 	os.Remove(path)
 }
 
-// current says whether the locked file is the one that has the name.
+// current reports whether the locked file is the one that has the name now.
 func current(lock *flock.Flock, path string) bool {
 	locked, err := lock.Stat()
 	if err != nil {
@@ -83,7 +83,7 @@ func current(lock *flock.Flock, path string) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// holder is the process that wrote its number into the file, or 0.
+// holder returns the process number that the holder wrote into the file, or 0.
 func holder(path string) int {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRoomOnFullDevices: whatever a full disk or a spent quota answers means that
-// there is no room.
+// TestRoomOnFullDevices: every error of a full disk or an exhausted quota means
+// that there is no room.
 func TestRoomOnFullDevices(t *testing.T) {
 	for _, said := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		err := lacking("/d", 2_000_000, said)

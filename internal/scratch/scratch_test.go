@@ -18,7 +18,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// names are those of what a folder holds.
+// names returns the names of the files in a folder.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -34,7 +34,7 @@ func names(t *testing.T, dir string) []string {
 
 func TestFileIsWholeOrNotThere(t *testing.T) {
 	dir := t.TempDir()
-	// As long as a name may be: the hidden one must not be longer.
+	// This is the longest name allowed: the hidden one must not be longer.
 	path := filepath.Join(dir, strings.Repeat("x", 255))
 	broken := errors.New("no more")
 	if err := WriteFile(path, func(w io.Writer) error { w.Write([]byte("half")); return broken }); !errors.Is(err, broken) {
@@ -56,8 +56,8 @@ func TestFileIsWholeOrNotThere(t *testing.T) {
 	}
 }
 
-// TestSweep: what nobody holds goes, what somebody holds or another program
-// made stays.
+// TestSweep: a file that nobody holds goes; a file that is held, or that
+// another program made, stays.
 func TestSweep(t *testing.T) {
 	if !canLock {
 		t.Skip("here it takes a day to tell")
@@ -96,8 +96,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestSweepLeavesClaims: who locks a claim that has just been given up leaves
-// alone the one that has taken its place.
+// TestSweepLeavesClaims: a sweep that locks a claim just given up leaves alone
+// the new claim that has taken its place.
 func TestSweepLeavesClaims(t *testing.T) {
 	if !canLock {
 		t.Skip("here it takes a day to tell")
@@ -125,7 +125,8 @@ func TestSweepLeavesClaims(t *testing.T) {
 	}
 }
 
-// TestCreateSweeps: the first file in a folder takes away what was left there.
+// TestCreateSweeps: the first file created in a folder removes what was left
+// there.
 func TestCreateSweeps(t *testing.T) {
 	if !canLock {
 		t.Skip("here it takes a day to tell")
@@ -162,7 +163,7 @@ func TestHold(t *testing.T) {
 	if got := names(t, dir); len(got) != 0 && runtime.GOOS != "windows" {
 		t.Errorf("released, it holds %q", got)
 	}
-	// The file of a process that was killed is no lock.
+	// The file of a killed process is no lock.
 	if err := os.WriteFile(filepath.Join(dir, holdName), []byte("1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +177,9 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// TestWriteNew: of several that write a name at once one does, the others learn
-// it, nobody reads a part, and nothing else is left; also without hard links.
+// TestWriteNew: when several callers write one name at once, one succeeds and
+// the others get an error; no reader sees a partial file, and nothing else is
+// left. The same holds without hard links.
 func TestWriteNew(t *testing.T) {
 	t.Run("links", writeNew)
 	t.Run("no links", func(t *testing.T) {

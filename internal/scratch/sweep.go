@@ -11,18 +11,18 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// untouched is how long something must not have changed to count as left behind
+// untouched is how long a file must not have changed to count as left behind
 // where no lock can tell (canLock).
 const untouched = 24 * time.Hour
 
-// swept holds the folders that this process has swept. It is emptied when it has
-// grown: a server has a folder for each job.
+// swept holds the folders that this process has swept. It is emptied when it
+// grows too large, as a server has a folder for each job.
 var swept = struct {
 	sync.Mutex
 	dirs map[string]bool
 }{dirs: map[string]bool{}}
 
-// sweepOnce sweeps a folder, which may be large, once in the life of a process.
+// sweepOnce sweeps a folder, which may be large, only once per process.
 func sweepOnce(dir string) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -40,19 +40,19 @@ func sweepOnce(dir string) {
 	}
 }
 
-// Sweep removes from a folder what killed processes left in the making. What it
-// cannot read or remove, another user's say, stays.
+// Sweep removes unfinished files that killed processes left in a folder. A file
+// that it cannot read or remove, such as another user's, stays.
 func Sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // whoever writes there gets the error
+		return // the next writer there gets the error
 	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) && !strings.HasSuffix(e.Name(), claimSuffix) {
 			continue
 		}
 		info, err := e.Info()
-		if err != nil || !info.IsDir() && !info.Mode().IsRegular() { // opening a pipe would wait
+		if err != nil || !info.IsDir() && !info.Mode().IsRegular() { // opening a pipe would block
 			continue
 		}
 		removeAbandoned(filepath.Join(dir, e.Name()), info)
@@ -80,12 +80,12 @@ func removeAbandoned(path string, info fs.FileInfo) {
 	removeUnheld(lock, held, path)
 }
 
-// removeUnheld removes what is at path, whose file held was locked. The file may
-// have been removed before it was locked: then what has its name now is another's
-// claim, and stays.
+// removeUnheld removes the file at path, after locking the open file held. The
+// file may have been removed before it was locked: then a new file, another
+// caller's claim, has its name and stays.
 func removeUnheld(lock *flock.Flock, held, path string) {
 	if current(lock, held) {
 		os.RemoveAll(path)
 	}
-	_ = lock.Unlock() // the system does it at the end of the process
+	_ = lock.Unlock() // the system unlocks it at the end of the process
 }

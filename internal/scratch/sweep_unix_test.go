@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSweepOpensNoPipes: what another user laid into a common folder, such as
-// that of temporary files, does not make anybody wait.
+// TestSweepOpensNoPipes: a pipe that another user put into a shared folder,
+// such as the temporary folder, does not block a sweep.
 func TestSweepOpensNoPipes(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, newName())
@@ -22,7 +22,7 @@ func TestSweepOpensNoPipes(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	Sweep(dir) // would wait for who writes into the pipe
+	Sweep(dir) // would block on the pipe
 	if got := names(t, dir); len(got) != 2 {
 		t.Errorf("left are %q", got)
 	}

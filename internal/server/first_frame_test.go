@@ -23,10 +23,6 @@ func TestFramesOfTheirOwn(t *testing.T) {
 		t.Run(first, func(t *testing.T) {
 			s, keys := realServer(t, nil)
 			who := ownerOf(t, s, keys.API)
-			info := s.engines["reel"]
-			info.Image = true
-			s.engines["reel"] = info
-
 			picture := apitest.DataURI(320, 320)
 			resp, body := call(t, s, "POST", "/v2/video_generation", keys.API,
 				`{"model":"MiniMax-H3","content":[{"type":"text","text":"a ball"},{"type":"image_url","role":"first_frame","image_url":{"url":"`+picture+`"}}]}`)
@@ -99,9 +95,6 @@ func TestFramesOfTheirOwn(t *testing.T) {
 // answer says so.
 func TestAnimatedFirstFrame(t *testing.T) {
 	s, keys := realServer(t, nil)
-	info := s.engines["reel"]
-	info.Image = true
-	s.engines["reel"] = info
 	red, blue := color.Palette{color.RGBA{255, 0, 0, 255}}, color.Palette{color.RGBA{0, 0, 255, 255}}
 	all := image.Rect(0, 0, 320, 320)
 	var b bytes.Buffer

@@ -112,9 +112,6 @@ func blobsOf(t *testing.T, s *Server, kind string) (n int) {
 func TestRefusedJobsLeaveNothing(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Moderation.Words = map[string][]string{"en": {"gore"}} })
 	who := ownerOf(t, s, keys.API)
-	info := s.engines["reel"]
-	info.Image = true
-	s.engines["reel"] = info
 	submit := func(prompt, frame, key string) (job.Job, error) {
 		spec := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: prompt, Seconds: 2, FirstFrame: frame}
 		return s.service.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: spec, IdempotencyKey: key, Body: []byte("{}")})

@@ -71,7 +71,7 @@ type Server struct {
 	fetch    *egress.Client
 	filter   *moderation.Filter
 	meter    *meter.Meter
-	engines  map[string]kinora.Info
+	engines  map[string]kinora.Capabilities
 	door     *web.Router
 	front    *web.Front
 	handler  http.Handler
@@ -100,7 +100,7 @@ func DatabaseOf(c Config) string {
 // New opens all parts of a server. Close closes them.
 func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{
-		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}), engines: map[string]kinora.Info{},
+		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}), engines: map[string]kinora.Capabilities{},
 		keyless: keyless{rpm: o.Config.Limits.AnonymousRPM}, bodies: semaphore.NewWeighted(o.Config.Limits.Bodies),
 		lookups: rate.NewLimiter(lookupRate, lookupBurst),
 	}
@@ -128,10 +128,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("the last use of keys could not be written", "error", err) }})
-	s.metrics.registry.MustRegister(newQueueCollector(s.db))
+	s.metrics.registry.Collect(queueDepth(s.db))
 	s.sender = &webhook.Sender{
 		Store: s.db, To: s.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
-		Count: func(outcome string) { s.metrics.deliveries.WithLabelValues(outcome).Inc() },
+		Count: func(outcome string) { s.metrics.deliveries.Inc(outcome) },
 	}
 	if s.runner, err = s.newRunner(o.Engines); err != nil {
 		return nil, err
@@ -177,7 +177,7 @@ func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 func (s *Server) newService(engines map[string]worker.Engine) (*service.Service, error) {
 	c := s.cfg
 	for name, e := range engines {
-		s.engines[name] = e.Info()
+		s.engines[name] = e.Capabilities()
 	}
 	secret, err := linkKey(c.Data)
 	if err != nil {

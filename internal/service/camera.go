@@ -4,38 +4,54 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kinora-video/kinora"
 )
 
-// CameraMoves are MiniMax's camera commands, in lower case, and the commands
-// that reel was taught, which look the same in a flat picture. "" is a move that
-// reel does not know.
-var CameraMoves = map[string]string{
-	"truck left": "Pan left", "truck right": "Pan right",
-	"pan left": "Pan left", "pan right": "Pan right",
-	"push in": "Zoom in", "pull out": "Zoom out", "push out": "Zoom out",
-	"pedestal up": "Tilt up", "pedestal down": "Tilt down",
-	"tilt up": "Tilt up", "tilt down": "Tilt down",
-	"zoom in": "Zoom in", "zoom out": "Zoom out",
-	"shake": "", "tracking shot": "",
-	"static shot": "Static shot", "static": "Static shot",
+// CameraMoves are MiniMax's camera commands, in lower case, each with the commands
+// that a local model may know it by: its own, or one that looks the same in a flat
+// picture.
+var CameraMoves = map[string][]string{
+	"truck left": {"Truck left", "Pan left"}, "truck right": {"Truck right", "Pan right"},
+	"pan left": {"Pan left"}, "pan right": {"Pan right"},
+	"push in": {"Push in", "Zoom in"}, "pull out": {"Pull out", "Zoom out"}, "push out": {"Push out", "Zoom out"},
+	"pedestal up": {"Pedestal up", "Tilt up"}, "pedestal down": {"Pedestal down", "Tilt down"},
+	"tilt up": {"Tilt up"}, "tilt down": {"Tilt down"},
+	"zoom in": {"Zoom in"}, "zoom out": {"Zoom out"},
+	"shake": {"Shake"}, "tracking shot": {"Tracking shot"},
+	"static shot": {"Static shot"}, "static": {"Static shot"},
+}
+
+// moveOf is a camera command of MiniMax's in a model's words; "" where it knows none
+// that would do. ok says whether it is a command at all.
+func moveOf(name string, can kinora.Capabilities) (move string, ok bool) {
+	moves, ok := CameraMoves[strings.ToLower(name)]
+	for _, m := range moves {
+		if slices.Contains(can.Prompt.Camera, "["+m+"]") {
+			return m, true
+		}
+	}
+	return "", ok
 }
 
 // maxNotedWords is how much of a customer's bracket a note repeats, in
 // characters.
 const maxNotedWords = 40
 
-// Camera is a prompt whose camera commands are in the engine's words.
+// Camera is a prompt whose camera commands are in a model's words.
 type Camera struct {
 	Prompt string
 	Moves  [][]string // the commands, a group for each bracket: groups in sequence, within a group at once
 	Notes  []string
+
+	can kinora.Capabilities // of the model
 }
 
-// ParseCamera translates the camera commands of a prompt: [Truck left],
-// [Pan left, Tilt up] at once, [Push in] ... [Shake] one after the other.
-// Brackets without a command are text, and stay as they are.
-func ParseCamera(prompt string) Camera {
-	var c Camera
+// ParseCamera translates the camera commands of a prompt into those that a model
+// knows: [Truck left], [Pan left, Tilt up] at once, [Push in] ... [Shake] one after
+// the other. Brackets without a command are text, and stay as they are.
+func ParseCamera(prompt string, can kinora.Capabilities) Camera {
+	c := Camera{can: can}
 	var out strings.Builder
 	rest := prompt
 	for {
@@ -72,7 +88,7 @@ func ParseCamera(prompt string) Camera {
 	out.WriteString(rest)
 	c.Prompt = out.String()
 	if len(c.Moves) > 1 || len(c.Moves) == 1 && len(c.Moves[0]) > 1 {
-		c.note("the local model knows one camera move in a clip: several are passed on to it, and it may follow only one")
+		c.note("there are several camera moves in one video: all are passed on to the model, and it may follow only one")
 	}
 	return c
 }
@@ -83,13 +99,13 @@ func (c *Camera) bracket(inner string) (string, bool) {
 	known := false
 	for part := range strings.SplitSeq(strings.ReplaceAll(inner, "，", ","), ",") {
 		name := strings.Join(strings.Fields(part), " ")
-		move, ok := CameraMoves[strings.ToLower(name)]
+		move, ok := moveOf(name, c.can)
 		known = known || ok
 		switch {
 		case !ok && name != "":
 			words = append(words, name)
 		case ok && move == "":
-			c.note(fmt.Sprintf("[%s] was left out: the local model knows no such camera move", name))
+			c.note(fmt.Sprintf("[%s] was left out: %s knows no such camera move", name, c.can.Name))
 		case ok && !slices.Contains(group, move):
 			group = append(group, move)
 		}

@@ -6,7 +6,53 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/engine"
 )
+
+// reel is what the model inside the program can do.
+func reel(t testing.TB) kinora.Capabilities {
+	t.Helper()
+	can, err := kinora.CapabilitiesOf("reel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return can
+}
+
+// TestCameraOfAnotherModel: a command stays as it is for a model that knows it, and
+// goes, with a note, for one that knows none like it.
+func TestCameraOfAnotherModel(t *testing.T) {
+	can := kinora.Capabilities{Name: "other", Prompt: engine.Prompt{Camera: []string{"[Truck left]", "[Pan left]", "[Shake]"}}}
+	c := ParseCamera("[truck left] a cat [Shake] runs [Zoom in].", can)
+	if c.Prompt != "[Truck left] a cat [Shake] runs." || len(c.Notes) != 2 || c.Notes[0] != "[Zoom in] was left out: other knows no such camera move" {
+		t.Errorf("%q, notes %q", c.Prompt, c.Notes)
+	}
+}
+
+// TestEveryMoveOfReel: each of its commands is one that customers can write.
+func TestEveryMoveOfReel(t *testing.T) {
+	can := reel(t)
+	for _, command := range can.Prompt.Camera {
+		if c := ParseCamera(command, can); c.Prompt != command {
+			t.Errorf("%s became %q", command, c.Prompt)
+		}
+	}
+}
+
+// TestNoModelDoesMore: what the APIs refuse for all models is what none can do.
+func TestNoModelDoesMore(t *testing.T) {
+	for _, name := range kinora.Models() {
+		c, err := kinora.CapabilitiesOf(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.LastFrame || c.References != (engine.ReferenceLimits{}) {
+			t.Errorf("%s takes a last frame or references, which %q and %q deny", name, NoLastFrame, NoReference)
+		}
+	}
+}
 
 func TestCamera(t *testing.T) {
 	for _, tt := range []struct {
@@ -45,7 +91,7 @@ func TestCamera(t *testing.T) {
 		{"[] [,] ] [", "[] [,] ] [", nil, 0},
 		{"猫[Truck left]跑", "猫[Pan left]跑", [][]string{{"Pan left"}}, 0},
 	} {
-		c := ParseCamera(tt.in)
+		c := ParseCamera(tt.in, reel(t))
 		if c.Prompt != tt.out || len(c.Notes) != tt.notes {
 			t.Errorf("%q: got %q with the notes %q, want %q with %d", tt.in, c.Prompt, c.Notes, tt.out, tt.notes)
 		}
@@ -68,14 +114,15 @@ func FuzzCamera(f *testing.F) {
 	for _, s := range []string{"a cat", "[Truck left] a [Shake] cat [x, Pan left]", "[[Pan left]]", "[", "]", "[，,]", "[Static]", "a [Shake][Shake] b"} {
 		f.Add(s)
 	}
+	can := reel(f)
 	f.Fuzz(func(t *testing.T, s string) {
-		c := ParseCamera(s)
+		c := ParseCamera(s, can)
 		if !strings.Contains(s, "[") && c.Prompt != s {
 			t.Errorf("%q became %q", s, c.Prompt)
 		}
 		for _, group := range c.Moves {
 			for _, m := range group {
-				if !slices.Contains([]string{"Pan left", "Pan right", "Tilt up", "Tilt down", "Zoom in", "Zoom out", "Static shot"}, m) {
+				if !slices.Contains(can.Prompt.Camera, "["+m+"]") {
 					t.Errorf("%q: a move %q", s, m)
 				}
 			}

@@ -18,11 +18,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/store"
 )
 
@@ -94,7 +94,7 @@ func (s *Service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 		return Picture{}, err
 	}
 	var out bytes.Buffer
-	info, err := s.reencode(ctx, &out, param, r, rules)
+	p, err := s.reencode(ctx, &out, param, r, rules)
 	if err != nil {
 		return Picture{}, err
 	}
@@ -108,7 +108,8 @@ func (s *Service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	if _, err := s.Blobs.Put(ctx, key, &out, blob.Meta{ContentType: "image/png"}); err != nil {
 		return Picture{}, StorageError(err)
 	}
-	return Picture{Key: key, Width: info.Width, Height: info.Height, Animated: info.Animated}, nil
+	p.Key = key
+	return p, nil
 }
 
 // CopyPicture keeps a picture once more.
@@ -132,26 +133,27 @@ func (s *Service) CopyPicture(ctx context.Context, key string) (string, error) {
 }
 
 // reencode checks an image and writes it as a PNG, when it is its turn.
-func (s *Service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (kinora.ImageInfo, error) {
+func (s *Service) reencode(ctx context.Context, out io.Writer, param string, r io.Reader, rules PictureRules) (Picture, error) {
 	if err := s.pictures.Acquire(ctx, 1); err != nil {
-		return kinora.ImageInfo{}, err
+		return Picture{}, err
 	}
 	defer s.pictures.Release(1)
-	img, info, err := kinora.DecodeImage(r, kinora.ImageLimits{Bytes: maxBytes(rules), Pixels: MaxPicturePixels})
+	f, kind, err := media.DecodeImageWithin(r, media.ImageLimits{Bytes: maxBytes(rules), Pixels: MaxPicturePixels})
 	if err != nil {
-		if kinora.KindOf(err) != kinora.Invalid {
-			return info, err
+		if _, unread := errors.AsType[*media.ReadError](err); unread {
+			return Picture{}, err
 		}
-		return info, &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, err), Err: err}
+		return Picture{}, &job.Error{Code: job.Invalid, Param: param, Message: fmt.Sprintf("%s: %v", param, media.Plain(err)), Err: err}
 	}
-	short, aspect := min(info.Width, info.Height), float64(info.Width)/float64(info.Height)
+	p := Picture{Width: f.W, Height: f.H, Animated: kind.Animated}
+	short, aspect := min(p.Width, p.Height), float64(p.Width)/float64(p.Height)
 	switch {
 	case short < rules.MinSide:
-		return info, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: the short side must have at least %d", param, info.Width, info.Height, rules.MinSide)
+		return p, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: the short side must have at least %d", param, p.Width, p.Height, rules.MinSide)
 	case rules.MinAspect > 0 && aspect < rules.MinAspect, rules.MaxAspect > 0 && aspect > rules.MaxAspect:
-		return info, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: width over height must be between %.2g and %.2g", param, info.Width, info.Height, rules.MinAspect, rules.MaxAspect)
+		return p, job.Errorf(job.Invalid, param, "%s: the image has %d×%d pixels: width over height must be between %.2g and %.2g", param, p.Width, p.Height, rules.MinAspect, rules.MaxAspect)
 	}
-	return info, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(out, img)
+	return p, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(out, f.Image())
 }
 
 // StorageError tells a customer that bytes could not be kept.

@@ -8,10 +8,10 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// FirstFrame makes the picture that fetch gives the first frame of a clip, and
+// FirstFrame makes the picture that fetch gives the first frame of a video, and
 // notes what is left out of it. param is the field that asks for it.
 func FirstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, error)) (Picture, error) {
-	if !offer.TakesImage {
+	if !offer.Can.FirstFrame {
 		return Picture{}, job.Errorf(job.Unsupported, param, "%s: the model %s takes no first frame", param, offer.Name)
 	}
 	p, err := fetch()
@@ -22,8 +22,13 @@ func FirstFrame(s *job.Spec, offer Offer, param string, fetch func() (Picture, e
 	if p.Animated {
 		s.Notes = append(s.Notes, "the first frame is an animation: its first picture is taken")
 	}
-	if cut, _ := (kinora.Info{Width: offer.Width, Height: offer.Height}).Fit(p.Width, p.Height); cut {
-		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %d×%d pixels: what does not fit the shape of %d×%d is cut off", p.Width, p.Height, offer.Width, offer.Height))
+	given, made := kinora.Size{Width: p.Width, Height: p.Height}, kinora.Size{Width: s.Width, Height: s.Height}
+	if made == (kinora.Size{}) { // it takes the picture's shape, or else the model's
+		made = given
+	}
+	drawn := offer.Can.Sizes.Pick(made)
+	if cut, _ := drawn.Fit(given); cut {
+		s.Notes = append(s.Notes, fmt.Sprintf("the first frame has %v pixels: what does not fit the shape of %v is cut off", given, drawn))
 	}
 	return p, nil
 }
@@ -47,12 +52,12 @@ func OwnFrame(ctx context.Context, b PictureCopier, s *job.Spec) (err error) {
 func Extension(src *job.Job, offer Offer, seconds float64, param string) (job.Spec, error) {
 	s, res := src.Spec, src.Result
 	switch {
-	case !offer.TakesImage:
-		return s, job.Errorf(job.Unsupported, param, "%s: the model %s cannot go on from a film", param, offer.Name)
+	case !offer.Can.FirstFrame:
+		return s, job.Errorf(job.Unsupported, param, "%s: the model %s cannot go on from a video", param, offer.Name)
 	case res == nil || res.Seconds <= 0:
-		return s, job.Errorf(job.Conflict, param, "%s: there is no film to go on from", param)
+		return s, job.Errorf(job.Conflict, param, "%s: there is no video to go on from", param)
 	case res.Seconds+seconds > MaxStitched:
-		return s, job.Errorf(job.Invalid, "seconds", "the film would have %g seconds: at most %d", res.Seconds+seconds, MaxStitched)
+		return s, job.Errorf(job.Invalid, "seconds", "the video would have %g seconds: at most %d", res.Seconds+seconds, MaxStitched)
 	}
 	return job.Spec{
 		Kind: job.Video, Model: offer.Name, Engine: offer.Engine, Seconds: seconds, Width: res.Width, Height: res.Height, FPS: res.FPS,

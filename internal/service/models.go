@@ -14,29 +14,29 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// What the models behind the public names can do, and what MiniMax's and OpenAI's
-// models of these names do, is said in this file, in frame.go and in camera.go.
-// The APIs take their limits, defaults and refusals from here.
+// What MiniMax's and OpenAI's models of these names do is said in this file, in
+// frame.go and in camera.go: the APIs take their limits, defaults and refusals from
+// here. What the local models behind the names do is said by their capabilities.
 
 // Offer is a public model name and what stands behind it.
 type Offer struct {
 	Name   string  // as customers write it
 	Engine string  // the local model that runs it
 	API    job.API // whose rules it follows; "" for a name of our own, which all APIs take
-	// Native size and rate of the engine: what is beyond is upscaled, and noted.
-	Width, Height, FPS int
-	// What the engine can do.
-	TakesImage bool
-	Created    time.Time
+	// Can is what the local model can do, no longer than this server lets a video be.
+	Can     kinora.Capabilities
+	Created time.Time
 }
 
-// Bounds of what a model is asked for, as kinora.Request has them.
+// Size is that of a video that asks for none, and of frames as the model draws them:
+// others are scaled, and noted.
+func (o Offer) Size() kinora.Size { return o.Can.Sizes.Default() }
+
+// Bounds of what a job may ask for, whatever its model can.
 const (
-	MinSide        = 16 // pixels, of either side; kinora.MaxSide is the most
-	MaxGuidance    = 100
-	MaxSeed        = 1<<53 - 1 // which every JSON parser keeps
-	MaxStitched    = 120       // seconds that a video may become by extensions
-	SecondsDefault = 6         // of a video that says none
+	MaxGuidance = 100
+	MaxSeed     = 1<<53 - 1 // which every JSON parser keeps
+	MaxStitched = 120       // seconds that a video may become by extensions
 )
 
 // Defaults of OpenAI's API.
@@ -84,19 +84,20 @@ var (
 	FirstFrameOthers = PictureRules{}
 )
 
-// Why something that MiniMax's models do is refused: no local model does it.
+// Why something that MiniMax's models do is refused: a job cannot ask for it, as no
+// local model's capabilities have it, which a test sees to.
 const (
-	NoLastFrame = "the local models start from a first frame; they cannot be held to a last one: leave it out"
+	NoLastFrame = "the local models take no last frame: leave it out, or use it as the first frame"
 	NoSubject   = "the local models cannot keep a subject's looks from a picture: leave it out, or use it as the first frame"
 	NoReference = "the local models take no references: leave them out, or give one picture as the first frame"
-	NoBaseVideo = "a film that is given cannot be made again: give the source_task_id of a task of this server"
+	NoBaseVideo = "a video that is given cannot be made again: give the source_task_id of a task of this server"
 )
 
 // ModelRules is what MiniMax's pages say of one of its V1 models. The local model
 // behind the name does no more than that, so that a program which works here
 // works there.
 type ModelRules struct {
-	Text, First bool // makes clips from text alone, from a first frame
+	Text, First bool // makes videos from text alone, from a first frame
 	Why         string
 	Sizes       []SizeRules // the first is the default
 	FPS         int         // 0: the engine's own
@@ -123,7 +124,7 @@ var (
 		"I2V-01":                  {First: true, Sizes: first720P},
 		"I2V-01-Director":         {First: true, Sizes: first720P},
 		"I2V-01-live":             {First: true, Sizes: first720P},
-		"S2V-01":                  {Why: "it makes clips of a subject_reference, and " + NoSubject},
+		"S2V-01":                  {Why: "it makes videos of a subject_reference, and " + NoSubject},
 		"abab-video-1":            {Text: true, Sizes: []SizeRules{{Name: "720P", Seconds: []int{1, 2, 3, 4, 5, 6}}}, FPS: 25},
 		"image-01":                {Why: "it makes images: use POST /v1/image_generation"},
 	}
@@ -144,9 +145,9 @@ func (m ModelRules) Pick(name, asked string, seconds int, first bool) (resolutio
 	case m.Why != "":
 		return "", job.Errorf(job.Unsupported, "model", "model: %s is not for this: %s", name, m.Why)
 	case first && !m.First:
-		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image: %s makes clips from text alone", name)
+		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image: %s makes videos from text alone", name)
 	case !first && !m.Text:
-		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image is missing: %s makes clips from a first frame", name)
+		return "", job.Errorf(job.Invalid, "first_frame_image", "first_frame_image is missing: %s makes videos from a first frame", name)
 	}
 	resolution = cmp.Or(asked, m.Sizes[0].Name)
 	var names []string
@@ -156,10 +157,10 @@ func (m ModelRules) Pick(name, asked string, seconds int, first bool) (resolutio
 			continue
 		}
 		if s.FirstOnly && !first {
-			return "", job.Errorf(job.Invalid, "resolution", "resolution: %s makes %s clips from a first frame only", name, resolution)
+			return "", job.Errorf(job.Invalid, "resolution", "resolution: %s makes %s videos from a first frame only", name, resolution)
 		}
 		if !slices.Contains(s.Seconds, seconds) {
-			return "", job.Errorf(job.Invalid, "duration", "duration is %d: %s makes clips of %s in %s", seconds, name, secondsText(s.Seconds), resolution)
+			return "", job.Errorf(job.Invalid, "duration", "duration is %d: %s makes videos of %s in %s", seconds, name, secondsText(s.Seconds), resolution)
 		}
 		return resolution, nil
 	}
@@ -217,8 +218,8 @@ func ParseSize(s string) (w, h int, err error) {
 		w, _ = strconv.Atoi(m[1]) // five digits at most
 		h, _ = strconv.Atoi(m[2])
 	}
-	if m == nil || min(w, h) < MinSide || max(w, h) > kinora.MaxSide || w%2 != 0 || h%2 != 0 {
-		return 0, 0, job.Errorf(job.Invalid, "size", "size is %.20q: it must be width x height, such as 1280x720, both even and %d to %d", s, MinSide, kinora.MaxSide)
+	if m == nil || min(w, h) < kinora.MinSide || max(w, h) > kinora.MaxSide || w%2 != 0 || h%2 != 0 {
+		return 0, 0, job.Errorf(job.Invalid, "size", "size is %.20q: it must be width x height, such as 1280x720, both even and %d to %d", s, kinora.MinSide, kinora.MaxSide)
 	}
 	return w, h, nil
 }

@@ -88,8 +88,8 @@ func (s *Service) expand(ctx context.Context, sp *job.Spec, how Expansion, reque
 		sp.PromptNotes = append(sp.PromptNotes, "the prompt was taken as it is: "+err.Error())
 		return nil //nolint:nilerr // the note says it
 	}
-	asked := cmp.Or(sp.Asked, sp.Prompt)
-	sp.Prompt, sp.Asked = keepMoves(ParseCamera(words).Prompt, ParseCamera(sp.Prompt).Moves), ""
+	can, asked := s.Engines[sp.Engine], cmp.Or(sp.Asked, sp.Prompt)
+	sp.Prompt, sp.Asked = keepMoves(ParseCamera(words, can).Prompt, ParseCamera(sp.Prompt, can).Moves), ""
 	if sp.Prompt != asked {
 		sp.Asked = asked
 	}

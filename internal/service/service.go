@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/store"
@@ -41,10 +43,10 @@ type Options struct {
 	Filter    *moderation.Filter
 	Meter     *meter.Meter
 	Callbacks Challenger
-	Chatter   *egress.Upstream // the chat model; nil for none
-	ChatModel string           // its name, for requests that name none
-	Speech    *egress.Upstream // nil for espeak-ng
-	Engines   map[string]kinora.Info
+	Chatter   *egress.Upstream               // the chat model; nil for none
+	ChatModel string                         // its name, for requests that name none
+	Speech    *egress.Upstream               // nil for espeak-ng
+	Engines   map[string]kinora.Capabilities // what the local models can do, by their names
 	Log       *slog.Logger
 
 	Models   []ModelName // the public ones
@@ -87,7 +89,7 @@ type Service struct {
 func New(o Options) *Service {
 	return &Service{
 		Options: o, waiting: map[int64]int{},
-		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: kinora.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
+		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: media.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
 	}
 }
 
@@ -148,7 +150,7 @@ func (s *Service) check(sub *Submission) error {
 	if sp.Kind == job.Expansion {
 		sp.Engine = "" // no model runs it, but a worker that has the chat upstream
 	}
-	info, ok := s.Engines[sp.Engine]
+	can, ok := s.Engines[sp.Engine]
 	switch {
 	case !ok && sp.Kind != job.Expansion:
 		return job.Errorf(job.Internal, "", "the model %s has no engine here", sp.Model)
@@ -158,24 +160,48 @@ func (s *Service) check(sub *Submission) error {
 		return job.Errorf(job.Invalid, "prompt", "the prompt has more than %d characters", job.MaxPromptChars)
 	case strings.TrimSpace(sp.Prompt) == "" && sp.FirstFrame == "" && sp.After == 0:
 		return job.Errorf(job.Invalid, "prompt", "the prompt is empty: say what should happen")
-	case sp.FirstFrame != "" && !info.Image:
-		return job.Errorf(job.Unsupported, "", "the model %s takes no first frame", sp.Model)
 	case sp.Kind == job.Video && (sp.Seconds <= 0 || sp.Seconds > float64(s.Seconds)):
 		return job.Errorf(job.Invalid, "seconds", "%v seconds is out of range: more than 0, at most %d", sp.Seconds, s.Seconds)
 	case sp.Kind == job.Image && (sp.Count < 1 || sp.Count > job.MaxImages):
 		return job.Errorf(job.Invalid, "n", "%d images is out of range: 1 to %d", sp.Count, job.MaxImages)
-	case sp.Width < 0 || sp.Height < 0 || sp.Width > kinora.MaxSide || sp.Height > kinora.MaxSide || sp.Width%2 != 0 || sp.Height%2 != 0:
-		return job.Errorf(job.Invalid, "size", "%d×%d is out of range: even sides of at most %d pixels", sp.Width, sp.Height, kinora.MaxSide)
-	case sp.FPS < 0 || sp.FPS > kinora.MaxFPS:
-		return job.Errorf(job.Invalid, "fps", "%d frames a second is out of range: at most %d", sp.FPS, kinora.MaxFPS)
-	case sp.Steps < 0 || sp.Steps > kinora.MaxSteps:
-		return job.Errorf(job.Invalid, "steps", "%d steps is out of range: at most %d", sp.Steps, kinora.MaxSteps)
 	case sub.Priority != nil && (*sub.Priority < 0 || *sub.Priority > job.MaxPriority):
 		return job.Errorf(job.Invalid, "priority", "%d is out of range: 0 to %d", *sub.Priority, job.MaxPriority)
 	case len(sub.IdempotencyKey) > MaxIdempotencyKey:
 		return job.Errorf(job.Invalid, "Idempotency-Key", "it has more than %d bytes", MaxIdempotencyKey)
+	case sp.Kind == job.Expansion:
+		return nil
 	}
-	return nil
+	return checkModel(sp, can)
+}
+
+// checkModel holds what a job asks for to what its model can do.
+func checkModel(sp *job.Spec, can kinora.Capabilities) error {
+	r := kinora.Request{
+		Prompt: sp.Prompt, Seconds: sp.Seconds, Steps: sp.Steps, Guidance: sp.Guidance, Width: sp.Width, Height: sp.Height, FPS: sp.FPS,
+	}
+	if sp.FirstFrame != "" || sp.After != 0 {
+		r.Image = image.Black // whatever it shows
+	}
+	switch {
+	case sp.Kind == job.Image:
+		r.Seconds = 1 / float64(can.Rate(sp.FPS))
+	case sp.Join: // the worker asks for the frame that both parts have too
+		r.Seconds += 1 / float64(cmp.Or(sp.FPS, can.Rate(0)))
+	}
+	err := r.Check(can)
+	e, ok := errors.AsType[*kinora.Error](err)
+	if !ok {
+		return err // nil, as every refusal is one
+	}
+	code := job.Invalid
+	if e.Kind == kinora.Unsupported {
+		code = job.Unsupported
+	}
+	why := fmt.Sprintf("%s: %v", e.What, e.Err)
+	if e.Hint != "" {
+		why += ": " + e.Hint
+	}
+	return &job.Error{Code: code, Param: strings.ReplaceAll(e.What, " ", "_"), Message: why, Err: e}
 }
 
 // note says in a spec where the model will make something else than is asked
@@ -185,14 +211,14 @@ func (s *Service) note(sp *job.Spec) {
 	if sp.Kind == job.Expansion {
 		return
 	}
-	info := s.Engines[sp.Engine]
-	for _, note := range info.PromptNotes(sp.Prompt) {
+	can := s.Engines[sp.Engine]
+	for _, note := range can.PromptNotes(sp.Prompt) {
 		if !slices.Contains(sp.PromptNotes, note) {
 			sp.PromptNotes = append(sp.PromptNotes, note)
 		}
 	}
-	if how := fitted(sp, info); how != "" {
-		note := fmt.Sprintf("%s draws %d×%d pixels; the result is %s", sp.Engine, info.Width, info.Height, how)
+	if how := fitted(sp, can); how != "" {
+		note := fmt.Sprintf("%s draws %v pixels; the result is %s", sp.Engine, can.Sizes.Pick(kinora.Size{Width: sp.Width, Height: sp.Height}), how)
 		if !slices.Contains(sp.Notes, note) {
 			sp.Notes = append(sp.Notes, note)
 		}
@@ -201,8 +227,8 @@ func (s *Service) note(sp *job.Spec) {
 
 // fitted says how a result comes from the frames that a model draws, where the
 // one who asked should know.
-func fitted(sp *job.Spec, in kinora.Info) string {
-	switch cut, enlarged := in.Fit(sp.Width, sp.Height); {
+func fitted(sp *job.Spec, can kinora.Capabilities) string {
+	switch cut, enlarged := can.Fit(sp.Width, sp.Height); {
 	case cut && enlarged:
 		return "cut from the middle of that and enlarged"
 	case cut:
@@ -346,11 +372,9 @@ func (s *Service) Follow(ctx context.Context, who auth.Principal, id job.ID, yie
 func (s *Service) Offers() []Offer {
 	out := make([]Offer, 0, len(s.Models))
 	for _, m := range s.Models {
-		in := s.Engines[m.Engine]
-		out = append(out, Offer{
-			Name: m.Name, Engine: m.Engine, API: m.API,
-			Width: in.Width, Height: in.Height, FPS: in.FPS, TakesImage: in.Image, Created: offersSince,
-		})
+		can := s.Engines[m.Engine]
+		can.Lengths.Max = min(can.Lengths.Max, float64(s.Seconds))
+		out = append(out, Offer{Name: m.Name, Engine: m.Engine, API: m.API, Can: can, Created: offersSince})
 	}
 	return out
 }

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/service/servicetest"
@@ -46,6 +46,44 @@ func pngOf(w, h int) []byte {
 	return b.Bytes()
 }
 
+// TestModelsOwnLimits: what the model of a job can do decides, and the error says
+// what it can.
+func TestModelsOwnLimits(t *testing.T) {
+	s, who, _ := newService(t, func(o *service.Options) {
+		narrow := o.Engines["reel"]
+		narrow.Lengths.Default, narrow.Lengths.Min, narrow.Lengths.Max = 5, 4, 15
+		narrow.Guidance.Min, narrow.Guidance.Max = narrow.Guidance.Default, narrow.Guidance.Default
+		narrow.Prompt.MaxBytes = 20
+		o.Engines["narrow"] = narrow
+		o.Models = append(o.Models, service.ModelName{Name: "narrow", Engine: "narrow"})
+		o.Seconds = 10
+	})
+	good := job.Spec{Kind: job.Video, Model: "narrow", Engine: "narrow", Prompt: "a red ball", Seconds: 4}
+	for name, tt := range map[string]struct {
+		spoil       func(*job.Spec)
+		param, says string
+	}{
+		"short":        {func(s *job.Spec) { s.Seconds = 3 }, "seconds", "seconds: 3 is out of range: 4 to 15"},
+		"server's own": {func(s *job.Spec) { s.Seconds = 11 }, "seconds", "at most 10"},
+		"guidance":     {func(s *job.Spec) { s.Guidance = 3 }, "guidance", "leave it out"},
+		"prompt":       {func(s *job.Spec) { s.Prompt = "a red ball bounces on" }, "prompt", "the limit is 20"},
+		"still":        {func(s *job.Spec) { s.Kind, s.Count = job.Image, 1 }, "seconds", "4 to 15"},
+	} {
+		spec := good
+		tt.spoil(&spec)
+		_, err := s.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: spec, Body: []byte("{}")})
+		if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != job.Invalid || e.Param != tt.param || !strings.Contains(e.Message, tt.says) {
+			t.Errorf("%s: %v, want one about %s that says %q", name, err, tt.param, tt.says)
+		}
+	}
+	if _, err := s.Submit(t.Context(), who, service.Submission{API: job.Native, Spec: good, Body: []byte("{}")}); err != nil {
+		t.Errorf("what it can: %v", err)
+	}
+	if o, err := s.Offer("narrow"); err != nil || o.Can.Lengths.Max != 10 || o.Can.Lengths.Min != 4 {
+		t.Errorf("offered %+v, %v", o.Can.Lengths, err)
+	}
+}
+
 // TestSubmitRefusals: what no job may be, before anything is reserved.
 func TestSubmitRefusals(t *testing.T) {
 	s, who, _ := newService(t, func(o *service.Options) {
@@ -70,6 +108,10 @@ func TestSubmitRefusals(t *testing.T) {
 		"callback":     {func(s *service.Submission) { s.Callback = "http://127.0.0.1:9/" }, job.Invalid},
 		"idempotency":  {func(s *service.Submission) { s.IdempotencyKey = strings.Repeat("k", 256) }, job.Invalid},
 		"no images":    {func(s *service.Submission) { s.Spec.Kind = job.Image }, job.Invalid},
+		"steps":        {func(s *service.Submission) { s.Spec.Steps = 1001 }, job.Invalid},
+		"guidance":     {func(s *service.Submission) { s.Spec.Guidance = 101 }, job.Invalid},
+		"rate":         {func(s *service.Submission) { s.Spec.FPS = 121 }, job.Invalid},
+		"first frame":  {func(s *service.Submission) { s.Spec.Engine, s.Spec.FirstFrame = "testcard", "image/x" }, job.Unsupported},
 		"other engine": {func(s *service.Submission) { s.Spec.Engine = "sora" }, job.Internal},
 	} {
 		sub := service.Submission{API: job.Native, Spec: good, Body: []byte("{}")}
@@ -152,7 +194,7 @@ func TestPictures(t *testing.T) {
 	if _, err := s.PictureFrom(t.Context(), who, "image", bytes.NewReader(pngOf(300, 200)), rules); !strings.Contains(job.AsError(err).Message, "fewer pixels") {
 		t.Errorf("more than a worker reads: %v", err)
 	}
-	s.KeepAtMost(kinora.MaxImageBytes)
+	s.KeepAtMost(media.MaxImageBytes)
 	for name, data := range map[string][]byte{
 		"text": []byte("hello"), "nothing": nil, "small": pngOf(300, 99), "wide": pngOf(301, 120), "cut": pngOf(300, 200)[:60],
 	} {

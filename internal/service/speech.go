@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -13,10 +14,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/text"
@@ -112,39 +113,42 @@ func (s *Service) speak(ctx context.Context, r SpeechRequest) (SpeechResult, err
 		return SpeechResult{}, err
 	}
 	var sound bytes.Buffer
-	got, err := kinora.Speak(ctx, &sound, kinora.SpeechRequest{
+	format := cmp.Or(r.Format, "wav")
+	got, err := media.Speak(ctx, &sound, media.SpeechOptions{
 		Text: r.Text, Voice: voice, Speed: r.Speed, Pitch: float64(r.Pitch), Volume: r.Volume, Language: language,
-		Format: kinora.SoundFormat(r.Format), SampleRate: r.SampleRate, Bitrate: r.BitRate, Channels: r.Channels,
+		Format: format, Rate: r.SampleRate, Bitrate: r.BitRate, Channels: r.Channels,
 	})
-	switch {
-	case err == nil:
-	case kinora.KindOf(err) == kinora.Invalid && voice != "" && wrongField(err) == "voice":
-		return SpeechResult{}, noVoice(r.Voice)
-	case kinora.KindOf(err) == kinora.Invalid:
-		return SpeechResult{}, &job.Error{Code: job.Invalid, Message: err.Error(), Err: err}
-	case kinora.KindOf(err) == kinora.Unsupported:
-		return SpeechResult{}, cannotSpeak(err)
-	default:
-		return SpeechResult{}, err
+	if err != nil {
+		return SpeechResult{}, unspoken(err, r.Voice, voice)
 	}
 	return SpeechResult{
-		Data: sound.Bytes(), Format: string(got.Format), Duration: got.Duration,
-		SampleRate: got.SampleRate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
+		Data: sound.Bytes(), Format: format, Duration: got.Duration,
+		SampleRate: got.Rate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
 	}, nil
 }
 
-// wrongField is the field that an error of the root package names.
-func wrongField(err error) string {
-	if e, ok := errors.AsType[*kinora.Error](err); ok {
-		return e.What
+// unspoken says why nothing was spoken with a voice, which was asked for by a name.
+func unspoken(err error, asked, voice string) error {
+	switch bad, ok := errors.AsType[*media.BadSpeech](err); {
+	case ok && bad.Field == "voice" && voice != "":
+		return noVoice(asked)
+	case ok:
+		return &job.Error{Code: job.Invalid, Message: fmt.Sprintf("the %s: %s: %s", bad.Field, bad.Why, bad.Hint), Err: err}
+	case cannotSpeak(err):
+		return noSpeech(err)
 	}
-	return ""
+	return err
 }
 
-// cannotSpeak says that a program is missing on this machine. That is no mistake
-// in the request, and may be mended: the same request works then.
-func cannotSpeak(err error) error {
-	return &job.Error{Code: job.Unavailable, Message: "this server cannot speak now: " + err.Error(), RetryAfter: time.Minute, Err: err}
+// cannotSpeak says whether a program is missing on this machine.
+func cannotSpeak(err error) bool {
+	return errors.Is(err, media.ErrNoSpeech) || errors.Is(err, media.ErrNoFFmpeg)
+}
+
+// noSpeech says that a program is missing. That is no mistake in the request, and
+// may be mended: the same request works then.
+func noSpeech(err error) error {
+	return &job.Error{Code: job.Unavailable, Message: "this server cannot speak now: " + media.Plain(err).Error(), RetryAfter: time.Minute, Err: err}
 }
 
 // maxVoices is how much of an upstream's list of voices is read, in bytes.
@@ -156,10 +160,10 @@ func (s *Service) Voices(ctx context.Context, requestID string) (Voices, error) 
 	if s.Speech != nil {
 		return s.upstreamVoices(ctx, requestID)
 	}
-	local, err := kinora.Voices(ctx)
+	local, err := media.ListVoices(ctx)
 	switch {
-	case err != nil && kinora.KindOf(err) == kinora.Unsupported:
-		return Voices{}, cannotSpeak(err)
+	case err != nil && cannotSpeak(err):
+		return Voices{}, noSpeech(err)
 	case err != nil:
 		return Voices{}, err
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 )
 
 // speechLanguages are MiniMax's names of languages, in lower case, as tags of
@@ -90,9 +90,9 @@ func scriptLanguage(text string) string {
 
 // miniMaxVoices are espeak-ng's voices, and before them the names of MiniMax's
 // that they stand in for: those of the languages that espeak-ng has here.
-func miniMaxVoices(local []kinora.Voice) []SpeechVoice {
+func miniMaxVoices(local []media.Voice) []SpeechVoice {
 	has := func(tag string) bool {
-		return slices.ContainsFunc(local, func(v kinora.Voice) bool {
+		return slices.ContainsFunc(local, func(v media.Voice) bool {
 			return slices.ContainsFunc(v.Languages, func(l string) bool {
 				return strings.EqualFold(l, tag) || strings.HasPrefix(strings.ToLower(l), tag+"-")
 			})

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 )
 
 func TestLocalVoice(t *testing.T) {
@@ -55,7 +55,7 @@ func TestUnknownVoices(t *testing.T) {
 
 // TestVoicesListed: each voice of the list is one that is taken.
 func TestVoicesListed(t *testing.T) {
-	local := []kinora.Voice{{ID: "en-us", Name: "English (America)", Languages: []string{"en-us", "en"}, Gender: "male"}, {ID: "cmn-latn-pinyin", Languages: []string{"cmn"}}}
+	local := []media.Voice{{ID: "en-us", Name: "English (America)", Languages: []string{"en-us", "en"}, Gender: "male"}, {ID: "cmn-latn-pinyin", Languages: []string{"cmn"}}}
 	found := map[string]string{}
 	for _, v := range miniMaxVoices(local) {
 		found[v.ID] = v.Name

@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	// lingerRounds is how often a helper without work gives way to others before
-	// it goes: about 100 µs on an idle machine. Products of matrices follow each
-	// other within less, and to wake a sleeping thread takes 50 µs on a virtual
-	// machine, as long as many of them.
+	// lingerRounds is how many times an idle helper yields the processor before
+	// it exits: about 100 µs on an idle machine. Consecutive matrix products
+	// come closer together than that, and on a virtual machine waking a
+	// sleeping thread takes 50 µs, as long as many of the products.
 	lingerRounds = 1000
-	// waitRounds is the same of a caller whose helpers still work, before it
-	// sleeps.
+	// waitRounds is how many times a caller yields the processor while its
+	// helpers finish, before it sleeps.
 	waitRounds = 200
 )
 
-// helpers counts the goroutines that help callers of ForWorker now, all calls
-// together: at most Threads()-1.
+// helpers counts the goroutines that now help callers of ForWorker, over all
+// calls together: at most Threads()-1.
 var helpers atomic.Int64
 
-// lingering holds helpers that wait for work, at most Threads()-1. One that
-// finds no room goes.
+// lingering holds the idle helpers that wait for work, at most Threads()-1. A
+// helper that finds no free slot exits.
 var lingering [64]atomic.Pointer[helper]
 
 // For calls body on the blocks [0,grain), [grain,2*grain), … of [0,n), the last
@@ -63,7 +63,7 @@ func ForWorker(n, grain int, body func(worker, lo, hi int)) {
 	}
 }
 
-// hire takes up to want helpers of those that are free and returns how many.
+// hire reserves up to want free helpers and returns how many it got.
 func hire(want int) int {
 	for {
 		busy := helpers.Load()
@@ -77,20 +77,20 @@ func hire(want int) int {
 	}
 }
 
-// job is one call of ForWorker: next is the first block that nobody has taken.
+// job is one call of ForWorker. next is the first block that nobody has taken.
 type job struct {
 	n, grain int
 	blocks   int64
 	next     atomic.Int64
-	workers  atomic.Int64 // helpers that have come, and closed once all is over
+	workers  atomic.Int64 // helpers that have joined; plus closed once the job is over
 	body     func(worker, lo, hi int)
 	panicked atomic.Pointer[any]
-	// running is locked for reading by each helper from before it counts as come
+	// Each helper holds running for reading, from before it counts as joined
 	// until its last block is done.
 	running sync.RWMutex
 }
 
-// enlist gives the job to a helper that lingers, or to a new one.
+// enlist gives the job to an idle helper, or to a new one.
 func (j *job) enlist() {
 	for i := range lingering {
 		if h := lingering[i].Load(); h != nil && lingering[i].CompareAndSwap(h, nil) {
@@ -101,15 +101,16 @@ func (j *job) enlist() {
 	go new(helper).work(j)
 }
 
-// closed is more than helpers of a job ever are.
+// closed is more than the number of helpers that a job can have.
 const closed = 1 << 32
 
-// wait returns when no helper is at a block, once the caller has found none. It
-// releases those of the helpers who have not come; they do nothing when they do.
+// wait blocks until every helper that joined the job has finished its last
+// block. The caller has found no block left to take. Helpers that have not
+// joined yet are released; when they come to the job, they do nothing.
 func (j *job) wait(help int) {
 	if late := help - int(j.workers.Add(closed)-closed); late > 0 {
 		helpers.Add(-int64(late))
-		// Lest they gather where there is no thread to run them.
+		// Yield, so that released helpers do not pile up waiting for a thread.
 		runtime.Gosched()
 	}
 	defer j.running.Unlock()
@@ -122,7 +123,8 @@ func (j *job) wait(help int) {
 	j.running.Lock()
 }
 
-// run takes blocks until there are none. After a panic the rest are left.
+// run takes blocks until there are none. After a panic no further block is
+// taken.
 func (j *job) run(worker int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -140,8 +142,8 @@ func (j *job) run(worker int) {
 	}
 }
 
-// helper is a goroutine that works for callers of ForWorker: for the one that
-// started it and for those that come while it lingers.
+// helper is a goroutine that works for callers of ForWorker: first for the one
+// that started it, then for those that call while it lingers.
 type helper struct {
 	next atomic.Pointer[job]
 }
@@ -152,8 +154,9 @@ func (h *helper) work(j *job) {
 	}
 }
 
-// assist does a job and says where the helper lingers now, nil for nowhere. It
-// does so before the job counts as done: the caller's next job finds it there.
+// assist does a job and returns the slot in which the helper lingers
+// afterwards, or nil if none is free. The helper takes the slot before the job
+// counts as done, so that the caller's next job finds it there.
 func (h *helper) assist(j *job) *atomic.Pointer[helper] {
 	j.running.RLock()
 	defer j.running.RUnlock()
@@ -169,8 +172,8 @@ func (h *helper) assist(j *job) *atomic.Pointer[helper] {
 	return nil
 }
 
-// linger returns the next job, or nil where none came in time. It counts rounds
-// rather than time, which stands still in some tests.
+// linger returns the next job, or nil if none came in time. It counts rounds
+// rather than time because some tests stop the clock.
 func (h *helper) linger(at *atomic.Pointer[helper]) *job {
 	if at == nil {
 		return nil
@@ -179,7 +182,8 @@ func (h *helper) linger(at *atomic.Pointer[helper]) *job {
 		if j := h.next.Swap(nil); j != nil {
 			return j
 		}
-		// Who has taken the helper from its place is about to give it a job.
+		// A caller that took the helper out of its slot is about to give it a
+		// job.
 		if round >= lingerRounds && at.CompareAndSwap(h, nil) {
 			return nil
 		}

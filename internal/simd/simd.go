@@ -31,7 +31,7 @@ const (
 	Go Level = iota
 	// AVX2 is AVX2 with FMA3.
 	AVX2
-	// AVX512 is AVX-512 F, BW, DQ and VL; BF16 and VNNI tell of the rest.
+	// AVX512 is AVX-512 F, BW, DQ and VL; BF16 and VNNI report two extensions.
 	AVX512
 	// AMX is AVX512 with BF16 and VNNI, and AMX: tiles of bf16 and of int8.
 	AMX
@@ -67,7 +67,7 @@ func init() {
 }
 
 // fromEnv turns the two environment variables into a level and a number of
-// threads; err tells of a value that was not understood or not to be had.
+// threads. err describes a value that was not understood or is not available.
 func fromEnv(level, count string) (Level, int, error) {
 	best, n := highest(), runtime.GOMAXPROCS(0)
 	var errs []string
@@ -106,9 +106,9 @@ func parseLevel(s string) (Level, bool) {
 // highest is the best level the CPU has.
 var highest = sync.OnceValue(detect)
 
-// detect asks the CPU, and the system, which must allow tiles. The fields of cpu.X86 are all false
-// on other architectures, and false where the system does not save the
-// registers.
+// detect asks the CPU for its features and the system for leave to use tiles.
+// All fields of cpu.X86 are false on other architectures, and where the system
+// does not save the registers.
 func detect() Level {
 	x := &cpu.X86
 	avx2 := x.HasAVX2 && x.HasFMA
@@ -124,8 +124,8 @@ func detect() Level {
 	return Go
 }
 
-// EnvError tells of a KINORA_SIMD or KINORA_THREADS that could not be
-// followed, for a command to print; nil where all is well.
+// EnvError describes a KINORA_SIMD or KINORA_THREADS that could not be
+// followed, for a command to print; nil if both are fine.
 func EnvError() error { return envErr }
 
 // Current returns the level that kernels use now.
@@ -137,10 +137,10 @@ func BF16() bool { return Current() >= AVX512 && cpu.X86.HasAVX512BF16 }
 // VNNI reports whether AVX512_VNNI (VPDPBUSD) may be used at the current level.
 func VNNI() bool { return Current() >= AVX512 && cpu.X86.HasAVX512VNNI }
 
-// Use makes l the current level and returns the function that brings back the
-// one before. Where the CPU lacks l, ok is false and nothing changes. It is for
-// tests and benchmarks; kernels that run meanwhile in other goroutines may use
-// either.
+// Use makes l the current level and returns a function that restores the
+// previous one. If the CPU lacks l, ok is false and nothing changes. Use is for
+// tests and benchmarks; kernels that run in other goroutines at the same time
+// may use either level.
 func Use(l Level) (restore func(), ok bool) {
 	if l > highest() {
 		return func() {}, false

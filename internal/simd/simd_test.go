@@ -98,8 +98,8 @@ func TestForNested(t *testing.T) {
 	}
 }
 
-// TestForSharesThreads has calls inside calls, which must not multiply the
-// goroutines at work.
+// TestForSharesThreads nests calls, which must not multiply the goroutines at
+// work.
 func TestForSharesThreads(t *testing.T) {
 	setThreads(t, 3)
 	var now, most atomic.Int64
@@ -120,8 +120,8 @@ func TestForSharesThreads(t *testing.T) {
 	}
 }
 
-// TestHelpersLingerAndGo has calls that follow one another and calls side by
-// side, which hand helpers to each other; all of these go in the end.
+// TestHelpersLingerAndGo makes calls in sequence and in parallel, which hand
+// helpers to each other; in the end all helpers exit.
 func TestHelpersLingerAndGo(t *testing.T) {
 	setThreads(t, 4)
 	var sum atomic.Int64
@@ -153,7 +153,7 @@ func TestHelpersLingerAndGo(t *testing.T) {
 	for i := range lingering {
 		for lingering[i].Load() != nil {
 			if time.Now().After(deadline) {
-				t.Fatalf("the helper at place %d does not go", i)
+				t.Fatalf("the helper in slot %d does not exit", i)
 			}
 			runtime.Gosched()
 		}

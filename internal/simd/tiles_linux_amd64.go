@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// From asm/prctl.h and asm/fpu/types.h of Linux 5.16: a process asks once for
-// the state of tiles, 8 KiB a thread, before it may touch one.
+// These values are from asm/prctl.h and asm/fpu/types.h of Linux 5.16. A
+// process must request the tile state, 8 KiB a thread, once before it touches a
+// tile.
 const (
 	archGetXcompPerm = 0x1022
 	archReqXcompPerm = 0x1023
@@ -14,8 +15,8 @@ const (
 )
 
 // allowTiles asks the system to let this process use AMX and reports whether
-// it does. It refuses where a signal stack is too small for the larger state;
-// Go's are 32 KiB, which is enough.
+// the system agrees. The system refuses if a signal stack is too small for the
+// larger state; Go's signal stacks are 32 KiB, which is enough.
 func allowTiles() bool {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_ARCH_PRCTL, archReqXcompPerm, xfeatureTileData, 0); errno != 0 {
 		return false

@@ -2,6 +2,6 @@
 
 package simd
 
-// allowTiles reports whether AMX may be used: of the systems Kinora knows, only
-// Linux gives leave by a call.
+// allowTiles reports whether AMX may be used. Of the systems Kinora supports,
+// only Linux has a call that permits it.
 func allowTiles() bool { return false }

@@ -2,9 +2,9 @@ package tensor
 
 import "math/bits"
 
-// An arena hands out activations of the CPU and takes them back. Buffers are
-// kept in free lists by size class, so that what was used last, and is still in
-// the cache, is used next. It is not safe for concurrent use.
+// An arena allocates the CPU's activations and takes them back. It keeps free
+// buffers in one list per size class and hands out the last freed first,
+// because that one is still in the cache. It is not safe for concurrent use.
 type arena struct {
 	free  [48][][]float32
 	inUse []*storage // nil where a buffer was taken back
@@ -46,7 +46,7 @@ func (a *arena) Put(b []float32) {
 	a.free[list] = append(a.free[list], b[:cap(b)])
 }
 
-// Tensor returns a tensor of undefined content which Reset takes back.
+// Tensor returns a tensor of undefined content that Reset takes back.
 func (a *arena) Tensor(shape ...int) *Tensor {
 	n := Elems(shape)
 	st := &storage{n: n, place: Held, data: a.Get(n), slot: len(a.inUse)}
@@ -54,8 +54,8 @@ func (a *arena) Tensor(shape ...int) *Tensor {
 	return newTensor(st, shape)
 }
 
-// Recycle takes back the data of t before the next Reset. The caller
-// guarantees that nothing reads t or a view of it any more.
+// Recycle takes back the data of t before the next Reset. The caller guarantees
+// that nothing reads t or a view of it afterwards.
 func (a *arena) Recycle(t *Tensor) {
 	st := t.st
 	if st.lasts || st.data == nil || st.slot >= len(a.inUse) || a.inUse[st.slot] != st {
@@ -70,7 +70,7 @@ func (a *arena) take(st *storage) {
 	st.data = nil
 }
 
-// since takes back what was handed out from mark on, except the storage of t.
+// since takes back what was handed out after mark, except the storage of t.
 func (a *arena) since(mark int, t *Tensor) {
 	at := mark
 	for _, st := range a.inUse[mark:] {

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kinora-video/kinora/internal/kernel/conv"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
-// CPU runs the operations on the processor. It is used by one goroutine at a
-// time; it spreads each operation over the worker pool by itself.
+// CPU runs the operations on the processor. One goroutine uses it at a time;
+// each operation is spread over the worker pool.
 type CPU struct {
 	arena     arena
 	precision DType
@@ -16,8 +17,8 @@ type CPU struct {
 
 var _ Trainer = (*CPU)(nil)
 
-// NewCPU returns a CPU with an arena of its own, whose products round their
-// operands to precision, F32 or BF16. Package backend is who calls it.
+// NewCPU returns a CPU with an arena of its own. Its products round their
+// operands to precision, F32 or BF16. Only package backend calls it.
 func NewCPU(precision DType) *CPU {
 	if precision != F32 && precision != BF16 {
 		panic(fmt.Sprintf("tensor: the CPU has no products of %v", precision))
@@ -37,8 +38,8 @@ func (c *CPU) kernelPrecision() gemm.Precision {
 
 func (c *CPU) like(x *Tensor) *Tensor { return c.arena.Tensor(x.Shape...) }
 
-// data are the elements of a tensor on the host, held by a CPU, or in store, of
-// which a copy in f32 is kept; nil for nil.
+// data returns the elements of a tensor that is on the host, held by a CPU, or
+// in store; for one in store a copy in f32 is kept. It returns nil for nil.
 func data(t *Tensor) []float32 {
 	switch {
 	case t == nil:
@@ -46,7 +47,7 @@ func data(t *Tensor) []float32 {
 	case t.st.place == InStore:
 		return t.Form(asValues{}, func() any { return t.Values() }).([]float32)
 	case t.st.data == nil && t.st.n > 0:
-		panic(fmt.Sprintf("tensor: %v is not in the CPU's memory, or was taken back", t))
+		panic(fmt.Sprintf("tensor: %v is not in the CPU's memory, or was freed", t))
 	}
 	return t.st.data
 }
@@ -57,19 +58,45 @@ func want(ok bool, op string, ts ...*Tensor) {
 	}
 }
 
-// The keys of the forms that the CPU keeps with fixed parameters.
+// The keys of the forms that the CPU keeps with fixed parameters, see Form.
 type (
 	asValues  struct{}
 	asMatrix  struct{ precision DType }
 	asExperts struct{ precision DType }
+	asWindows struct {
+		precision    DType
+		lines, pitch int
+	}
 )
 
-// matrix is a fixed parameter [N, ...] as products want it.
+// matrix returns a fixed parameter [N, ...] in the layout that products take.
 func (c *CPU) matrix(w *Tensor) *gemm.Packed {
 	return w.Form(asMatrix{c.precision}, func() any {
 		n := w.Dim(0)
 		return c.pack(w, 0, n, w.Len()/n)
 	}).(*gemm.Packed)
+}
+
+// filters is the fixed parameter of a convolution as its products want it.
+func (c *CPU) filters(w *Tensor, s conv.Shape) conv.Weights {
+	if lines, width := s.Lines(); s.LongRows() {
+		windows := w.Form(asWindows{c.precision, lines, s.C}, func() any { return c.packWindows(w, lines, width, s.C) })
+		if b := windows.(*gemm.Windows); b != nil {
+			return conv.Weights{Windows: b}
+		}
+	}
+	return conv.Weights{Matrix: c.matrix(w)}
+}
+
+// packWindows lays out the filters of a convolution for pictures that are read in
+// place; it is nil where that cannot be.
+func (c *CPU) packWindows(w *Tensor, lines, width, pitch int) *gemm.Windows {
+	n, p := w.Dim(0), c.kernelPrecision()
+	if w.st.place != InStore {
+		return gemm.PackWindows(p, lines, width, pitch, n, mat(data(w), lines*width, true))
+	}
+	defer runtime.KeepAlive(w)
+	return gemm.PackWindowsStored(p, lines, width, pitch, n, w.st.stored.kernel())
 }
 
 // experts are the matrices of a fixed parameter [E, N, K].
@@ -89,7 +116,7 @@ func (c *CPU) pack(w *Tensor, i, n, k int) *gemm.Packed {
 		return gemm.Pack(c.kernelPrecision(), k, n, mat(data(w)[i*n*k:(i+1)*n*k], k, true))
 	}
 	defer runtime.KeepAlive(w)
-	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.lies.kernel().Part(i*n*k, (i+1)*n*k))
+	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.stored.kernel().Part(i*n*k, (i+1)*n*k))
 }
 
 // Ready implements Backend.
@@ -107,7 +134,7 @@ func (c *CPU) Ready(params ...*Tensor) {
 	}
 }
 
-// Upload implements Ops: the CPU computes where the caller's slice is.
+// Upload implements Ops: the CPU computes on the caller's slice itself.
 func (c *CPU) Upload(data []float32, shape ...int) *Tensor { return New(data, shape...) }
 
 // Scope implements Ops.

@@ -10,13 +10,13 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// The ways back of all operations, as Gradients has them.
+// The derivatives of all operations, as declared by Gradients.
 
 func mat(data []float32, stride int, trans bool) gemm.Matrix {
 	return gemm.Matrix{Data: data, Stride: stride, Trans: trans}
 }
 
-// addTo is dx += dy, nothing when dx is nil.
+// addTo is dx += dy; it does nothing if dx is nil.
 func addTo(dx, dy []float32) {
 	if dx != nil {
 		elem.Add(dx, dx, dy)
@@ -161,7 +161,7 @@ func (c *CPU) GatedAddGrad(dz, dgate, dy, z, gate *Tensor) {
 	elem.GatedAddGrad(data(dz), data(dgate), data(dy), data(z), data(gate), z.Rows(), z.Dim(-1), spread("GatedAdd", z, gate))
 }
 
-// ConvGrad implements Gradients. The way to w makes that to b too.
+// ConvGrad implements Gradients. The pass that computes dw computes db too.
 func (c *CPU) ConvGrad(dx, dw, db, dy, x, w, past *Tensor) {
 	s := convShape(x, w)
 	if dx != nil {
@@ -170,6 +170,19 @@ func (c *CPU) ConvGrad(dx, dw, db, dy, x, w, past *Tensor) {
 	if dw != nil {
 		conv.GradWeight(c.kernelPrecision(), data(dw), data(db), data(dy), data(x), data(past), s)
 	}
+}
+
+// PReLU implements Gradients.
+func (c *CPU) PReLU(x, slope *Tensor) *Tensor {
+	want(slope.Len() == x.Dim(-1), "PReLU", x, slope)
+	y := c.like(x)
+	elem.PReLU(data(y), data(x), data(slope), x.Rows(), slope.Len())
+	return y
+}
+
+// PReLUGrad implements Gradients.
+func (c *CPU) PReLUGrad(dx, dslope, dy, x, slope *Tensor) {
+	elem.GradPReLU(data(dx), data(dslope), data(dy), data(x), data(slope), x.Rows(), slope.Len())
 }
 
 // DepthwiseGrad implements Gradients.
@@ -198,8 +211,8 @@ func (c *CPU) AvgPool2Grad(dx, dy *Tensor) {
 	elem.AvgPool2Grad(data(dx), data(dy), dx.Dim(0)*dx.Dim(1), dx.Dim(2)/2, dx.Dim(3)/2, dx.Dim(4))
 }
 
-// AttentionGrad implements Gradients (Dao 2022 for the way back from the
-// logarithms of the sums).
+// AttentionGrad implements Gradients (Dao 2022: backward from the logarithms of
+// the softmax sums).
 func (c *CPU) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v *Tensor, m Mask) {
 	s := attnShape(q, k)
 	attn.SoftmaxGrad(data(dq), data(dk), data(dv), data(dy), data(y), data(lse), data(q), data(k), data(v), attnScale(s), s, attn.Mask(m))
@@ -211,7 +224,8 @@ func (c *CPU) LinearAttentionGrad(dq, dk, dqr, dkr, dv, dy, y, den, q, k, qr, kr
 		data(q), data(k), data(qr), data(kr), data(v), attnShape(q, k), segments(segs))
 }
 
-// RoPEGrad implements Gradients: a rotation, so the way back rotates back.
+// RoPEGrad implements Gradients: RoPE is a rotation, so its derivative rotates
+// back.
 func (c *CPU) RoPEGrad(dx, dy, cos, sin *Tensor) {
 	tmp := c.arena.Get(dy.Len())
 	elem.RoPE(tmp, data(dy), data(cos), data(sin), dy.Dim(0)*dy.Dim(1), dy.Dim(2), dy.Dim(3), dy.Dim(1), true)

@@ -119,12 +119,27 @@ func convShape(x, w *Tensor) conv.Shape {
 func (c *CPU) Conv(x, w, b, past *Tensor, act Act) *Tensor {
 	s := convShape(x, w)
 	y := c.arena.Tensor(s.N, s.T, s.H, s.W, s.O)
-	if w.Fixed() {
-		conv.ForwardPacked(data(y), data(x), data(past), c.matrix(w), data(b), gemm.Act(act), s)
-		return y
-	}
-	conv.Forward(c.kernelPrecision(), data(y), data(x), data(past), data(w), data(b), gemm.Act(act), s)
+	c.convolve(y, x, w, past, gemm.Epilogue{Bias: data(b), Act: gemm.Act(act)}, s)
 	return y
+}
+
+// ConvPReLU implements Ops.
+func (c *CPU) ConvPReLU(x, w, b, slope, past *Tensor) *Tensor {
+	s := convShape(x, w)
+	want(slope.Len() == s.O, "ConvPReLU", x, w, slope)
+	y := c.arena.Tensor(s.N, s.T, s.H, s.W, s.O)
+	c.convolve(y, x, w, past, gemm.Epilogue{Bias: data(b), Slope: data(slope)}, s)
+	return y
+}
+
+func (c *CPU) convolve(y, x, w, past *Tensor, ep gemm.Epilogue, s conv.Shape) {
+	var packed conv.Weights
+	if w.Fixed() {
+		packed = c.filters(w, s)
+	} else {
+		packed = conv.Pack(c.kernelPrecision(), data(w), s)
+	}
+	conv.ForwardPacked(data(y), data(x), data(past), packed, ep, s)
 }
 
 // Depthwise implements Ops.
@@ -223,8 +238,8 @@ func (c *CPU) RoPE(x, cos, sin *Tensor) *Tensor {
 	return y
 }
 
-// runs splits a shape around an axis: how many runs there are, and how long
-// one step along the axis is.
+// runs splits a shape around an axis: how many runs there are, and how many
+// elements one step along the axis spans.
 func runs(shape []int, axis int) (outer, inner int) {
 	return Elems(shape[:axis]), Elems(shape[axis+1:])
 }
@@ -272,7 +287,7 @@ func (c *CPU) Embed(table *Tensor, ids []int32) *Tensor {
 		return y
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	from := table.st.lies.kernel()
+	from := table.st.stored.kernel()
 	for i, id := range ids {
 		from.Widen(data(y)[i*w:(i+1)*w], int(id)*w)
 	}
@@ -300,8 +315,8 @@ func (c *CPU) PoolRows(x *Tensor, lens []int32) *Tensor {
 	return y
 }
 
-// lossBlock rows are summed at a time, so that a loss does not depend on the
-// number of threads.
+// lossBlock is how many rows are summed at a time. It is fixed, so that a loss
+// does not depend on the number of threads.
 const lossBlock = 256
 
 // MSE implements Losses.

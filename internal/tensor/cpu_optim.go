@@ -27,13 +27,13 @@ func (c *CPU) Store(t *Tensor, values []float32) {
 
 // Optimize implements Optimizer: several parameters side by side.
 func (c *CPU) Optimize(steps []Step) {
-	simd.Apart(len(steps), func(i int) { steps[i].take() })
+	simd.Tasks(len(steps), func(i int) { steps[i].apply() })
 }
 
 var muons = sync.Pool{New: func() any { return &muon{momentum: 0.95} }}
 
-// take steps a parameter along its gradient, and its average after it.
-func (s *Step) take() {
+// apply steps a parameter along its gradient and then updates its average.
+func (s *Step) apply() {
 	average := data(s.Average)
 	if !s.Param.Needs() { // a measured constant, not a learned weight
 		copy(average, data(s.Param))
@@ -54,11 +54,11 @@ func (s *Step) take() {
 	elem.EMA(average, data(s.Param), float32(s.AverageDecay))
 }
 
-// Muon (Jordan 2024) replaces the step of a weight matrix by the nearest
-// orthogonal matrix to its momentum, found with five Newton-Schulz
-// iterations. The step is scaled to a root mean square of the learning rate
-// for any shape, about that of AdamW's early steps, so that the two share a
-// rate and a decay. (Liu 2025 takes a fifth of it; here the whole learned
+// Muon (Jordan 2024) replaces the step of a weight matrix by the orthogonal
+// matrix nearest to its momentum, found with five Newton-Schulz iterations. The
+// step is scaled to a root mean square of the learning rate, whatever the
+// shape: about that of AdamW's early steps, so that both share a learning rate
+// and a decay. (Liu 2025 uses a fifth of it; here the full size learned
 // faster.)
 type muon struct {
 	momentum float32
@@ -66,11 +66,11 @@ type muon struct {
 	a, b     []float32 // scratch: Gram matrix, polynomial
 }
 
-// muonRMS is the root mean square of a step at learning rate 1.
+// muonRMS is the root mean square of a step at a learning rate of 1.
 const muonRMS = 1.0
 
-// matrices gives the number of matrices in a parameter and their shape: a
-// stack of experts [E, N, K] is E of them, a convolution [O, ...] is one.
+// matrices returns the number of matrices in a parameter and their shape: a
+// stack of experts [E, N, K] is E matrices, a convolution [O, ...] is one.
 func matrices(t *Tensor) (count, rows, cols int) {
 	if len(t.Shape) == 3 {
 		return t.Dim(0), t.Dim(1), t.Dim(2)

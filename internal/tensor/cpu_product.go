@@ -20,8 +20,8 @@ func (c *CPU) Linear(x, w, b *Tensor, act Act) *Tensor {
 	return y
 }
 
-// cpuRoutes are routes in the CPU's memory: pair i of a row and an expert is
-// Rows[i] and Cols[i], and expert e has Offsets[e] <= i < Offsets[e+1].
+// cpuRoutes are routes in the CPU's memory. Pair i sends row Rows[i] to expert
+// Cols[i]; the pairs of expert e are Offsets[e] <= i < Offsets[e+1].
 type cpuRoutes struct {
 	Rows, Cols []int32
 	Offsets    []int

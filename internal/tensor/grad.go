@@ -1,7 +1,7 @@
 package tensor
 
 // A Trainer is a backend that a model can be trained on: it has the derivative
-// of each operation of Ops and of Losses, and steps parameters along them.
+// of each operation of Ops and Losses, and an optimizer for the parameters.
 type Trainer interface {
 	Backend
 	Losses
@@ -9,15 +9,15 @@ type Trainer interface {
 	Optimizer
 }
 
-// Gradients are the ways back of Ops and Losses, and what a tape needs for
-// them.
+// Gradients are the derivatives of Ops and Losses, and what else a tape needs
+// to go backward.
 //
-// dy is the gradient of an operation's result; those of its arguments are added
-// to: dx += ∂y/∂x·dy. A gradient that is nil is not wanted. With fresh, dx is
-// undefined memory and is set.
+// dy is the gradient of an operation's result. The gradients of its arguments
+// are added to: dx += ∂y/∂x·dy. A nil gradient is not computed. With fresh, dx
+// is undefined memory and is set instead.
 type Gradients interface {
-	// Empty and Zeros are results to be filled; Lasting are zeros that outlive
-	// Reset.
+	// Empty and Zeros return results to be filled; Lasting returns zeros that
+	// outlive Reset.
 	Empty(shape ...int) *Tensor
 	Zeros(shape ...int) *Tensor
 	Lasting(shape ...int) *Tensor
@@ -26,13 +26,18 @@ type Gradients interface {
 	AddTo(dst, src *Tensor, s float32)
 	Clear(dst *Tensor)
 
-	// These are the operations of those names, with what their ways back take:
-	// 1/rms of each row, the logarithms of the sums, the denominators.
+	// These are the operations of the same names that also return what their
+	// derivatives need: 1/rms of each row, the logarithms of the softmax sums,
+	// the denominators.
 	RMSNormKept(x, g *Tensor) (y, rstd *Tensor)
 	AttentionKept(q, k, v *Tensor, m Mask) (y, lse *Tensor)
 	LinearAttentionKept(q, k, qr, kr, v *Tensor, segs []Segment) (y, den *Tensor)
 
-	// RouteCounts is how many rows each expert gets.
+	// PReLU is what ConvPReLU ends in, by itself: its way back takes what came
+	// before it.
+	PReLU(x, slope *Tensor) *Tensor
+
+	// RouteCounts returns how many rows each expert gets.
 	RouteCounts(r *Routes) []int
 
 	LinearGrad(dx *Tensor, fresh bool, dw, db, dy, x, w *Tensor)
@@ -48,6 +53,7 @@ type Gradients interface {
 	ModulateGrad(dx, dscale, dshift, dy, x, scale *Tensor)
 	GatedAddGrad(dz, dgate, dy, z, gate *Tensor)
 	ConvGrad(dx, dw, db, dy, x, w, past *Tensor)
+	PReLUGrad(dx, dslope, dy, x, slope *Tensor)
 	DepthwiseGrad(dx, dw, db, dy, x, w, past *Tensor)
 	UnshuffleGrad(dx, dy *Tensor, pt, ph, pw int)
 	ShuffleGrad(dx, dy *Tensor, pt, ph, pw int)
@@ -55,7 +61,7 @@ type Gradients interface {
 	AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v *Tensor, m Mask)
 	LinearAttentionGrad(dq, dk, dqr, dkr, dv, dy, y, den, q, k, qr, kr, v *Tensor, segs []Segment)
 	RoPEGrad(dx, dy, cos, sin *Tensor)
-	// ConcatGrad is for an argument that begins at index at of the axis.
+	// ConcatGrad is for the argument that begins at index at of the axis.
 	ConcatGrad(dx, dy *Tensor, axis, at int)
 	NarrowGrad(dx, dy *Tensor, axis, lo, hi int)
 	EmbedGrad(dtable, dy *Tensor, ids []int32)
@@ -66,20 +72,20 @@ type Gradients interface {
 	MeanSquareGrad(dx, dloss, x *Tensor)
 }
 
-// An Optimizer steps parameters where they are.
+// An Optimizer steps parameters in place.
 type Optimizer interface {
-	// SquareSum is the sum of the squares of all elements, in order.
+	// SquareSum is the sum of the squares of all elements, added in order.
 	SquareSum(ts ...*Tensor) float64
-	// Optimize takes the steps, of which no two share a tensor.
+	// Optimize takes the steps. No two steps share a tensor.
 	Optimize(steps []Step)
-	// Store gives a tensor other elements; Download reads them.
+	// Store replaces the elements of a tensor; Download reads them.
 	Store(t *Tensor, values []float32)
 }
 
-// A Step moves a parameter along its gradient, and an average after it.
+// A Step moves a parameter along its gradient, and then its moving average.
 type Step struct {
 	Param, Average *Tensor
-	// Grad is nil where there is none: only the average moves.
+	// Grad is nil if the parameter has none: then only the average moves.
 	Grad *Tensor
 	M, V *Tensor // moments
 	// Muon steps a matrix, or a stack of them [E, N, K], by Muon; else AdamW.

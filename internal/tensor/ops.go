@@ -23,10 +23,10 @@ type Mask struct {
 // [K0, K1). Segments tile the queries in order.
 type Segment struct{ Q0, Q1, K0, K1 int }
 
-// Routes say which rows go to which experts. They lie with the backend that
-// made them, under a handle of its own.
+// Routes say which rows go to which experts. They belong to the backend that
+// made them and hold its own handle.
 type Routes struct {
-	Rows    int // that are sent
+	Rows    int // rows that are sent
 	TopK    int // experts that each row is sent to
 	Experts int
 	Mem     any
@@ -37,32 +37,33 @@ const Eps = 1e-6
 
 // Ops is the set of operations a model may use. Each has a derivative.
 //
-// Results are new tensors, which live until the backend's next Reset;
-// arguments are never changed. A nil bias, gain or past is left out. Shapes
-// that do not fit are programming errors and panic.
+// Results are new tensors, which live until the backend's next Reset; arguments
+// are never changed. A bias, gain or past that is nil is left out. Shapes that
+// do not fit are programming errors and panic.
 type Ops interface {
-	// Upload brings numbers to where the operations compute. data must not
-	// change until the backend's next Reset.
+	// Upload makes numbers available to the operations. data must not change
+	// until the backend's next Reset.
 	Upload(data []float32, shape ...int) *Tensor
-	// Scope returns what f returns, and may take back at once everything else
-	// that f computed: nothing of it is used any more.
+	// Scope returns what f returns. It may free everything else that f
+	// computed, which must not be used afterwards.
 	Scope(f func() *Tensor) *Tensor
 
 	// Linear: y[..., N] = act(x[..., K]·wᵀ + b), w [N, K], b [N].
 	Linear(x, w, b *Tensor, act Act) *Tensor
 
-	// Route sends each row of scores [R, E] to the k experts of the highest
-	// score plus bias [E], which may be nil; ties go to the lower index. It is a
-	// choice, and has no derivative.
+	// Route sends each row of scores [R, E] to the k experts with the highest
+	// score plus bias [E], which may be nil. Ties go to the lower index. It is
+	// a discrete choice and has no derivative.
 	Route(scores, bias *Tensor, k int) *Routes
-	// Dispatch: the rows of x [R, C] that routes send, expert by expert
+	// Dispatch gathers the rows of x [R, C] by routes, grouped by expert
 	// [R·TopK, C].
 	Dispatch(x *Tensor, r *Routes) *Tensor
-	// GroupedLinear: each row of x [R·TopK, K], as Dispatch has them, times its
-	// expert of w [E, N, K] → [R·TopK, N].
+	// GroupedLinear multiplies each row of x [R·TopK, K], ordered as by
+	// Dispatch, by the matrix of its expert in w [E, N, K] → [R·TopK, N].
 	GroupedLinear(x, w *Tensor, r *Routes) *Tensor
 	// Combine brings dispatched rows x [R·TopK, C] back: y [R, C] is the sum of
-	// what a row's experts say, each times weights [R, E].
+	// the outputs of a row's experts, each multiplied by its weight in weights
+	// [R, E].
 	Combine(x, weights *Tensor, r *Routes) *Tensor
 
 	// Add, Sub and Mul work element by element on equal shapes.
@@ -71,7 +72,8 @@ type Ops interface {
 	Mul(x, y *Tensor) *Tensor
 	// Scale: y = s·x.
 	Scale(x *Tensor, s float32) *Tensor
-	// AddRows: each row of r [R, C] is added to the next rows(x)/R rows of x.
+	// AddRows: each row of r [R, C] is added to rows(x)/R consecutive rows of
+	// x.
 	AddRows(x, r *Tensor) *Tensor
 	// Activate: y = act(x).
 	Activate(x *Tensor, act Act) *Tensor
@@ -81,17 +83,21 @@ type Ops interface {
 	Softmax(x *Tensor) *Tensor
 	// RMSNorm over the last axis with gain g [C] (Zhang & Sennrich 2019).
 	RMSNorm(x, g *Tensor) *Tensor
-	// Modulate: x·(1+scale)+shift, each row of scale and shift [R, C] for the
-	// next rows(x)/R rows of x (adaptive layer norm, Peebles & Xie 2022).
+	// Modulate: x·(1+scale)+shift, each row of scale and shift [R, C] for
+	// rows(x)/R consecutive rows of x (adaptive layer norm, Peebles & Xie
+	// 2022).
 	Modulate(x, scale, shift *Tensor) *Tensor
 	// GatedAdd: x + gate·z, gate as in Modulate.
 	GatedAdd(x, z, gate *Tensor) *Tensor
 
-	// Conv: x [N, T, H, W, C], w [O, KT, KH, KW, C] → [N, T, H, W, O]; stride 1,
-	// zero padding "same" in space, causal in time. past [N, KT-1, H, W, C]
-	// are the frames before x, a constant.
+	// Conv: x [N, T, H, W, C], w [O, KT, KH, KW, C] → [N, T, H, W, O]; stride
+	// 1, zero padding "same" in space, causal in time. past [N, KT-1, H, W, C]
+	// holds the frames before x; it is a constant.
 	Conv(x, w, b, past *Tensor, act Act) *Tensor
-	// Depthwise: the same with one filter a channel, w [KT, KH, KW, C].
+	// ConvPReLU is Conv with PReLU after it: values of channel o below zero are
+	// multiplied by slope [O] (He 2015).
+	ConvPReLU(x, w, b, slope, past *Tensor) *Tensor
+	// Depthwise: the same as Conv with one filter a channel, w [KT, KH, KW, C].
 	Depthwise(x, w, b, past *Tensor) *Tensor
 	// Unshuffle moves patches of pt×ph×pw into channels:
 	// [N, T·pt, H·ph, W·pw, C] → [N, T, H, W, pt·ph·pw·C].
@@ -120,36 +126,37 @@ type Ops interface {
 	PoolRows(x *Tensor, lens []int32) *Tensor
 }
 
-// Carried are the operations on what a stream carries from one piece of a video
-// to the next. They have no derivative: training gives a model the whole.
+// Carried are the operations on the state that a stream carries from one piece
+// of a video to the next. They have no derivative: training computes whole
+// videos.
 type Carried interface {
-	// LinearState: the sums over all keys of k, kr, v [B, H, (D+1)·D] that
-	// LinearAttentionOn takes.
+	// LinearState: the sums over all keys of k, kr, v [B, H, (D+1)·D], the
+	// state that LinearAttentionOn takes.
 	LinearState(k, kr, v *Tensor) *Tensor
 	// LinearAttentionOn is LinearAttention with state added to every segment's
 	// sums.
 	LinearAttentionOn(state, q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
 }
 
-// A Backend computes. It is used by one goroutine at a time. Whatever its memory
-// is, nobody but the backend sees it: Download is the way out.
+// A Backend computes. One goroutine uses it at a time. Only the backend sees
+// its memory; Download is the only way out.
 type Backend interface {
 	Ops
 	Carried
 
-	// Precision is what the operands of products are rounded to.
+	// Precision is the type that the operands of products are rounded to.
 	Precision() DType
-	// Download copies the elements of t to dst, which is as long.
+	// Download copies the elements of t to dst, which has the same length.
 	Download(dst []float32, t *Tensor)
-	// Keep copies t to a tensor that outlives Reset, until Free.
+	// Keep copies t to a tensor that outlives Reset and lasts until Free.
 	Keep(t *Tensor) *Tensor
-	// Free takes back the memory of t, of which nothing is used any more: what
-	// Keep returned, or a result before the next Reset.
+	// Free takes back the memory of t, which must not be used afterwards. t is
+	// what Keep returned, or a result before the next Reset.
 	Free(t *Tensor)
-	// Reset takes back all results. They must not be used again.
+	// Reset takes back all results. They must not be used afterwards.
 	Reset()
-	// Ready makes the forms of fixed parameters that operations will want. It may
-	// be called beside an operation, for what comes after it.
+	// Ready makes the forms of fixed parameters that operations will need. It
+	// may run while an operation does, to prepare the next ones.
 	Ready(params ...*Tensor)
 }
 

@@ -12,8 +12,8 @@ func fill(rng *rand.Rand, v []float32) {
 	}
 }
 
-// TestMuonOrthogonal sees that the iterations bring the singular values of a
-// matrix near 1 and leave its sides alone: X·Xᵀ (or XᵀX) has a diagonal in
+// TestMuonOrthogonal checks that the iterations bring the singular values of a
+// matrix near 1 and keep its singular vectors: X·Xᵀ (or XᵀX) has a diagonal in
 // the range the coefficients promise, and small entries beside it.
 func TestMuonOrthogonal(t *testing.T) {
 	for _, s := range []struct{ rows, cols int }{{16, 40}, {40, 16}, {24, 24}} {

@@ -12,13 +12,13 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// Use says what a parameter is for, so that a backend can ready it before it is
-// used the first time.
+// Use says what a parameter is for, so that a backend can prepare it before its
+// first use.
 type Use uint8
 
 // The uses.
 const (
-	// AsValues is any use that no other stands for: gains, biases, tables.
+	// AsValues is any use that is none of the others: gains, biases, tables.
 	AsValues Use = iota
 	// AsMatrix is the weight of Linear or Conv.
 	AsMatrix
@@ -26,73 +26,73 @@ const (
 	AsExperts
 )
 
-// For says what a parameter is for, and returns it.
+// For sets what a parameter is for, and returns the parameter.
 func (t *Tensor) For(u Use) *Tensor {
 	t.st.use = u
 	return t
 }
 
-// Use is what For has said.
+// Use returns what For has set.
 func (t *Tensor) Use() Use { return t.st.use }
 
-// Stored describes elements that lie in the program or in a mapped file:
-// little-endian, row-major, at any address.
+// Stored describes elements in the program's own bytes or in a mapped file:
+// little-endian, row-major, at any alignment.
 type Stored struct {
 	DType DType
 	Bytes []byte
-	// Scale of I8 has one factor for each run of equally many numbers: the rows of
-	// a matrix, or blocks of them.
+	// Scale has the factors of an I8 tensor. Each factor applies to a run of
+	// numbers, all runs equally long: the rows of a matrix, or blocks of them.
 	Scale []float32
 	// Source, which may be nil, keeps Bytes mapped while it is reachable.
 	Source Source
 }
 
-// A Source is where stored bytes come from. Its methods are advice: they may do
+// A Source is where stored bytes come from. Its methods are advice and may do
 // nothing.
 type Source interface {
-	// Prefetch asks for bytes to be read from the disk.
+	// Prefetch asks for bytes to be read from the disk in advance.
 	Prefetch(b []byte)
-	// Release says that bytes are not needed for a while; they are read again
-	// when they are.
+	// Release says that bytes are not needed for a while. They are read again
+	// on their next use.
 	Release(b []byte)
 }
 
-// InPlace returns a parameter that stays where and as it is. The bytes must be
-// as many as the shape and the type say.
+// InPlace returns a parameter whose elements stay as they are stored, without a
+// copy. The number of bytes must fit the shape and the type.
 func InPlace(s Stored, shape ...int) *Tensor {
 	n := Elems(shape)
 	if len(s.Bytes) != n*s.DType.Size() || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
 		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
 	}
-	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, lies: s, lasts: true, param: true, needs: true}, shape)
+	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
 }
 
-// Stored is where the elements of a tensor in store lie.
-func (t *Tensor) Stored() Stored { return t.st.lies }
+// Stored describes the elements of a tensor in store.
+func (t *Tensor) Stored() Stored { return t.st.stored }
 
 // IsParam says that t is a parameter, which any backend can read.
 func (t *Tensor) IsParam() bool { return t.st.param }
 
-// Fix says that a parameter does not change any more: it wants no gradient, and
-// backends may keep forms of it.
+// Fix declares that a parameter does not change any more: it wants no gradient,
+// and backends may keep forms of it.
 func (t *Tensor) Fix() { t.st.needs, t.st.fixed = false, true }
 
-// Fixed says that a parameter does not change any more.
+// Fixed reports whether a parameter has been fixed.
 func (t *Tensor) Fixed() bool { return t.st.fixed }
 
-// Thaw brings a parameter from its store to the host, to be changed.
+// Thaw copies a parameter from its store to the host, so that it can change.
 func (t *Tensor) Thaw() {
 	if t.st.place == InStore {
 		t.st.data = t.Values()
-		t.st.place, t.st.dtype, t.st.lies = Host, F32, Stored{}
+		t.st.place, t.st.dtype, t.st.stored = Host, F32, Stored{}
 	}
 	t.st.fixed = false
 	t.Drop()
 }
 
-// Form is what a backend keeps with a parameter, such as its elements in the
-// layout that products want: what mk made when a form of that key was asked for
-// first. Several goroutines may ask.
+// Form returns what a backend keeps with a parameter, such as its elements in
+// the layout that products take. mk makes the form when its key is first asked
+// for. Several goroutines may ask at once.
 func (t *Tensor) Form(key any, mk func() any) any {
 	t.st.mu.Lock()
 	defer t.st.mu.Unlock()
@@ -107,21 +107,21 @@ func (t *Tensor) Form(key any, mk func() any) any {
 	return f
 }
 
-// Drop forgets the forms; they are made again when they are asked for.
+// Drop forgets the forms; they are made again on their next use.
 func (t *Tensor) Drop() {
 	t.st.mu.Lock()
 	defer t.st.mu.Unlock()
 	t.st.forms = nil
 }
 
-// Formed says whether a backend keeps a form of t.
+// Formed reports whether a backend keeps a form of t.
 func (t *Tensor) Formed() bool {
 	t.st.mu.Lock()
 	defer t.st.mu.Unlock()
 	return len(t.st.forms) > 0
 }
 
-// kernel is s as the kernels know it.
+// kernel returns s as the type that the kernels take.
 func (s *Stored) kernel() gemm.Stored {
 	f := [...]gemm.Format{F32: gemm.StoredF32, BF16: gemm.StoredBF16, F16: gemm.StoredF16, I8: gemm.StoredI8}[s.DType]
 	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}
@@ -136,14 +136,14 @@ func (s *Stored) widen(out []float32) {
 	})
 }
 
-// Finite says whether every element is a number that is not infinite.
+// Finite reports whether no element is infinite or NaN.
 func (s Stored) Finite() bool {
 	for _, v := range s.Scale {
 		if v-v != 0 {
 			return false
 		}
 	}
-	var mask uint64 // the exponents of what a word holds
+	var mask uint64 // the exponent bits of the numbers in a 64-bit word
 	switch s.DType {
 	case I8:
 		return true
@@ -154,7 +154,7 @@ func (s Stored) Finite() bool {
 	case F16:
 		mask = 0x7C00_7C00_7C00_7C00
 	}
-	// ones has the lowest bit of each number, tops the highest.
+	// ones has the lowest bit of each number set, tops the highest.
 	ones, tops := uint64(0x0001_0001_0001_0001), uint64(0x8000_8000_8000_8000)
 	if s.DType == F32 {
 		ones, tops = 0x0000_0001_0000_0001, 0x8000_0000_8000_0000
@@ -165,7 +165,8 @@ func (s Stored) Finite() bool {
 		b := s.Bytes[lo:hi]
 		var bad uint64
 		for len(b) >= 8 {
-			// An exponent of all ones leaves a zero, which borrows.
+			// An exponent of all ones becomes zero; subtracting 1 then sets its
+			// top bit.
 			x := binary.LittleEndian.Uint64(b)&mask ^ mask
 			bad |= (x - ones) &^ x & tops
 			b = b[8:]
@@ -180,11 +181,11 @@ func (s Stored) Finite() bool {
 	return !found.Load()
 }
 
-// ErrNotStored is in the error of weights that lack a tensor.
+// ErrNotStored is wrapped by the error for a tensor that the weights lack.
 var ErrNotStored = errors.New("there is no such tensor")
 
-// CatchFault, deferred, makes an error of the fault that reading a mapped file
-// causes when the file has shrunk since it was opened.
+// CatchFault must be deferred. It turns the memory fault that a mapped file
+// causes when it has shrunk since it was opened into an error.
 func CatchFault(err *error) {
 	p := recover()
 	if p == nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFinite puts one value that is not finite at every place of a tensor of
-// each type, beside the largest that is.
+// TestFinite puts one value that is not finite at every position of a tensor of
+// each type, and the largest finite value everywhere else.
 func TestFinite(t *testing.T) {
 	type format struct {
 		d         DType
@@ -48,8 +48,8 @@ func TestFinite(t *testing.T) {
 	}
 }
 
-// TestFixedParameters sees that what a backend keeps with a parameter gives the
-// numbers that the parameter has, and goes when it changes.
+// TestFixedParameters checks that the forms a backend keeps give the
+// parameter's own numbers, and go when it changes.
 func TestFixedParameters(t *testing.T) {
 	for _, p := range []DType{F32, BF16} {
 		c := NewCPU(p)
@@ -100,8 +100,8 @@ func TestFixedParameters(t *testing.T) {
 	}
 }
 
-// TestScope sees that what a scope computed is taken back, what it returns and
-// what was there before is not.
+// TestScope checks that what a scope computed is freed, and that what it
+// returns and what existed before is not.
 func TestScope(t *testing.T) {
 	c := NewCPU(F32)
 	x := c.Scale(c.Upload([]float32{1, 2, 3}, 3), 1)
@@ -144,7 +144,7 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// TestRoute sends rows to the best experts, of equals to the first ones.
+// TestRoute sends rows to the best experts; ties go to the lower index.
 func TestRoute(t *testing.T) {
 	c := NewCPU(F32)
 	scores := c.Upload([]float32{

@@ -1,5 +1,5 @@
 // Package tensor holds what a model computes with: tensors, which own a buffer
-// of some type at some place; the operations a model may use (Ops); what a
+// of some type in some memory; the operations a model may use (Ops); what a
 // backend does beside them (Backend, and Trainer for those that learn); and the
 // first backend, the CPU.
 //
@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// DType is how a number is held. As a precision it is what the operands of
-// products are rounded to; sums are always f32.
+// DType is the type of a number in memory. As a precision it is the type that
+// the operands of products are rounded to; sums are always f32.
 type DType uint8
 
 // The types of numbers.
@@ -38,10 +38,10 @@ type Place uint8
 
 // The places.
 const (
-	// Host is memory of the program: parameters that are trained, and what
-	// Upload is given.
+	// Host is the program's memory: parameters that are trained, and the slices
+	// given to Upload.
 	Host Place = iota
-	// Held is memory of a backend, which nobody else can see.
+	// Held is memory of a backend, which only that backend can see.
 	Held
 	// InStore is where weights lie as they were stored: the program's own
 	// bytes, or a mapped file.
@@ -59,26 +59,26 @@ type Tensor struct {
 
 // storage is a buffer.
 type storage struct {
-	root  *Tensor // the first tensor over this storage
-	n     int     // elements
-	place Place
-	dtype DType
-	data  []float32 // on the host, or held by the CPU
-	mem   any       // the handle of a backend other than the CPU
-	lies  Stored    // of InStore
+	root   *Tensor // the first tensor over this storage
+	n      int     // elements
+	place  Place
+	dtype  DType
+	data   []float32 // if on the host or held by the CPU
+	mem    any       // the handle of a backend other than the CPU
+	stored Stored    // if in store
 
 	grad *Tensor
-	// needs says that a gradient is wanted (a parameter, or something
-	// computed from one under a tape).
+	// needs says that a gradient is wanted: t is a parameter, or was computed
+	// from one under a tape.
 	needs bool
-	// lasts says that Reset does not take the buffer back; pooled that it goes
-	// back to an arena even so, once it is freed.
+	// lasts says that Reset does not take the buffer back. pooled says that,
+	// even so, Free returns it to an arena.
 	lasts, pooled bool
-	// param says that it is a parameter; fixed that it does not change any more,
-	// so that backends may keep forms of it.
+	// param says that it is a parameter. fixed says that it does not change any
+	// more, so that backends may keep forms of it.
 	param, fixed bool
 	use          Use
-	slot         int // among what an arena has handed out
+	slot         int // index in the arena's list of buffers in use
 
 	mu    sync.Mutex
 	forms map[any]any
@@ -90,8 +90,8 @@ func newTensor(st *storage, shape []int) *Tensor {
 	return t
 }
 
-// New returns a tensor on the host over data, which the caller goes on owning.
-// It panics when the shape does not fit the data.
+// New returns a tensor on the host over data, which the caller still owns. It
+// panics when the shape does not fit the data.
 func New(data []float32, shape ...int) *Tensor {
 	if n := Elems(shape); n != len(data) {
 		panic(fmt.Sprintf("tensor: shape %v holds %d elements, the slice %d", shape, n, len(data)))
@@ -111,7 +111,7 @@ func Param(shape ...int) *Tensor {
 }
 
 // Hold returns a tensor whose f32 elements a backend holds under a handle of
-// its own, which Mem gives back to it. With lasts, Reset is not to take it.
+// its own, which Mem returns. With lasts, Reset does not take it back.
 func Hold(mem any, lasts bool, shape ...int) *Tensor {
 	return newTensor(&storage{n: Elems(shape), place: Held, mem: mem, lasts: lasts}, shape)
 }
@@ -128,7 +128,7 @@ func Elems(shape []int) int {
 	return n
 }
 
-// Place says where the elements lie, DType how each is held there.
+// Place says where the elements are.
 func (t *Tensor) Place() Place { return t.st.place }
 
 // DType is the type of the elements.
@@ -137,8 +137,8 @@ func (t *Tensor) DType() DType { return t.st.dtype }
 // Mem is the handle that Hold was given.
 func (t *Tensor) Mem() any { return t.st.mem }
 
-// Data is the buffer of a tensor on the host, in row-major order; of any other
-// it panics: what a backend holds comes out by Download alone.
+// Data is the buffer of a tensor on the host, in row-major order. It panics for
+// any other tensor: only Download reads what a backend holds.
 func (t *Tensor) Data() []float32 {
 	if t.st.place != Host {
 		panic(fmt.Sprintf("tensor: the elements of %v are not on the host", t))
@@ -146,7 +146,7 @@ func (t *Tensor) Data() []float32 {
 	return t.st.data
 }
 
-// Values is a copy of the elements of a tensor on the host or in store.
+// Values returns a copy of the elements of a tensor on the host or in store.
 func (t *Tensor) Values() []float32 {
 	v := make([]float32, t.Len())
 	t.CopyTo(v)
@@ -154,21 +154,21 @@ func (t *Tensor) Values() []float32 {
 }
 
 // CopyTo writes the elements of a tensor on the host or in store to dst, which
-// is as long.
+// has the same length.
 func (t *Tensor) CopyTo(dst []float32) {
 	if len(dst) != t.Len() {
 		panic(fmt.Sprintf("tensor: %d values of %v", len(dst), t))
 	}
 	if t.st.place == InStore {
-		t.st.lies.widen(dst)
+		t.st.stored.widen(dst)
 		runtime.KeepAlive(t)
 		return
 	}
 	copy(dst, t.Data())
 }
 
-// Set gives a tensor on the host other elements. No pass may be going on that
-// uses it.
+// Set replaces the elements of a tensor on the host. No pass that uses it may
+// be running.
 func (t *Tensor) Set(values []float32) {
 	if len(values) != t.Len() {
 		panic(fmt.Sprintf("tensor: %d values for %v", len(values), t))
@@ -188,7 +188,7 @@ func (t *Tensor) Dim(i int) int {
 	return t.Shape[i]
 }
 
-// Rows is the number of rows when the last axis is the row.
+// Rows is the number of rows, a row being one run of the last axis.
 func (t *Tensor) Rows() int { return t.Len() / t.Dim(-1) }
 
 // Reshape returns a view with another shape of as many elements.
@@ -199,12 +199,12 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	return &Tensor{Shape: shape, st: t.st}
 }
 
-// Apart returns a tensor over the same elements with a gradient of its own.
-func (t *Tensor) Apart() *Tensor {
+// Leaf returns a tensor over the same elements with its own gradient.
+func (t *Tensor) Leaf() *Tensor {
 	return newTensor(&storage{n: t.st.n, place: t.st.place, data: t.st.data, mem: t.st.mem, lasts: true}, t.Shape)
 }
 
-// Needs says whether a gradient is wanted.
+// Needs reports whether a gradient is wanted.
 func (t *Tensor) Needs() bool { return t != nil && t.st.needs }
 
 // SetNeeds marks t as wanting a gradient, or not.
@@ -216,7 +216,7 @@ func (t *Tensor) Grad() *Tensor { return t.st.grad }
 // SetGrad makes g, of the same shape, the gradient.
 func (t *Tensor) SetGrad(g *Tensor) { t.st.grad = g }
 
-// Lasts says that the elements outlive the backend's next Reset.
+// Lasts reports whether the elements outlive the backend's next Reset.
 func (t *Tensor) Lasts() bool { return t.st.lasts }
 
 // String gives the shape.

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestArenaReuses sees that what was put back is handed out again, never what
-// is in use.
+// TestArenaReuses checks that freed buffers are handed out again, and buffers
+// in use never are.
 func TestArenaReuses(t *testing.T) {
 	var a arena
 	x := a.Get(1000)
@@ -61,8 +61,8 @@ func TestViews(t *testing.T) {
 	x.Reshape(5)
 }
 
-// TestWrongShapesPanic sees that operations refuse shapes that do not fit,
-// rather than read what is beside the data.
+// TestWrongShapesPanic checks that operations refuse shapes that do not fit,
+// rather than read past the data.
 func TestWrongShapesPanic(t *testing.T) {
 	c := NewCPU(F32)
 	for name, f := range map[string]func(){

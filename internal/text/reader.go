@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	head  = 64       // bytes of a stream that are looked at to tell what it is
-	piece = 32 << 10 // bytes of it that are held at a time
+	head  = 64       // bytes at the start of a stream from which its encoding is told
+	piece = 32 << 10 // bytes that are read at once
 )
 
-// NewReader is Decode for a stream: it reads r's text as it comes, without its
-// byte order mark. Where r is not UTF-8 text, reading ends with an *Error. Errors
-// of r itself are returned as they are.
+// NewReader is Decode for a stream: it returns r's text as it comes, without
+// its byte order mark. If r is not UTF-8 text, reading ends with an *Error.
+// Errors of r are returned unchanged.
 func NewReader(r io.Reader) io.Reader { return &reader{r: r, line: 1} }
 
 type reader struct {
 	r    io.Reader
-	room []byte // what buf is a part of
-	buf  []byte // read, and not given yet
+	room []byte // buffer that buf is a part of
+	buf  []byte // bytes read but not returned yet
 	good int    // bytes of buf that have been checked
-	line int    // of buf[good]
-	err  error  // why there is no more, once buf is given
-	seen bool   // the start was looked at
+	line int    // line number of buf[good]
+	err  error  // the error to return once buf is empty
+	seen bool   // the start was checked
 }
 
 func (t *reader) Read(p []byte) (int, error) {
@@ -39,8 +39,8 @@ func (t *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads once more and checks what came: whole characters, and at the start
-// enough of them to tell a mark.
+// fill reads once and checks the bytes: whole characters only, and at the start
+// enough of them to recognise a mark.
 func (t *reader) fill(n int) {
 	at := len(t.buf)
 	room := t.room
@@ -67,7 +67,7 @@ func (t *reader) fill(n int) {
 		t.buf = unmark(t.buf)
 	}
 	ok := t.buf
-	if !errors.Is(err, io.EOF) { // the rest of a character may come, or the reader's own error says why not
+	if !errors.Is(err, io.EOF) { // the rest of a character may still come, or the reader's error explains why not
 		ok = whole(ok)
 	}
 	rest := ok[t.good:]
@@ -84,11 +84,10 @@ func (t *reader) fill(n int) {
 	}
 }
 
-// fail ends the text at what was checked.
+// fail ends the text after the checked bytes.
 func (t *reader) fail(err error) { t.buf, t.err = t.buf[:t.good], err }
 
-// whole leaves out the character at the end of b of which only the first bytes
-// are there.
+// whole drops an incomplete character at the end of b.
 func whole(b []byte) []byte {
 	for i := len(b) - 1; i >= 0 && len(b)-i < utf8.UTFMax; i-- {
 		if utf8.RuneStart(b[i]) {

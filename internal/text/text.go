@@ -10,29 +10,29 @@ import (
 	"unicode/utf8"
 )
 
-// Mark is the byte order mark, U+FEFF. Windows' editors and shells begin UTF-8
-// files with it; it is no part of the text.
+// Mark is the byte order mark, U+FEFF. Windows editors and shells write it at
+// the start of UTF-8 files; it is not part of the text.
 const Mark = "\ufeff"
 
-// Error says that bytes are no UTF-8 text.
+// Error says that bytes are not UTF-8 text.
 type Error struct {
-	Is   string // what they seem to be, such as "UTF-16, little-endian"; "" when unknown
-	Line int    // of the first byte that is no UTF-8, from 1; 0 when the whole is something else
+	Is   string // what they seem to be, such as "UTF-16, little-endian"; "" if unknown
+	Line int    // line of the first byte that is not UTF-8, from 1; 0 if the whole is something else
 	Byte byte   // that byte
 }
 
-// Error says what the bytes are and what to do.
+// Error says what the bytes are and what to do about it.
 func (e *Error) Error() string {
 	if e.Line > 0 {
 		return fmt.Sprintf("it is not UTF-8: line %d holds the byte 0x%02X; it may be Latin-1, Windows-1252, GBK or another older encoding: write it in UTF-8", e.Line, e.Byte)
 	}
 	if e.Is == "" {
-		return "it holds zero bytes, so it is no text: write it in UTF-8"
+		return "it holds zero bytes, so it is not text: write it in UTF-8"
 	}
 	return fmt.Sprintf("it is %s, not UTF-8: write it in UTF-8", e.Is)
 }
 
-// signatures are the marks of other encodings. The longer come first, as
+// signatures are the marks of other encodings. Longer ones come first because
 // UTF-32's little-endian mark begins with that of UTF-16.
 var signatures = []struct{ mark, name string }{
 	{"\xff\xfe\x00\x00", "UTF-32, little-endian"},
@@ -42,8 +42,8 @@ var signatures = []struct{ mark, name string }{
 	{"\x84\x31\x95\x33", "GB18030"},
 }
 
-// Decode returns b without its byte order mark. The error is an *Error where b
-// is not UTF-8 text; a zero byte is no text either, as UTF-16 without a mark is
+// Decode returns b without its byte order mark. If b is not UTF-8 text, the
+// error is an *Error. Zero bytes are refused too, as UTF-16 without a mark is
 // full of them. The result shares b's memory.
 func Decode(b []byte) ([]byte, error) {
 	for _, s := range signatures {
@@ -61,8 +61,8 @@ func Decode(b []byte) ([]byte, error) {
 	return unmark(b), nil
 }
 
-// unmark takes off the mark. There are two where a program put its own before a
-// text that had one.
+// unmark removes all marks at the start. There are two if a program added its
+// own to a text that had one.
 func unmark(b []byte) []byte {
 	for bytes.HasPrefix(b, []byte(Mark)) {
 		b = b[len(Mark):]
@@ -70,8 +70,8 @@ func unmark(b []byte) []byte {
 	return b
 }
 
-// zeros names what bytes with zeros among them seem to be: in UTF-16 every ASCII
-// character has one, always on the same side.
+// zeros names the likely encoding of bytes with zeros among them: in UTF-16
+// every ASCII character has one, always on the same side.
 func zeros(b []byte) string {
 	var at [2]int
 	for i, c := range b {
@@ -88,7 +88,8 @@ func zeros(b []byte) string {
 	return ""
 }
 
-// invalid is where the first byte is that is not UTF-8; len(b) when all is.
+// invalid is the index of the first byte that is not UTF-8; len(b) if all bytes
+// are.
 func invalid(b []byte) int {
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
@@ -100,8 +101,8 @@ func invalid(b []byte) int {
 	return len(b)
 }
 
-// Unmarked returns s without byte order marks at its start: a prompt, say, that
-// a shell or a script took from a file.
+// Unmarked returns s without byte order marks at its start, for example a
+// prompt that a shell or a script took from a file.
 func Unmarked(s string) string {
 	for strings.HasPrefix(s, Mark) {
 		s = s[len(Mark):]
@@ -109,8 +110,8 @@ func Unmarked(s string) string {
 	return s
 }
 
-// Read reads all of a text of at most most bytes. Errors say nothing of where
-// it comes from.
+// Read reads a whole text of at most most bytes. Errors do not say where it
+// comes from.
 func Read(r io.Reader, most int64) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
@@ -123,9 +124,9 @@ func Read(r io.Reader, most int64) (string, error) {
 	return string(b), err
 }
 
-// Lines gives the lines of a text that hold something, without the space around
-// them. A mark at the start of any line goes too: files that were joined have one
-// wherever a file began.
+// Lines returns the lines of a text that are not blank, without surrounding
+// space. A mark at the start of any line is removed too: files that were joined
+// have one wherever a file began.
 func Lines(s string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for line := range strings.Lines(s) {
@@ -137,7 +138,7 @@ func Lines(s string) iter.Seq[string] {
 	}
 }
 
-// JSON reads JSON that another service answered into v.
+// JSON decodes JSON that another service sent into v.
 func JSON(b []byte, v any) error {
 	b, err := Decode(b)
 	if err != nil {

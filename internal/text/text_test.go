@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-// foreign are bytes that are no UTF-8 text, and what an error has to name.
+// foreign are bytes that are not UTF-8 text, with what the error has to name.
 var foreign = []struct{ in, want string }{
 	{"\xff\xfea\x00 \x00c\x00", "UTF-16, little-endian"},
 	{"\xfe\xff\x00a\x00 ", "UTF-16, big-endian"},
@@ -30,7 +30,7 @@ var native = []struct{ in, want string }{
 	{Mark, ""},
 	{Mark + "a cat\r\n", "a cat\r\n"},
 	{Mark + Mark + "一只猫", "一只猫"},
-	{"a " + Mark + "cat", "a " + Mark + "cat"}, // within, it is the text's own
+	{"a " + Mark + "cat", "a " + Mark + "cat"}, // inside, it belongs to the text
 	{"قطة 🐶", "قطة 🐶"},
 	{strings.Repeat("一", 3000), strings.Repeat("一", 3000)},
 }
@@ -49,7 +49,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestReader: a stream gives what Decode gives, however it comes.
+// TestReader: a stream gives what Decode gives, however its bytes arrive.
 func TestReader(t *testing.T) {
 	for how, slow := range map[string]func(io.Reader) io.Reader{
 		"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader, "early end": iotest.DataErrReader,
@@ -72,7 +72,7 @@ func TestReader(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	for _, in := range []string{"abc", "abc\xe4\xb8", strings.Repeat("a", 100) + "\xe4"} { // within a character, too
+	for _, in := range []string{"abc", "abc\xe4\xb8", strings.Repeat("a", 100) + "\xe4"} { // also within a character
 		r := NewReader(iotest.DataErrReader(io.MultiReader(strings.NewReader(in), iotest.ErrReader(broken))))
 		if _, err := io.ReadAll(r); !errors.Is(err, broken) {
 			t.Errorf("%.5q: an error of the stream became %v", in, err)

@@ -14,8 +14,8 @@ const (
 	maxFileBytes = 4 << 20
 )
 
-// file is the form of a vocabulary on disk. The pair at index i makes the token
-// FirstMerge+i, of two tokens that come before it.
+// file is the JSON form of a vocabulary. The pair at index i makes the token
+// FirstMerge+i from two earlier tokens.
 type file struct {
 	Format  string    `json:"format"`
 	Version int       `json:"version"`
@@ -39,7 +39,7 @@ func (b *BPE) Bytes() []byte {
 // MarshalJSON returns Bytes.
 func (b *BPE) MarshalJSON() ([]byte, error) { return b.Bytes(), nil }
 
-// UnmarshalJSON sets b from what Bytes wrote, under the checks of Load.
+// UnmarshalJSON sets b from the output of Bytes, with the checks of Load.
 func (b *BPE) UnmarshalJSON(data []byte) error {
 	n, err := Load(data)
 	if err != nil {
@@ -49,10 +49,10 @@ func (b *BPE) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Load reads a vocabulary that Bytes wrote. It trusts nothing: the size of the
-// input, the number of merges, the length of every token, and that each merge
-// joins two earlier tokens that no other merge joins are all checked, and
-// memory stays bounded whatever the input says.
+// Load reads a vocabulary that Bytes wrote. It trusts nothing: it checks the
+// size of the input, the number of merges, the length of every token, and that
+// each merge joins two earlier tokens that no other merge joins. Memory stays
+// bounded whatever the input says.
 func Load(data []byte) (*BPE, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("token: the vocabulary has %d bytes, more than the %d allowed", len(data), maxFileBytes)
@@ -83,7 +83,8 @@ func Load(data []byte) (*BPE, error) {
 	return b, nil
 }
 
-// check says whether m may be merge i of b, which has the i merges before it.
+// check returns an error unless m may be merge i of b, which has the i merges
+// before it.
 func (b *BPE) check(i int, m []int32) error {
 	if len(m) != 2 {
 		return fmt.Errorf("token: merge %d has %d tokens instead of 2", i, len(m))

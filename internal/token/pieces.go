@@ -5,20 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// class is what a character is to the cutting rule.
+// class is the kind of a character for the cutting rule.
 type class uint8
 
 const (
-	space   class = iota // blanks; one goes to the front of what follows it
-	newline              // line ends, always alone
+	space   class = iota // blanks; one goes to the front of the next piece
+	newline              // line ends, always a piece alone
 	letter               // letters with their marks: Latin, Arabic, ...
 	han                  // Han, kana and bopomofo: written without spaces
 	digit
-	bracket // opens or closes something: always alone
+	bracket // opens or closes something: always a piece alone
 	other   // remaining punctuation and symbols, and bytes that are not UTF-8
 )
 
-// classOf reads the first character of s: its class and its bytes.
+// classOf returns the class and the number of bytes of the first character of
+// s.
 func classOf(s string) (class, int) {
 	if c := s[0]; c < utf8.RuneSelf {
 		return asciiClass(c), 1
@@ -60,7 +61,8 @@ func asciiClass(c byte) class {
 }
 
 // nextPiece returns the length of the first piece of s (not empty). Merges
-// never cross a piece, so a word has the same tokens in every sentence:
+// never cross a piece, so a word has the same tokens in every sentence. A piece
+// is
 //
 //   - a run of letters, marks included, with the blank before it: " cat", " القط"
 //   - a run of Han characters, which merge with their neighbours as their
@@ -98,7 +100,8 @@ func spacePiece(s string, n int) int {
 	case newline, bracket:
 		return n
 	}
-	// A longer run of blanks: all but the last, which belongs to what follows.
+	// A longer run of blanks: all but the last one, which belongs to the next
+	// piece.
 	end, last := n, n
 	for end < len(s) {
 		c, m := classOf(s[end:])

@@ -1,7 +1,7 @@
-// Package token turns sentences into numbers and back: a byte-level BPE
+// Package token turns sentences into token ids and back. It is a byte-level BPE
 // (Sennrich et al., "Neural Machine Translation of Rare Words with Subword
-// Units", 2016, over bytes as in GPT-2), small enough to travel inside a
-// model's weights, with a cutting rule that suits English, Chinese and Arabic.
+// Units", 2016, over bytes as in GPT-2), small enough to be stored in a model's
+// weights, with a cutting rule that suits English, Chinese and Arabic.
 //
 // Every byte is a token of its own before any merge, so no text is outside the
 // vocabulary and Decode(Encode(s)) is s for any bytes at all, valid UTF-8 or
@@ -22,14 +22,14 @@ const (
 	FirstMerge int32 = FirstByte + 256 // merge i is the token FirstMerge+i
 )
 
-// Limits that training keeps and Load enforces.
+// Limits that training respects and Load enforces.
 const (
 	MaxVocab      = 1 << 17 // tokens in a vocabulary
 	MaxTokenBytes = 256     // bytes that one token may stand for
 )
 
-// BPE is a vocabulary: an ordered list of merges over bytes. It does not change
-// once made, and any number of goroutines may use it at once.
+// BPE is a vocabulary: an ordered list of merges over bytes. It never changes,
+// so any number of goroutines may use it at once.
 type BPE struct {
 	merges [][2]int32       // merges[i] = the two tokens that FirstMerge+i joins
 	join   map[uint64]int32 // key(left, right) → the token they make; a lower token merges first
@@ -51,7 +51,7 @@ func newBytes(capacity int) *BPE {
 }
 
 // add appends the merge of l and r and returns its token. The caller has
-// checked that both exist and that the pair is new.
+// checked that both tokens exist and that the pair is new.
 func (b *BPE) add(l, r int32) int32 {
 	id := FirstMerge + int32(len(b.merges))
 	b.merges = append(b.merges, [2]int32{l, r})
@@ -73,11 +73,11 @@ func (b *BPE) Token(id int32) string {
 	return b.text[id]
 }
 
-// Encode returns BOS, the tokens of s, EOS. With max > 0 the answer has at most
-// max ids; a text that is too long loses its end, and EOS stays the last id
-// (with max 1 only BOS is left). max <= 0 sets no limit. It never fails, and
-// its time is linear in the bytes it reads, whatever they are: with a limit it
-// reads no further than it must.
+// Encode returns BOS, the tokens of s, EOS. With max > 0 the result has at most
+// max ids: a text that is too long loses its end, and EOS stays the last id
+// (with max 1 only BOS is left). max <= 0 sets no limit. Encode never fails,
+// and its time is linear in the bytes it reads; with a limit it reads no more
+// than it needs.
 func (b *BPE) Encode(s string, max int) []int32 {
 	room := len(s)
 	if max > 0 {
@@ -100,9 +100,9 @@ func (b *BPE) Encode(s string, max int) []int32 {
 	return append(out, EOS)
 }
 
-// piece encodes one piece: starting from its bytes, it joins the pair that was
-// learnt first, leftmost on a tie, until no pair is known. ids has room for the
-// piece.
+// piece encodes one piece. It starts with the piece's bytes and repeatedly
+// joins the pair that was learned first, leftmost on a tie, until no pair is
+// known. ids has room for the piece.
 func (b *BPE) piece(ids []int32, s string) []int32 {
 	for i := range len(s) {
 		ids = append(ids, FirstByte+int32(s[i]))
@@ -137,8 +137,8 @@ func replacePair(ids []int32, at int, pair [2]int32, id int32) []int32 {
 	return ids[:w]
 }
 
-// Decode returns the text of ids. Special ids, and ids that the vocabulary does
-// not have, stand for nothing.
+// Decode returns the text of ids. Special ids, and ids outside the vocabulary,
+// have no text.
 func (b *BPE) Decode(ids []int32) string {
 	var sb strings.Builder
 	for _, id := range ids {

@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// Train learns a vocabulary of at most vocab tokens from captions: it joins the
-// most frequent pair of neighbours, over and over. It stops early when no pair
-// occurs twice. vocab is held to [259, MaxVocab]; at 259 there are no merges.
+// Train learns a vocabulary of at most vocab tokens from captions: it
+// repeatedly joins the most frequent pair of neighbours. It stops early when no
+// pair occurs twice. vocab is clamped to [259, MaxVocab]; at 259 there are no
+// merges.
 //
-// The answer depends on how often each piece of text occurs and not on the
-// order of the captions; among equally frequent pairs the lowest ids win.
+// The result depends on how often each piece of text occurs, not on the order
+// of the captions. Among equally frequent pairs the lowest ids win.
 // Memory grows with the number of distinct pieces, not with the text.
 func Train(captions iter.Seq[string], vocab int) *BPE {
 	vocab = min(max(vocab, int(FirstMerge)), MaxVocab)
@@ -44,13 +45,13 @@ func Train(captions iter.Seq[string], vocab int) *BPE {
 	return b
 }
 
-// trainer holds each distinct piece as its present tokens, and for each pair of
-// neighbours how often it occurs and in which pieces.
+// trainer holds each distinct piece as its current tokens. For each pair of
+// neighbours it holds how often the pair occurs and in which pieces.
 type trainer struct {
 	pieces []trainPiece
 	count  map[uint64]int
-	where  map[uint64]map[int]struct{} // may name pieces that have lost the pair
-	queue  pairHeap                    // may hold counts that are out of date
+	where  map[uint64]map[int]struct{} // may name pieces that no longer have the pair
+	queue  pairHeap                    // may hold outdated counts
 }
 
 type trainPiece struct {
@@ -79,7 +80,7 @@ func newTrainer(counts map[string]int) *trainer {
 }
 
 // tally adds n (which may be negative) to the count of every pair of a piece,
-// and notes the pairs it met in changed.
+// and records the pairs in changed.
 func (t *trainer) tally(piece, n int, changed map[uint64]struct{}) {
 	ids := t.pieces[piece].ids
 	for i := range len(ids) - 1 {
@@ -104,7 +105,7 @@ func (t *trainer) next() ([2]int32, bool) {
 	for t.queue.Len() > 0 {
 		top := heap.Pop(&t.queue).(pairCount)
 		if t.count[top.pair] != top.count {
-			continue // an entry with the present count is elsewhere in the queue
+			continue // another entry of the queue has the current count
 		}
 		if top.count < 2 {
 			break
@@ -114,8 +115,7 @@ func (t *trainer) next() ([2]int32, bool) {
 	return [2]int32{}, false
 }
 
-// merge rewrites every piece that has the pair and queues the counts that
-// changed.
+// merge rewrites every piece that has the pair, and queues the changed counts.
 func (t *trainer) merge(pair [2]int32, id int32) {
 	k := key(pair[0], pair[1])
 	changed := map[uint64]struct{}{}
@@ -141,7 +141,7 @@ type pairCount struct {
 	count int
 }
 
-// pairHeap puts the highest count first, and the lowest pair on a tie.
+// pairHeap has the highest count first, and the lowest pair on a tie.
 type pairHeap []pairCount
 
 func (h pairHeap) Len() int { return len(h) }

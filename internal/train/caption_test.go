@@ -7,7 +7,8 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// TestCaptionsFitTheTextEncoder: reel hears what the storybook says to its end.
+// TestCaptionsFitTheTextEncoder: the text encoder reads the storybook's
+// captions to the end.
 func TestCaptionsFitTheTextEncoder(t *testing.T) {
 	m, err := reel.Open(reel.Embedded())
 	if err != nil {

@@ -7,14 +7,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // A checkpoint is a run's state: parameters, optimizer, step and log, in one
-// safetensors file that is replaced in one move.
+// safetensors file that is replaced atomically.
 type checkpoint struct {
 	path   string
 	kind   string
@@ -22,10 +24,23 @@ type checkpoint struct {
 	opt    *nn.AdamW
 	log    *lossLog
 	meta   map[string]string
+	// taught is the edition of the storybook whose words the weights know, and
+	// teaches the one that a step teaches.
+	taught, teaches world.Edition
 }
 
-// metaModel is the key of a checkpoint's metadata that says what model it is of.
+// metaModel is the metadata key under which a checkpoint names its model.
 const metaModel = "model"
+
+// metaStorybook is the key of the edition of the storybook that the run's weights
+// were taught. There is none where that is no edition, and in older checkpoints.
+const metaStorybook = "storybook"
+
+// teach says that the run's model knows the words of one edition of the storybook
+// and that its steps teach those of another.
+func (c *checkpoint) teach(knows, teaches world.Edition) {
+	c.taught, c.teaches = max(c.taught, knows), teaches
+}
 
 // openCheckpoint loads the run's state from dir when there is one.
 func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string) (*checkpoint, error) {
@@ -44,10 +59,10 @@ func openCheckpoint(o Options, kind string, p *nn.Params, meta map[string]string
 	return c, c.load(f)
 }
 
-// plot is where the run's loss is drawn.
+// plot is the path of the plot of the run's loss.
 func (c *checkpoint) plot() string { return filepath.Join(filepath.Dir(c.path), c.kind+"-loss.png") }
 
-// state is everything in a checkpoint by name, which loading fills.
+// state lists everything in a checkpoint by name; loading fills it.
 func (c *checkpoint) state(visit func(name string, t *tensor.Tensor) error) error {
 	for _, name := range c.params.Names() {
 		if err := visit(name, c.params.Get(name)); err != nil {
@@ -62,10 +77,17 @@ func (c *checkpoint) load(f *safetensors.File) error {
 	if meta["kind"] != c.kind {
 		return fmt.Errorf("%s holds a run of %q, not of %q", c.path, meta["kind"], c.kind)
 	}
-	// Checkpoints of before this key have none: their tensors' shapes are
-	// compared below, as everybody's are.
+	// Older checkpoints lack this key. The shapes of their tensors are compared
+	// below, as those of every checkpoint are.
 	if was := meta[metaModel]; was != "" && was != c.meta[metaModel] {
 		return fmt.Errorf("%s is of a model of another shape; move it away or choose another folder", c.path)
+	}
+	if was, ok := meta[metaStorybook]; ok {
+		n, err := strconv.Atoi(was)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s: it was taught edition %.20q of the storybook, which is not a whole number from 0 on", c.path, was)
+		}
+		c.taught = world.Edition(n)
 	}
 	err := c.state(func(name string, t *tensor.Tensor) error {
 		v, shape, err := f.Float32(name)
@@ -106,6 +128,9 @@ func (c *checkpoint) save() error {
 	for k, v := range c.meta {
 		meta[k] = v
 	}
+	if c.taught != world.NoEdition {
+		meta[metaStorybook] = strconv.Itoa(int(c.taught))
+	}
 	var ts []safetensors.Tensor
 	err = c.state(func(name string, t *tensor.Tensor) error {
 		ts = append(ts, safetensors.FromValues(name, safetensors.F32, func(dst []float32) { c.opt.Backend().Download(dst, t) }, t.Shape...))
@@ -115,7 +140,7 @@ func (c *checkpoint) save() error {
 		return err
 	}
 	if err := safetensors.WriteFile(c.path, ts, meta); err != nil {
-		return fmt.Errorf("writing a checkpoint (the one before is untouched, the run can go on from it): %w", err)
+		return fmt.Errorf("writing a checkpoint (the previous one is untouched, and the run can continue from it): %w", err)
 	}
 	return nil
 }

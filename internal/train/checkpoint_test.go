@@ -9,9 +9,9 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// TestCheckpointOfAnotherModel: a model whose parameters have the same shapes but
-// which computes something else does not go on from a checkpoint; the same model
-// does, from one of before checkpoints said what model they are of, too.
+// TestCheckpointOfAnotherModel: a model whose parameters have the same shapes,
+// but which computes something else, does not continue from a checkpoint. The
+// same model does, also from an older checkpoint that does not name its model.
 func TestCheckpointOfAnotherModel(t *testing.T) {
 	dir := t.TempDir()
 	run := runs["text-video"]

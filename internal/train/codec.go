@@ -125,7 +125,7 @@ type codecLoss struct{ total, l1, latent, psnr float64 }
 func (t *codecTask) micro(o *autograd.Tape, step, i int, c crops, share float32) codecLoss {
 	x := o.Upload(c.x, c.shape...)
 	z := t.model.Encode(o, x, true, nil)
-	noise := latentNoise(o, z, t.opt.Noise, stepRNG(t.seed, step, 16+uint64(i)))
+	noise := latentNoise(o.Backend(), z, t.opt.Noise, stepRNG(t.seed, step, 16+uint64(i)))
 	y := t.model.Decode(o, o.Add(z, noise), true, nil)
 	drawn := tensor.Values(o.Backend(), y)
 	l1, kl := o.L1(y, x), o.MeanSquare(z)
@@ -152,10 +152,10 @@ func (t *codecTask) micro(o *autograd.Tape, step, i int, c crops, share float32)
 
 // latentNoise is noise for latents z [B, ...] of a deviation of its own for
 // each of the B, from none to most times that of the latents.
-func latentNoise(o *autograd.Tape, z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor {
+func latentNoise(b tensor.Backend, z *tensor.Tensor, most float64, rng *rand.Rand) *tensor.Tensor {
 	out := make([]float32, z.Len())
 	var square float64
-	for _, v := range tensor.Values(o.Backend(), z) {
+	for _, v := range tensor.Values(b, z) {
 		square += float64(v) * float64(v)
 	}
 	most *= math.Sqrt(square / float64(z.Len()))
@@ -166,24 +166,33 @@ func latentNoise(o *autograd.Tape, z *tensor.Tensor, most float64, rng *rand.Ran
 			out[i*n+k] = float32(rng.NormFloat64() * most * u * u)
 		}
 	}
-	return o.Upload(out, z.Shape...)
+	return b.Upload(out, z.Shape...)
 }
 
-// overMeanSquare is, for each pixel of the videos c, drawn as y, one over the
-// mean square error of its video: what makes the derivative of the error that
-// of its logarithm. It is bounded, as an empty sky is drawn without any.
+// overMeanSquare is overEachMeanSquare for each pixel of the videos c, drawn as y.
 func overMeanSquare(o tensor.Ops, y []float32, c crops) *tensor.Tensor {
-	n := len(c.x) / c.shape[0]
 	out := make([]float32, 0, len(c.x)/3)
-	for i := range c.shape[0] {
+	for _, v := range overEachMeanSquare(y, c.x, c.shape[0]) {
+		out = append(out, slices.Repeat([]float32{v}, len(c.x)/c.shape[0]/3)...)
+	}
+	return o.Upload(out, len(out))
+}
+
+// overEachMeanSquare is one over the mean square error of each of some videos x,
+// drawn as y: what makes the derivative of the error that of its logarithm. It is
+// bounded, as an empty sky is drawn without any.
+func overEachMeanSquare(y, x []float32, videos int) []float32 {
+	n := len(x) / videos
+	out := make([]float32, videos)
+	for i := range out {
 		var sum float64
-		for k, v := range c.x[i*n : (i+1)*n] {
+		for k, v := range x[i*n : (i+1)*n] {
 			d := float64(y[i*n+k] - v)
 			sum += d * d
 		}
-		out = append(out, slices.Repeat([]float32{float32(1 / max(sum/float64(n), 1e-3))}, n/3)...)
+		out[i] = float32(1 / max(sum/float64(n), 1e-3))
 	}
-	return o.Upload(out, len(out))
+	return out
 }
 
 // differences are those of successive frames.
@@ -193,13 +202,16 @@ func differences(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 }
 
 // psnr is in decibels for signals in [-1, 1], clamped.
-func psnr(y, x []float32) float64 {
+func psnr(y, x []float32) float64 { return psnrWithin(y, x, -1, 1) }
+
+// psnrWithin is psnr for signals in [lo, hi].
+func psnrWithin(y, x []float32, lo, hi float32) float64 {
 	var sum float64
 	for i, a := range y {
-		d := float64(max(-1, min(1, a)) - x[i])
+		d := float64(max(lo, min(hi, a)) - x[i])
 		sum += d * d
 	}
-	return 10 * math.Log10(4/(sum/float64(len(x))+1e-12))
+	return 10 * math.Log10(float64((hi-lo)*(hi-lo))/(sum/float64(len(x))+1e-12))
 }
 
 // Reconstruct sends a window through m's codec and back, and returns the

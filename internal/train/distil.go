@@ -13,16 +13,16 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// DistilOptions are what distilling a model to few steps may be told.
+// DistilOptions are the options of distilling a model to few steps.
 type DistilOptions struct {
 	Batch, Micro int // steps of a path in a training step, and in a forward pass
 	Groups       int // of a chunk; 0 for the model's own
-	// Next is the share of steps that learn the chunk after a given one; the
-	// others learn the beginning of a film.
+	// Next is the share of training steps that learn the chunk after a given
+	// one; the others learn the beginning of a video.
 	Next  float64
 	Image float64 // share of beginnings whose first frame is given
-	Fresh int     // paths that the teacher walks anew in a training step
-	Keep  int     // paths that may be learned from again
+	Fresh int     // paths that the teacher computes anew in a training step
+	Keep  int     // paths that are kept to be learned from again
 	Focus float64 // as in FlowOptions
 }
 
@@ -43,20 +43,22 @@ func (o DistilOptions) check() error {
 	return nil
 }
 
-// teacherSteps are the steps of a path: a power of two times each number of
-// steps that is learned.
+// teacherSteps is the number of steps of a path: a power of two times each
+// number of steps that is learned.
 const teacherSteps = reel.DefaultSteps
 
-// Distil teaches student, made by teacher.FewSteps, to go in one step where its
-// teacher goes in several with guidance: from the checkpoint in o.Dir if there
-// is one. At the end student holds the averaged weights.
+// Distil teaches student, made by teacher.FewSteps, to reach in one step the
+// state that its teacher reaches in several steps with guidance. It continues
+// from the checkpoint in o.Dir if there is one. At the end student holds the
+// averaged weights. It knows the words that its teacher knows: whatever the
+// captions of src say, it learns no others.
 //
-// The teacher walks from noise to a clean latent in 16 steps with the sampler
-// that generates videos, and every state of the path is kept. The student is
-// told how far a step shall go, and learns the one prediction that takes it from
-// a state to a later one of the same path: progressive distillation (Salimans
-// and Ho, 2022) with guidance folded in (Meng et al., 2023), for several sizes
-// of step at once (Frans et al., "One Step Diffusion via Shortcut Models", 2024).
+// The teacher goes from noise to a clean latent in 16 steps of the sampler that
+// generates videos, and every state of the path is kept. The student is told
+// the size of a step, and learns the prediction that takes it from a state to a
+// later one of the same path: progressive distillation (Salimans and Ho, 2022)
+// with guidance folded in (Meng et al., 2023), for several step sizes at once
+// (Frans et al., "One Step Diffusion via Shortcut Models", 2024).
 func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Options, do DistilOptions, sample SampleFunc) error {
 	if err := do.check(); err != nil {
 		return err
@@ -68,6 +70,7 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if err != nil {
 		return err
 	}
+	ck.teach(student.Storybook, teacher.Storybook)
 	t := newDistilTask(student, teacher, src, do, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, do.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -76,14 +79,15 @@ func Distil(ctx context.Context, student, teacher *reel.Model, src Source, o Opt
 	if e := student.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	student.Storybook = ck.taught
 	return ctx.Err()
 }
 
-// A path is the teacher's way from noise to a clean latent.
+// A path is the sequence of the teacher's states from noise to a clean latent.
 type path struct {
-	states  [][]float32 // teacherSteps+1 states [G, H, W, Latent] of the groups that are made
-	past    []float32   // the given groups before them, clean; nil for the beginning of a film
-	given   int         // values at the start of each state that are given: a first frame
+	states  [][]float32 // teacherSteps+1 states [G, H, W, Latent] of the generated groups
+	past    []float32   // the given groups before them, clean; nil at the beginning of a video
+	given   int         // how many values at the start of each state are given: a first frame
 	place   []float32   // [past groups + G]
 	seconds float32
 	prompt  []int32
@@ -118,7 +122,7 @@ func newDistilTask(student, teacher *reel.Model, src Source, opt DistilOptions, 
 	return t
 }
 
-// pastGroups are the groups before the chunk that is made.
+// pastGroups is the number of groups before the generated chunk.
 func (t *distilTask) pastGroups(past bool) int {
 	if past {
 		return 1 + t.opt.Groups
@@ -126,8 +130,8 @@ func (t *distilTask) pastGroups(past bool) int {
 	return 0
 }
 
-// madeGroups are those of the chunk; the beginning of a film has a single frame
-// before.
+// madeGroups is the number of groups of the generated chunk. At the beginning
+// of a video it includes the single first frame.
 func (t *distilTask) madeGroups(past bool) int {
 	if past {
 		return t.opt.Groups
@@ -135,8 +139,8 @@ func (t *distilTask) madeGroups(past bool) int {
 	return 1 + t.opt.Groups
 }
 
-// walk makes the path of window id: what is given, the prompt and the noise are
-// functions of id alone.
+// walk makes the path of window id. The given part, the prompt and the noise
+// are functions of id alone.
 func (t *distilTask) walk(ctx context.Context, id uint64, past bool) (path, error) {
 	before, made := t.pastGroups(past), t.madeGroups(past)
 	w, err := t.src.Window(ctx, id, reel.Frames(before+made), t.cfg.Width, t.cfg.Height, t.cfg.FPS)
@@ -164,7 +168,7 @@ func (t *distilTask) walk(ctx context.Context, id uint64, past bool) (path, erro
 	return p, t.follow(ctx, &p, z)
 }
 
-// follow lets the teacher go from noise z to the end of the path.
+// follow runs the teacher from noise z to the end of the path.
 func (t *distilTask) follow(ctx context.Context, p *path, z []float32) error {
 	b := t.teacher.NewBackend()
 	text := t.teacher.Flow.Encode(b, [][]int32{p.prompt, t.teacher.Tokens("")})
@@ -187,20 +191,20 @@ func (t *distilTask) follow(ctx context.Context, p *path, z []float32) error {
 	}
 	p.states = append(p.states, slices.Clone(z))
 	return sampler.Sample(ctx, sampler.Multistep, sampler.Schedule(teacherSteps, 1), z, denoise, func(int, int) {
-		copy(z[:p.given], p.states[0]) // rounding moves what is given
+		copy(z[:p.given], p.states[0]) // rounding changes the given values
 		p.states = append(p.states, slices.Clone(z))
 	})
 }
 
-// shaped is a batch for the transformer with the shape of its latents.
+// shaped is a batch for the transformer, with the shape of its latents.
 type shaped struct {
 	reel.Batch
 	shape []int
 }
 
-// batchOf is what the transformer is given of states of paths of one kind, at
-// their noise levels and with the strides to go from there, and the values of
-// its latents.
+// batchOf returns the transformer's inputs for states of paths of one kind, at
+// their noise levels and with the strides of the next step, and the values of
+// the latents.
 func (t *distilTask) batchOf(paths []*path, states [][]float32, levels, strides []float32) (shaped, []float32) {
 	h, w := t.cfg.LatentSize()
 	c := t.cfg.Codec.Latent
@@ -234,8 +238,8 @@ func (t *distilTask) batchOf(paths []*path, states [][]float32, levels, strides 
 	return in, values
 }
 
-// distilBatch is a micro-batch: where the student is, where it shall get, and
-// how much each latent counts.
+// distilBatch is a micro-batch: the student's states, the states that it must
+// reach, and the weight of each latent in the loss.
 type distilBatch struct {
 	in             shaped
 	values, target []float32
@@ -243,7 +247,7 @@ type distilBatch struct {
 	prompts        [][]int32
 }
 
-// batch draws a training step's paths and a step of each.
+// batch draws the paths of a training step, and a step on each of them.
 func (t *distilTask) batch(ctx context.Context, step int) ([]distilBatch, error) {
 	rng := stepRNG(t.seed, step, 5)
 	from := t.first
@@ -261,8 +265,8 @@ func (t *distilTask) batch(ctx context.Context, step int) ([]distilBatch, error)
 	return out, nil
 }
 
-// steps draws how many steps the way is cut into: mostly the number that the
-// student is for, and at times twice or four times as many.
+// steps draws into how many steps the path is cut: mostly the student's own
+// number of steps, at times two or four times as many.
 func (t *distilTask) steps(rng *rand.Rand) int {
 	n := t.cfg.Flow.Steps
 	for n < teacherSteps && rng.IntN(3) == 0 {
@@ -294,8 +298,9 @@ func (t *distilTask) micro(paths []path, rng *rand.Rand) distilBatch {
 	return b
 }
 
-// landing is the prediction that takes the sampler from z at level t to the state
-// at level u in one step: z_u = r·z_t + (u - r·t)·x̂, with r = (1-u)/(1-t).
+// landing is the prediction that takes the sampler in one step from state z at
+// level t to the state at level u: z_u = r·z_t + (u - r·t)·x̂, with r =
+// (1-u)/(1-t).
 func landing(z, to []float32, t, u float32) []float32 {
 	r := (1 - u) / (1 - t)
 	scale := 1 / (u - r*t)
@@ -306,9 +311,9 @@ func landing(z, to []float32, t, u float32) []float32 {
 	return out
 }
 
-// weights are how much each latent of a path counts: nothing where it is given,
-// more where an actor is, and more towards the end of the path, where a mistake
-// is seen and not mended.
+// weights is the weight of each latent of a path in the loss: 0 where it is
+// given, more where an actor is, and more towards the end of the path, where a
+// mistake is visible and no later step corrects it.
 func (t *distilTask) weights(p *path, level float32) []float32 {
 	c := t.cfg.Codec.Latent
 	out := make([]float32, (len(p.past)+len(p.states[0]))/c)

@@ -8,7 +8,7 @@ import (
 	"github.com/kinora-video/kinora/internal/sampler"
 )
 
-// TestLanding sees that the prediction that a student is to make takes the
+// TestLanding checks that the prediction that a student learns takes the
 // sampler from one state of a path to a later one, in one step.
 func TestLanding(t *testing.T) {
 	from, to := []float32{0.5, -2, 1}, []float32{0.25, 3, -1}
@@ -28,9 +28,9 @@ func TestLanding(t *testing.T) {
 	}
 }
 
-// TestPaths sees what a path of the teacher holds: the states from noise on, a
-// past that is clean or a first frame that stays in every state, and that the
-// same id gives the same path.
+// TestPaths checks what a path of the teacher holds: the states from noise on,
+// and either a clean past or a first frame that stays in every state. The same
+// id gives the same path.
 func TestPaths(t *testing.T) {
 	teacher := tiny(t)
 	student, err := teacher.FewSteps(2, 3, 1)
@@ -80,8 +80,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestStepSizes sees that a student of 4 steps is taught these the most, and
-// twice and four times as many.
+// TestStepSizes checks that a student of 4 steps mostly learns 4, and at times
+// 8 and 16 steps.
 func TestStepSizes(t *testing.T) {
 	teacher := tiny(t)
 	student, err := teacher.FewSteps(4, 3, 1)
@@ -98,7 +98,7 @@ func TestStepSizes(t *testing.T) {
 	}
 }
 
-// TestDistilLearns sees that a student comes nearer to where its teacher gets,
+// TestDistilLearns checks that a student comes closer to its teacher's states,
 // on the paths that it learned from.
 func TestDistilLearns(t *testing.T) {
 	teacher := tiny(t)
@@ -106,7 +106,7 @@ func TestDistilLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The student begins with a mistake, which its teacher is to correct.
+	// The student starts with an error that the teacher has to correct.
 	bias := student.FlowParams.Get("flow.out.bias")
 	v := bias.Values()
 	for i := range v {

@@ -13,26 +13,26 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// FlowOptions are what training the transformer may be told.
+// FlowOptions are the options of training the transformer.
 type FlowOptions struct {
 	Batch  int // windows a step
 	Micro  int // windows of a forward pass; gradients add up over them
 	Chunks int // chunks of a window: 1 or 2
-	// Groups of a chunk; 0 for the model's own. Short chunks teach what things
-	// look like in less time, before long ones teach how they move.
+	// Groups of a chunk; 0 for the model's own. Short chunks first teach
+	// appearance in less time; long ones then teach motion.
 	Groups int
-	// Stills is the share of steps that see single frames: as many as a
-	// window's groups in the place of each. Shapes and words are learned there
-	// for a fraction of a chunk's time.
+	// Stills is the share of steps that use single frames: for each window, as
+	// many frames as it has groups. They teach shapes and words in a fraction
+	// of a chunk's time.
 	Stills float64
-	Fresh  int // windows drawn and encoded anew a step
-	Keep   int // windows that may be drawn again
+	Fresh  int // windows drawn and encoded anew in a step
+	Keep   int // windows that are kept to be drawn again
 	// NoText is the share of prompts left empty, for guidance; Image the share
 	// of windows whose first frame is given.
 	NoText, Image float64
-	// Focus is how much more than another a latent counts that shows an actor,
-	// where the source knows. Actors are a tenth of the picture, and most of
-	// what prompts speak of.
+	// Focus is how much more a latent that shows an actor counts than another,
+	// if the source knows the actors. Actors are a tenth of the picture, but
+	// most of what prompts are about.
 	Focus float64
 }
 
@@ -41,7 +41,7 @@ func DefaultFlow() FlowOptions {
 	return FlowOptions{Batch: 16, Micro: 4, Chunks: 1, Fresh: 3, Keep: 2000, NoText: 0.1, Image: 0.1, Focus: 3}
 }
 
-// latentWindow is a window of a film as the transformer sees it.
+// latentWindow is a window of a video as the transformer sees it.
 type latentWindow struct {
 	z       []float32 // [G, H, W, Latent], standardised
 	actors  []float32 // [G, H, W], the share of its frames that show an actor; nil if unknown
@@ -56,10 +56,10 @@ type flowTask struct {
 	cfg    reel.Config
 	flow   *reel.Flow
 	encode func(text string) []int32
-	films  *pool[latentWindow]
+	videos *pool[latentWindow]
 	stills *pool[latentWindow]
 	lanes  *lanes
-	aux    []reel.Routing // one a lane
+	aux    []reel.Routing // one per lane
 	seed   uint64
 }
 
@@ -72,8 +72,8 @@ func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowT
 		opt: opt, cfg: cfg, flow: m.Flow, encode: m.Tokens, seed: seed,
 		lanes: newLanes(m.FlowParams), aux: make([]reel.Routing, laneCount),
 	}
-	// The codec is a constant here, and batches are made beside the training:
-	// it has a backend of its own.
+	// The codec is constant here. It has a backend of its own because batches
+	// are made in parallel with the training.
 	windows := func(groups int) func(ctx context.Context, id uint64) (latentWindow, error) {
 		return func(ctx context.Context, id uint64) (latentWindow, error) {
 			w, err := src.Window(ctx, id, reel.Frames(groups), cfg.Width, cfg.Height, cfg.FPS)
@@ -84,15 +84,15 @@ func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowT
 		}
 	}
 	groups := t.windowGroups()
-	t.films = newPool(opt.Fresh, opt.Keep, windows(groups))
+	t.videos = newPool(opt.Fresh, opt.Keep, windows(groups))
 	t.stills = newPool(opt.Fresh*groups, opt.Keep*groups, windows(1))
 	return t
 }
 
-// windowGroups are the groups of a window, its single frame among them.
+// windowGroups is the number of groups of a window, its single frame included.
 func (t *flowTask) windowGroups() int { return 1 + t.opt.Groups*t.opt.Chunks }
 
-// encodeWindow is a window's latents.
+// encodeWindow returns the latents of a window.
 func encodeWindow(m *reel.Model, w Window) latentWindow {
 	b := backend.New()
 	z := m.Codec.Encode(b, b.Upload(w.picture(), 1, w.T, w.H, w.W, 3), true, nil)
@@ -107,8 +107,8 @@ func encodeWindow(m *reel.Model, w Window) latentWindow {
 	return out
 }
 
-// actorShares is, for each latent of a window [G, H, W], the share of its
-// frames in which an actor is there.
+// actorShares returns for each latent of a window [G, H, W] the share of its
+// frames in which it shows an actor.
 func actorShares(w Window, groups, lh, lw int) []float32 {
 	out := make([]float32, groups*lh*lw)
 	side := w.H / lh
@@ -137,8 +137,8 @@ func actorShares(w Window, groups, lh, lw int) []float32 {
 	return out
 }
 
-// flowBatch is a micro-batch: what the model is given, what it is to say, and
-// how much each latent counts.
+// flowBatch is a micro-batch: the model's inputs, its targets, and the weight
+// of each latent in the loss.
 type flowBatch struct {
 	in      reel.Batch // without its latents
 	prompts [][]int32
@@ -151,30 +151,30 @@ type flowBatch struct {
 // batch draws a step's windows, noise levels and noise.
 func (t *flowTask) batch(ctx context.Context, step int) ([]flowBatch, error) {
 	rng := stepRNG(t.seed, step, 3)
-	from, chunks, each := t.films, t.chunks(), 1
+	from, chunks, each := t.videos, t.chunks(), 1
 	if t.opt.Stills > 0 && stepRNG(t.seed, step, 4).Float64() < t.opt.Stills {
 		from, chunks, each = t.stills, []int{1}, t.windowGroups()
 	}
-	films, err := from.draw(ctx, step, each*t.opt.Batch, rng)
+	ws, err := from.draw(ctx, step, each*t.opt.Batch, rng)
 	if err != nil {
 		return nil, err
 	}
 	var out []flowBatch
-	for part := range slices.Chunk(films, each*t.opt.Micro) {
+	for part := range slices.Chunk(ws, each*t.opt.Micro) {
 		out = append(out, t.micro(part, chunks, rng))
 	}
 	return out, nil
 }
 
 // micro makes a micro-batch of windows whose groups are cut into chunks.
-func (t *flowTask) micro(films []latentWindow, chunks []int, rng *rand.Rand) flowBatch {
+func (t *flowTask) micro(ws []latentWindow, chunks []int, rng *rand.Rand) flowBatch {
 	h, w, c := t.cfg.Height/16, t.cfg.Width/16, t.cfg.Codec.Latent
-	n, g, frame := len(films), len(films[0].place), h*w*c
+	n, g, frame := len(ws), len(ws[0].place), h*w*c
 	b := flowBatch{
 		shape: []int{n, g, h, w, c}, z: make([]float32, n*g*frame), target: make([]float32, n*g*frame),
 		weight: make([]float32, n*g*h*w), in: reel.Batch{Chunks: chunks},
 	}
-	for i, f := range films {
+	for i, f := range ws {
 		text := ""
 		if rng.Float64() >= t.opt.NoText {
 			text = f.caption(rng.Uint64N(3 * 4096))
@@ -204,7 +204,8 @@ func (t *flowTask) micro(films []latentWindow, chunks []int, rng *rand.Rand) flo
 	return b
 }
 
-// chunks are the groups of each chunk; the first also has the single frame.
+// chunks returns the number of groups of each chunk; the first chunk also has
+// the single frame.
 func (t *flowTask) chunks() []int {
 	out := make([]int, t.opt.Chunks)
 	for i := range out {
@@ -215,8 +216,8 @@ func (t *flowTask) chunks() []int {
 }
 
 // lossWeight turns the error of the predicted clean latents into that of the
-// velocity (x̂-z)/(1-t), bounded near t = 1, where it would mostly pay for
-// detail that the codec does not show; a given latent (t = 1) counts nothing.
+// velocity (x̂-z)/(1-t). It is bounded near t = 1, where it would mostly weigh
+// detail that the codec does not show. A given latent (t = 1) has weight 0.
 func lossWeight(t float32) float32 {
 	if t == 1 {
 		return 0
@@ -225,14 +226,14 @@ func lossWeight(t float32) float32 {
 	return 1 / (d * d)
 }
 
-// levels draws the noise level of each group: one a chunk, logit-normal
-// (Esser 2024) and leaning towards noise, where the prompt decides the most.
-// The past of a second chunk is clean, or nearly, half of the time, as it is
-// in sampling; the first frame is sometimes given.
+// levels draws the noise level of each group: one per chunk, logit-normal
+// (Esser 2024) and shifted towards noise, where the prompt decides the most.
+// Half of the time the past of a second chunk is clean, or nearly so, as it is
+// in sampling. The first frame is sometimes given.
 func (t *flowTask) levels(chunks []int, rng *rand.Rand) []float32 {
 	level := func() float32 {
-		// Sampling begins at pure noise and ends near none: a logit-normal
-		// hardly ever draws either.
+		// Sampling begins at pure noise and ends near none. A logit-normal
+		// distribution hardly ever draws either.
 		switch u := rng.Float32(); rng.IntN(8) {
 		case 0, 1:
 			return 0.2 * u * u

@@ -18,22 +18,23 @@ import (
 
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/text"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 const (
-	// MaxCaptions is the size in bytes that a file of captions may have.
+	// MaxCaptions is the largest size in bytes of a file of captions.
 	MaxCaptions = 64 << 10
-	// MinSide is the number of pixels that a side of a video must have. What is
-	// smaller is an icon or a cover, of which scaling makes no picture.
+	// MinSide is the smallest side of a video in pixels. A smaller one is an
+	// icon or a cover, which scaling does not turn into a picture.
 	MinSide = 32
-	// maxMissing is how many seconds before a video's stated end its pictures may
-	// end: sound often goes on for a moment.
+	// maxMissing is how many seconds before the stated end of a video its
+	// pictures may end: the sound often lasts a moment longer.
 	maxMissing = 0.5
 )
 
-// Folder is a source of one's own videos: each NAME.mp4 (or another of
-// Extensions) beside a NAME.txt with captions, one a line, of which training
-// takes one at random. Folders in it are read too.
+// Folder is a source of the user's own videos: each NAME.mp4 (or another of
+// Extensions) has a NAME.txt beside it with captions, one per line. Training
+// takes one of them at random. Folders inside the folder are read too.
 type Folder struct {
 	// Failed, which may be nil, is called once for each video that OpenFolder
 	// accepted and that cannot be read later. Calls do not overlap.
@@ -44,7 +45,7 @@ type Folder struct {
 	seed   uint64
 
 	mu     sync.Mutex
-	failed map[string]bool // names that Failed was told
+	failed map[string]bool // names that Failed has been called with
 }
 
 type video struct {
@@ -54,16 +55,17 @@ type video struct {
 	captions []string
 }
 
-// OpenFolder checks every video of dir, its end too, at once rather than hours
-// into a run. One that cannot be used, or is shorter than seconds, is left out:
-// LeftOut names it. It is an error when there is none left.
+// OpenFolder checks every video of dir, including its end, at the start rather
+// than hours into a run. A video that cannot be used, or is shorter than
+// seconds, is left out: LeftOut lists it. If no video is left, that is an
+// error.
 func OpenFolder(ctx context.Context, dir string, seconds float64, seed uint64) (*Folder, error) {
 	l, err := list(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the folder of videos: %w", err)
 	}
 	if len(l.videos) == 0 && len(l.left) == 0 {
-		return nil, fmt.Errorf("%s holds no videos (%s): training wants NAME.mp4 with its captions in NAME.txt", dir, strings.Join(Extensions, ", "))
+		return nil, fmt.Errorf("%s holds no videos (%s): training needs NAME.mp4 with its captions in NAME.txt", dir, strings.Join(Extensions, ", "))
 	}
 	if _, err := media.FFmpeg(); err != nil {
 		return nil, fmt.Errorf("videos cannot be read: %w", err)
@@ -98,10 +100,10 @@ func OpenFolder(ctx context.Context, dir string, seconds float64, seed uint64) (
 	return f, nil
 }
 
-// Videos is how many videos the folder gives.
+// Videos is the number of usable videos in the folder.
 func (f *Folder) Videos() int { return len(f.videos) }
 
-// LeftOut are the videos that OpenFolder found and cannot use, by name.
+// LeftOut lists the videos that OpenFolder found and cannot use, by name.
 func (f *Folder) LeftOut() []LeftOut { return f.left }
 
 // lines lists videos, each on a line of its own.
@@ -113,7 +115,7 @@ func lines(left []LeftOut) string {
 	return b.String()
 }
 
-// reason is an error as it stands beside the video's name.
+// reason formats an error for the line that names the video.
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "media: ") }
 
 // openVideo checks a video of the folder and its captions.
@@ -143,12 +145,12 @@ func openVideo(ctx context.Context, dir string, l listed, seconds float64) (vide
 	return v, nil
 }
 
-// checkFPS is the rate at which the check counts pictures.
+// checkFPS is the frame rate at which the check counts pictures.
 const checkFPS = 24
 
-// readableLength is how many seconds of a video can be read. It reads the last
-// window of them, which a file that was cut off lacks, or the whole video where
-// the file does not say how long it is.
+// readableLength returns how many seconds of a video can be read. It reads the
+// last window, which a truncated file lacks, or the whole video if the file
+// does not state its length.
 func readableLength(ctx context.Context, path string, info media.VideoInfo, window float64) (float64, error) {
 	length := info.Duration.Seconds()
 	if length > 0 && length < window {
@@ -177,7 +179,7 @@ func readableLength(ctx context.Context, path string, info media.VideoInfo, wind
 	case length == 0:
 		return 0, err
 	case r.Frames() == 0 || errors.Is(err, io.EOF):
-		return 0, fmt.Errorf("it says that it is %.1f s long, but its pictures end before that: it was cut off or is damaged, or has sound alone at its end", length)
+		return 0, fmt.Errorf("it claims a length of %.1f s, but its pictures end earlier: it was cut off, is damaged, or has only sound at its end", length)
 	}
 	return 0, fmt.Errorf("its end cannot be read: %s", reason(err))
 }
@@ -186,8 +188,8 @@ func readCaptions(path string) ([]string, error) {
 	name := filepath.Base(path)
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() { // opening a pipe would wait
-		return nil, fmt.Errorf("%s is no regular file", name)
+	} else if !info.Mode().IsRegular() { // opening a pipe would block
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -216,8 +218,11 @@ func (f *Folder) Captions(yield func(string) bool) {
 	}
 }
 
-// Window implements Source. Where a video fails, another one takes its place:
-// which, is a function of the id too.
+// Edition implements Source: the captions are the user's own.
+func (f *Folder) Edition() world.Edition { return world.NoEdition }
+
+// Window implements Source. If a video fails, another one takes its place;
+// which one is a function of the id too.
 func (f *Folder) Window(ctx context.Context, id uint64, frames, w, h, fps int) (Window, error) {
 	rng := rand.New(rand.NewPCG(f.seed, id))
 	left := f.videos
@@ -234,12 +239,12 @@ func (f *Folder) Window(ctx context.Context, id uint64, frames, w, h, fps int) (
 		}
 		f.tell(left[i].name, err)
 		if left = slices.Delete(slices.Clone(left), i, i+1); len(left) == 0 {
-			return Window{}, fmt.Errorf("none of the %d videos can be read any more; the last that was tried: %w", len(f.videos), err)
+			return Window{}, fmt.Errorf("none of the %d videos can be read any more; the last one tried: %w", len(f.videos), err)
 		}
 	}
 }
 
-// tell names a video that failed, once.
+// tell reports a failed video, once.
 func (f *Folder) tell(name string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -249,11 +254,11 @@ func (f *Folder) tell(name string, err error) {
 	f.failed[name] = true
 }
 
-// window reads frames from a place that rng chooses.
+// window reads consecutive frames from a random start that rng chooses.
 func (v video) window(ctx context.Context, rng *rand.Rand, frames, w, h, fps int) (Window, error) {
 	need := float64(frames) / float64(fps)
 	start := rng.Float64() * max(0, v.seconds-need)
-	if _, err := os.Stat(v.path); err != nil { // what is gone costs no ffprobe
+	if _, err := os.Stat(v.path); err != nil { // a missing file costs no ffprobe
 		return Window{}, fmt.Errorf("it is gone: %w", cause(err))
 	}
 	r, err := media.OpenVideo(ctx, v.path, media.VideoOptions{

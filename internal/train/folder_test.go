@@ -58,7 +58,7 @@ func putVideo(t *testing.T, dir, name string, data []byte) {
 	put(t, dir, strings.TrimSuffix(name, filepath.Ext(name))+".txt", []byte("a test card\n\nbars and a clock\n"))
 }
 
-// used are the names of the videos that a folder gives.
+// used returns the names of the videos that a folder gives.
 func used(f *Folder) (out []string) {
 	for _, v := range f.videos {
 		out = append(out, filepath.ToSlash(v.name))
@@ -95,8 +95,8 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// TestListing: names are names, whatever is in them, and all that looks like a
-// video is either taken or named.
+// TestListing: every name is taken literally, whatever it contains, and every
+// file that looks like a video is either used or listed as left out.
 func TestListing(t *testing.T) {
 	dir := t.TempDir()
 	const composed, decomposed = "caf\u00e9", "cafe\u0301"
@@ -141,7 +141,7 @@ func TestListing(t *testing.T) {
 	}
 	left := map[string]string{
 		"._a.mp4": "hidden file", ".hidden.mov": "hidden file", ".trash": "hidden folder", "old.AVI": "not read", "tape.mts": "not read",
-		"empty.mp4": "empty", "dangling.mp4": "link to nothing", "folder": "link to a folder", "loop.mp4": "cannot be looked at",
+		"empty.mp4": "empty", "dangling.mp4": "link to a file that does not exist", "folder": "link to a folder", "loop.mp4": "cannot be examined",
 	}
 	for _, v := range l.left {
 		if why, ok := left[v.Name]; !ok || !strings.Contains(v.Why, why) {
@@ -164,7 +164,7 @@ func TestShownNames(t *testing.T) {
 	}
 }
 
-// TestFoldersNameIsNoPattern: only the folder that was named is read.
+// TestFoldersNameIsNoPattern: a folder's name is no glob pattern.
 func TestFoldersNameIsNoPattern(t *testing.T) {
 	dir := t.TempDir()
 	good := testVideo(t, ".mp4", "96x64", 1)
@@ -181,8 +181,8 @@ func TestFoldersNameIsNoPattern(t *testing.T) {
 	}
 }
 
-// TestMixedFolder is what one finds in the folders of people: each video is
-// used, or named with its reason.
+// TestMixedFolder is a folder as users have them: each video is used, or listed
+// with its reason.
 func TestMixedFolder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts ffmpeg some fifty times")
@@ -206,7 +206,7 @@ func TestMixedFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	putVideo(t, dir, "cut.mp4", cut)
-	// Of its last second a part is there.
+	// It has a part of its last second.
 	torn := testVideo(t, ".mp4", "96x64", 2, "-g", "6", "-movflags", "+faststart")
 	putVideo(t, dir, "torn.mp4", torn[:len(torn)*3/4])
 	putVideo(t, dir, "headless.mp4", good[:len(good)/2])
@@ -248,8 +248,8 @@ func TestMixedFolder(t *testing.T) {
 	}
 }
 
-// TestVideoFailsLater: a video that was good at the start and is not any more
-// is named once, and another one takes its place.
+// TestVideoFailsLater: a video that was fine at the start and then fails is
+// reported once, and another one takes its place.
 func TestVideoFailsLater(t *testing.T) {
 	dir := t.TempDir()
 	good := testVideo(t, ".mp4", "96x64", 2)
@@ -291,8 +291,8 @@ func TestVideoFailsLater(t *testing.T) {
 	}
 }
 
-// TestFrozenEndIsNoWindow: a video that stops long before its window is over is
-// not filled up with its last picture.
+// TestFrozenEndIsNoWindow: a video that ends long before its window does is not
+// padded with its last picture.
 func TestFrozenEndIsNoWindow(t *testing.T) {
 	dir := t.TempDir()
 	putVideo(t, dir, "a.mp4", testVideo(t, ".mp4", "96x64", 1))

@@ -8,14 +8,14 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// laneCount is the number of micro-batches that are worked on side by side.
-// It is fixed, not that of the processors: the order in which gradients are
-// added up is part of the result.
+// laneCount is the number of micro-batches that run in parallel. It is fixed
+// and not the number of processors: the order in which gradients are added is
+// part of the result.
 const laneCount = 2
 
-// lanes run micro-batches beside each other, each on one thread with a tape of
-// its own: whole forward and backward passes are better work to share out
-// than the small operations inside them.
+// lanes run micro-batches in parallel, each on one thread with its own tape:
+// whole forward and backward passes are better units of work than the small
+// operations inside them.
 type lanes struct {
 	params *nn.Params
 	tapes  [laneCount]*autograd.Tape
@@ -29,7 +29,7 @@ func newLanes(p *nn.Params) *lanes {
 	return l
 }
 
-// number is the one element of a loss.
+// number returns the only element of a loss.
 func number(o *autograd.Tape, loss *tensor.Tensor) float64 {
 	return float64(tensor.Values(o.Backend(), loss)[0])
 }
@@ -37,7 +37,7 @@ func number(o *autograd.Tape, loss *tensor.Tensor) float64 {
 // run calls f for micro-batches 0 ≤ i < n, i on lane i mod laneCount, and then
 // adds the lanes' gradients to the parameters.
 func (l *lanes) run(n int, f func(o *autograd.Tape, lane, i int)) {
-	simd.Apart(laneCount, func(lane int) {
+	simd.Tasks(laneCount, func(lane int) {
 		for i := lane; i < n; i += laneCount {
 			f(l.tapes[lane], lane, i)
 			l.tapes[lane].Reset()

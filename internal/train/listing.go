@@ -14,11 +14,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Extensions are those of the videos that a Folder reads, in any case.
+// Extensions are the file extensions of the videos that a Folder reads, in
+// upper or lower case.
 var Extensions = []string{".mp4", ".m4v", ".mov", ".webm", ".mkv"}
 
 // otherVideos are extensions of videos that a Folder does not read. Files that
-// have one are named, so that nobody takes them for used.
+// have one are listed as left out, so that nobody believes they are used.
 var otherVideos = []string{
 	".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".m2ts", ".m2v", ".mpeg", ".mpg",
 	".mts", ".mxf", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webp", ".wmv", ".y4m",
@@ -30,10 +31,10 @@ type LeftOut struct {
 	Why  string
 }
 
-// String is one line.
+// String formats it as one line.
 func (l LeftOut) String() string { return shown(l.Name) + ": " + l.Why }
 
-// shown is a file's name as it may be printed.
+// shown formats a file name so that it is safe to print.
 func shown(name string) string {
 	for _, r := range name {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
@@ -43,26 +44,26 @@ func shown(name string) string {
 	return name
 }
 
-// listing is what a folder and those in it hold, in the order of names.
+// listing is what a folder and its subfolders hold, ordered by name.
 type listing struct {
 	dir    string
 	videos []listed
 	left   []LeftOut
 }
 
-// listed is a video that may be one to train on.
+// listed is a candidate video.
 type listed struct {
 	name     string // path within the folder
-	captions string // path of the file of captions; "" where there is none
+	captions string // path of the file of captions; "" if there is none
 }
 
-// list looks for videos in dir and the folders in it. It opens none of them.
+// list looks for videos in dir and its subfolders. It opens none of them.
 func list(dir string) (*listing, error) {
 	l := &listing{dir: dir}
 	return l, l.folder("")
 }
 
-// folder adds what the folder at a path within dir holds.
+// folder adds the contents of the folder at a path within dir.
 func (l *listing) folder(at string) error {
 	entries, err := os.ReadDir(filepath.Join(l.dir, at))
 	if err != nil {
@@ -91,18 +92,18 @@ func (l *listing) folder(at string) error {
 	return nil
 }
 
-// video adds a file whose name is that of a video; err is why it has no info.
+// video adds a file named like a video; err is the reason if it has no info.
 func (l *listing) video(name string, info fs.FileInfo, err error, captions map[string]string) {
 	base := filepath.Base(name)
 	switch {
 	case hidden(base):
 		l.leave(name, "it is a hidden file")
 	case errors.Is(err, fs.ErrNotExist):
-		l.leave(name, "it is a link to nothing")
+		l.leave(name, "it is a link to a file that does not exist")
 	case err != nil:
-		l.leave(name, "it cannot be looked at: %v", cause(err))
+		l.leave(name, "it cannot be examined: %v", cause(err))
 	case !info.Mode().IsRegular():
-		l.leave(name, "it is no regular file")
+		l.leave(name, "it is not a regular file")
 	case info.Size() == 0:
 		l.leave(name, "it is empty")
 	default:
@@ -119,9 +120,9 @@ func (l *listing) leave(name, format string, args ...any) {
 	l.left = append(l.left, LeftOut{name, fmt.Sprintf(format, args...)})
 }
 
-// captionFiles are the names of the files of captions by the names of their
-// videos, without extension and composed (NFC): a Mac may decompose the one
-// and not the other.
+// captionFiles maps the names of videos to their files of captions. The keys
+// have no extension and are composed (NFC), as a Mac may decompose one of the
+// two names.
 func captionFiles(entries []fs.DirEntry) map[string]string {
 	out := map[string]string{}
 	for _, e := range entries {
@@ -143,8 +144,8 @@ func hasExtension(name string, list []string) bool {
 	return slices.Contains(list, strings.ToLower(filepath.Ext(name)))
 }
 
-// cause is what went wrong with a file, without its path, which is said beside
-// it.
+// cause returns the error of a file without its path, which the line names
+// already.
 func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err

@@ -1,6 +1,6 @@
-// Package train makes the weights of package reel: a codec from films, then a
-// transformer from the codec's latents. Runs are deterministic by seed,
-// checkpoint themselves, and go on where they stopped to the same bytes.
+// Package train makes the weights of package reel: a codec from videos, then a
+// transformer from the codec's latents. Runs are deterministic by seed and
+// write checkpoints. A run that was stopped and continued gives the same bytes.
 //
 // It never touches the network, and never overwrites a checkpoint before the
 // next one is safely on disk.
@@ -19,14 +19,14 @@ import (
 	"github.com/kinora-video/kinora/internal/nn"
 )
 
-// Options are what every run is told.
+// Options are the options of every run.
 type Options struct {
 	Dir    string  // where checkpoints, log and samples go
-	Steps  int     // of the whole run, those of earlier sessions included
+	Steps  int     // of the whole run, including earlier sessions
 	LR     float64 // peak learning rate
 	Warmup int     // steps of linear rise
-	// Cooldown is the share of the steps, at the end, over which the rate
-	// falls to zero.
+	// Cooldown is the share of the steps, at the end, over which the learning
+	// rate falls to zero.
 	Cooldown float64
 	Save     time.Duration // between checkpoints
 	// SampleEvery so many steps a sample is made; 0 for never.
@@ -34,10 +34,10 @@ type Options struct {
 	Seed        uint64
 	// AdamW alone, without Muon for the weight matrices.
 	AdamW bool
-	// Progress, which may be nil, is told of every step.
+	// Progress, which may be nil, is called after every step.
 	Progress func(Progress)
-	// Warn, which may be nil, is told of what went wrong without an end of the
-	// run: a checkpoint that could not be written is tried again.
+	// Warn, which may be nil, is called with errors that do not end the run,
+	// such as a checkpoint that could not be written and will be tried again.
 	Warn func(error)
 }
 
@@ -47,22 +47,23 @@ func (o Options) warn(err error) {
 	}
 }
 
-// Progress is what a run says of itself after a step.
+// Progress is the state of a run after a step.
 type Progress struct {
 	Step, Steps int
 	Loss        float64            // of this step
-	Parts       map[string]float64 // what the loss is made of, and gauges
+	Parts       map[string]float64 // the parts of the loss, and gauges
 	LR, Norm    float64            // learning rate, norm of the gradient
-	Rate        float64            // samples a second, lately
-	Left        time.Duration      // until the end, at that rate
+	Rate        float64            // recent samples a second
+	Left        time.Duration      // time until the end, at that rate
 	Saved       bool               // a checkpoint was written after this step
 }
 
-// PartNames are the names of a loss's parts in order.
+// PartNames returns the names of a loss's parts in order.
 func PartNames(parts map[string]float64) []string { return slices.Sorted(maps.Keys(parts)) }
 
-// task is one kind of training. Its batch runs ahead of its step, in another
-// goroutine; both are functions of the step number and the weights alone.
+// task is one kind of training. Its batch is called ahead of its step, in
+// another goroutine; both are functions of the step number and the weights
+// alone.
 type task[B any] interface {
 	batch(ctx context.Context, step int) (B, error)
 	step(step int, batch B) (loss float64, parts map[string]float64)
@@ -79,16 +80,16 @@ func (o Options) rate(step int) float64 {
 	return o.LR * min(up, down)
 }
 
-// loop runs a task to its last step, until ctx ends or until something fails. It
-// writes a checkpoint of where it stopped, unless the loss has diverged: then the
-// last good checkpoint stays.
+// loop runs a task until its last step, until ctx ends or until something
+// fails. It writes a checkpoint where it stopped, unless the loss has diverged:
+// then the last good checkpoint stays.
 func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
 	if ck.opt.Step >= o.Steps {
 		return nil
 	}
 	err := steps(ctx, o, t, ck, sample, perStep)
 	if errors.Is(err, errDiverged) {
-		return err // what is in memory is no better than the last checkpoint
+		return err // the state in memory is no better than the last checkpoint
 	}
 	if e := ck.keep(); e != nil {
 		return errors.Join(err, e)
@@ -97,14 +98,14 @@ func loop[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, samp
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && ck.opt.Step > 0:
-		return fmt.Errorf("%w\nWhat was learned in %d steps is kept: the same command goes on from there", err, ck.opt.Step)
+		return fmt.Errorf("%w\nThe result of %d steps is kept: the same command continues from there", err, ck.opt.Step)
 	}
 	return err
 }
 
-var errDiverged = errors.New("the last checkpoint is good: go on from it with a lower learning rate")
+var errDiverged = errors.New("the last checkpoint is good: continue from it with a lower learning rate")
 
-// steps does the steps of a loop that are left. It returns nil when ctx ends.
+// steps runs the remaining steps of a loop. It returns nil when ctx ends.
 func steps[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sample func(step int) error, perStep int) error {
 	opt := ck.opt
 	q := newBatchQueue(ctx, opt.Step, 3, t.batch)
@@ -124,6 +125,7 @@ func steps[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sam
 		}
 		opt.LR = o.rate(step)
 		norm := opt.Update(1)
+		ck.taught = max(ck.taught, ck.teaches)
 		p := Progress{Step: step + 1, Steps: o.Steps, Loss: loss, Parts: parts, LR: opt.LR, Norm: norm}
 		p.Rate = meter.tick() * float64(perStep)
 		p.Left = time.Duration(float64((o.Steps-step-1)*perStep) / p.Rate * float64(time.Second))
@@ -139,7 +141,7 @@ func steps[B any](ctx context.Context, o Options, t task[B], ck *checkpoint, sam
 			o.Progress(p)
 		}
 		if o.SampleEvery > 0 && (step+1)%o.SampleEvery == 0 && ctx.Err() == nil {
-			if err := sample(step + 1); err != nil && ctx.Err() == nil { // a sample is only for a look
+			if err := sample(step + 1); err != nil && ctx.Err() == nil { // a sample is only for inspection
 				o.warn(fmt.Errorf("step %d: making a sample: %w", step, err))
 			}
 		}
@@ -153,7 +155,7 @@ type rateMeter struct {
 	mean float64
 }
 
-// tick is the number of steps a second, lately.
+// tick returns the recent number of steps a second.
 func (m *rateMeter) tick() float64 {
 	now := time.Now()
 	d := now.Sub(m.last).Seconds()
@@ -165,7 +167,7 @@ func (m *rateMeter) tick() float64 {
 	return 1 / m.mean
 }
 
-// newOptimizer is the optimizer of a run.
+// newOptimizer returns the optimizer of a run.
 func newOptimizer(p *nn.Params, o Options) *nn.AdamW {
 	opt := nn.NewAdamW(p, backend.Training())
 	opt.LR, opt.Muon = o.LR, !o.AdamW

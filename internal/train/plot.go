@@ -24,7 +24,7 @@ const (
 )
 
 // writePlot draws every series of the log as a panel of one PNG, which is
-// replaced in one move.
+// replaced atomically.
 func (l *lossLog) writePlot(path string) error {
 	names := make([]string, 0, len(l.Points))
 	for name := range l.Points {
@@ -47,8 +47,8 @@ func (l *lossLog) writePlot(path string) error {
 	return nil
 }
 
-// drawPanel draws one series below y with its range and the step axis. The
-// range leaves out the first twentieth, which is often far off.
+// drawPanel draws one series below y, with its range and the step axis. The
+// range ignores the first twentieth, which is often far off.
 func drawPanel(img *image.RGBA, y int, name string, v []float64, every int) {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, x := range v[len(v)/20:] {

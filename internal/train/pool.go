@@ -8,8 +8,8 @@ import (
 
 // A pool hands out items that are costly to make, each several times. Item id
 // is a function of id alone, and what a step draws is a function of the step
-// alone: a run that was interrupted draws the same again, and only pays for
-// making the items once more.
+// alone. So a run that continues after an interruption draws the same items,
+// and only has to make them once more.
 type pool[T any] struct {
 	make  func(ctx context.Context, id uint64) (T, error)
 	fresh int // new items a step
@@ -17,7 +17,7 @@ type pool[T any] struct {
 
 	mu    sync.Mutex
 	items map[uint64]*entry[T]
-	floor uint64 // lowest id still kept
+	floor uint64 // lowest id that is kept
 }
 
 type entry[T any] struct {
@@ -33,7 +33,7 @@ func newPool[T any](fresh, keep int, mk func(ctx context.Context, id uint64) (T,
 // window is the range of ids that a step may draw from.
 func (p *pool[T]) window(step int) (lo, hi uint64) {
 	hi = uint64(step+1) * uint64(p.fresh)
-	// The first steps wait for a few items rather than repeat one.
+	// The first steps make a few items ahead, rather than repeat one.
 	hi = max(hi, uint64(min(p.keep, 8*p.fresh)))
 	if hi > uint64(p.keep) {
 		lo = hi - uint64(p.keep)
@@ -41,7 +41,7 @@ func (p *pool[T]) window(step int) (lo, hi uint64) {
 	return lo, hi
 }
 
-// draw gives n items for a step: the step's new ones first, then older ones.
+// draw returns n items for a step: the step's new ones first, then older ones.
 func (p *pool[T]) draw(ctx context.Context, step, n int, rng *rand.Rand) ([]T, error) {
 	lo, hi := p.window(step)
 	p.forget(lo)
@@ -80,8 +80,7 @@ func (p *pool[T]) forget(below uint64) {
 	}
 }
 
-// A batchQueue makes the batches of coming steps while the present one is
-// worked on.
+// A batchQueue makes the batches of coming steps while the current step runs.
 type batchQueue[B any] struct {
 	out    chan result[B]
 	cancel context.CancelFunc
@@ -124,14 +123,14 @@ func (q *batchQueue[B]) next(ctx context.Context) (B, error) {
 	}
 }
 
-// stop ends the making and waits for it.
+// stop stops making batches and waits until it has ended.
 func (q *batchQueue[B]) stop() {
 	q.cancel()
 	for range q.out {
 	}
 }
 
-// stepRNG is the generator of one step's random choices of one kind.
+// stepRNG returns the generator for one kind of a step's random choices.
 func stepRNG(seed uint64, step int, kind uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed^kind*0x9e3779b97f4a7c15, uint64(step)))
 }

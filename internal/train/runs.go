@@ -13,13 +13,13 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// SampleFunc shows what a model with the averaged weights so far makes. It is
-// called every Options.SampleEvery steps, and not at all when that is 0.
+// SampleFunc makes a sample with a model of the current averaged weights. It is
+// called every Options.SampleEvery steps, and never if that is 0.
 type SampleFunc func(step int, averaged *nn.Params) error
 
-// Codec trains m's codec, from the checkpoint in o.Dir if there is one, and
-// then measures the latents' statistics. At the end m holds the averaged
-// weights.
+// Codec trains m's codec, continuing from the checkpoint in o.Dir if there is
+// one, and then measures the latents' statistics. At the end m holds the
+// averaged weights.
 func Codec(ctx context.Context, m *reel.Model, src Source, o Options, co CodecOptions, sample SampleFunc) error {
 	if err := co.check(m.Config); err != nil {
 		return err
@@ -46,8 +46,8 @@ func Codec(ctx context.Context, m *reel.Model, src Source, o Options, co CodecOp
 }
 
 // TextVideo trains m's transformer and text encoder on the latents of m's
-// codec, from the checkpoint in o.Dir if there is one. At the end m holds the
-// averaged weights.
+// codec, continuing from the checkpoint in o.Dir if there is one. At the end m
+// holds the averaged weights, and knows the words of src's edition.
 func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo FlowOptions, sample SampleFunc) error {
 	if err := fo.check(); err != nil {
 		return err
@@ -56,6 +56,7 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	if err != nil {
 		return err
 	}
+	ck.teach(m.Storybook, src.Edition())
 	t := newFlowTask(m, src, fo, o.Seed)
 	err = loop(ctx, o, t, ck, func(step int) error { return sample(step, ck.opt.EMA()) }, fo.Batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
@@ -64,11 +65,13 @@ func TextVideo(ctx context.Context, m *reel.Model, src Source, o Options, fo Flo
 	if e := m.FlowParams.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	m.Storybook = ck.taught
 	return ctx.Err()
 }
 
-// shapeOf is what a checkpoint says of its model: the configuration as weights
-// files have it, which leaves out what a model has not.
+// shapeOf is the text by which a checkpoint identifies its model: the
+// configuration as in weights files, which leaves out the parts that a model
+// does not have.
 func shapeOf(cfg any) map[string]string {
 	text, err := json.Marshal(cfg)
 	if err != nil {
@@ -104,7 +107,7 @@ func (f FlowOptions) check() error {
 }
 
 // measureLatents sets the mean and deviation of each latent channel from 64
-// windows that training did not draw.
+// windows that training does not draw.
 func measureLatents(ctx context.Context, m *reel.Model, src Source, seed uint64) error {
 	c := m.Config.Codec.Latent
 	sum, sq := make([]float64, c), make([]float64, c)

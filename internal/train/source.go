@@ -9,38 +9,51 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// A Window is a run of consecutive frames of a film at the native size and
-// rate, and what a model is told of it.
+// A Window is a run of consecutive frames of a video at the native size and
+// rate, and the inputs of a model that describe it.
 type Window struct {
 	Frames  []byte  // RGB, [T, H, W, 3]
 	T, H, W int     // size
-	Start   float64 // seconds from the film's beginning
-	Seconds float64 // length of the film
-	// Caption describes the film; another variant may say it in another way
-	// or language.
+	Start   float64 // seconds from the video's beginning
+	Seconds float64 // length of the video
+	// Caption describes the video. Other variants use other words or another
+	// language.
 	Caption func(variant uint64) string
-	// Actors are where in each frame who the film is about stands, in pixels;
-	// nil where that is not known.
+	// Actors are the areas in each frame that show the video's actors, in
+	// pixels; nil if unknown.
 	Actors [][]image.Rectangle
 }
 
-// A Source gives windows of films. The same id gives the same window.
+// A Source returns windows of videos. The same id gives the same window.
 type Source interface {
 	Window(ctx context.Context, id uint64, frames, w, h, fps int) (Window, error)
+	// Edition returns the edition of the storybook whose words the captions use,
+	// or NoEdition if they are not the storybook's.
+	Edition() world.Edition
 }
 
-// Storybook is the endless source of drawn films.
+// Storybook is the endless source of drawn videos.
 type Storybook struct {
 	Split world.Split
-	// Simple restricts films to one actor and one event.
+	// Simple restricts videos to one actor and one event.
 	Simple bool
 	Seed   uint64
 }
 
-// Window implements Source. Three films in five are 6 seconds long, the others
-// 4 to 10; a window begins anywhere, two in five at the beginning. Seven
-// films in ten are simple ones. What teaches has all colours, and is told in the
-// words of every day, too; what is held out is as the films to measure by are.
+// Edition implements Source: held-out videos use only the words of the first
+// edition.
+func (s Storybook) Edition() world.Edition {
+	if s.Split == world.Train {
+		return world.Newest
+	}
+	return world.FirstEdition
+}
+
+// Window implements Source. Three videos in five are 6 seconds long, the others
+// 4 to 10. A window begins anywhere, two in five at the beginning. Seven videos
+// in ten are simple. Videos to train on have all colours, and their captions
+// use everyday words too; held-out videos are like those that models are
+// measured by.
 func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (Window, error) {
 	rng := rand.New(rand.NewPCG(s.Seed, id))
 	seconds := 6.0
@@ -69,7 +82,7 @@ func (s Storybook) Window(_ context.Context, id uint64, frames, w, h, fps int) (
 	return win, nil
 }
 
-// picture is all of a window in floats, as pixels has them.
+// picture converts a whole window to floats, as pixels does.
 func (w Window) picture() []float32 {
 	x := make([]float32, w.T*w.H*w.W*3)
 	w.pixels(x, 0, 0, w.W, w.H)

@@ -12,7 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/nn"
 )
 
-// breaking is the storybook, of which windows from an id on fail.
+// breaking is the storybook; windows from a certain id on fail.
 type breaking struct {
 	Storybook
 	from uint64
@@ -26,8 +26,8 @@ func (b *breaking) Window(ctx context.Context, id uint64, frames, w, h, fps int)
 	return b.Storybook.Window(ctx, id, frames, w, h, fps)
 }
 
-// TestErrorKeepsWhatWasLearned: a run that an error ended goes on from there, to
-// the bytes of one that had none.
+// TestErrorKeepsWhatWasLearned: a run that an error ended continues to the
+// bytes of an uninterrupted run.
 func TestErrorKeepsWhatWasLearned(t *testing.T) {
 	whole := tiny(t)
 	if err := runs["codec"](t.Context(), whole, options(t.TempDir(), 12)); err != nil {
@@ -52,7 +52,7 @@ func TestErrorKeepsWhatWasLearned(t *testing.T) {
 	}
 }
 
-// logOf is the log in the checkpoint of a codec's run.
+// logOf returns the log in the checkpoint of a codec's run.
 func logOf(t *testing.T, dir string) *lossLog {
 	t.Helper()
 	ck, err := openCheckpoint(options(dir, 1), "codec", tiny(t).CodecParams, shapeOf(tiny(t).Config.Codec))
@@ -62,7 +62,7 @@ func logOf(t *testing.T, dir string) *lossLog {
 	return ck.log
 }
 
-// TestRunOutlivesItsSamples: neither a sample that fails nor a disk that is full
+// TestRunOutlivesItsSamples: neither a failing sample nor a disk that is full
 // for a while ends a run.
 func TestRunOutlivesItsSamples(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
@@ -102,8 +102,8 @@ func TestRunOutlivesItsSamples(t *testing.T) {
 	}
 }
 
-// TestStopThatCannotSave: who stops a run is told when its checkpoint could not
-// be written.
+// TestStopThatCannotSave: stopping a run returns an error if its checkpoint
+// could not be written.
 func TestStopThatCannotSave(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancel(t.Context())

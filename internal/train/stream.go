@@ -11,23 +11,24 @@ import (
 	"runtime"
 
 	"github.com/kinora-video/kinora/internal/model/reel"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // StreamOptions say what Stream writes.
 type StreamOptions struct {
 	First    uint64 // id of the first window
-	Windows  int    // in all; 0 for ever
+	Windows  int    // in all; 0 for no end
 	Groups   int    // of a window, the single first frame included
-	Captions int    // that each window is described by
-	Seed     uint64 // of the choice of captions
+	Captions int    // how many describe each window
+	Seed     uint64 // for the choice of captions
 }
 
 // StreamHeader is the first line of a stream, in JSON. Records of equal size
-// follow, of which each is a window; numbers are little-endian:
+// follow, each of which is a window; numbers are little-endian:
 //
-//	f32 [1]               the film's length in seconds
-//	f32 [Groups]          where in its film each group begins, 0 to 1
-//	u16 [Captions, Max]   tokens of sentences that describe it, padded with 0
+//	f32 [1]               the video's length in seconds
+//	f32 [Groups]          where in its video each group begins, 0 to 1
+//	u16 [Captions, Max]   tokens of captions that describe it, padded with 0
 //	u8  [Groups, H/16, W/16]  the share of a latent's frames that show an actor, times 255
 //	u8  [Frames, H, W, 3] RGB
 type StreamHeader struct {
@@ -39,14 +40,17 @@ type StreamHeader struct {
 	Height   int    `json:"height"`
 	Captions int    `json:"captions"`
 	Max      int    `json:"max"` // tokens of a caption
+	// Storybook is the edition whose words the captions have; 0 if they are not
+	// the storybook's.
+	Storybook world.Edition `json:"storybook"`
 }
 
 // StreamFormat is the format of a stream that this package writes.
 const StreamFormat = "kinora-windows-1"
 
-// Stream writes windows of films for the trainer in tools/reference, which
-// runs on a GPU, as fast as all processors draw them. The same options give
-// the same bytes.
+// Stream writes windows of videos for the trainer in tools/reference, which
+// runs on a GPU. It draws them on all processors. The same options give the
+// same bytes.
 func Stream(ctx context.Context, m *reel.Model, src Source, out io.Writer, o StreamOptions) error {
 	if o.Windows < 0 || o.Groups < 2 || o.Groups > 129 || o.Captions < 1 || o.Captions > 1024 {
 		return fmt.Errorf("stream: windows %d must not be below 0, groups %d 2 to 129, captions %d 1 to 1024", o.Windows, o.Groups, o.Captions)
@@ -54,6 +58,7 @@ func Stream(ctx context.Context, m *reel.Model, src Source, out io.Writer, o Str
 	c := m.Config
 	h := StreamHeader{
 		Format: StreamFormat, Frames: reel.Frames(o.Groups), Groups: o.Groups, Width: c.Width, Height: c.Height, Captions: o.Captions, Max: c.Text.Max,
+		Storybook: src.Edition(),
 	}
 	h.Record = 4 + 4*h.Groups + 2*h.Captions*h.Max + h.Groups*(h.Height/16)*(h.Width/16) + h.Frames*h.Height*h.Width*3
 	if err := json.NewEncoder(out).Encode(h); err != nil {
@@ -69,8 +74,8 @@ func Stream(ctx context.Context, m *reel.Model, src Source, out io.Writer, o Str
 	})
 }
 
-// inOrder makes items 0 ≤ i < n, or for ever if n is 0, on all processors and
-// uses them one after another.
+// inOrder makes items 0 ≤ i < n, or without end if n is 0, on all processors
+// and uses them one after another.
 func inOrder[T any](ctx context.Context, n int, mk func(i int) (T, error), use func(T) error) error {
 	ahead := 2 * runtime.GOMAXPROCS(0)
 	queue := make(chan chan result[T], ahead)
@@ -104,7 +109,7 @@ func inOrder[T any](ctx context.Context, n int, mk func(i int) (T, error), use f
 	return ctx.Err()
 }
 
-// record is window id as a stream has it.
+// record returns window id in the format of a stream.
 func record(ctx context.Context, m *reel.Model, src Source, h StreamHeader, id, seed uint64) ([]byte, error) {
 	w, err := src.Window(ctx, id, h.Frames, h.Width, h.Height, m.Config.FPS)
 	if err != nil {

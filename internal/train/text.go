@@ -13,9 +13,10 @@ import (
 	"github.com/kinora-video/kinora/internal/world"
 )
 
-// textTask teaches the text encoder what captions say before any video is
-// seen: from the prompt's vector, a linear head tells the labels of the scene.
-// It costs minutes, and the transformer then starts from words that mean
+// textTask teaches the text encoder the meaning of captions before it sees any
+// video: a linear head predicts the labels of the scene from the prompt's
+// vector. This takes minutes, and the transformer then starts with words that
+// mean something. The head is discarded.
 // something. The head is thrown away.
 type textTask struct {
 	model   *reel.Model
@@ -26,7 +27,7 @@ type textTask struct {
 	seed    uint64
 }
 
-// textBatch is a micro-batch of captions and what they say [B, classes].
+// textBatch is a micro-batch of captions and their labels [B, classes].
 type textBatch struct {
 	prompts [][]int32
 	labels  []float32
@@ -107,9 +108,9 @@ func (t *textTask) step(_ int, batch []textBatch) (float64, map[string]float64) 
 	return total, map[string]float64{"told": float64(r) / float64(n)}
 }
 
-// Text trains m's text encoder alone on the storybook's captions, from the
-// checkpoint in o.Dir if there is one. At the end m holds the averaged
-// weights.
+// Text trains m's text encoder alone on the storybook's captions, continuing
+// from the checkpoint in o.Dir if there is one. At the end m holds the averaged
+// weights, and knows the words of the captions' edition.
 func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if batch < 1 {
 		return fmt.Errorf("text training: batch %d must be at least 1", batch)
@@ -120,6 +121,7 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if err != nil {
 		return err
 	}
+	ck.teach(m.Storybook, Storybook{}.Edition())
 	err = loop(ctx, o, t, ck, func(int) error { return nil }, batch)
 	if err != nil && !errors.Is(err, ctx.Err()) {
 		return err
@@ -127,5 +129,6 @@ func Text(ctx context.Context, m *reel.Model, o Options, batch int) error {
 	if e := p.Copy(ck.opt.EMA()); e != nil {
 		return e
 	}
+	m.Storybook = ck.taught
 	return ctx.Err()
 }

@@ -25,9 +25,10 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/token"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
-// tiny is a model that trains in a moment.
+// tiny is a model that trains quickly.
 func tiny(t *testing.T) *reel.Model {
 	t.Helper()
 	bpe := token.Train(func(yield func(string) bool) { yield("a red cat bounces") }, 300)
@@ -59,7 +60,7 @@ func flowOptions() FlowOptions {
 	return fo
 }
 
-// runs are the trainings by name.
+// runs are the kinds of training by name.
 var runs = map[string]func(ctx context.Context, m *reel.Model, o Options) error{
 	"codec": func(ctx context.Context, m *reel.Model, o Options) error {
 		return Codec(ctx, m, Storybook{Seed: 1}, o, codecOptions(), nil)
@@ -98,8 +99,8 @@ func weights(m *reel.Model) []byte {
 	return b.Bytes()
 }
 
-// TestResume stops a run after some steps and goes on: the same bytes as in
-// one go, for any number of threads.
+// TestResume stops a run after some steps and continues it: the bytes are those
+// of an uninterrupted run, for any number of threads.
 func TestResume(t *testing.T) {
 	for name, run := range runs {
 		t.Run(name, func(t *testing.T) {
@@ -176,9 +177,9 @@ func TestTrainingLearns(t *testing.T) {
 	}
 }
 
-// TestStills sees that the asked share of steps are made of single frames, as
-// many as the windows in the others have groups, and that none of these is
-// given as a first frame: it would teach nothing.
+// TestStills checks that the requested share of steps uses single frames, as
+// many as the windows of the other steps have groups, and that none of these is
+// given as a first frame: that would teach nothing.
 func TestStills(t *testing.T) {
 	fo := flowOptions()
 	fo.Stills, fo.Image = 0.5, 1
@@ -210,8 +211,8 @@ func TestStills(t *testing.T) {
 	}
 }
 
-// TestAnchor sees that a new codec's first channels come near those of the
-// anchor's, which has two fewer, and that without one they do not.
+// TestAnchor checks that a new codec's first channels approach those of the
+// anchor, which has two channels fewer, and that without an anchor they do not.
 func TestAnchor(t *testing.T) {
 	anchor := tiny(t)
 	off := func(a *reel.Model) float64 {
@@ -257,8 +258,8 @@ func TestAnchor(t *testing.T) {
 	}
 }
 
-// TestBrokenCheckpoint sees that a damaged or foreign file is refused and left
-// as it is.
+// TestBrokenCheckpoint checks that a damaged or foreign file is refused and
+// stays as it is.
 func TestBrokenCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	if err := runs["codec"](t.Context(), tiny(t), options(dir, 2)); err != nil {
@@ -283,8 +284,8 @@ func TestBrokenCheckpoint(t *testing.T) {
 	}
 }
 
-// TestUnwritableFolder sees that a save that fails says so and leaves the
-// checkpoint before it.
+// TestUnwritableFolder checks that a failed save is reported and leaves the
+// previous checkpoint.
 func TestUnwritableFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := runs["codec"](t.Context(), tiny(t), options(dir, 2)); err != nil {
@@ -295,7 +296,7 @@ func TestUnwritableFolder(t *testing.T) {
 	o := options(dir, 4)
 	aside := dir + "-aside"
 	o.Progress = func(p Progress) {
-		if p.Step == 3 { // the folder goes away under the run
+		if p.Step == 3 { // remove the folder during the run
 			if err := os.Rename(dir, aside); err != nil {
 				t.Error(err)
 			}
@@ -326,7 +327,7 @@ func TestStream(t *testing.T) {
 	}
 	line, rest, _ := bytes.Cut(all, []byte("\n"))
 	var h StreamHeader
-	if err := json.Unmarshal(line, &h); err != nil || h.Format != StreamFormat || h.Frames != 17 || len(rest) != 3*h.Record {
+	if err := json.Unmarshal(line, &h); err != nil || h.Format != StreamFormat || h.Frames != 17 || h.Storybook != world.Newest || len(rest) != 3*h.Record {
 		t.Fatalf("header %+v, %v, before %d bytes", h, err, len(rest))
 	}
 	w, err := Storybook{Seed: 1}.Window(t.Context(), 6, h.Frames, h.Width, h.Height, m.Config.FPS)
@@ -338,7 +339,7 @@ func TestStream(t *testing.T) {
 		t.Error("the last record does not end with the frames of window 6")
 	}
 	if got := math.Float32frombits(binary.LittleEndian.Uint32(last)); got != float32(w.Seconds) {
-		t.Errorf("a film of %g s is said to have %g", w.Seconds, got)
+		t.Errorf("a video of %g s is reported as %g", w.Seconds, got)
 	}
 	caption := last[4+4*h.Groups:]
 	if open := binary.LittleEndian.Uint16(caption); open != 1 {
@@ -369,7 +370,7 @@ func TestLatentNoise(t *testing.T) {
 		z.Data()[i] = 2
 	}
 	tape := autograd.NewTape(backend.Exact())
-	noise := latentNoise(tape, z, 0.25, stepRNG(1, 2, 3))
+	noise := latentNoise(tape.Backend(), z, 0.25, stepRNG(1, 2, 3))
 	least, most := math.Inf(1), 0.0
 	for i := range rows {
 		var sum float64
@@ -405,8 +406,9 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestActorShares: an actor that crosses from one latent to the next counts in
-// both, by its time, and one outside of the frame in none.
+// TestActorShares: an actor that moves from one latent to the next counts in
+// both, in proportion to its time there. An actor outside the frame counts in
+// none.
 func TestActorShares(t *testing.T) {
 	w := Window{T: 9, H: 32, W: 48}
 	for i := range w.T {
@@ -424,7 +426,7 @@ func TestActorShares(t *testing.T) {
 }
 
 // TestDecoderOnly trains the decoder alone: the encoder keeps its bytes, and
-// the latents the statistics by which a transformer knows them.
+// the latents keep the statistics that a transformer was trained with.
 func TestDecoderOnly(t *testing.T) {
 	m, before := tiny(t), tiny(t)
 	for _, m := range []*reel.Model{m, before} {
@@ -444,8 +446,8 @@ func TestDecoderOnly(t *testing.T) {
 	}
 }
 
-// TestCaptions: a byte order mark is learned by nobody, and another encoding is
-// named.
+// TestCaptions: a byte order mark never becomes part of a caption, and an error
+// names another encoding.
 func TestCaptions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.txt")
 	for in, want := range map[string][]string{

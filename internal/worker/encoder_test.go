@@ -41,9 +41,9 @@ func TestOtherEncoders(t *testing.T) {
 			if got.State != job.Succeeded {
 				t.Fatalf("%+v, %v", got, got.Error)
 			}
-			film, _ := got.Result.File(job.RoleVideo)
-			if notes := strings.Join(got.Notes(), "\n"); film.ContentType != c.mime || !strings.Contains(notes, c.note) || (notes == "") != (c.note == "") {
-				t.Errorf("it is %s with the notes %q; want %s and %q", film.ContentType, notes, c.mime, c.note)
+			video, _ := got.Result.File(job.RoleVideo)
+			if notes := strings.Join(got.Notes(), "\n"); video.ContentType != c.mime || !strings.Contains(notes, c.note) || (notes == "") != (c.note == "") {
+				t.Errorf("it is %s with the notes %q; want %s and %q", video.ContentType, notes, c.mime, c.note)
 			}
 		})
 	}

@@ -38,8 +38,10 @@ type fakeEngine struct {
 	loaded    int
 }
 
-func (f *fakeEngine) Info() kinora.Info {
-	return kinora.Info{Name: "fake", Width: 64, Height: 32, FPS: 10, Image: true}
+func (f *fakeEngine) Capabilities() kinora.Capabilities {
+	c := kinora.Capabilities{Name: "fake", Rates: []int{10}, FirstFrame: true}
+	c.Sizes.Native = []kinora.Size{{Width: 64, Height: 32}}
+	return c
 }
 
 func (f *fakeEngine) count() (generated, loaded int) {

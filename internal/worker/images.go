@@ -21,9 +21,8 @@ func (a *attempt) images(ctx context.Context) (*made, error) {
 	if e == nil {
 		return nil, job.Errorf(job.Unsupported, "model", "this worker has no model %q", s.Engine)
 	}
-	in := e.Info()
 	r := kinora.Request{
-		Prompt: s.Prompt, Seconds: 1 / float64(max(1, in.FPS)), Steps: s.Steps, Guidance: s.Guidance, Width: s.Width, Height: s.Height,
+		Prompt: s.Prompt, Seconds: 1 / float64(e.Capabilities().Rate(s.FPS)), Steps: s.Steps, Guidance: s.Guidance, Width: s.Width, Height: s.Height,
 		Progress: func(p kinora.Progress) { a.report.progress(p) },
 	}
 	if s.Watermark {

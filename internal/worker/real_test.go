@@ -42,7 +42,7 @@ func TestRealModel(t *testing.T) {
 			continue
 		}
 		f, _ := got.Result.File(job.RoleVideo)
-		path := t.TempDir() + "/film.mp4"
+		path := t.TempDir() + "/video.mp4"
 		if err := os.WriteFile(path, g.read(f.Key), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 		return nil, job.Errorf(job.Unsupported, "model", "this worker has no model %q", a.job.Spec.Engine)
 	}
 	a.report.begin(0, 1)
-	r, before, err := a.request(ctx, e.Info())
+	r, before, err := a.request(ctx, e.Capabilities())
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	case note != "":
 		notes = []string{note}
 	}
-	film := a.path("film." + string(format))
+	video := a.path("video." + string(format))
 	facts := c.Facts()
 	from := 0
 	if before != nil && a.job.Spec.Join {
@@ -66,7 +67,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	}
 	notes = append(notes, soundNotes(ctx, facts, format)...)
 	s := newStills(facts.Frames, from)
-	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {
+	if err := c.Save(ctx, video, from, s.at, s.show); err != nil {
 		return nil, err
 	}
 	if s.err == nil && s.thumbnail == nil {
@@ -91,11 +92,11 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	}}
 	out.result.Seconds = float64(out.result.Frames) / float64(facts.FPS)
 	if before != nil && a.job.Spec.Join {
-		if err := a.join(ctx, film, before, &out.result); err != nil {
+		if err := a.join(ctx, video, before, &out.result); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.storeFile(ctx, out, job.RoleVideo, purposeVideo, blob.KindVideo, film, mime); err != nil {
+	if err := a.storeFile(ctx, out, job.RoleVideo, purposeVideo, blob.KindVideo, video, mime); err != nil {
 		return nil, err
 	}
 	return out, a.storeStills(ctx, out, s)
@@ -122,7 +123,7 @@ type earlier struct {
 
 // request builds the engine's request. If the job continues an earlier video,
 // request returns that too.
-func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, *earlier, error) {
+func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.Request, *earlier, error) {
 	s := &a.job.Spec
 	r := kinora.Request{
 		Prompt: s.Prompt, Seconds: s.Seconds, Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance,
@@ -162,11 +163,7 @@ func (a *attempt) request(ctx context.Context, in kinora.Info) (kinora.Request, 
 		if r.FPS == 0 {
 			r.FPS = e.result.FPS
 		}
-		fps := r.FPS
-		if fps == 0 {
-			fps = in.FPS
-		}
-		r.Seconds += 1 / float64(fps) // its first frame is the earlier video's last
+		r.Seconds += 1 / float64(cmp.Or(r.FPS, can.Rate(0))) // its first frame is the earlier video's last
 	}
 	return r, e, nil
 }
@@ -231,8 +228,8 @@ func (a *attempt) fetch(ctx context.Context, key, path string) error {
 }
 
 // join puts the earlier video in front of the new one.
-func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job.Result) error {
-	if err := media.Join(ctx, film, []string{before.path, film}, media.JoinOptions{}); err != nil {
+func (a *attempt) join(ctx context.Context, video string, before *earlier, r *job.Result) error {
+	if err := media.Join(ctx, video, []string{before.path, video}, media.JoinOptions{}); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -243,7 +240,7 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 		r.Seconds = float64(r.Frames) / float64(r.FPS)
 		return nil
 	}
-	info, err := media.Inspect(ctx, film) // the joined file has the size and rate of the earlier video
+	info, err := media.Inspect(ctx, video) // the joined file has the size and rate of the earlier video
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ const (
 // Engine is the part of a model that a worker needs. Several goroutines may use
 // it.
 type Engine interface {
-	Info() kinora.Info
+	Capabilities() kinora.Capabilities
 	// Generate samples a video and writes its latents to the file that the
 	// request names.
 	Generate(ctx context.Context, r kinora.Request) (Clip, error)
@@ -77,7 +77,7 @@ type Facts struct {
 
 // Model makes an Engine of an open model.
 func Model(m *kinora.Model) Engine {
-	return model{m.Info(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
+	return model{m.Capabilities(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
 }
 
 // Pooled makes an Engine of a model in a pool. The pool opens the model when it
@@ -88,16 +88,16 @@ func Pooled(p *kinora.Pool, name string) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model{kinora.InfoOf(c), func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
+	return model{c, func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
 }
 
 // model is an Engine whose model makes one clip at a time.
 type model struct {
-	info kinora.Info
-	use  func(ctx context.Context) (m *kinora.Model, release func(), err error)
+	can kinora.Capabilities
+	use func(ctx context.Context) (m *kinora.Model, release func(), err error)
 }
 
-func (m model) Info() kinora.Info { return m.info }
+func (m model) Capabilities() kinora.Capabilities { return m.can }
 
 func (m model) Generate(ctx context.Context, r kinora.Request) (Clip, error) {
 	return m.clip(ctx, func(m *kinora.Model) (*kinora.Clip, error) { return m.Generate(ctx, r) })

@@ -66,8 +66,8 @@ func TestVideo(t *testing.T) {
 		if left := time.Until(got.ExpiresAt); left < 55*time.Minute || left > time.Hour {
 			t.Errorf("kept for %s", left)
 		}
-		film, ok := got.Result.File(job.RoleVideo)
-		if data := g.read(film.Key); !ok || string(data) != "video of seed 7" || int64(len(data)) != film.Bytes {
+		video, ok := got.Result.File(job.RoleVideo)
+		if data := g.read(video.Key); !ok || string(data) != "video of seed 7" || int64(len(data)) != video.Bytes {
 			t.Errorf("the video is %q", data)
 		}
 		for role, want := range map[job.Role]string{job.RoleThumbnail: "webp", job.RoleSpritesheet: "jpeg"} {
@@ -87,8 +87,8 @@ func TestVideo(t *testing.T) {
 		if err != nil || len(files) != 3 {
 			t.Errorf("rows of files: %v, %v", files, err)
 		}
-		f, err := g.DB.File(t.Context(), 1, film.ID)
-		if err != nil || f.Key != film.Key || f.Name != "a-red-ball.mp4" && f.Name != "a-red-ball.webp" || f.Job != j.ID || !f.ExpiresAt.Equal(got.ExpiresAt) {
+		f, err := g.DB.File(t.Context(), 1, video.ID)
+		if err != nil || f.Key != video.Key || f.Name != "a-red-ball.mp4" && f.Name != "a-red-ball.webp" || f.Job != j.ID || !f.ExpiresAt.Equal(got.ExpiresAt) {
 			t.Errorf("%+v, %v", f, err)
 		}
 		if !slices.Equal(g.settled, []job.State{job.Succeeded}) || !slices.Equal(g.counts.ended, []string{"succeeded"}) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// coreSeconds is the processor time of this process so far: unlike wall time
-// it is about the same on a busy machine.
+// coreSeconds is the processor time of this process so far. Unlike wall-clock
+// time it is about the same on a busy machine.
 func coreSeconds() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -22,7 +22,7 @@ func perCore(b *testing.B, start float64) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 }
 
-// BenchmarkFrame draws frames of many scenes that are ready.
+// BenchmarkFrame draws frames of many prepared scenes.
 func BenchmarkFrame(b *testing.B) {
 	const w, h = 256, 160
 	var rs []*Renderer

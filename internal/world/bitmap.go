@@ -15,18 +15,18 @@ func hex(v uint32) rgb {
 	return rgb{float32(v>>16&255) / 255, float32(v>>8&255) / 255, float32(v&255) / 255}
 }
 
-// mix goes from c (t = 0) to d (t = 1).
+// mix interpolates from c (t = 0) to d (t = 1).
 func (c rgb) mix(d rgb, t float32) rgb {
 	return rgb{c.r + (d.r-c.r)*t, c.g + (d.g-c.g)*t, c.b + (d.b-c.b)*t}
 }
 
-// mul multiplies part by part, as coloured light does.
+// mul multiplies channel by channel, as coloured light does.
 func (c rgb) mul(d rgb) rgb { return rgb{c.r * d.r, c.g * d.g, c.b * d.b} }
 
 func (c rgb) dark(k float32) rgb  { return rgb{c.r * k, c.g * k, c.b * k} }
 func (c rgb) light(t float32) rgb { return c.mix(rgb{1, 1, 1}, t) }
 
-// pack gives the premultiplied pixel of c at an opacity of 0 … 1.
+// pack returns the premultiplied pixel of c at an opacity of 0 … 1.
 func (c rgb) pack(alpha float32) uint32 {
 	q := func(v float32) uint32 { return uint32(min(max(v, 0), 1)*alpha*255 + 0.5) }
 	return uint32(alpha*255+0.5)<<24 | q(c.b)<<16 | q(c.g)<<8 | q(c.r)
@@ -37,13 +37,13 @@ func scale(p, a uint32) uint32 {
 	return ((p&0x00ff00ff)*a>>8)&0x00ff00ff | ((p>>8&0x00ff00ff)*a)&0xff00ff00
 }
 
-// over lays the premultiplied pixel s on d.
+// over composites the premultiplied pixel s over d.
 func over(d, s uint32) uint32 {
 	a := 256 - (s>>24 + s>>31)
 	return s + scale(d, a)
 }
 
-// lerp goes from p (f = 0) to q (f = 256).
+// lerp interpolates from p (f = 0) to q (f = 256).
 func lerp(p, q, f uint32) uint32 {
 	g := 256 - f
 	rb := ((p&0x00ff00ff)*g + (q&0x00ff00ff)*f) >> 8 & 0x00ff00ff
@@ -51,11 +51,11 @@ func lerp(p, q, f uint32) uint32 {
 	return rb | ag
 }
 
-// paint is a colour that may change from one height to another, in pixels.
+// paint is a colour that may change with height; heights are in pixels.
 type paint struct {
 	top, bottom rgb
 	alpha       float32
-	y0, y1      float32 // where top and bottom hold; equal for a flat colour
+	y0, y1      float32 // heights of the top and bottom colours; equal for a flat colour
 }
 
 func flat(c rgb) paint                   { return paint{top: c, bottom: c, alpha: 1} }
@@ -69,8 +69,8 @@ func (p paint) at(y float32) uint32 {
 	return p.top.mix(p.bottom, t).pack(p.alpha)
 }
 
-// fill lays the raster's path on the bitmap. With fit, the paint's gradient
-// runs over the path's own height.
+// fill paints the raster's path on the bitmap. With fit, the paint's gradient
+// spans the path's own height.
 func (b *bitmap) fill(r *raster, p paint, fit bool) {
 	if !r.scan() {
 		return
@@ -94,8 +94,8 @@ func (b *bitmap) fill(r *raster, p paint, fit bool) {
 	}
 }
 
-// row lays colour c on dst by the coverage that acc's running sum gives, and
-// clears acc. Cells outside lo … hi were not touched.
+// row paints colour c on dst with the coverage that the running sum of acc
+// gives, and clears acc. Cells outside lo … hi are zero.
 func (b *bitmap) row(dst []uint32, acc []float32, lo, hi int, c uint32) {
 	var sum float32
 	opaque := c>>24 == 255
@@ -116,7 +116,7 @@ func (b *bitmap) row(dst []uint32, acc []float32, lo, hi int, c uint32) {
 			dst[x] = over(dst[x], scale(c, a))
 		}
 	}
-	if a := uint32(min(max(sum, 0), 1)*256 + 0.5); a > 2 { // the path goes on past the right edge
+	if a := uint32(min(max(sum, 0), 1)*256 + 0.5); a > 2 { // the path continues past the right edge
 		s := scale(c, a)
 		for x := hi + 1; x < len(dst); x++ {
 			dst[x] = over(dst[x], s)

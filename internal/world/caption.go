@@ -2,22 +2,22 @@ package world
 
 import "strings"
 
-// facts is what one caption tells about a scene. What is true of a film by
-// default (medium size, day, clear weather, a camera that rests) is told in
-// most captions and left to the reader in others.
+// facts is what one caption says about a scene. Defaults (medium size, day,
+// clear weather, a still camera) are stated in most captions and left out in
+// the others.
 type facts struct {
 	Scene
 	size                         [MaxActors]bool
 	place, time, weather, camera bool
 	command                      bool // the camera move as a bracketed command
-	direction                    bool // which way something goes, in words of every day
-	fit                          bool // a noun that tells a size is said of that size alone
+	direction                    bool // the direction of a motion, in everyday words
+	fit                          bool // a noun that implies a size is used for that size only
 }
 
-// Caption describes the scene. Variant chooses the phrasing: which words, in
-// which order, with which facts; the same variant gives the same words. About
-// three captions in four tell every attribute; the others leave some out. Some
-// carry the camera move as one of MiniMax's bracketed commands, [Pan left].
+// Caption describes the scene. Variant chooses the phrasing: the words, their
+// order and the facts. The same variant gives the same text. About three
+// captions in four state every attribute; the others leave some out. Some state
+// the camera move as one of MiniMax's bracketed commands, [Pan left].
 func (s Scene) Caption(lang Lang, variant uint64) string { return s.caption(lang, variant, false) }
 
 // caption is Caption; with fit, a kitten is a small cat.
@@ -34,17 +34,18 @@ func (s Scene) caption(lang Lang, variant uint64, fit bool) string {
 	return captionEn(f, r)
 }
 
-// choose decides which facts a caption tells.
+// choose decides which facts a caption states.
 func choose(s Scene, r *rng) facts {
 	f := facts{Scene: s, place: true, time: true, weather: true, camera: true, size: [MaxActors]bool{true, true}}
 	f.command = r.chance(0.22)
 	if s.Weather == Clear && (s.Place == Underwater || s.Place == Space) {
-		f.weather = false // nobody would say so
+		f.weather = false // nobody would mention it
 	}
 	if r.chance(0.76) {
 		return f
 	}
-	// Defaults are often left out, the rest seldom: at least one fact is told less.
+	// Defaults are often left out, other facts seldom; at least one fact is
+	// left out.
 	keep := func(isDefault bool) bool {
 		if isDefault {
 			return r.chance(0.25)
@@ -59,8 +60,8 @@ func choose(s Scene, r *rng) facts {
 	return f
 }
 
-// commands are MiniMax's camera commands for each move; the first is the
-// move's own name, the others ask for what looks the same in a flat picture.
+// commands are MiniMax's camera commands for each move. The first is the move's
+// own name, the others look the same in a flat picture.
 var commands = [NumCameras][]string{
 	Static:   {"Static shot"},
 	PanLeft:  {"Pan left", "Pan left", "Truck left"},
@@ -71,7 +72,7 @@ var commands = [NumCameras][]string{
 	ZoomOut:  {"Zoom out", "Zoom out", "Pull out"},
 }
 
-// Command is the camera command that captions have for a move, such as Pan left.
+// Command is the camera command that captions use for a move, such as Pan left.
 func (v Camera) Command() string {
 	if int(v) >= NumCameras {
 		return v.String()
@@ -79,7 +80,7 @@ func (v Camera) Command() string {
 	return commands[v][0]
 }
 
-// manner is the kind of verb that suits a subject's way of moving.
+// manner is the kind of verb that fits how a subject moves.
 type manner uint8
 
 const (
@@ -98,7 +99,7 @@ var manners = [NumSubjects]manner{
 	Car: drives, SteamTrain: drives, Boat: sails, Ball: rolls, Balloon: floats,
 }
 
-// joint is the manner of all actors, or numManners when they differ.
+// joint returns the manner of all actors, or numManners if they differ.
 func (f *facts) joint() manner {
 	m := manners[f.Actors[0].Subject]
 	if len(f.Actors) == 2 && manners[f.Actors[1].Subject] != m {
@@ -107,7 +108,7 @@ func (f *facts) joint() manner {
 	return m
 }
 
-// shuffle puts a list in random order.
+// shuffle puts a list into random order.
 func shuffle[T any](r *rng, list []T) {
 	for i := len(list) - 1; i > 0; i-- {
 		j := r.intn(i + 1)
@@ -115,7 +116,7 @@ func shuffle[T any](r *rng, list []T) {
 	}
 }
 
-// sentence gives a text a capital letter and a full stop.
+// sentence starts a text with a capital letter and ends it with a full stop.
 func sentence(text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" {

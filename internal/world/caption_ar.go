@@ -2,8 +2,8 @@ package world
 
 import "strings"
 
-// nounAr is a subject's name: one, two (nominative) and three of it, with its
-// number, and its gender.
+// nounAr is a subject's noun in three numbers: one, two (nominative) and three,
+// with the numeral, and its gender.
 type nounAr struct {
 	one, two, three string
 	feminine        bool
@@ -70,8 +70,8 @@ var (
 	}
 )
 
-// Verbs are stems after the prefix of person: ~تحرك is يتحرك for him and
-// تتحرك for her. Every stem here takes ان and ون without change.
+// Verbs are stems that follow the prefix of the person: ~تحرك is يتحرك for him
+// and تتحرك for her. Every stem here takes ان and ون without change.
 var (
 	mannersAr = [numManners + 1][]string{
 		walks: {"~سير", "~ركض"}, flies: {"~طير"}, swims: {"~سبح"}, drives: {"~سير", "~نطلق"}, sails: {"~بحر"},
@@ -89,10 +89,10 @@ var (
 	}
 )
 
-// agreement is how a verb bends: ي or ت before it, ان or ون after it.
+// agreement is how a verb is inflected: ي or ت before it, ان or ون after it.
 type agreement struct{ prefix, suffix string }
 
-// bend puts the verbs of a phrase into their form.
+// bend inflects the verbs of a phrase.
 func (a agreement) bend(phrase string) string {
 	words := strings.Fields(phrase)
 	for i, w := range words {
@@ -106,15 +106,15 @@ func (a agreement) bend(phrase string) string {
 	return strings.Join(words, " ")
 }
 
-// actorAr is "قطة حمراء صغيرة" and how its verb bends after it. After a
-// preposition (genitive) the dual changes its ending.
+// actorAr returns "قطة حمراء صغيرة" and the agreement of a verb after it. After
+// a preposition (genitive) the dual changes its ending.
 func actorAr(f *facts, i int, genitive bool, r *rng) (string, agreement) {
 	a := f.Actors[i]
 	n := pick(r, nounsAr[a.Subject])
 	return tellActorAr(f, i, n, pick(r, sizesAr[a.Size]), colorsAr[a.Color], genitive, r)
 }
 
-// tellActorAr puts an actor's words together.
+// tellActorAr composes the words for an actor.
 func tellActorAr(f *facts, i int, n nounAr, size, color adjAr, genitive bool, r *rng) (string, agreement) {
 	a := f.Actors[i]
 	agree := agreement{"ي", ""}
@@ -160,7 +160,8 @@ func tellActorAr(f *facts, i int, n nounAr, size, color adjAr, genitive bool, r 
 	return text, agree
 }
 
-// genitiveAr turns the endings that writing shows: the dual's ان into ين.
+// genitiveAr changes the endings that are visible in writing: the dual's ان
+// becomes ين.
 func genitiveAr(text string, count int) string {
 	if count != 2 {
 		return strings.Replace(text, "متوسطو", "متوسطي", 1)
@@ -198,11 +199,11 @@ func eventsAr(f *facts, a agreement, r *rng) string {
 	return first + "، وبعد ذلك " + second
 }
 
-// groupAr is who does what.
+// groupAr returns who does what.
 func groupAr(f *facts, r *rng) string {
 	a, agree := actorAr(f, 0, false, r)
 	if len(f.Actors) == 1 {
-		if len(f.Events) == 1 && f.Events[0] != Still && r.chance(0.3) { // the verb first, then it does not count
+		if len(f.Events) == 1 && f.Events[0] != Still && r.chance(0.3) { // a verb before its subject is singular
 			phrase := eventsAr(f, agreement{agree.prefix, ""}, r)
 			verb, rest, _ := strings.Cut(phrase, " ")
 			return strings.TrimSpace(verb + " " + a + " " + rest)

@@ -2,7 +2,7 @@ package world
 
 import "strings"
 
-// nounsEn are a subject's names, singular and plural; the first is the usual one.
+// nounsEn are a subject's nouns, singular and plural, the usual one first.
 var nounsEn = [NumSubjects][][2]string{
 	Cat: {{"cat", "cats"}, {"cat", "cats"}, {"kitten", "kittens"}}, Dog: {{"dog", "dogs"}, {"dog", "dogs"}, {"puppy", "puppies"}},
 	Bird: {{"bird", "birds"}}, Fish: {{"fish", "fish"}}, Car: {{"car", "cars"}, {"car", "cars"}, {"automobile", "automobiles"}},
@@ -14,7 +14,7 @@ var nounsEn = [NumSubjects][][2]string{
 	Person: {{"person", "people"}, {"person", "people"}, {"child", "children"}},
 }
 
-// smallEn are nouns that say that something is small.
+// smallEn are nouns that imply that something is small.
 var smallEn = map[string]bool{"kitten": true, "puppy": true, "child": true}
 
 var (
@@ -52,13 +52,14 @@ var (
 	}
 )
 
-// mannersEn are the verbs of going, "one goes|several go".
+// mannersEn are the verbs of moving, "one goes|several go".
 var mannersEn = [numManners + 1][]string{
 	walks: {"walks|walk", "runs|run"}, flies: {"flies|fly"}, swims: {"swims|swim"}, drives: {"drives|drive", "rides|ride"},
 	sails: {"sails|sail"}, rolls: {"rolls|roll"}, floats: {"floats|float", "drifts|drift"}, numManners: {"moves|move", "goes|go"},
 }
 
-// motionsEn are verb phrases; @ is a verb of going, "one|several" agrees.
+// motionsEn are verb phrases. @ stands for a verb of moving; "one|several"
+// agrees with the number.
 var motionsEn = [NumMotions][]string{
 	MoveLeft:  {"@ left", "@ to the left", "@ from right to left", "moves|move left", "goes|go to the left"},
 	MoveRight: {"@ right", "@ to the right", "@ from left to right", "moves|move right", "goes|go to the right"},
@@ -70,7 +71,7 @@ var motionsEn = [NumMotions][]string{
 	Still:     {"stays|stay still", "does|do not move", "stays|stay in place", "rests|rest without moving"},
 }
 
-// actorEn is "a small red cat" and, for later mention, "cat".
+// actorEn returns "a small red cat" and, for later mention, "cat".
 func actorEn(f *facts, i int, r *rng) (full, noun string) {
 	a := f.Actors[i]
 	n := pick(r, nounsEn[a.Subject])
@@ -133,7 +134,7 @@ func eventsEn(f *facts, many int, r *rng) string {
 	return first + ", and after that " + second
 }
 
-// groupEn is who does what: "a red cat moves left".
+// groupEn returns who does what: "a red cat moves left".
 func groupEn(f *facts, r *rng) string {
 	a, nounA := actorEn(f, 0, r)
 	many := min(f.Actors[0].Count-1, 1)
@@ -153,7 +154,7 @@ func groupEn(f *facts, r *rng) string {
 	return a + " and " + b + " " + eventsEn(f, 1, r) + ", the " + nounA + " " + rel + " the " + nounB
 }
 
-// settingEn lists where, when and in which weather, in any order.
+// settingEn lists place, time and weather, in any order.
 func settingEn(f *facts, r *rng) []string {
 	var list []string
 	if f.place {

@@ -54,7 +54,7 @@ var (
 		walks: {"走", "跑"}, flies: {"飞"}, swims: {"游"}, drives: {"行驶", "开"}, sails: {"航行"}, rolls: {"滚动"},
 		floats: {"飘"}, numManners: {"移动", "前进"},
 	}
-	// @ is a verb of going.
+	// @ stands for a verb of moving.
 	motionsZh = [NumMotions][]string{
 		MoveLeft:  {"向左@", "往左@", "从右向左@", "向左边@", "向左移动"},
 		MoveRight: {"向右@", "往右@", "从左向右@", "向右边@", "向右移动"},
@@ -154,7 +154,7 @@ func captionZh(f facts, r *rng) string {
 	return text + "。" + camera + "。"
 }
 
-// groupZh is who does what and where.
+// groupZh returns who does what and where.
 func groupZh(f *facts, place string, r *rng) string {
 	a := actorZh(f, 0, r)
 	if len(f.Actors) == 2 {
@@ -180,7 +180,7 @@ func groupZh(f *facts, place string, r *rng) string {
 	return a + "在" + place + eventsZh(f, r)
 }
 
-// join joins what is not empty.
+// join joins the strings that are not empty.
 func join(sep string, parts ...string) string {
 	var list []string
 	for _, p := range parts {

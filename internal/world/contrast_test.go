@@ -2,8 +2,8 @@ package world
 
 import "testing"
 
-// contrast is the share of the pixels of an actor that differ clearly from the
-// scenery behind them, the worst of a few subjects.
+// contrast is the share of an actor's pixels that clearly differ from the
+// scenery behind them: the lowest over a few subjects.
 func contrast(p Place, d Daytime, c Color) float64 {
 	const w, h, clear = 128, 80, 40
 	worst := 1.0
@@ -33,8 +33,8 @@ func contrast(p Place, d Daytime, c Color) float64 {
 	return worst
 }
 
-// TestColorsAreSeen: no colour of an actor is lost in any place at any time of
-// day, but for black in space at night, which is not made up.
+// TestColorsAreSeen: every colour of an actor is visible in every place at
+// every time of day, except black in space at night, which Sample never draws.
 func TestColorsAreSeen(t *testing.T) {
 	for p := range Place(NumPlaces) {
 		for d := range Daytime(NumDaytimes) {

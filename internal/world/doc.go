@@ -1,9 +1,9 @@
 // Package world is the storybook: an endless source of short, captioned,
-// vector-drawn films whose every attribute is known.
+// vector-drawn videos whose every attribute is known.
 //
-// A film is a [Scene]: a small value that can be sampled from a seed, written
+// A video is a [Scene]: a small value that can be sampled from a seed, written
 // by hand as JSON, described in three languages and drawn at any size and at
-// any moment. Kinora's own model is trained and measured on these films, so
+// any moment. Kinora's own model is trained and measured on these videos, so
 // the package also holds the rule that keeps some combinations out of training.
 //
 // It never reads a clock, a network or a file, never keeps state between

@@ -2,14 +2,14 @@ package world
 
 import "strings"
 
-// everydayShare of what Tell says is in the words of every day.
+// everydayShare is the share of Tell's texts that use everyday words.
 const everydayShare = 0.5
 
-// Tell describes the scene as training hears it. Half of what it says is a
-// [Scene.Caption]; the other half says the same as people write it: with other
-// words for the same things, sentences of several clauses, facts left out, in
-// small letters, without articles or the last full stop. Each word still means
-// what is drawn: a kitten is a small cat. The same variant gives the same words.
+// Tell describes the scene for training. Half of its texts are a
+// [Scene.Caption]. The other half say the same as people write it: with
+// synonyms, sentences of several clauses, facts left out, in lower case,
+// without articles or the final full stop. Each word still means what is drawn:
+// a kitten is a small cat. The same variant gives the same text.
 func (s Scene) Tell(lang Lang, variant uint64) string {
 	r := newRNG(variant, "tell "+lang.String())
 	if !r.chance(everydayShare) {
@@ -18,7 +18,7 @@ func (s Scene) Tell(lang Lang, variant uint64) string {
 	return s.everyday(lang, r)
 }
 
-// everyday tells a scene in the words of every day.
+// everyday describes a scene in everyday words.
 func (s Scene) everyday(lang Lang, r *rng) string {
 	f := facts{Scene: s, fit: true}
 	told := func(usual bool, when, otherwise float64) bool {
@@ -45,11 +45,11 @@ func (s Scene) everyday(lang Lang, r *rng) string {
 	return everydayEn(&f, r)
 }
 
-// sideways says whether a motion crosses the frame.
+// sideways reports whether a motion crosses the frame.
 func (m Motion) sideways() bool { return m == MoveLeft || m == MoveRight }
 
-// followed says whether the camera goes where the actors go, or carries them
-// along while they stay where they are in the frame.
+// followed reports whether the camera moves with the actors: either it follows
+// them, or they pan along while they stay where they are in the frame.
 func (f *facts) followed() bool {
 	switch f.Camera {
 	case PanLeft:
@@ -60,8 +60,8 @@ func (f *facts) followed() bool {
 	return false
 }
 
-// way is how somebody gets along: as the subject does, but who walks swims in
-// the sea, and floats in space.
+// way is how a subject moves: by its own manner, except that walkers swim in
+// the sea and float in space.
 func (f *facts) way() manner {
 	m := f.joint()
 	if m == walks {
@@ -75,14 +75,14 @@ func (f *facts) way() manner {
 	return m
 }
 
-// sky is what of a scene's hour and weather a word is for.
+// sky is the combination of hour and weather that a word means.
 type sky struct {
 	time    Daytime
 	weather Weather
 }
 
-// plainly makes one text of sentences the way people type: some in small
-// letters, some without the last stop.
+// plainly joins sentences into a text as people type it: some in lower case,
+// some without the final full stop.
 func plainly(text string, r *rng) string {
 	text = strings.TrimSpace(text)
 	switch r.intn(8) {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// wordAr is an everyday noun, of which sizes and up to which count it is said.
+// wordAr is an everyday noun, with the sizes and the largest count that it is
+// used for.
 type wordAr struct {
 	nounAr
 	of   sizeSet
@@ -112,12 +113,12 @@ var (
 	sidesAr = map[Motion][]string{MoveLeft: {"إلى اليسار", "نحو اليسار", "يسارا", "من اليمين إلى اليسار"}, MoveRight: {"إلى اليمين", "نحو اليمين", "يمينا", "من اليسار إلى اليمين"}}
 )
 
-// withAr puts two adjectives beside each other in every form.
+// withAr puts two adjectives side by side in every form.
 func withAr(a, b adjAr) adjAr {
 	return adjAr{a.m + " " + b.m, a.f + " " + b.f, a.m2 + " " + b.m2, a.f2 + " " + b.f2}
 }
 
-// everydayActorAr chooses the words of one actor.
+// everydayActorAr chooses the words for one actor.
 func everydayActorAr(f *facts, i int, genitive bool, r *rng) (string, agreement) {
 	a := f.Actors[i]
 	list := everydayNounsAr[a.Subject]
@@ -157,7 +158,7 @@ func everydayDoesAr(f *facts, a agreement, r *rng) string {
 	return first + pick(r, []string{" ثم ", "، ثم ", "، وبعدها "}) + everydayVerbAr(f, f.Events[1], a, r)
 }
 
-// everydayAr puts a caption together.
+// everydayAr composes a caption.
 func everydayAr(f *facts, r *rng) string {
 	var set []string
 	if f.place {
@@ -203,7 +204,7 @@ func everydayAr(f *facts, r *rng) string {
 	return text + ". " + camera + stop
 }
 
-// everydayGroupAr is who does what, and the pronoun to call it by.
+// everydayGroupAr returns who does what, and the pronoun for the group.
 func everydayGroupAr(f *facts, r *rng) (text, it string) {
 	a, agree := everydayActorAr(f, 0, false, r)
 	if len(f.Actors) == 1 {
@@ -214,7 +215,7 @@ func everydayGroupAr(f *facts, r *rng) (text, it string) {
 		case "ون":
 			it = "هم"
 		}
-		if len(f.Events) == 1 && f.Events[0] != Still && r.chance(0.25) { // the verb first, then it does not count
+		if len(f.Events) == 1 && f.Events[0] != Still && r.chance(0.25) { // a verb before its subject is singular
 			verb, rest, _ := strings.Cut(everydayDoesAr(f, agreement{agree.prefix, ""}, r), " ")
 			return join(" ", verb, a, rest), it
 		}

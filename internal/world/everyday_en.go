@@ -2,7 +2,7 @@ package world
 
 import "strings"
 
-// sizeSet says of which sizes a word is said.
+// sizeSet is the set of sizes that a word is used for.
 type sizeSet uint8
 
 const (
@@ -13,10 +13,11 @@ const (
 	notLargest sizeSet = 1<<Medium | 1<<Small
 )
 
-// has reports whether a word of the set is said of a size.
+// has reports whether a word of the set is used for a size.
 func (s sizeSet) has(size Size) bool { return s == anySize || s>>size&1 == 1 }
 
-// nounEn is an everyday noun, singular and plural, and of which sizes it is said.
+// nounEn is an everyday noun, singular and plural, with the sizes it is used
+// for.
 type nounEn struct {
 	one, many string
 	of        sizeSet
@@ -56,7 +57,7 @@ var (
 		1: {"a", "a", "a", "a", "the", "one"}, 2: {"two", "two", "a couple of", "a pair of", "2"}, 3: {"three", "three", "a group of three", "3"},
 	}
 
-	// Where somebody is, and where somebody goes.
+	// Where a subject is, and where it moves.
 	everydayPlacesEn = [NumPlaces][]string{
 		Meadow: {"in a meadow", "in the grass", "in a field", "on a green field", "in the countryside", "in the park", "on the grass"},
 		Beach:  {"on the beach", "at the beach", "on the sand", "by the sea", "at the seaside", "on the shore", "on the coast"},
@@ -94,7 +95,7 @@ var (
 		Rain:  {"in the rain", "in the rain", "while it is raining", "while it rains", "in rainy weather", "in a rain shower", "in wet weather", "as the rain falls"},
 		Snow:  {"in the snow", "in the snow", "while it is snowing", "while it snows", "in snowy weather", "in a snowfall", "in winter", "as snowflakes fall"},
 	}
-	// skiesEn tell the hour and the weather in one.
+	// skiesEn state the hour and the weather in one phrase.
 	skiesEn = map[sky][]string{
 		{Day, Clear}: {"on a sunny day", "on a sunny day", "in the sunshine", "on a bright sunny day", "while the sun shines", "when the sun is shining", "under a blue sky", "on a cloudy day"},
 		{Day, Rain}:  {"on a rainy day", "on a rainy morning", "on a wet day"}, {Day, Snow}: {"on a snowy day", "on a winter day", "on a snowy morning"},
@@ -114,7 +115,7 @@ var (
 	nearEn     = []string{"next to", "beside", "near"}
 )
 
-// goingEn are verbs of getting along; of some subjects there are more.
+// goingEn are verbs of moving; some subjects have more of them.
 var (
 	goingEn = [numManners + 1][]string{
 		walks: {"walk", "walk", "run", "run", "stroll", "wander", "hurry"}, flies: {"fly", "fly", "soar", "glide"}, swims: {"swim", "swim", "paddle"},
@@ -125,7 +126,8 @@ var (
 		Cat: {"prowl", "sneak"}, Dog: {"trot", "dash"}, Person: {"jog", "march", "hike"}, Butterfly: {"flutter"}, SteamTrain: {"chug", "steam"},
 		Rocket: {"shoot", "race"}, Bird: {"flap"}, Fish: {"dart"},
 	}
-	// motionsOfEn are the other motions, for all and for some ways of getting along.
+	// motionsOfEn are the other motions: for all subjects, and for some
+	// manners.
 	motionsOfEn = [NumMotions][]string{
 		MoveUp: {"rise", "climb", "go up", "move up", "climb up", "ascend"}, MoveDown: {"sink", "go down", "come down", "move down", "descend", "fall"},
 		Bounce:   {"jump", "jump up and down", "hop", "bounce", "leap", "bounce up and down"},
@@ -147,7 +149,7 @@ var (
 	}
 )
 
-// form is a form of an English verb.
+// form is an inflected form of an English verb.
 type form uint8
 
 const (
@@ -161,7 +163,7 @@ const (
 // doubled are verbs whose last letter doubles before -ing.
 var doubled = map[string]bool{"run": true, "swim": true, "sit": true, "hop": true, "get": true, "stop": true, "jog": true, "trot": true, "chug": true, "flap": true, "skip": true}
 
-// verbForm bends the first word of a verb phrase.
+// verbForm inflects the first word of a verb phrase.
 func verbForm(phrase string, as form) string {
 	verb, rest, _ := strings.Cut(phrase, " ")
 	if verb == "do" { // do not move
@@ -215,10 +217,10 @@ func bendVerb(verb string, as form) string {
 	return verb + "ing"
 }
 
-// womenEn wear dresses, too.
+// womenEn are the nouns of people who may also wear a dress.
 var womenEn = map[string]bool{"woman": true, "girl": true, "lady": true}
 
-// everydayActorEn is "a little brown dog", and "dog".
+// everydayActorEn returns "a little brown dog", and "dog".
 func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
 	a := f.Actors[i]
 	list := everydayNounsEn[a.Subject]
@@ -264,7 +266,7 @@ func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
 	return anBefore(strings.Join(strings.Fields(count+" "+strings.Join(words, " ")), " ")), noun
 }
 
-// anBefore makes "an" of each "a" before a vowel.
+// anBefore turns each "a" before a vowel into "an".
 func anBefore(text string) string {
 	words := strings.Fields(text)
 	for i := range len(words) - 1 {
@@ -275,7 +277,7 @@ func anBefore(text string) string {
 	return strings.Join(words, " ")
 }
 
-// everydayVerbEn is one motion as a phrase with a plain verb.
+// everydayVerbEn returns one motion as a phrase with a plain verb.
 func everydayVerbEn(f *facts, m Motion, r *rng) string {
 	way := f.way()
 	if !m.sideways() {
@@ -283,7 +285,7 @@ func everydayVerbEn(f *facts, m Motion, r *rng) string {
 		if more := motionsByEn[m][way]; more != nil && r.chance(0.55) {
 			list = more
 		}
-		if f.pansAt(m) { // it runs without getting anywhere in the frame
+		if f.pansAt(m) { // it runs without moving in the frame
 			return pick(r, goingEn[way])
 		}
 		return pick(r, list)
@@ -301,8 +303,9 @@ func everydayVerbEn(f *facts, m Motion, r *rng) string {
 	return verb
 }
 
-// pansAt says whether a resting subject is told as one that gets along: its legs
-// or wheels turn and the ground passes. It is told so where the direction is not.
+// pansAt reports whether a subject that stays in the frame is described as
+// moving: its legs or wheels turn and the ground passes by. Only texts without
+// the direction say so.
 func (f *facts) pansAt(m Motion) bool {
 	return m == Still && !f.direction && (f.Camera == PanLeft || f.Camera == PanRight) && len(f.Events) == 1
 }

@@ -2,7 +2,7 @@ package world
 
 import "strings"
 
-// everydayDoesEn is all that the actors do, with the verbs in a form.
+// everydayDoesEn returns all that the actors do, with the verbs in a form.
 func everydayDoesEn(f *facts, as form, r *rng) string {
 	first := verbForm(everydayVerbEn(f, f.Events[0], r), as)
 	if len(f.Events) == 1 {
@@ -15,7 +15,7 @@ func everydayDoesEn(f *facts, as form, r *rng) string {
 	return first + pick(r, []string{", then ", " and then ", " and later ", ", and afterwards "}) + second
 }
 
-// everydayPlaceEn is where, or along what.
+// everydayPlaceEn returns where the actors are, or what they move along.
 func everydayPlaceEn(f *facts, r *rng) string {
 	if !f.place {
 		return ""
@@ -27,7 +27,7 @@ func everydayPlaceEn(f *facts, r *rng) string {
 	return pick(r, everydayPlacesEn[f.Place])
 }
 
-// everydaySkyEn is when and in which weather, in one phrase or in two.
+// everydaySkyEn returns the hour and the weather, in one phrase or in two.
 func everydaySkyEn(f *facts, r *rng) []string {
 	deep := f.Place == Underwater || f.Place == Space
 	if f.time && (f.weather || f.Weather == Clear && r.chance(0.3)) && !deep && r.chance(0.6) {
@@ -44,7 +44,8 @@ func everydaySkyEn(f *facts, r *rng) []string {
 	return list
 }
 
-// everydayCameraEn is what the camera does: a clause, a command, or nothing.
+// everydayCameraEn returns what the camera does: a clause, a command, or
+// nothing.
 func everydayCameraEn(f *facts, many bool, r *rng) string {
 	switch {
 	case f.command:
@@ -61,8 +62,8 @@ func everydayCameraEn(f *facts, many bool, r *rng) string {
 	return pick(r, everydayCamerasEn[f.Camera])
 }
 
-// everydayGroupEn is who does what, as a sentence without its setting. many says
-// whether there are several.
+// everydayGroupEn returns who does what, as a sentence without its setting.
+// many reports whether there are several actors.
 func everydayGroupEn(f *facts, as form, r *rng) (text string, many bool) {
 	a, _ := everydayActorEn(f, 0, r)
 	many = f.Actors[0].Count > 1 || len(f.Actors) > 1
@@ -80,7 +81,7 @@ func everydayGroupEn(f *facts, as form, r *rng) (text string, many bool) {
 	return a + " " + rel + " " + b + " " + everydayDoesEn(f, as, r), many
 }
 
-// everydayEn puts a caption together.
+// everydayEn composes a caption.
 func everydayEn(f *facts, r *rng) string {
 	place, hours := everydayPlaceEn(f, r), everydaySkyEn(f, r)
 	as := pick(r, []form{third, third, isIng})
@@ -127,7 +128,7 @@ func everydayEn(f *facts, r *rng) string {
 	return withoutArticles(plainly(withCameraEn(text, everydayCameraEn(f, many, r), r), r), 0.08, r)
 }
 
-// pickPlace is where somebody is, if it is told.
+// pickPlace returns where the actors are, if the text states it.
 func pickPlace(f *facts, r *rng) string {
 	if !f.place {
 		return ""
@@ -160,8 +161,8 @@ func withCameraEn(text, camera string, r *rng) string {
 	return sentence(text) + " " + sentence(camera)
 }
 
-// withoutArticles leaves the articles out with probability p, as who types in a
-// hurry does.
+// withoutArticles leaves the articles out with probability p, as people do who
+// type in a hurry.
 func withoutArticles(text string, p float64, r *rng) string {
 	if !r.chance(p) {
 		return text

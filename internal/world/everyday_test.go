@@ -39,7 +39,7 @@ func TestTellIsHalfCanonical(t *testing.T) {
 	}
 }
 
-var vocabulary = sync.OnceValue(Vocabulary)
+var vocabulary = sync.OnceValue(Newest.Vocabulary)
 
 // allGoingEn are all verbs of getting along.
 func allGoingEn() (all []string) {
@@ -121,7 +121,7 @@ func TestEverydayPrompts(t *testing.T) {
 		"一只棕色的小狗在海边奔跑，太阳下山了，镜头跟着它。", "一个女孩在公园里散步，阳光明媚", "一艘黑色的大船在海上航行，黎明",
 		"رجل يمشي في الشارع ليلا", "سفينة سوداء تبحر عند الفجر", "جرو بني صغير يجري على طول الشاطئ والشمس تغرب، والكاميرا تتبعه.",
 	} {
-		if got := UnknownWords(prompt); got != nil {
+		if got := Newest.UnknownWords(prompt); got != nil {
 			t.Errorf("%q: unknown %q", prompt, got)
 		}
 	}

@@ -2,7 +2,8 @@ package world
 
 import "strings"
 
-// nounZh is an everyday noun with its measure word, and of which sizes it is said.
+// nounZh is an everyday noun with its measure word and the sizes that it is
+// used for.
 type nounZh struct {
 	measure, name string
 	of            sizeSet
@@ -131,7 +132,7 @@ func everydayVerbZh(f *facts, m Motion, r *rng) string {
 	return pick(r, goingZh[way])
 }
 
-// everydayGroupZh is who does what and where.
+// everydayGroupZh returns who does what and where.
 func everydayGroupZh(f *facts, r *rng) string {
 	does := everydayVerbZh(f, f.Events[0], r)
 	if len(f.Events) == 2 {
@@ -165,7 +166,7 @@ func everydayGroupZh(f *facts, r *rng) string {
 	return a + pick(r, []string{"在", "在", "正在"}) + place + does
 }
 
-// everydayZh puts a caption together.
+// everydayZh composes a caption.
 func everydayZh(f *facts, r *rng) string {
 	var hours []string
 	deep := f.Place == Underwater || f.Place == Space

@@ -15,7 +15,7 @@ func Example() {
 	frame := make([]byte, 256*160*3)
 	film.Frame(frame, 2.5) // RGB at 2.5 seconds
 
-	fmt.Println(world.UnknownWords("a red cat plays the trumpet"))
+	fmt.Println(world.Newest.UnknownWords("a red cat plays the trumpet"))
 	// Output:
 	// Pan right. Underwater, a small blue train drives from left to right on a bright day.
 	// train pan right

@@ -2,12 +2,12 @@ package world
 
 import "math"
 
-// figure is a subject's shapes at one moment, in units of its own height:
-// x to the right (the way it faces), y down, the middle at 0, 0.
+// figure is the shapes of a subject at one moment, in units of its own height:
+// x points right (the way it faces), y down, and the middle is at 0, 0.
 type figure struct {
 	pts   []pt
 	parts []part
-	res   float32 // pixels per unit, decides how round round things are
+	res   float32 // pixels per unit: decides how many points a curve gets
 }
 
 // part is one shape of a figure.
@@ -15,7 +15,7 @@ type part struct {
 	from, to int
 	color    rgb
 	alpha    float32
-	detail   bool // inside the silhouette or ghostly: no outline, no shadow
+	detail   bool // inside the silhouette or translucent: no outline, no shadow
 }
 
 func (f *figure) reset(res float32) { f.pts, f.parts, f.res = f.pts[:0], f.parts[:0], res }
@@ -57,7 +57,7 @@ func (f *figure) inner(n int) {
 	}
 }
 
-// ghost makes the last part see-through, without outline or shadow.
+// ghost makes the last part translucent, without outline or shadow.
 func (f *figure) ghost(alpha float32) {
 	p := &f.parts[len(f.parts)-1]
 	p.alpha, p.detail = alpha, true
@@ -70,7 +70,7 @@ func (f *figure) eye(x, y, r float32) {
 	f.inner(2)
 }
 
-// stance is how a figure stands on the frame.
+// stance is the position and shape of a figure in the frame.
 type stance struct {
 	x, y       float32 // pixels, of its middle
 	size       float32 // pixels a unit
@@ -92,8 +92,8 @@ func (s stance) apply(pts []pt) {
 	}
 }
 
-// drawFigure lays a figure, already in pixels, on the picture: a soft paper
-// shadow, a dark outline of its own hue, then its parts.
+// drawFigure draws a figure, already in pixels, on the picture: first a soft
+// paper shadow, then a dark outline of its own hue, then its parts.
 func (r *Renderer) drawFigure(f *figure, c tone, size float32) {
 	edge := c.edge * max(size*0.016, 0.6)
 	for i, s := range [2]struct{ dx, dy, grow float32 }{{0.030, 0.045, 0.035}, {0.024, 0.036, 0.012}} {
@@ -109,7 +109,7 @@ func (r *Renderer) drawFigure(f *figure, c tone, size float32) {
 	}
 }
 
-// silhouette starts a path of all outlined parts, moved and grown, in pixels.
+// silhouette starts a path of all outlined parts, shifted and grown, in pixels.
 func (r *Renderer) silhouette(f *figure, dx, dy, grow float32) {
 	r.ras.reset(r.img.w, r.img.h)
 	for _, p := range f.parts {
@@ -121,7 +121,8 @@ func (r *Renderer) silhouette(f *figure, dx, dy, grow float32) {
 	}
 }
 
-// appendGrown appends a polygon moved by dx, dy with its outline pushed out.
+// appendGrown appends a polygon shifted by dx, dy, with its outline pushed
+// outwards.
 func appendGrown(dst, pts []pt, dx, dy, grow float32) []pt {
 	n := len(pts)
 	var area float32

@@ -1,10 +1,10 @@
 package world
 
-// Unseen is added to the seeds of scenes that models are measured by, which
-// sets them apart from the seeds of training.
+// Unseen is added to the seeds of scenes that models are measured by. It
+// separates them from the seeds of training.
 const Unseen = 1 << 52
 
-// pair is two attributes that never meet in training.
+// pair is two attributes that never occur together in training.
 type pair struct {
 	kind pairKind
 	a, b uint8 // values of the kind's two attributes
@@ -20,9 +20,8 @@ const (
 )
 
 // heldOutPairs is the rule of the split; docs/world.md lists the same pairs.
-// Each subject, colour, place, motion and camera move is still seen in
-// training with almost everything else, so that a model that knows its words
-// can compose them.
+// Training still shows each subject, colour, place, motion and camera move with
+// almost everything else, so a model that knows the words can combine them.
 var heldOutPairs = []pair{
 	{subjectColor, uint8(Cat), uint8(Blue)},
 	{subjectColor, uint8(Car), uint8(Green)},
@@ -39,7 +38,7 @@ var heldOutPairs = []pair{
 	{placeCamera, uint8(Mountains), uint8(ZoomIn)},
 }
 
-// String is the pair as docs/world.md lists it.
+// String returns the pair as docs/world.md lists it.
 func (p pair) String() string {
 	s := Subject(p.a).String()
 	switch p.kind {

@@ -8,13 +8,13 @@ type layer struct {
 	kind     []uint8 // per row: empty, mixed, opaque or plain
 	periodic bool
 	res      float64 // bitmap pixels per unit (frame height)
-	top      float64 // height in units of the bitmap's first row
-	parallax float64 // share of the camera's pan and tilt that it follows
-	drift    float64 // units a second to the right, of its own
-	bob      float64 // units it rises and sinks, with bobPhase
+	top      float64 // height of the bitmap's first row, in units
+	parallax float64 // share of the camera's pan and tilt that the layer follows
+	drift    float64 // the layer's own motion to the right, in units a second
+	bob      float64 // amplitude of rising and sinking, in units; see bobPhase
 	bobPhase float64
-	depth    float64 // share of the zoom that it follows
-	front    bool    // before the actors
+	depth    float64 // share of the zoom that the layer follows
+	front    bool    // in front of the actors
 }
 
 const (
@@ -24,8 +24,8 @@ const (
 	rowPlain // opaque, of one colour
 )
 
-// index notes which rows are empty or opaque, so that compositing skips the
-// former and starts at the latter.
+// index notes which rows are empty or opaque: compositing skips empty rows, and
+// starts at the frontmost opaque one.
 func (l *layer) index() {
 	l.kind = make([]uint8, l.img.h)
 	for y := range l.kind {
@@ -51,17 +51,17 @@ func (l *layer) index() {
 // column x of the frame is bx + x*step, row y is by + y*step.
 type view struct{ bx, by, step int64 }
 
-// camera is where the view is at one moment.
+// camera is the state of the view at one moment.
 type camera struct {
-	panX  float64 // units the view has moved to the right
-	tiltY float64 // units the view has moved down
+	panX  float64 // how far the view has moved to the right, in units
+	tiltY float64 // how far the view has moved down, in units
 	zoom  float64 // 1 is the whole scenery
 }
 
-// zoomCenter is the point of the frame that a zoom keeps in place.
+// zoomCenter is the fixed point of a zoom in the frame.
 const zoomCenterX, zoomCenterY = 0.5, 0.6
 
-// see gives the mapping of a layer at time t for a frame of w×h pixels.
+// see returns the mapping of a layer at time t for a frame of w×h pixels.
 func (l *layer) see(c camera, t float64, w, h int) view {
 	z := 1 + (c.zoom-1)*l.depth
 	unit := float64(h)
@@ -84,7 +84,7 @@ func (l *layer) see(c camera, t float64, w, h int) view {
 	}
 }
 
-// rowAt gives the bitmap row under frame row y, clamped, and the share of the
+// rowAt returns the bitmap row for frame row y, clamped, and the share of the
 // next row, 0 … 255.
 func (l *layer) rowAt(v view, y int) (row int, frac uint32) {
 	p := v.by + int64(y)*v.step
@@ -98,7 +98,7 @@ func (l *layer) rowAt(v view, y int) (row int, frac uint32) {
 	return row, frac
 }
 
-// kindAt says what frame row y of the layer is.
+// kindAt returns the kind of the layer's row at frame row y.
 func (l *layer) kindAt(v view, y int) uint8 {
 	row, frac := l.rowAt(v, y)
 	k := l.kind[row]
@@ -111,7 +111,7 @@ func (l *layer) kindAt(v view, y int) uint8 {
 	return rowMixed
 }
 
-// draw lays frame row y of the layer on dst. line is scratch space.
+// draw composites frame row y of the layer over dst. line is scratch space.
 func (l *layer) draw(dst []uint32, v view, y int, line []uint32) []uint32 {
 	row, frac := l.rowAt(v, y)
 	w := l.img.w
@@ -170,8 +170,8 @@ func mixRow(line, a, b []uint32, frac uint32) {
 	}
 }
 
-// clampRow is mixRow for a picture that does not repeat: beyond its sides its
-// last column goes on.
+// clampRow is mixRow for a picture that does not repeat: past its sides it
+// repeats its first or last column.
 func clampRow(line, a, b []uint32, x0 int, frac uint32) {
 	w := len(a)
 	lo, hi := max(0, -x0), min(len(line), w-x0)
@@ -186,7 +186,7 @@ func clampRow(line, a, b []uint32, x0 int, frac uint32) {
 	}
 }
 
-// shiftRow lays line on dst, f/256 of a pixel to the left.
+// shiftRow composites line over dst, shifted left by f/256 of a pixel.
 func shiftRow(dst, line []uint32, f uint32) {
 	p := line[0]
 	for x := range dst {
@@ -206,7 +206,7 @@ func shiftRow(dst, line []uint32, f uint32) {
 	}
 }
 
-// stretchRow lays line on dst, sampled from position p in steps, 16.16.
+// stretchRow composites line over dst, sampled from position p in steps, 16.16.
 func stretchRow(dst, line []uint32, p, step int64) {
 	for x := range dst {
 		i := p >> 16

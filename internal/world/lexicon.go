@@ -1,25 +1,22 @@
 package world
 
 import (
-	_ "embed" // the word lists
-	"sort"
+	"embed"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
 )
 
-// The words of all captions, one a line. The English and Arabic lists are made
-// from captions (KINORA_UPDATE=1 go test -run TestLexicon ./internal/world);
-// the Chinese one is a segmentation made by hand. The same test fails when a
-// caption has a word that is not in its list, or a list one that no caption has.
-var (
-	//go:embed lexicon/en.txt
-	wordsEn string
-	//go:embed lexicon/zh.txt
-	wordsZh string
-	//go:embed lexicon/ar.txt
-	wordsAr string
-)
+// The words of captions, one a line: those of the first edition, and those that
+// the second adds. The English and Arabic lists are made from captions
+// (KINORA_UPDATE=1 go test -run TestLexicon ./internal/world); the Chinese ones
+// are segmented by hand. The same test fails if a caption has a word that is
+// not in the lists of its edition, or a list has a word that no caption uses.
+//
+//go:embed lexicon/*.txt
+var wordLists embed.FS
 
 type lexicon struct {
 	words   []string
@@ -27,39 +24,52 @@ type lexicon struct {
 	longest int // runes
 }
 
-var lexicons = sync.OnceValue(func() [NumLangs]lexicon {
-	var all [NumLangs]lexicon
-	for lang, text := range [NumLangs]string{En: wordsEn, Zh: wordsZh, Ar: wordsAr} {
-		l := lexicon{known: map[string]bool{}}
-		for _, w := range strings.Fields(text) {
-			l.words = append(l.words, w)
-			l.known[fold(w)] = true
-			l.longest = max(l.longest, len([]rune(w)))
+// lexicons are the words of each edition by language; [NoEdition] has none.
+var lexicons = sync.OnceValue(func() [Newest + 1][NumLangs]lexicon {
+	var all [Newest + 1][NumLangs]lexicon
+	for e := range all {
+		for lang := range Lang(NumLangs) {
+			l := lexicon{known: map[string]bool{}}
+			for of := FirstEdition; of <= Edition(e); of++ {
+				text, err := wordLists.ReadFile(fmt.Sprintf("lexicon/%v.%d.txt", lang, of))
+				if err != nil {
+					panic(err) // the list is missing from the program
+				}
+				for _, w := range strings.Fields(string(text)) {
+					l.words = append(l.words, w)
+					l.known[fold(w)] = true
+					l.longest = max(l.longest, len([]rune(w)))
+				}
+			}
+			slices.Sort(l.words)
+			all[e][lang] = l
 		}
-		sort.Strings(l.words)
-		all[lang] = l
 	}
 	return all
 })
 
-// Lexicon is every word that captions in a language use, in order.
-func Lexicon(lang Lang) []string {
+// lexicon returns every word that captions of an edition use in a language.
+func (e Edition) lexicon(lang Lang) lexicon { return lexicons()[e.known()][lang] }
+
+// Lexicon returns every word that captions of an edition use in a language, in
+// order.
+func (e Edition) Lexicon(lang Lang) []string {
 	if lang >= NumLangs {
 		return nil
 	}
-	return append([]string(nil), lexicons()[lang].words...)
+	return slices.Clone(e.lexicon(lang).words)
 }
 
-// commandOnly are words that captions have in a command in brackets alone: a red
-// truck is not known, [Truck left] is.
+// commandOnly are words that captions use only in a bracketed command: a red
+// truck is unknown, but [Truck left] is known.
 var commandOnly = map[string]bool{"truck": true, "pedestal": true}
 
-// UnknownWords lists the words of a prompt that no caption ever uses, each
-// once, in order. English is read word by word, Arabic too with its joined
-// prefixes taken off, Chinese by the longest known word. Any other script is
-// unknown throughout, emoji and other pictures among letters too. Punctuation and
-// case do not count.
-func UnknownWords(prompt string) []string {
+// UnknownWords lists the words of a prompt that no caption of the edition uses,
+// each once, in order. English is split into words. So is Arabic, where joined
+// prefixes are removed as well. Chinese is segmented by the longest known word.
+// Any other script is unknown throughout, as are emoji and other pictures among
+// letters. Punctuation and case are ignored.
+func (e Edition) UnknownWords(prompt string) []string {
 	var list []string
 	seen := map[string]bool{}
 	note := func(u string) {
@@ -84,7 +94,7 @@ func UnknownWords(prompt string) []string {
 			if !command && commandOnly[fold(w)] {
 				note(w)
 			}
-			for _, u := range unknownIn(w) {
+			for _, u := range e.unknownIn(w) {
 				note(u)
 			}
 		}
@@ -92,20 +102,20 @@ func UnknownWords(prompt string) []string {
 	return list
 }
 
-// isPicture says whether a character shows a thing: emoji, and signs such as a
-// snowman. Degrees and trade marks are punctuation here.
+// isPicture reports whether a character depicts something: emoji, and signs
+// such as a snowman. Degree and trade mark signs count as punctuation here.
 func isPicture(c rune) bool {
 	return c >= 0x2190 && c != unicode.ReplacementChar && unicode.Is(unicode.So, c)
 }
 
-// splitWords cuts a text where the script changes and at all that is neither
-// letter, mark nor digit. A picture is a word of its own, or with those that it
-// is joined to.
+// splitWords cuts a text where the script changes and at everything that is
+// neither letter, mark nor digit. A picture is a word of its own, together with
+// pictures that it is joined to.
 func splitWords(text string) []string {
 	var words []string
 	var word []rune
 	script := 0
-	joined := false // the picture before goes on
+	joined := false // the next picture belongs to the same word
 	flush := func() {
 		if len(word) > 0 {
 			words = append(words, string(word))
@@ -156,28 +166,27 @@ func scriptOf(c rune) int {
 	return 4
 }
 
-// unknownIn gives what is unknown of one word, or of one run of Chinese.
-func unknownIn(word string) []string {
-	all := lexicons()
+// unknownIn returns the unknown parts of one word, or of one run of Chinese.
+func (e Edition) unknownIn(word string) []string {
 	first := []rune(word)[0]
 	switch scriptOf(first) {
 	case 1:
-		if all[En].known[fold(word)] {
+		if e.lexicon(En).known[fold(word)] {
 			return nil
 		}
 	case 2:
-		_, unknown := all[Zh].segment([]rune(word))
+		_, unknown := e.lexicon(Zh).segment([]rune(word))
 		return unknown
 	case 3:
-		if all[Ar].knowsArabic(fold(word)) {
+		if e.lexicon(Ar).knowsArabic(fold(word)) {
 			return nil
 		}
 	}
 	return []string{word}
 }
 
-// segment walks a run of Chinese by the longest known word and gives these
-// words and the stretches in between.
+// segment splits a run of Chinese by the longest known word and returns these
+// words and the parts in between.
 func (l lexicon) segment(text []rune) (known, unknown []string) {
 	var run []rune
 	for i := 0; i < len(text); {
@@ -206,7 +215,7 @@ func (l lexicon) segment(text []rune) (known, unknown []string) {
 // prefixesAr are written together with the word they belong to, longest first.
 var prefixesAr = []string{"وال", "بال", "كال", "فال", "لل", "ال", "و", "ف", "ب", "ل", "ك", "س"}
 
-// knowsArabic looks a folded word up as it is, without its prefixes, and with
+// knowsArabic looks a folded word up unchanged, without its prefixes, and with
 // the article that a caption may have used.
 func (l lexicon) knowsArabic(w string) bool {
 	if l.known[w] || l.known["ال"+w] {
@@ -221,8 +230,8 @@ func (l lexicon) knowsArabic(w string) bool {
 	return false
 }
 
-// fold makes spellings of one word equal: case, and the Arabic letters that
-// are written with and without their marks.
+// fold maps spellings of one word to the same text: it ignores case, and marks
+// on Arabic letters that are often left out.
 func fold(w string) string {
 	return strings.Map(func(c rune) rune {
 		switch c {

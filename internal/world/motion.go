@@ -2,8 +2,8 @@ package world
 
 import "math"
 
-// Speeds and periods of the motions. Lengths are in frame heights for a frame
-// of 16:10, seconds for time; docs/world.md tells users what they look like.
+// Speeds and periods of the motions. Lengths are in frame heights, for a frame
+// of 16:10; times are in seconds. docs/world.md describes what they look like.
 const (
 	sideSpeed    = 0.36 // a frame's width in 4.4 s
 	climbSpeed   = 0.30 // a frame's height in 3.3 s
@@ -11,38 +11,40 @@ const (
 	bounceHeight = 0.30
 	circlePeriod = 3.4
 	circleRadius = 0.20
-	panSpeed     = 0.40 // of the ground; farther paper is slower
-	tiltReach    = 0.52 // of the ground, over the whole film
+	panSpeed     = 0.40 // of the ground; layers farther away are slower
+	tiltReach    = 0.52 // of the ground, over the whole video
 	zoomReach    = 1.8
 )
 
-// pose is where the group of actors is at one moment, relative to the frame.
+// pose is the state of the group of actors at one moment, relative to the
+// frame.
 type pose struct {
 	x, y       float64 // middle of the group, units (frame heights; x from the left)
 	scale      float64
 	rot        float64
 	wide, tall float64
-	lift       float64 // height above where it stands, for its shadow
-	gait       float64 // units gone over the ground
+	lift       float64 // height above its standing position, for its shadow
+	gait       float64 // distance covered over the ground, in units
 	going      bool
 	left       bool // faces left
 }
 
-// stage holds what a film's group motion needs.
+// stage holds the constants of a video's group motion.
 type stage struct {
 	aspect       float64
-	homeX, homeY float64 // where the group is at home, units
+	homeX, homeY float64 // home position of the group, in units
 	halfW        float64 // the group's half width, units
-	above, below float64 // how far it reaches from its middle, units
-	start        float64 // seconds the first event is ahead of home
-	faceLeft     bool    // when the motion does not say
+	above, below float64 // how far the group extends from its middle, in units
+	start        float64 // how long before reaching home the first event begins, in seconds
+	faceLeft     bool    // facing left if the motion has no direction
 	seconds      float64
 	events       []Motion
-	pan          float64 // units a second that the ground goes by to the left
+	pan          float64 // speed of the ground to the left, in units a second
 }
 
-// at gives the pose at time t. The two halves of a two-event film meet at
-// home: the first event arrives there at half time, the second one leaves.
+// at returns the pose at time t. The two halves of a two-event video meet at
+// home: the first event arrives there at half time, the second one leaves from
+// there.
 func (s *stage) at(t float64) pose {
 	event, tau := s.events[0], t+s.start
 	first := true
@@ -62,7 +64,7 @@ func (s *stage) at(t float64) pose {
 	return p
 }
 
-// inherit keeps what a finished first event leaves behind.
+// inherit keeps the state that a finished first event leaves behind.
 func (s *stage) inherit(p *pose, first bool) {
 	if first {
 		return
@@ -117,7 +119,8 @@ func (s *stage) move(p *pose, m Motion, tau, t float64, first bool) {
 	}
 }
 
-// approach grows the group from far to near over the event's share of the film.
+// approach grows the group from far to near over the event's share of the
+// video.
 func (s *stage) approach(p *pose, t float64, first bool) {
 	length := s.seconds / float64(len(s.events))
 	if !first {
@@ -135,7 +138,7 @@ func (s *stage) approach(p *pose, t float64, first bool) {
 	p.gait = 0.3 * t
 }
 
-// wrap brings v into [lo, hi): what leaves on one side enters on the other.
+// wrap maps v into [lo, hi): leaving on one side means entering on the other.
 func wrap(v, lo, hi float64) float64 {
 	n := hi - lo
 	v = math.Mod(v-lo, n)
@@ -145,7 +148,7 @@ func wrap(v, lo, hi float64) float64 {
 	return lo + v
 }
 
-// cameraAt is where the view is at time t of a film.
+// cameraAt returns the view at time t of a video.
 func cameraAt(c Camera, t, seconds float64) camera {
 	k := min(max(t/seconds, 0), 1)
 	ease := 0.7*k + 0.3*k*k*(3-2*k)

@@ -1,13 +1,14 @@
 package world
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
 
-// relatedTable gives, for words that no caption has, what is drawn that comes
-// nearest: a line is the known word, then those that it stands in for.
+// relatedTable maps words that no caption has to the nearest known word. Each
+// line is the known word, followed by the words that it stands in for.
 const relatedTable = `
 cat tiger lion panther leopard lynx cheetah puma jaguar feline mouse rat hamster squirrel rabbit bunny hare
 dog wolf fox bear horse pony cow sheep goat pig donkey deer coyote poodle terrier labrador corgi canine foal calf lamb zebra
@@ -91,10 +92,31 @@ still sleep sleeping freeze motionless idle
 الثلج جليد
 `
 
-// related maps a folded word to the known one.
-var related = sync.OnceValue(func() map[string]string {
-	m := map[string]string{}
-	for line := range strings.Lines(relatedTable) {
+// related maps, for each edition, a folded word to the known one.
+var related = sync.OnceValue(func() (all [Newest + 1]map[string]string) {
+	first := map[string]string{}
+	addLines(first, firstTable)
+	addForms(first)
+	for e := range all {
+		all[e] = map[string]string{}
+	}
+	addLines(all[EverydayEdition], relatedTable)
+	for word, near := range all[EverydayEdition] {
+		if !FirstEdition.lexicon(langOf(near)).known[fold(near)] { // charcoal is black, whose nearest is blue
+			near = first[fold(near)]
+		}
+		if near != "" {
+			all[FirstEdition][word] = near
+		}
+	}
+	maps.Copy(all[FirstEdition], first)
+	return all
+})
+
+// addLines adds the lines of a table to m: each word of a line but the first
+// maps to the first.
+func addLines(m map[string]string, table string) {
+	for line := range strings.Lines(table) {
 		words := strings.Fields(line)
 		for i, w := range words {
 			if _, taken := m[fold(w)]; i > 0 && !taken {
@@ -102,45 +124,56 @@ var related = sync.OnceValue(func() map[string]string {
 			}
 		}
 	}
-	return m
-})
+}
 
-// Nearest is the known word that comes nearest to one that [UnknownWords] lists:
-// what stands in for it, or what a slip of the fingers made it of. It is empty
-// where there is none.
-func Nearest(word string) string {
+// langOf returns the language of a word, judged by its script.
+func langOf(word string) Lang {
+	switch scriptOf([]rune(word)[0]) {
+	case 2:
+		return Zh
+	case 3:
+		return Ar
+	}
+	return En
+}
+
+// Nearest returns the word nearest to one that [Edition.UnknownWords] lists, of
+// those that the edition knows: a related word, or the correction of a typing
+// error. It is empty if there is none.
+func (e Edition) Nearest(word string) string {
+	e = e.known()
 	w := []rune(fold(word))
 	if len(w) == 0 || len(w) > 40 {
 		return ""
 	}
 	switch scriptOf(w[0]) {
 	case 1:
-		return nearestOf(w, En, singularsEn(string(w)))
-	case 2: // a stretch of unknown words: the longest that is in the table
+		return e.nearestOf(w, En, singularsEn(string(w)))
+	case 2: // a run of unknown words: the longest that is in the table
 		for n := len(w); n > 0; n-- {
 			for i := range len(w) - n + 1 {
-				if near := related()[string(w[i:i+n])]; near != "" {
+				if near := related()[e][string(w[i:i+n])]; near != "" {
 					return near
 				}
 			}
 		}
 	case 3:
-		return nearestOf(w, Ar, bareAr(string(w)))
+		return e.nearestOf(w, Ar, bareAr(string(w)))
 	}
 	return ""
 }
 
-// nearestOf looks forms of a word up in the table, then for a slip in it.
-func nearestOf(w []rune, lang Lang, forms []string) string {
+// nearestOf looks forms of a word up in the table, then tries corrections.
+func (e Edition) nearestOf(w []rune, lang Lang, forms []string) string {
 	for _, form := range forms {
-		if near := related()[form]; near != "" {
+		if near := related()[e][form]; near != "" {
 			return near
 		}
 	}
-	return unslipped(w, lang)
+	return e.unslipped(w, lang)
 }
 
-// singularsEn are a word, and what it may be the plural of.
+// singularsEn returns a word, and the words that it may be the plural of.
 func singularsEn(w string) []string {
 	list := []string{w}
 	if one, ok := strings.CutSuffix(w, "s"); ok {
@@ -155,7 +188,7 @@ func singularsEn(w string) []string {
 	return list
 }
 
-// bareAr are a word, and the word without each prefix that it may have.
+// bareAr returns a word, and the word without each prefix that it may have.
 func bareAr(w string) []string {
 	list := []string{w}
 	for _, p := range prefixesAr {
@@ -166,38 +199,60 @@ func bareAr(w string) []string {
 	return list
 }
 
-// contents are the words of a language that name things, folded, each with how
-// it is written: what a slip may have been meant for.
-var contents = sync.OnceValue(func() [NumLangs]map[string]string {
-	out := [NumLangs]map[string]string{{}, {}, {}}
-	grammar := strings.Fields("with from over through towards toward past along where while when that near them they there front most than into some be")
-	for _, kind := range Vocabulary() {
-		for _, v := range kind.Values {
-			for lang := range Lang(NumLangs) {
-				for _, phrase := range v.Words[lang.String()] {
-					for _, w := range splitWords(phrase) {
-						if f := fold(w); len([]rune(f)) >= 4 && !slices.Contains(grammar, f) {
-							out[lang][f] = w
-						}
-					}
+// contents are the words of each edition and language that name things, folded,
+// each with its spelling. Corrections are chosen from them.
+var contents = sync.OnceValue(func() (all [Newest + 1][NumLangs]map[string]string) {
+	for e := range all {
+		for lang := range Lang(NumLangs) {
+			all[e][lang] = map[string]string{}
+		}
+		for _, kind := range Edition(e).Vocabulary() {
+			for _, v := range kind.Values {
+				for lang := range Lang(NumLangs) {
+					addContents(all[e][lang], v.Words[lang.String()])
 				}
 			}
 		}
+		var plurals []string
+		for subject := range nounsEn {
+			switch Edition(e) {
+			case FirstEdition:
+				for _, n := range nounsEn[subject] {
+					plurals = append(plurals, n[1])
+				}
+			case EverydayEdition:
+				for _, n := range everydayNounsEn[subject] {
+					plurals = append(plurals, n.many)
+				}
+			}
+		}
+		for _, w := range strings.Fields(strings.Join(plurals, " ")) {
+			all[e][En][fold(w)] = w
+		}
 	}
-	for subject := range nounsEn {
-		for _, n := range everydayNounsEn[subject] {
-			for _, w := range strings.Fields(n.many) {
-				out[En][fold(w)] = w
+	return all
+})
+
+// grammarEn are words that do not name anything.
+var grammarEn = strings.Fields("with from over through towards toward past along where while when that near them they there front most than into some be")
+
+// addContents adds the longer words of phrases to m.
+func addContents(m map[string]string, phrases []string) {
+	for _, phrase := range phrases {
+		for _, w := range splitWords(phrase) {
+			if f := fold(w); len([]rune(f)) >= 4 && !slices.Contains(grammarEn, f) {
+				m[f] = w
 			}
 		}
 	}
-	return out
-})
+}
 
-// unslipped is the known word that a word of four letters or more is one slip
-// away from, or two of eight: a letter too many, too few, another, or two that
-// changed places. The first letter is seldom wrong.
-func unslipped(w []rune, lang Lang) string {
+// unslipped returns the known word that a word of at least four letters is one
+// error away from, or a word of at least eight letters is two errors away from.
+// An error is a letter too many, a missing letter, a wrong letter, or two
+// swapped letters. The first letter must be right, unless the two words have the
+// same letters in another order.
+func (e Edition) unslipped(w []rune, lang Lang) string {
 	if len(w) < 4 {
 		return ""
 	}
@@ -206,13 +261,13 @@ func unslipped(w []rune, lang Lang) string {
 		most = 2
 	}
 	best, found := most+1, ""
-	for _, known := range sortedKeys(contents()[lang]) {
+	for _, known := range sortedKeys(contents()[e][lang]) {
 		k := []rune(known)
 		if k[0] != w[0] && !slices.Equal(sorted(k), sorted(w)) || len(k)-len(w) > most || len(w)-len(k) > most {
 			continue
 		}
 		if d := slips(w, k); d < best {
-			best, found = d, contents()[lang][known]
+			best, found = d, contents()[e][lang][known]
 		}
 	}
 	return found
@@ -229,8 +284,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// slips is the edit distance of two words where neighbours that changed places
-// count once (Damerau 1964, optimal string alignment).
+// slips is the edit distance of two words, where two swapped neighbours count
+// once (Damerau 1964, optimal string alignment).
 func slips(a, b []rune) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

@@ -13,7 +13,7 @@ func TestNearest(t *testing.T) {
 		"老虎": "猫", "一只大老虎": "猫", "湖": "海面", "恐龙": "", "نمر": "قطة", "والنمر": "قطة", "شاحنة": "سيارة", "تنين": "", "فراشه": "فراشة", "собака": "", "🐶": "",
 		strings.Repeat("t", 5000): "",
 	} {
-		if got := Nearest(word); got != want {
+		if got := Newest.Nearest(word); got != want {
 			t.Errorf("%.40q is nearest to %q, want %q", word, got, want)
 		}
 	}
@@ -23,7 +23,7 @@ func TestNearest(t *testing.T) {
 func TestRelatedTable(t *testing.T) {
 	for line := range strings.Lines(relatedTable) {
 		for i, w := range strings.Fields(line) {
-			if unknown := len(UnknownWords(w)) > 0; unknown != (i > 0) {
+			if unknown := len(Newest.UnknownWords(w)) > 0; unknown != (i > 0) {
 				t.Errorf("%q of the line of %q: unknown is %v", w, strings.Fields(line)[0], unknown)
 			}
 		}

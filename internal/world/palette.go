@@ -1,16 +1,17 @@
 package world
 
-// palette is the paper of one place at one time of day.
+// palette has the paper colours of one place at one time of day.
 type palette struct {
 	skyTop, skyLow rgb
 	far, mid, near rgb // scenery from the horizon to the front
 	ground, accent rgb
-	light          rgb // what shines on the actors
+	light          rgb // light on the actors
 	sun, cloud     rgb
 	night          bool
 }
 
-// dayPalettes are the places by day; other times are derived from them.
+// dayPalettes are the colours of the places by day; other times are derived
+// from them.
 var dayPalettes = [NumPlaces]palette{
 	Meadow:     {skyTop: hex(0x7cc4ee), skyLow: hex(0xe4f4f6), far: hex(0xb4d6c4), mid: hex(0x9cc98e), near: hex(0x86b85c), ground: hex(0xb5d67a), accent: hex(0x5f9a55)},
 	Beach:      {skyTop: hex(0x69c3ec), skyLow: hex(0xe6f6f3), far: hex(0x9fd0d3), mid: hex(0x49b2c6), near: hex(0x7fd3d2), ground: hex(0xf0dcae), accent: hex(0x6fae74)},
@@ -22,7 +23,8 @@ var dayPalettes = [NumPlaces]palette{
 	Space:      {skyTop: hex(0x3a3f9a), skyLow: hex(0x8c86d8), far: hex(0xb9a7e6), mid: hex(0x7f78c2), near: hex(0x9c97c8), ground: hex(0xc4c0dc), accent: hex(0xf2c48a)},
 }
 
-// skies at sunset and night, top and low, where a place has its own.
+// skies are the sky colours at sunset and night, top and low, of places with
+// their own.
 var sunsetSkies = [NumPlaces][2]rgb{
 	Meadow: {hex(0x8a6fb4), hex(0xffc48a)}, Beach: {hex(0xd9607a), hex(0xffd08a)}, Ocean: {hex(0x7a5aa8), hex(0xffb07a)},
 	City: {hex(0x6a5a9c), hex(0xffb48c)}, Desert: {hex(0xc85a5a), hex(0xffc46a)}, Mountains: {hex(0x6a66b4), hex(0xffb6a0)},
@@ -35,13 +37,13 @@ var nightSkies = [NumPlaces][2]rgb{
 	Underwater: {hex(0x1c4470), hex(0x0a1a40)}, Space: {hex(0x05061a), hex(0x161a3c)},
 }
 
-// sunsetTints are the lights of sunset on the papers of each place.
+// sunsetTints are the colours of the sunset light on the papers of each place.
 var sunsetTints = [NumPlaces]rgb{
 	Meadow: hex(0xe8925c), Beach: hex(0xe8608c), Ocean: hex(0xd0509c), City: hex(0xe8826c),
 	Desert: hex(0xe0704c), Mountains: hex(0xd8749c), Underwater: hex(0xd87a8c), Space: hex(0xe0608c),
 }
 
-// paletteOf gives the paper of a place at a time of day.
+// paletteOf returns the palette of a place at a time of day.
 func paletteOf(p Place, d Daytime) palette {
 	c := dayPalettes[p]
 	c.light, c.sun, c.cloud = rgb{1, 1, 1}, hex(0xfff3b8), hex(0xffffff)
@@ -59,7 +61,7 @@ func paletteOf(p Place, d Daytime) palette {
 	return c
 }
 
-// tint mixes the papers with a colour of light and darkens them.
+// tint mixes the colours with a colour of light and darkens them.
 func (c *palette) tint(to rgb, share, dark float32) {
 	for _, v := range []*rgb{&c.far, &c.mid, &c.near, &c.ground, &c.accent} {
 		*v = v.dark(dark).mix(to, share)

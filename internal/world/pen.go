@@ -2,20 +2,20 @@ package world
 
 import "math"
 
-// pen draws shapes given in drawing units on a bitmap. With period > 0 the
-// bitmap is one period of endless scenery: what leaves it on one side comes
-// back on the other.
+// pen draws shapes, given in drawing units, on a bitmap. With period > 0 the
+// bitmap is one period of endless scenery: a shape that leaves it on one side
+// re-enters on the other.
 type pen struct {
 	img    *bitmap
 	ras    *raster
 	scale  float32 // pixels per unit
-	ox, oy float32 // pixel of the unit origin
-	period float32 // pixels, 0 when the picture does not repeat
+	ox, oy float32 // pixel position of the unit origin
+	period float32 // pixels; 0 if the picture does not repeat
 	buf    []pt
 	tmp    []pt
 }
 
-// px turns a height in units into pixels.
+// px converts a height from units to pixels.
 func (p *pen) py(v float32) float32 { return p.oy + v*p.scale }
 
 // poly fills a polygon given in units.
@@ -84,7 +84,7 @@ func (p *pen) blob(c paint, pts ...pt) {
 	p.poly(p.buf, c)
 }
 
-// glow is a soft disc: rings of falling opacity.
+// glow is a soft disc: rings of decreasing opacity.
 func (p *pen) glow(cx, cy, r float32, c rgb, alpha float32) {
 	const rings = 7
 	for i := rings; i >= 1; i-- {
@@ -93,7 +93,7 @@ func (p *pen) glow(cx, cy, r float32, c rgb, alpha float32) {
 	}
 }
 
-// arcSteps is how many points a circle of a radius in pixels needs.
+// arcSteps is the number of points for a circle of a given radius in pixels.
 func arcSteps(radius float32) int {
 	n := int(6 + 4*float32(math.Sqrt(float64(max(radius, 0)))))
 	return min(max(n, 8), 96)

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestMeasuredFilmsStay: a seed without [SampleOptions.Everyday] means the scenes
-// and captions that published figures were measured by, whatever words and
-// colours there are now.
-func TestMeasuredFilmsStay(t *testing.T) {
+// TestMeasuredFilmsStay: a seed without [SampleOptions.Everyday] means the
+// scenes and captions that published figures were measured by, whatever words
+// and colours were added since.
+func TestMeasuredVideosStay(t *testing.T) {
 	for _, tt := range []struct {
 		opt  SampleOptions
 		want uint64
@@ -31,7 +31,7 @@ func TestMeasuredFilmsStay(t *testing.T) {
 			}
 		}
 		if got := h.Sum64(); got != tt.want {
-			t.Errorf("%+v: 3000 films of seed 77 are others than they were (%#x)", tt.opt, got)
+			t.Errorf("%+v: 3000 videos of seed 77 have changed (%#x)", tt.opt, got)
 		}
 	}
 	for i, want := range []string{
@@ -42,7 +42,7 @@ func TestMeasuredFilmsStay(t *testing.T) {
 		s := Sample(1<<52+77<<24+uint64(i), SampleOptions{Split: Test, Simple: true, Seconds: 4})
 		got := fmt.Sprintf("%v %v %v %v: %s", s.Events[0], s.Actors[0].Color, s.Actors[0].Subject, s.Place, s.Caption(En, 77<<24+uint64(i)<<8))
 		if got != want {
-			t.Errorf("film %d of seed 77:\n%s, was\n%s", i, got, want)
+			t.Errorf("video %d of seed 77:\n%s, was\n%s", i, got, want)
 		}
 	}
 }

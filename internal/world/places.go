@@ -32,7 +32,7 @@ func (s *scenery) flower(p *pen, x, y float32) {
 	p.ellipse(x, y-0.045, 0.007, 0.007, flat(hex(0xe8a33c).mul(s.pal.light)))
 }
 
-// grass is a low fringe before the actors.
+// grass is a low fringe in front of the actors.
 func (s *scenery) grass(parallax float64) {
 	_, p := s.front(parallax)
 	c := s.pal.accent.dark(0.86)
@@ -66,7 +66,7 @@ func (s *scenery) beach() {
 	s.ridge(p, s.wave(0.985, 0.02, 2, 3), flat(s.pal.ground.dark(0.82)))
 }
 
-// islands is a contour that is under water between a few humps.
+// islands is a contour that stays under water except for a few humps.
 func (s *scenery) islands(base, amp float64) func(float64) float64 {
 	f := s.wave(0, 1, 2, 3)
 	return func(u float64) float64 { return base - amp*max(-f(u), -0.6) }
@@ -137,7 +137,7 @@ func (s *scenery) city() {
 	s.ridge(p, func(float64) float64 { return 1.025 }, flat(s.pal.ground.light(0.22)))
 }
 
-// dim is how dark painted things become at the scene's time of day.
+// dim is how much painted things are darkened at the scene's time of day.
 func (s *scenery) dim() float32 {
 	if s.pal.night {
 		return 0.5
@@ -324,7 +324,7 @@ func (s *scenery) coral(p *pen, x, y, h float32) {
 	}
 }
 
-// bubbles rise slowly before everything else.
+// bubbles rise slowly in front of everything else.
 func (s *scenery) bubbles() {
 	for range 9 {
 		s.r.bubbles = append(s.r.bubbles, drop{x: s.rnd.float(), y: s.rnd.float(), speed: s.rnd.in(0.10, 0.18), size: s.rnd.in(0.6, 1.2), phase: s.rnd.float()})

@@ -5,11 +5,11 @@ import "math"
 // pt is a point in pixels or, before a pen's transform, in drawing units.
 type pt struct{ x, y float32 }
 
-// raster turns polygons into anti-aliased coverage: every edge adds its signed
-// area to the cells it crosses and a running sum along a row gives the
-// coverage (the scheme of Levien's font-rs). One fill of a path costs its
-// bounding box, not the picture. Polygons of one path are united, whichever
-// way they turn, because add makes them all turn the same way.
+// raster turns polygons into anti-aliased coverage. Every edge adds its signed
+// area to the cells it crosses, and a running sum along a row gives the
+// coverage (the scheme of Levien's font-rs). Filling a path costs its bounding
+// box, not the whole picture. Polygons of one path are united whatever their
+// orientation, because add gives all the same one.
 type raster struct {
 	acc          []float32
 	lo, hi       []int32 // first and last touched cell of each row
@@ -29,7 +29,8 @@ func (r *raster) reset(w, h int) {
 	r.maxX, r.maxY = -math.MaxFloat32, -math.MaxFloat32
 }
 
-// add adds a closed polygon, in pixels, turned so that it covers and never cuts.
+// add adds a closed polygon, in pixels, oriented so that it always adds
+// coverage.
 func (r *raster) add(poly []pt) {
 	if len(poly) < 3 {
 		return
@@ -53,7 +54,7 @@ func (r *raster) add(poly []pt) {
 	r.ends = append(r.ends, len(r.points))
 }
 
-// scan accumulates the path's edges. It reports false when nothing is visible.
+// scan accumulates the path's edges. It returns false if nothing is visible.
 func (r *raster) scan() bool {
 	if len(r.ends) == 0 || !(r.maxX > 0 && r.maxY > 0 && r.minX < float32(r.clipW) && r.minY < float32(r.clipH)) {
 		return false
@@ -87,7 +88,7 @@ func (r *raster) scan() bool {
 	return true
 }
 
-// edge accumulates one line, in pixels from the box's corner.
+// edge accumulates one line, in pixels from the corner of the box.
 func (r *raster) edge(ax, ay, bx, by float32) {
 	dir := float32(1)
 	if ay > by {
@@ -114,8 +115,9 @@ func (r *raster) edge(ax, ay, bx, by float32) {
 	}
 }
 
-// cells spreads the area d of a line crossing row y from xa to xb. What lies
-// left of the box counts for its first cell, what lies right of it is dropped.
+// cells distributes the area d of a line that crosses row y from xa to xb. The
+// part left of the box counts for its first cell; the part right of it is
+// dropped.
 func (r *raster) cells(y int, xa, xb, d float32) {
 	if xa > xb {
 		xa, xb = xb, xa

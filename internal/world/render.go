@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// MaxPixels bounds a frame's width times height (4K fits). A renderer takes
-// some 50 to 120 bytes a pixel, most for a panning camera.
+// MaxPixels is the largest width times height of a frame (4K fits). A renderer
+// takes some 50 to 120 bytes a pixel, most with a panning camera.
 const MaxPixels = 1 << 23
 
-// maxTime keeps positions within what fixed point can hold, seconds.
+// maxTime, in seconds, keeps positions within the range of fixed point.
 const maxTime = 1e5
 
 // Renderer draws the frames of one scene at one size. It holds the scenery,
@@ -20,7 +20,7 @@ const maxTime = 1e5
 type Renderer struct {
 	scene   Scene
 	w, h    int
-	unit    float64 // pixels of a frame height as the actors see it
+	unit    float64 // pixels per frame height, for the actors
 	img     bitmap
 	ras     raster
 	layers  []*layer
@@ -28,13 +28,13 @@ type Renderer struct {
 	line    []uint32
 	stage   stage
 	members []member
-	order   []int // of members, as they are drawn
+	order   []int // of members, back to front
 	light   rgb
 	falls   []drop
 	bubbles []drop
 	fig     figure
 	grown   []pt
-	filled  []image.Rectangle // by the actors of the frame drawn last
+	filled  []image.Rectangle // areas of the actors in the last frame
 }
 
 // member is one subject of the group.
@@ -43,13 +43,13 @@ type member struct {
 	tone    tone
 	dx, dy  float64 // from the group's middle, units
 	size    float64 // units
-	phase   float64 // so that members do not move in step
+	phase   float64 // keeps members out of step with each other
 	skin    rgb
 }
 
-// NewRenderer prepares a scene for frames of w×h pixels. It panics on a scene
-// that does not validate or on a size below 8×8 or above [MaxPixels]: check
-// what comes from outside with [Scene.Validate] and [CheckSize].
+// NewRenderer prepares a scene for frames of w×h pixels. It panics on an
+// invalid scene, and on a size below 8×8 or above [MaxPixels]: check input from
+// outside with [Scene.Validate] and [CheckSize].
 func NewRenderer(s Scene, w, h int) *Renderer {
 	if err := s.Validate(); err != nil {
 		panic("world: " + err.Error())
@@ -67,7 +67,7 @@ func NewRenderer(s Scene, w, h int) *Renderer {
 	return r
 }
 
-// CheckSize says whether frames of w×h pixels can be drawn.
+// CheckSize returns an error if frames of w×h pixels cannot be drawn.
 func CheckSize(w, h int) error {
 	if w < 8 || h < 8 || w > 1<<14 || h > 1<<14 || w*h > MaxPixels {
 		return fmt.Errorf("frame size %d×%d: sides must be 8 to %d and at most %d pixels in all", w, h, 1<<14, MaxPixels)
@@ -160,7 +160,7 @@ func (r *Renderer) setStage(rnd *rng, aspect float64) {
 	}
 	line := groundLine[s.Place]
 	switch {
-	case ground: // everybody stands; shorter ones stand on the same line
+	case ground: // all actors stand; shorter ones stand on the same line
 		st.homeY = line - feet
 		for i := range r.members {
 			m := &r.members[i]
@@ -199,7 +199,8 @@ func (r *Renderer) setStage(rnd *rng, aspect float64) {
 	st.turnWithCamera(s)
 }
 
-// turnWithCamera lets who has no direction of its own face where a pan goes.
+// turnWithCamera makes actors without a direction of their own face the
+// direction of a pan.
 func (st *stage) turnWithCamera(s Scene) {
 	switch s.Camera {
 	case PanLeft:
@@ -209,7 +210,7 @@ func (st *stage) turnWithCamera(s Scene) {
 	}
 }
 
-// climbStart lets an upward motion begin low and a downward one high.
+// climbStart starts an upward motion low and a downward one high.
 func (r *Renderer) climbStart(rnd *rng, m Motion) float64 {
 	from := 0.70 + 0.12*rnd.float()
 	if m == MoveUp {
@@ -218,9 +219,9 @@ func (r *Renderer) climbStart(rnd *rng, m Motion) float64 {
 	return (1 - from - r.stage.homeY) / climbSpeed
 }
 
-// Frame draws the film at t seconds into dst, RGB, 3 bytes a pixel, rows from
-// the top. Frames do not depend on each other; moments before the beginning or
-// after the end go on in the same way. dst must hold w*h*3 bytes.
+// Frame draws the video at t seconds into dst, in RGB, 3 bytes a pixel, rows
+// from the top. Frames do not depend on each other. Before the beginning and
+// after the end, motions continue in the same way. dst must hold w*h*3 bytes.
 func (r *Renderer) Frame(dst []byte, t float64) {
 	if len(dst) < r.w*r.h*3 {
 		panic(fmt.Sprintf("world: frame needs %d bytes, got %d", r.w*r.h*3, len(dst)))
@@ -242,8 +243,8 @@ func (r *Renderer) Frame(dst []byte, t float64) {
 	}
 }
 
-// drawLayers lays the sheets behind or before the actors, row by row, from the
-// frontmost one that hides all behind it.
+// drawLayers composites the layers behind or in front of the actors row by row,
+// starting at the frontmost layer that is opaque in the row.
 func (r *Renderer) drawLayers(front bool) {
 	for y := range r.h {
 		row := r.img.pix[y*r.w:][:r.w]
@@ -268,7 +269,7 @@ func (r *Renderer) drawActors(cam camera, t float64) {
 	p := r.stage.at(t)
 	h := float64(r.h)
 	zoom := 1 + (cam.zoom-1)*0.75
-	fit := 0.62 / max(r.stage.halfW/r.stage.aspect, (r.stage.above+r.stage.below)/2) // a group never outgrows the frame
+	fit := 0.62 / max(r.stage.halfW/r.stage.aspect, (r.stage.above+r.stage.below)/2) // a group always fits into the frame
 	zoom = min(zoom*p.scale, max(fit, 1)) / p.scale
 	for _, i := range r.order {
 		m := &r.members[i]
@@ -297,12 +298,12 @@ func (r *Renderer) drawActors(cam camera, t float64) {
 	}
 }
 
-// Actors are the rectangles that the actors fill in the frame drawn last, in
-// pixels; parts of them, or all, may lie outside of the frame. They are valid
+// Actors returns the rectangles that the actors fill in the last frame drawn,
+// in pixels. Parts of them, or all, may lie outside the frame. They are valid
 // until the next frame.
 func (r *Renderer) Actors() []image.Rectangle { return r.filled }
 
-// boundsOf is the smallest rectangle of whole pixels around points.
+// boundsOf returns the smallest rectangle of whole pixels around points.
 func boundsOf(pts []pt) image.Rectangle {
 	if len(pts) == 0 {
 		return image.Rectangle{}
@@ -315,7 +316,7 @@ func boundsOf(pts []pt) image.Rectangle {
 	return image.Rect(int(math.Floor(float64(lo.x))), int(math.Floor(float64(lo.y))), int(math.Ceil(float64(hi.x))), int(math.Ceil(float64(hi.y))))
 }
 
-// posture adds the bearing that a subject's kind of motion has.
+// posture adds the body motion that fits a subject's manner.
 func (r *Renderer) posture(st *stance, m *member, p pose, t float64) {
 	b := builds[m.subject]
 	event := r.scene.Events[0]
@@ -351,7 +352,7 @@ func (r *Renderer) standing() bool {
 	return c != TiltUp && c != TiltDown && math.Abs(r.stage.homeY+r.stage.below-groundLine[r.scene.Place]) < 0.07
 }
 
-// groundShadow is the soft round shadow under what stands or jumps.
+// groundShadow is the soft round shadow below actors that stand or jump.
 func (r *Renderer) groundShadow(st stance, b build, p pose) {
 	h := float32(r.h)
 	y := st.y + float32(p.lift)*h + b.feet*st.size
@@ -368,7 +369,7 @@ func (r *Renderer) groundShadow(st stance, b build, p pose) {
 	}
 }
 
-// sortMembers draws the farther, higher members first.
+// sortMembers orders members back to front: higher ones are farther away.
 func (r *Renderer) sortMembers() {
 	for i := range r.members {
 		r.order = append(r.order, i)

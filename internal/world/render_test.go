@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// still is a plain scene for tests: one red ball, large, that rests.
+// still is a simple scene for tests: one large red ball at rest.
 func still() Scene {
 	return Scene{
 		Version: Version, Seed: 3, Duration: 6, Place: Meadow,
@@ -34,7 +34,7 @@ func TestFramesAreDeterministic(t *testing.T) {
 			a.Frame(buf, at)
 			first = append(first, buf)
 		}
-		for i := len(times) - 1; i >= 0; i-- { // another order, a used renderer
+		for i := len(times) - 1; i >= 0; i-- { // in reverse order, with a used renderer
 			buf := bytes.Repeat([]byte{99}, w*h*3)
 			b.Frame(buf, times[i])
 			if !bytes.Equal(buf, first[i]) {
@@ -90,7 +90,7 @@ func drawAndJudge(t *testing.T, s Scene) {
 	}
 }
 
-// TestAnySizeAnyMoment draws odd sizes and moments outside the film.
+// TestAnySizeAnyMoment draws odd sizes and moments outside the video.
 func TestAnySizeAnyMoment(t *testing.T) {
 	for i, size := range [][2]int{{8, 8}, {9, 31}, {61, 8}, {33, 64}, {257, 161}} {
 		for c := range Camera(NumCameras) {
@@ -110,7 +110,8 @@ func TestAnySizeAnyMoment(t *testing.T) {
 	}
 }
 
-// where gives the middle and the area (share of the frame) of what is red.
+// where returns the middle and the area (as a share of the frame) of the red
+// pixels.
 func where(buf []byte, w, h int) (x, y, area float64) {
 	for i := range w * h {
 		r, g, b := int(buf[i*3]), int(buf[i*3+1]), int(buf[i*3+2])
@@ -163,8 +164,8 @@ func TestMotionsAreSeen(t *testing.T) {
 	check(Still, func(s seen) bool { return s.rx < 0.03 && s.ry < 0.03 && s.grow > 0.9 && s.grow < 1.1 }, 0, 6)
 }
 
-// TestEventsFollowEachOther sees the first motion before half time and the
-// second after it, without a jump in between.
+// TestEventsFollowEachOther checks that the first motion shows before half time
+// and the second after it, without a jump in between.
 func TestEventsFollowEachOther(t *testing.T) {
 	const w, h = 128, 80
 	s := still()
@@ -193,14 +194,14 @@ func TestEventsFollowEachOther(t *testing.T) {
 	}
 }
 
-// TestCameraMovesAreSeen finds the shift and the scale between two moments
-// that match best.
+// TestCameraMovesAreSeen finds the shift and the scale that best match two
+// moments.
 func TestCameraMovesAreSeen(t *testing.T) {
 	const w, h = 128, 80
 	for place := range Place(NumPlaces) {
 		for c := range Camera(NumCameras) {
 			if place == Ocean && c == Static {
-				continue // nothing there rests to be measured by
+				continue // nothing at rest there to measure
 			}
 			s := still()
 			s.Place, s.Camera, s.Actors[0].Size = place, c, Small
@@ -208,7 +209,7 @@ func TestCameraMovesAreSeen(t *testing.T) {
 			a, b := make([]byte, w*h*3), make([]byte, w*h*3)
 			r.Frame(a, 2.9)
 			later := 3.6
-			if c == PanLeft || c == PanRight { // else it is out of the search's reach
+			if c == PanLeft || c == PanRight { // larger shifts are beyond the search range
 				later = 3.15
 			}
 			r.Frame(b, later)
@@ -223,8 +224,8 @@ func TestCameraMovesAreSeen(t *testing.T) {
 
 func sign(v int) int { return max(-1, min(1, v)) }
 
-// bestMatch finds how b came from a, but for the sky: moved by whole
-// pixels, or scaled about the zoom's centre.
+// bestMatch finds how b came from a, ignoring the sky: shifted by whole pixels,
+// or scaled about the zoom's centre.
 func bestMatch(a, b []byte, w, h int) (dx, dy, zoom int) {
 	best := math.Inf(1)
 	try := func(x, y int, scale float64, z int) {
@@ -245,7 +246,7 @@ func bestMatch(a, b []byte, w, h int) (dx, dy, zoom int) {
 				n++
 			}
 		}
-		if sum/n < best*0.97 { // waves and weather move a little by themselves
+		if sum/n < best*0.97 { // waves and weather move a little on their own
 			best, dx, dy, zoom = sum/n, x, y, z
 		}
 	}
@@ -263,8 +264,8 @@ func bestMatch(a, b []byte, w, h int) (dx, dy, zoom int) {
 	return dx, dy, zoom
 }
 
-// TestColorDominates checks that of the named colours the subject's own has
-// the most pixels, at every time of day.
+// TestColorDominates checks that the subject's own colour has the most pixels
+// of all named colours, at every time of day.
 func TestColorDominates(t *testing.T) {
 	for a := range Subject(NumSubjects) {
 		for c := range Color(NumColors) {
@@ -311,8 +312,8 @@ func nearest(p uint32, light rgb) Color {
 	return name
 }
 
-// TestActorsAreWhereTheyAreSaidToBe: films that differ in their actor's colour
-// alone differ nowhere but around its rectangle, and do differ there.
+// TestActorsAreWhereTheyAreSaidToBe: videos that differ only in their actor's
+// colour differ around its rectangle and nowhere else.
 func TestActorsAreWhereTheyAreSaidToBe(t *testing.T) {
 	const w, h, shadow = 256, 160, 10
 	scene := Scene{Version: 1, Seed: 3, Duration: 6, Actors: []Actor{{Subject: Cat, Color: Red, Count: 1}}, Events: []Motion{MoveRight}, Place: City}

@@ -1,8 +1,8 @@
 package world
 
 // rng is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-// generators, 2014). It is our own so that a seed means the same film for as
-// long as this package lives, whatever the standard library does.
+// generators, 2014). The package has its own copy so that a seed always means
+// the same video, whatever the standard library does.
 type rng struct{ state uint64 }
 
 func newRNG(seed uint64, stream string) *rng {

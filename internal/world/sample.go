@@ -2,29 +2,30 @@ package world
 
 import "slices"
 
-// Split says which films to draw.
+// Split says which scenes to draw.
 type Split uint8
 
-// The splits. Train never holds a held-out combination, Test only held-out ones.
+// Train never includes a held-out combination; Test includes nothing else.
 const (
 	Train Split = iota
 	Test
 )
 
-// SampleOptions narrows [Sample].
+// SampleOptions restricts [Sample].
 type SampleOptions struct {
 	Split Split
-	// Simple asks for the setting in which models are measured: one actor,
-	// one of it, one event.
+	// Simple asks for the setting in which models are measured: one actor with
+	// a count of 1, and one event.
 	Simple bool
-	// Everyday draws from all colours. Without it they are those up to White, so
-	// that a seed means the films that published figures were measured by.
+	// Everyday draws from all colours. Without it only those up to White are
+	// drawn, so that a seed still means the videos that published figures were
+	// measured by.
 	Everyday bool
-	// Seconds is the film's duration; 0 means 6.
+	// Seconds is the video's duration; 0 means 6.
 	Seconds float64
 }
 
-// Sample makes up a scene. The same seed and options give the same scene.
+// Sample draws a random scene. The same seed and options give the same scene.
 func Sample(seed uint64, opt SampleOptions) Scene {
 	r := newRNG(seed, "sample")
 	for {
@@ -33,7 +34,7 @@ func Sample(seed uint64, opt SampleOptions) Scene {
 			continue
 		}
 		if opt.Split == Test {
-			pick(r, heldOutPairs).give(&s, r) // each pair as often as the others
+			pick(r, heldOutPairs).give(&s, r) // every pair equally often
 			s.Weather = fitting(s.Place, s.Weather)
 		}
 		if HeldOut(s) == (opt.Split == Test) {
@@ -42,12 +43,12 @@ func Sample(seed uint64, opt SampleOptions) Scene {
 	}
 }
 
-// lost says whether an actor could hardly be told from what is behind it.
+// lost reports whether an actor would hardly stand out from its background.
 func lost(s Scene) bool {
 	return s.Place == Space && s.Time == Night && slices.ContainsFunc(s.Actors, func(a Actor) bool { return a.Color == Black })
 }
 
-// draw picks every attribute without regard to the split.
+// draw chooses every attribute without regard to the split.
 func draw(r *rng, opt SampleOptions) Scene {
 	s := Scene{
 		Version: Version, Seed: r.next(), Duration: opt.Seconds,
@@ -80,7 +81,7 @@ func draw(r *rng, opt SampleOptions) Scene {
 			b = drawActor(r, opt)
 		}
 		s.Actors[0].Count, b.Count = 1, 1
-		if r.chance(0.12) { // the picture stays uncrowded
+		if r.chance(0.12) { // keeps the picture uncrowded
 			b.Count = 2
 		}
 		s.Actors = append(s.Actors, b)
@@ -89,7 +90,8 @@ func draw(r *rng, opt SampleOptions) Scene {
 	return s
 }
 
-// MeasuredColors is how many colours films to measure by have: the first ones.
+// MeasuredColors is how many colours appear in videos that models are measured
+// by: the first ones.
 const MeasuredColors = int(White) + 1
 
 func drawActor(r *rng, opt SampleOptions) Actor {
@@ -104,8 +106,8 @@ func drawActor(r *rng, opt SampleOptions) Actor {
 	return a
 }
 
-// fitting drops weather where the sampler would not expect any: it does not
-// rain under water or in space, though a hand-written scene may ask for it.
+// fitting drops weather where nobody expects it: Sample draws no rain under
+// water or in space, though a hand-written scene may ask for it.
 func fitting(p Place, w Weather) Weather {
 	if p == Underwater || p == Space {
 		return Clear

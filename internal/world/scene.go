@@ -16,7 +16,7 @@ import (
 // Version is the version of the scene format that this package reads and writes.
 const Version = 1
 
-// Limits of a scene. They bound what drawing a scene can cost.
+// Limits of a scene. They bound the cost of drawing it.
 const (
 	MinSeconds   = 0.5
 	MaxSeconds   = 600
@@ -31,15 +31,15 @@ type Actor struct {
 	Subject Subject `json:"subject"`
 	Color   Color   `json:"color"`
 	Size    Size    `json:"size,omitzero"`
-	Count   int     `json:"count,omitzero"` // 1 … 3; 0 is read as 1
+	Count   int     `json:"count,omitzero"` // 1 … 3; 0 means 1
 }
 
-// Scene is a film before it is drawn. Actors move as one group: Events are
-// the group's motions, in order, each for an equal share of the duration.
+// Scene describes a video. The actors move as one group: Events are the group's
+// motions, in order, each for an equal share of the duration.
 type Scene struct {
 	Version  int      `json:"version"`
 	Seed     uint64   `json:"seed,omitzero"`    // small variations: layout, start, clouds
-	Duration float64  `json:"seconds,omitzero"` // 0 is read as 6
+	Duration float64  `json:"seconds,omitzero"` // 0 means 6
 	Actors   []Actor  `json:"actors"`
 	Relation Relation `json:"relation,omitzero"`
 	Events   []Motion `json:"events"`
@@ -49,7 +49,7 @@ type Scene struct {
 	Camera   Camera   `json:"camera,omitzero"`
 }
 
-// Seconds is the film's duration.
+// Seconds is the video's duration.
 func (s Scene) Seconds() float64 { return s.Duration }
 
 // DecodeScene reads one scene from hand-written or untrusted JSON, fills in
@@ -78,13 +78,13 @@ func DecodeScene(r io.Reader) (Scene, error) {
 	return s, nil
 }
 
-// The names of the fields, for who wrote another one.
+// The names of the fields, for the error about an unknown one.
 const (
 	sceneFields = "version, seed, seconds, actors, relation, events, place, time, weather, camera"
 	actorFields = "subject, color, size, count"
 )
 
-// explain makes an error of package json one for who wrote the scene.
+// explain rewrites an error of package json for the author of the scene.
 func explain(err error, data []byte) error {
 	line := func(offset int64) int { return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n")) }
 	var syntax *json.SyntaxError
@@ -125,8 +125,8 @@ func (s *Scene) fill() {
 	}
 }
 
-// Validate says what is wrong with a scene, or nil. A scene that it accepts
-// can be drawn and captioned.
+// Validate returns an error that says what is wrong with a scene, or nil. A
+// valid scene can be drawn and captioned.
 func (s Scene) Validate() error {
 	switch {
 	case s.Version != Version:
@@ -161,8 +161,8 @@ func (s Scene) Validate() error {
 	return nil
 }
 
-// Labels is the ground truth of a film: every attribute by name. The second
-// actor's and the second event's keys end in 2 and are absent without one.
+// Labels is the ground truth of a video: every attribute by name. The keys of
+// the second actor and the second event end in 2 and are absent without one.
 func (s Scene) Labels() map[string]string {
 	l := map[string]string{
 		"place": s.Place.String(), "time": s.Time.String(),

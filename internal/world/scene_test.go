@@ -13,7 +13,7 @@ import (
 
 func TestSceneRoundTrip(t *testing.T) {
 	for seed := range uint64(2000) {
-		s := anyScene(seed)
+		s := anyScene(seed, true)
 		data, err := json.Marshal(s)
 		if err != nil {
 			t.Fatal(err)
@@ -72,8 +72,8 @@ func TestSceneErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// TestSceneErrors: what is wrong is told with its place and what to write, in
-// words of the scene and not of Go.
+// TestSceneErrors: an error says where the mistake is and what to write, in the
+// terms of a scene and not of Go.
 func TestSceneErrors(t *testing.T) {
 	fields := func(v any) string {
 		var names []string
@@ -101,8 +101,8 @@ func TestSceneErrors(t *testing.T) {
 	}
 }
 
-// TestSceneEncodings: a byte order mark is no part of a scene, and another
-// encoding is named.
+// TestSceneEncodings: a byte order mark is not part of a scene, and an error
+// names another encoding.
 func TestSceneEncodings(t *testing.T) {
 	const scene = `{"actors":[{"subject":"cat","color":"red","size":"large"}],"events":["right"],"place":"meadow"}`
 	if s, err := DecodeScene(strings.NewReader(text.Mark + scene)); err != nil || s.Actors[0].Subject != Cat {
@@ -168,8 +168,8 @@ func TestSampleKeepsTheSplit(t *testing.T) {
 	}
 }
 
-// TestHeldOutShare counts the one-actor combinations, and that every value is
-// left to training with most of the others.
+// TestHeldOutShare counts the held-out combinations of one actor, and checks
+// that training still has every value with most of the others.
 func TestHeldOutShare(t *testing.T) {
 	held, all := 0, 0
 	type value struct {
@@ -207,7 +207,7 @@ func TestHeldOutShare(t *testing.T) {
 	}
 	for v, n := range free {
 		if share := float64(n[0]) / float64(n[1]); share < 0.65 {
-			t.Errorf("only %.0f %% of the films with %v are left to training", 100*share, v)
+			t.Errorf("only %.0f %% of the videos with %v are left to training", 100*share, v)
 		}
 	}
 }
@@ -242,7 +242,7 @@ func TestDocsNameThePairs(t *testing.T) {
 
 func FuzzScene(f *testing.F) {
 	for seed := range uint64(12) {
-		data, _ := json.Marshal(anyScene(seed))
+		data, _ := json.Marshal(anyScene(seed, true))
 		f.Add(string(data), 16, 10, 1.5)
 	}
 	f.Add(`{"actors":[{"subject":"cat","color":"red","count":3}],"events":["up"],"place":"space","seconds":1e-300}`, 8, 64, -1e300)
@@ -255,9 +255,9 @@ func FuzzScene(f *testing.F) {
 			t.Fatalf("decoded, but: %v", err)
 		}
 		for lang := range Lang(NumLangs) {
-			UnknownWords(s.Caption(lang, s.Seed))
+			Newest.UnknownWords(s.Caption(lang, s.Seed))
 		}
-		UnknownWords(text)
+		Newest.UnknownWords(text)
 		w, h = 8+abs(w)%40, 8+abs(h)%40
 		if CheckSize(w, h) != nil {
 			t.Fatalf("size %d×%d", w, h)

@@ -2,18 +2,18 @@ package world
 
 import "math"
 
-// scenery paints the sheets of paper of one place.
+// scenery paints the paper layers of one place.
 type scenery struct {
 	r      *Renderer
 	rnd    *rng
 	pal    palette
 	res    float64 // bitmap pixels per unit
 	width  int     // bitmap pixels
-	repeat bool    // the camera pans, so sheets repeat
+	repeat bool    // the camera pans, so layers repeat
 	span   float64 // units after which scenery repeats
 	aspect float64
-	top    float64 // units that sheets reach above the frame
-	low    float64 // units that sheets reach down to
+	top    float64 // units by which layers extend above the frame
+	low    float64 // units down to which layers extend
 }
 
 // painters paint each place from back to front.
@@ -22,9 +22,9 @@ var painters = [NumPlaces]func(*scenery){
 	Desert: (*scenery).desert, Mountains: (*scenery).mountains, Underwater: (*scenery).underwater, Space: (*scenery).space,
 }
 
-// paintScenery paints all sheets for the scene. Sheets are as large as the
-// camera needs: twice the frame's width for a pan, taller for a tilt, and
-// finer for a zoom.
+// paintScenery paints all layers for the scene. Layers are as large as the
+// camera needs: twice the frame's width for a pan, taller for a tilt, and finer
+// for a zoom.
 func (r *Renderer) paintScenery() {
 	s := &scenery{r: r, rnd: newRNG(r.scene.Seed, "scenery"), pal: paletteOf(r.scene.Place, r.scene.Time)}
 	r.light = s.pal.light
@@ -47,8 +47,7 @@ func (r *Renderer) paintScenery() {
 	}
 }
 
-// sheet adds a sheet of paper in front of the others and gives the pen to
-// draw on it.
+// sheet adds a layer in front of the others and returns the pen to draw on it.
 func (s *scenery) sheet(parallax float64) (*layer, *pen) {
 	l := &layer{res: s.res, top: s.top, parallax: parallax, depth: 0.3 + 0.7*parallax, periodic: s.repeat}
 	l.img = newBitmap(s.width, int(math.Ceil((s.low-s.top)*s.res)))
@@ -60,7 +59,7 @@ func (s *scenery) sheet(parallax float64) (*layer, *pen) {
 	return l, p
 }
 
-// drifting makes a sheet repeat for a motion of its own, whatever the camera.
+// drifting makes a layer repeat and move on its own, whatever the camera does.
 func (s *scenery) drifting(parallax, drift float64) (*layer, *pen) {
 	width, repeat := s.width, s.repeat
 	if !repeat {
@@ -73,15 +72,15 @@ func (s *scenery) drifting(parallax, drift float64) (*layer, *pen) {
 	return l, p
 }
 
-// front adds a sheet before the actors.
+// front adds a layer in front of the actors.
 func (s *scenery) front(parallax float64) (*layer, *pen) {
 	l, p := s.sheet(parallax)
 	l.front = true
 	return l, p
 }
 
-// wave is a smooth contour that repeats over the scenery's span: its height
-// at u, around base, with hills of the amplitude.
+// wave is a smooth contour that repeats over the scenery's span. It returns the
+// height at u, around base, with hills of the given amplitude.
 func (s *scenery) wave(base, amp float64, freq ...int) func(u float64) float64 {
 	ph := make([]float64, len(freq))
 	for i := range ph {
@@ -206,7 +205,8 @@ func (s *scenery) cloud(p *pen, x, y, k float32) {
 	}
 }
 
-// scatter calls draw at n places along the span, evenly with some disorder.
+// scatter calls draw at n random positions, spread roughly evenly along the
+// span.
 func (s *scenery) scatter(n int, draw func(u float64)) {
 	off := s.rnd.float()
 	for i := range n {

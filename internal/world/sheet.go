@@ -5,7 +5,7 @@ import (
 	"image/color"
 )
 
-// Image is the frame at t seconds as an image.
+// Image returns the frame at t seconds as an image.
 func (r *Renderer) Image(t float64) *image.RGBA {
 	buf := make([]byte, r.w*r.h*3)
 	r.Frame(buf, t)
@@ -17,8 +17,8 @@ func (r *Renderer) Image(t float64) *image.RGBA {
 	return m
 }
 
-// ContactSheet shows films at a glance: one row of a few moments for each
-// scene, as many films side by side as columns says.
+// ContactSheet shows videos at a glance: one row of a few moments for each
+// scene, with the given number of columns of videos.
 func ContactSheet(scenes []Scene, w, h, moments, columns int) *image.RGBA {
 	const gap = 6
 	columns = max(1, min(columns, len(scenes)))

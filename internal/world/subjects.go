@@ -2,23 +2,23 @@ package world
 
 import "math"
 
-// life is what makes a figure move by itself.
+// life is the state of a figure's own movement.
 type life struct {
 	t     float32 // seconds
 	gait  float32 // cycles of legs, turns of wheels
-	going bool    // whether it gets anywhere
+	going bool    // whether it moves over the ground
 	skin  rgb     // of a person
 }
 
 // tone is a subject's colour with its shades, already in the scene's light, and
-// how wide its outline is, against that of most.
+// the width of its outline relative to the usual one.
 type tone struct {
 	base, dark, light, outline rgb
 	edge                       float32
 }
 
-// colors are the named colours by day. They keep apart from each other in hue
-// or in lightness, and from the paler paper of the scenery.
+// colors are the named colours by day. They differ from each other in hue or in
+// lightness, and from the paler paper of the scenery.
 var colors = [NumColors]rgb{
 	Red: hex(0xe0262f), Orange: hex(0xff8a1c), Yellow: hex(0xffdc2e), Green: hex(0x1fa34a),
 	Blue: hex(0x2563e0), Purple: hex(0x8a35c8), Pink: hex(0xff85bd), White: hex(0xfafaf6),
@@ -31,10 +31,10 @@ func toneOf(c Color, light rgb) tone {
 	switch c {
 	case White:
 		t.dark, t.light, t.outline = hex(0xd3d8e2), hex(0xffffff), hex(0x6d7690)
-	case Black: // an edge of light, so that it is seen at night, too
+	case Black: // a light edge makes it visible at night
 		t.dark, t.light, t.outline = hex(0x15161b), hex(0x474a58), hex(0xb4bacb)
 		t.edge = 1.7
-	case Grey: // seen before grey houses by its edge
+	case Grey: // the edge makes it visible in front of grey houses
 		t.dark, t.light, t.outline = hex(0x62666f), hex(0xaaaeb7), hex(0x23262e)
 		t.edge = 1.25
 	case Brown:
@@ -50,9 +50,9 @@ var drawers = [NumSubjects]func(*figure, tone, life){
 	Ball: drawBall, Person: drawPerson,
 }
 
-// build is what must be known of a subject to place it, in units from its
-// middle: half its width, its top, its feet; whether it lives on the ground;
-// and by how much slim ones are drawn larger to weigh as much to the eye.
+// build is what placing a subject needs, in units from its middle: half its
+// width, its top and its feet; whether it lives on the ground; and how much
+// slim subjects are enlarged so that they look as large as others.
 type build struct {
 	half, top, feet float32
 	ground          bool

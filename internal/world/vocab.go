@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Subject is what a film is about.
+// Subject is what a video shows.
 type Subject uint8
 
 // The subjects that the storybook can draw.
@@ -27,8 +27,8 @@ const (
 // Color is the named colour that dominates a subject's pixels.
 type Color uint8
 
-// The colours. Those up to White are the ones that films to measure by have, see
-// [SampleOptions]: new ones come last.
+// The colours. Videos that models are measured by use only those up to White,
+// see [SampleOptions]: new colours come last.
 const (
 	Red Color = iota
 	Orange
@@ -43,7 +43,7 @@ const (
 	Brown
 )
 
-// Size is a subject's height against the frame's. The zero value is Medium.
+// Size is a subject's height relative to the frame's. The zero value is Medium.
 type Size uint8
 
 // The sizes: about 0.38, 0.26 and 0.54 of the frame's height.
@@ -117,8 +117,8 @@ const (
 	ZoomOut
 )
 
-// Relation is where the first actor is, seen from the second.
-// The zero value is NoRelation, for scenes of one actor.
+// Relation is the position of the first actor relative to the second. The zero
+// value is NoRelation, for scenes with one actor.
 type Relation uint8
 
 // The relations.
@@ -153,7 +153,7 @@ var (
 	langNames     = []string{"en", "zh", "ar"}
 )
 
-// How many values each vocabulary has; values are 0 … n-1.
+// The number of values of each vocabulary; values are 0 … n-1.
 const (
 	NumSubjects  = 12
 	NumColors    = 11
@@ -174,7 +174,7 @@ func name(names []string, i uint8) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-// parse finds text in names; what says what was looked for.
+// parse finds text in names; what describes the kind of name for the error.
 func parse(what string, names []string, text []byte) (uint8, error) {
 	for i, n := range names {
 		if n == string(text) {
@@ -207,7 +207,7 @@ func (v Camera) String() string   { return name(cameraNames, uint8(v)) }
 func (v Relation) String() string { return name(relationNames, uint8(v)) }
 func (v Lang) String() string     { return name(langNames, uint8(v)) }
 
-// MarshalText writes the value's name; it fails on a value without one.
+// MarshalText writes the value's name; it fails for a value without one.
 func (v Subject) MarshalText() ([]byte, error)  { return marshal("subject", subjectNames, uint8(v)) }
 func (v Color) MarshalText() ([]byte, error)    { return marshal("color", colorNames, uint8(v)) }
 func (v Size) MarshalText() ([]byte, error)     { return marshal("size", sizeNames, uint8(v)) }
@@ -218,31 +218,31 @@ func (v Motion) MarshalText() ([]byte, error)   { return marshal("event", motion
 func (v Camera) MarshalText() ([]byte, error)   { return marshal("camera", cameraNames, uint8(v)) }
 func (v Relation) MarshalText() ([]byte, error) { return marshal("relation", relationNames, uint8(v)) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Subject) UnmarshalText(b []byte) error { return unmarshal(v, "subject", subjectNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Color) UnmarshalText(b []byte) error { return unmarshal(v, "color", colorNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Size) UnmarshalText(b []byte) error { return unmarshal(v, "size", sizeNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Place) UnmarshalText(b []byte) error { return unmarshal(v, "place", placeNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Daytime) UnmarshalText(b []byte) error { return unmarshal(v, "time", daytimeNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Weather) UnmarshalText(b []byte) error { return unmarshal(v, "weather", weatherNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Motion) UnmarshalText(b []byte) error { return unmarshal(v, "event", motionNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Camera) UnmarshalText(b []byte) error { return unmarshal(v, "camera", cameraNames, b) }
 
-// UnmarshalText reads a name; the error lists the names there are.
+// UnmarshalText reads a name; the error lists the valid names.
 func (v *Relation) UnmarshalText(b []byte) error { return unmarshal(v, "relation", relationNames, b) }
 
 // UnmarshalText reads en, zh or ar.

@@ -5,7 +5,8 @@ import "math"
 // drop is a raindrop or a flake: where it starts, how fast and how big it is.
 type drop struct{ x, y, speed, size, sway, phase float64 }
 
-// makeWeather scatters what falls: few and large, so that it is read at a glance.
+// makeWeather scatters drops or flakes: few and large, so that they show at a
+// glance.
 func (r *Renderer) makeWeather() {
 	rnd := newRNG(r.scene.Seed, "weather")
 	n := [NumWeathers]int{Clear: 0, Rain: 44, Snow: 46}[r.scene.Weather]
@@ -43,7 +44,7 @@ func (r *Renderer) drawWeather(cam camera, t float64) {
 	}
 }
 
-// drawBubbles lets the bubbles of an underwater scene rise.
+// drawBubbles draws the rising bubbles of an underwater scene.
 func (r *Renderer) drawBubbles(cam camera, t float64) {
 	h, aspect := float64(r.h), float64(r.w)/float64(r.h)
 	for _, d := range r.bubbles {

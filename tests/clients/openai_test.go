@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -47,6 +48,20 @@ func TestOpenAI(t *testing.T) {
 	page, err := ai.Videos.List(ctx, openai.VideoListParams{})
 	if err != nil || len(page.Data) != 1 || page.Data[0].ID != v.ID {
 		t.Errorf("listed %+v, %v", page, err)
+	}
+	remix, err := ai.Videos.Remix(ctx, v.ID, openai.VideoRemixParams{Prompt: "a blue ball bounces on a beach"})
+	if err != nil || remix.RemixedFromVideoID != v.ID || remix.Seconds != "1" || remix.Size != "256x160" {
+		t.Errorf("a remix: %+v, %v", remix, err)
+	}
+	longer, err := ai.Videos.Extend(ctx, openai.VideoExtendParams{
+		Prompt: "it rolls away", Seconds: "1",
+		Video: openai.VideoExtendParamsVideoUnion{OfVideoExtendsVideoVideoReferenceInputParam: &openai.VideoExtendParamsVideoVideoReferenceInputParam{ID: v.ID}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if longer, err = ai.Videos.PollStatus(ctx, longer.ID, 100); err != nil || longer.Status != openai.VideoStatusCompleted || longer.Seconds != "2" || longer.Size != "256x160" {
+		t.Errorf("an extension: %+v, %v", longer, err)
 	}
 	if _, err := ai.Videos.Delete(ctx, v.ID); err != nil {
 		t.Error(err)
@@ -120,5 +135,13 @@ func refused(t *testing.T, err error, status int) {
 	t.Helper()
 	if e := (*openai.Error)(nil); !errors.As(err, &e) || e.StatusCode != status || e.Message == "" {
 		t.Errorf("error %v, want one of status %d", err, status)
+	}
+}
+
+// counting is a middleware of the client that counts its requests.
+func counting(n *int) option.Middleware {
+	return func(r *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+		*n++
+		return next(r)
 	}
 }

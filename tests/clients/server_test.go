@@ -3,7 +3,6 @@ package clients
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,14 +43,17 @@ var (
 	apiKey    = regexp.MustCompile(`API key of the project "default"\s+(\S+)`)
 )
 
-// serve runs a new server until the test ends, and returns its address and a key.
-func serve(t *testing.T) (address, key string) {
+// serve runs a new server with some more flags until the test ends, and returns its
+// address and a key.
+func serve(t *testing.T, flags ...string) (address, key string) {
 	t.Helper()
-	cmd := exec.Command(program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0")
+	cmd := exec.Command(program, append([]string{"serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0"}, flags...)...)
 	var printed, logged output
-	address, key = "", ""
-	cmd.Stdout = &printed
 	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,21 +73,29 @@ func serve(t *testing.T) (address, key string) {
 			t.Logf("the server's log:\n%s", logged.text())
 		}
 	})
-	lines := bufio.NewReader(io.TeeReader(log, &logged))
-	for address == "" {
+	address = find(t, &reading, io.TeeReader(log, &logged), listening)
+	key = find(t, &reading, io.TeeReader(out, &printed), apiKey)
+	if address == "" || key == "" {
+		t.Fatalf("the server's first start says no address or no key:\n%s\n%s", printed.text(), logged.text())
+	}
+	return address, key
+}
+
+// find reads lines up to the one that says something, and the rest of them later.
+// It returns what is said, or "" at the end.
+func find(t *testing.T, reading *sync.WaitGroup, r io.Reader, what *regexp.Regexp) string {
+	t.Helper()
+	lines := bufio.NewReader(r)
+	for {
 		line, err := lines.ReadString('\n')
-		if m := listening.FindStringSubmatch(line); m != nil {
-			address = m[1]
-		} else if err != nil {
-			t.Fatalf("the server does not start: %v\n%s", err, logged.text())
+		if m := what.FindStringSubmatch(line); m != nil {
+			reading.Go(func() { _, _ = io.Copy(io.Discard, lines) }) // to its end
+			return m[1]
+		}
+		if err != nil {
+			return ""
 		}
 	}
-	reading.Go(func() { _, _ = io.Copy(io.Discard, lines) }) // to its end
-	if m := apiKey.FindStringSubmatch(printed.text()); m != nil {
-		return address, m[1]
-	}
-	t.Fatal(errors.New("the first start prints no key:\n" + printed.text()))
-	return "", ""
 }
 
 // output is what a process writes, which a test may read meanwhile.

@@ -21,6 +21,7 @@ import copy
 import json
 import math
 import os
+import re
 import struct
 import unicodedata
 
@@ -650,6 +651,7 @@ class Model(Module):
     def __init__(self, cfg):
         super().__init__()
         self.cfg = cfg
+        self.storybook = 0  # the edition of the storybook whose words it was taught; 0 for none
         self.add(codec=Codec(cfg["codec"]), text=Text(cfg["text"]), flow=Flow(cfg))
 
     def mixtures(self):
@@ -659,7 +661,16 @@ class Model(Module):
         """Large matrices in bf16 and the rest in f32, as Go does, or all in half."""
         wide = lambda v: torch.bfloat16 if v.dim() > 1 and v.numel() >= 4096 else torch.float32
         tensors = {k: v.to(half or wide(v)) for k, v in (state or self.state_dict()).items()}
-        save_file(path, tensors, {"format": FORMAT, "config": json.dumps(self.cfg), "tokenizer": tokenizer.text})
+        save_file(path, tensors, {"format": FORMAT, "config": json.dumps(self.cfg), "tokenizer": tokenizer.text, "storybook": str(self.storybook)})
+
+
+def storybook(path, meta):
+    """The edition of the storybook that a file's model was taught: files of
+    before this key are of the first."""
+    text = meta.get("storybook", "1")
+    if not re.fullmatch("[0-9]+", text):
+        raise SystemExit(f"{path}: its model was taught edition {text!r} of the storybook, which is no whole number from 0")
+    return int(text)
 
 
 def open_model(path):
@@ -669,6 +680,7 @@ def open_model(path):
         raise SystemExit(f"{path}: the format is {meta.get('format')!r}, not {FORMAT!r}")
     model = Model(json.loads(meta["config"]))
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    model.storybook = storybook(path, meta)
     return model, Tokenizer(meta["tokenizer"])
 
 

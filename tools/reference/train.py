@@ -436,10 +436,14 @@ def open_model(a):
     cfg = json.loads(meta["config"])
     for part, sizes in json.loads(a.shape).items():
         cfg[part].update(sizes)
+    taught = reel.storybook(a.start, meta)
     if a.warm:
+        warm, warm_meta = reel.load_file(a.warm)
         tensors = {**{k: v for k, v in tensors.items() if k.startswith("codec.")},
-                   **{k: v for k, v in reel.load_file(a.warm)[0].items() if not k.startswith("codec.")}}
+                   **{k: v for k, v in warm.items() if not k.startswith("codec.")}}
+        taught = reel.storybook(a.warm, warm_meta)
     model = reel.Model(cfg)
+    model.storybook = taught
     own = model.state_dict()
     same = {k: v.float() for k, v in tensors.items() if k in own and v.shape == own[k].shape}
     model.load_state_dict({**own, **same})
@@ -664,6 +668,7 @@ def train_flow(a):
             chunks, batch = course.stage(recipe.done())
             loss = flow_gradients(model, data, empty, chunks, batch, a.micro)
             norm = recipe.step()
+            model.storybook = max(model.storybook, course.films.h.get("storybook", 0))
             for m in model.mixtures():
                 worst = balance(m, 1e-3)
             log.add(loss, batch, lambda: f"norm {norm.item():.2f}  experts {worst.item():.2f}  windows "

@@ -63,7 +63,7 @@ func contentOf(items []fieldValues) (contentV2, error) {
 		}
 		if kind == "text" {
 			if strings.TrimSpace(item.text("text")) == "" {
-				return c, job.Errorf(job.Invalid, at+".text", "%s.text is empty: say what should happen in the clip", at)
+				return c, job.Errorf(job.Invalid, at+".text", "%s.text is empty: say what should happen in the video", at)
 			}
 			c.prompt = item.text("text")
 			texts++

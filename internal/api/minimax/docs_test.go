@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/service"
@@ -261,12 +262,16 @@ func TestPageNamesEachModelAndCommand(t *testing.T) {
 	if len(models) != len(service.RulesV1) {
 		t.Errorf("the page has %d models, want %d", len(models), len(service.RulesV1))
 	}
+	reel, err := kinora.CapabilitiesOf("reel")
+	if err != nil {
+		t.Fatal(err)
+	}
 	commands := map[string]string{}
 	for _, r := range page["Camera commands"] {
 		if r[0] != "command" {
 			name := strings.Trim(r[0], "`")
 			commands[strings.ToLower(name)] = r[1]
-			if c := service.ParseCamera("[" + name + "]"); (c.Prompt == "") != (r[1] == "not applicable") || r[1] == "yes" && r[2] != "" && !strings.HasPrefix(r[2], "`"+c.Moves[0][0]+"`") {
+			if c := service.ParseCamera("["+name+"]", reel); (c.Prompt == "") != (r[1] == "not applicable") || r[1] == "yes" && r[2] != "" && !strings.HasPrefix(r[2], "`"+c.Moves[0][0]+"`") {
 				t.Errorf("%s: the page says %v, it becomes %q", name, r, c.Prompt)
 			}
 		}

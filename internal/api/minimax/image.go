@@ -83,7 +83,7 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 		return s, err
 	}
 	if m, known := service.RulesV1[s.Model]; known && (m.Text || m.First || s.Model == "S2V-01") {
-		return s, job.Errorf(job.Unsupported, "model", "model: %s makes films: use POST /v1/video_generation", s.Model)
+		return s, job.Errorf(job.Unsupported, "model", "model: %s makes videos: use POST /v1/video_generation", s.Model)
 	}
 	s.Engine = offer.Engine
 	if strings.TrimSpace(v.text("prompt")) == "" {
@@ -103,7 +103,7 @@ func (a *V1) imageSpec(v fieldValues) (job.Spec, error) {
 		}
 		s.Width, s.Height = service.ImageSizes[s.Ratio][0], service.ImageSizes[s.Ratio][1]
 	}
-	return s, setPrompt(&s, v.text("prompt"))
+	return s, setPrompt(&s, offer, v.text("prompt"))
 }
 
 // await waits for a job that a request is about. One that takes too long, or

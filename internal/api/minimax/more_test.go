@@ -48,8 +48,8 @@ func TestImages(t *testing.T) {
 	for body, want := range map[string]string{
 		`"model":"image-01"`:                                                                          "prompt is missing",
 		`"prompt":"a cat"`:                                                                            "model is missing",
-		`"model":"T2V-01","prompt":"a cat"`:                                                           "makes films",
-		`"model":"S2V-01","prompt":"a cat"`:                                                           "makes films",
+		`"model":"T2V-01","prompt":"a cat"`:                                                           "makes videos",
+		`"model":"S2V-01","prompt":"a cat"`:                                                           "makes videos",
 		`"model":"MiniMax-H3","prompt":"a cat"`:                                                       "not served here",
 		`"model":"image-01","prompt":" "`:                                                             "prompt is missing",
 		`"model":"image-01","prompt":"` + strings.Repeat("x", 1501) + `"`:                             "the limit is 1500",

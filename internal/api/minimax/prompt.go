@@ -9,14 +9,14 @@ import (
 )
 
 // setPrompt puts into a spec what the customer wrote, with camera commands that
-// the engine knows. Both are kept.
-func setPrompt(s *job.Spec, asked string) error {
+// the local model knows. Both are kept.
+func setPrompt(s *job.Spec, offer service.Offer, asked string) error {
 	asked = text.Unmarked(asked)
-	c := service.ParseCamera(asked)
+	c := service.ParseCamera(asked, offer.Can)
 	s.Prompt = c.Prompt
 	s.PromptNotes = append(s.PromptNotes, c.Notes...)
 	if strings.TrimSpace(s.Prompt) == "" && s.FirstFrame == "" {
-		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the clip")
+		return job.Errorf(job.Invalid, "prompt", "prompt: nothing is left of it that the local model understands: say what should happen in the video")
 	}
 	if s.Prompt != asked {
 		s.Asked = asked

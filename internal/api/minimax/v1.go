@@ -70,12 +70,12 @@ func (a *V1) spec(ctx context.Context, who auth.Principal, v fieldValues) (job.S
 			return s, err
 		}
 	} else if strings.TrimSpace(prompt) == "" {
-		return s, job.Errorf(job.Invalid, "prompt", "prompt is missing: say what should happen in the clip")
+		return s, job.Errorf(job.Invalid, "prompt", "prompt is missing: say what should happen in the video")
 	}
 	if v.yes("fast_pretreatment", false) && !v.yes("prompt_optimizer", true) {
 		s.PromptNotes = append(s.PromptNotes, "fast_pretreatment has nothing to shorten without prompt_optimizer")
 	}
-	return s, setPrompt(&s, prompt)
+	return s, setPrompt(&s, offer, prompt)
 }
 
 // expansionV1 is how a request wants its prompt expanded.
@@ -126,7 +126,7 @@ func queryOf(j *job.Job) queryAnswer {
 		q.Status = statusSuccess
 		f, ok := j.Result.File(job.RoleVideo)
 		if !ok {
-			q.Status, q.Base = statusFail, baseResp{errorCodes[job.Internal].number, "the task ended without a film"}
+			q.Status, q.Base = statusFail, baseResp{errorCodes[job.Internal].number, "the task ended without a video"}
 			break
 		}
 		q.FileID, q.Width, q.Height = idText(f.ID), j.Result.Width, j.Result.Height

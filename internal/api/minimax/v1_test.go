@@ -66,7 +66,7 @@ func TestVideoV1Fields(t *testing.T) {
 		{`{"model":"I2V-01","first_frame_image":"picture.png"}`, "first_frame_image: ", 2013},
 		{`{"model":"I2V-01","first_frame_image":"` + apitest.DataURI(480, 300) + `"}`, "first_frame_image: ", 2013},
 		{`{"model":"I2V-01","first_frame_image":"` + apitest.DataURI(301, 760) + `"}`, "first_frame_image: ", 2013},
-		{`{"model":"MiniMax-Hailuo-02","prompt":"a cat",` + first + `,"last_frame_image":"` + apitest.PictureURL + `"}`, "last_frame_image: the local models start from a first frame", 2013},
+		{`{"model":"MiniMax-Hailuo-02","prompt":"a cat",` + first + `,"last_frame_image":"` + apitest.PictureURL + `"}`, "last_frame_image: the local models take no last frame", 2013},
 		{`{"model":"T2V-01","prompt":"a cat","last_frame_image":""}`, "", 0},
 		{`{"model":"S2V-01","prompt":"a cat","subject_reference":[{"type":"character","image":["` + apitest.PictureURL + `"]}]}`, "subject_reference: the local models cannot keep", 2013},
 		{`{"model":"S2V-01","prompt":"a cat","subject_reference":[{"type":"dog","image":[]}]}`, "subject_reference[0].type must be character", 2013},
@@ -214,7 +214,7 @@ func TestQueryV1(t *testing.T) {
 		{"unsafe", func(j *job.Job) { j.State, j.Error = job.Failed, job.Errorf(job.OutputUnsafe, "", "not shown") }, "Fail", 1027, "not shown"},
 		{"broken", func(j *job.Job) { j.State, j.Error = job.Failed, job.Errorf(job.PastAttempts, "", "3 attempts failed") }, "Fail", 1024, "3 attempts failed"},
 		{"no reason", func(j *job.Job) { j.State, j.Error = job.Failed, nil }, "Fail", 1013, "the task failed"},
-		{"no film", func(j *job.Job) { j.State, j.Result = job.Succeeded, &job.Result{} }, "Fail", 1013, "without a film"},
+		{"no film", func(j *job.Job) { j.State, j.Result = job.Succeeded, &job.Result{} }, "Fail", 1013, "without a video"},
 	} {
 		f.Set(id, tt.change)
 		status, q := c.json("GET", queryV1+id.String(), "")

@@ -115,10 +115,11 @@ func (a *v2) videoSpec(ctx context.Context, who auth.Principal, v fieldValues) (
 	}
 	short := service.ShortSides[s.Resolution]
 	if short == 0 {
-		short = min(offer.Width, offer.Height)
+		own := offer.Size()
+		short = min(own.Width, own.Height)
 	}
 	s.Width, s.Height = service.SizeOf(short, shape[0], shape[1])
-	return s, setPrompt(&s, c.prompt)
+	return s, setPrompt(&s, offer, c.prompt)
 }
 
 // expansionV2 is how a request wants its prompt expanded.
@@ -181,14 +182,14 @@ func (a *v2) regenerationSpec(ctx context.Context, who auth.Principal, v fieldVa
 	case v.has("content"):
 		return job.Spec{}, job.Errorf(job.Unsupported, "content", "content: %s", service.NoBaseVideo)
 	case !v.has("source_task_id"):
-		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id is missing: name the task whose film is to be made again")
+		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id is missing: name the task whose video is to be made again")
 	}
 	src, err := a.task(ctx, who, v.whole("source_task_id", 0))
 	switch {
 	case err != nil:
 		return job.Spec{}, err
 	case src.Spec.Kind != job.Video || src.State != job.Succeeded || src.Result == nil:
-		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id: the task %d has no film: it must be a video task that succeeded", src.ID)
+		return job.Spec{}, job.Errorf(job.Invalid, "source_task_id", "source_task_id: the task %d has no video: it must be a video task that succeeded", src.ID)
 	}
 	s := src.Spec
 	if name := v.text("model"); name != "" && name != s.Model {
@@ -204,7 +205,7 @@ func (a *v2) regenerationSpec(ctx context.Context, who auth.Principal, v fieldVa
 	}
 	s.Width, s.Height = service.SizeOf(service.ShortSides[service.ResolutionMostV2], w, h)
 	s.InputSeconds = src.Result.Seconds
-	s.Notes = []string{"the film is made again from the same prompt and seed, and enlarged"}
+	s.Notes = []string{"the video is made again from the same prompt and seed, and enlarged"}
 	err = service.OwnFrame(ctx, a.service, &s)
 	return s, err
 }

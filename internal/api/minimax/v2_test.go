@@ -77,8 +77,8 @@ func TestVideoV2Fields(t *testing.T) {
 		// Roles.
 		{bodyV2(items(frame, frame), "", ""), "more than one first_frame"},
 		{bodyV2(items(last, last), "", ""), "more than one first_frame or last_frame"},
-		{bodyV2(items(frame, last), "", ""), "cannot be held to a last one"},
-		{bodyV2(items(last), "", ""), "cannot be held to a last one"},
+		{bodyV2(items(frame, last), "", ""), "the local models take no last frame"},
+		{bodyV2(items(last), "", ""), "the local models take no last frame"},
 		{bodyV2(items(frame, image), "", ""), "exclude each other"},
 		{bodyV2(items(frame, video), "", ""), "exclude each other"},
 		{bodyV2(items(media("image_url", ""), image), "", ""), "content[1] has no role"},
@@ -394,7 +394,7 @@ func TestRegeneration(t *testing.T) {
 	id := mustID(t, a)
 	post := func(body string) (int, map[string]any) { return c.json("POST", "/v2/video_regeneration", body) }
 	source := fmt.Sprintf(`{"source_task_id":%q`, id)
-	if status, a := post(source + `}`); status != 400 || !strings.Contains(apitest.JSONText(a), "has no film") {
+	if status, a := post(source + `}`); status != 400 || !strings.Contains(apitest.JSONText(a), "has no video") {
 		t.Errorf("of a task that waits: %d %v", status, a)
 	}
 	f.Finish(id)

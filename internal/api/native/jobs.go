@@ -29,20 +29,20 @@ const jobsPath = "/v1/jobs"
 
 // newJob is what POST /v1/jobs takes.
 type newJob struct {
-	Kind      job.Kind          `json:"kind,omitempty" enum:"video,image" default:"video" doc:"What to make: a clip, or stills."`
+	Kind      job.Kind          `json:"kind,omitempty" enum:"video,image" default:"video" doc:"What to make: a video, or images."`
 	Model     string            `json:"model,omitempty" maxLength:"100" doc:"One of GET /v1/models; the server's own model where it is left out."`
 	Prompt    string            `json:"prompt,omitempty" maxLength:"7000" doc:"What happens, in characters at most 7000. It may be empty with an image or after." example:"a red ball bounces on a beach at sunset"`
-	Seconds   float64           `json:"seconds,omitempty" exclusiveMinimum:"0" maximum:"60" doc:"The length of a video; 6 where it is left out. The server may allow less than 60."`
+	Seconds   float64           `json:"seconds,omitempty" exclusiveMinimum:"0" maximum:"60" doc:"The length of a video; the model's own where it is left out. The server or the model may allow less than 60."`
 	Size      string            `json:"size,omitempty" pattern:"^[0-9]{2,4}x[0-9]{2,4}$" patternDescription:"width x height of 16 to 4096, such as 1280x720" doc:"Width and height in pixels, both even, 16 to 4096; or give width and height. Left out, it is the model's native size. What is larger is made in that and enlarged, and a note says so." example:"1280x720"`
 	Width     int               `json:"width,omitempty" minimum:"16" maximum:"4096" doc:"In pixels, even. Without height, the native shape is kept."`
 	Height    int               `json:"height,omitempty" minimum:"16" maximum:"4096" doc:"In pixels, even. Without width, the native shape is kept."`
 	FPS       int               `json:"fps,omitempty" minimum:"1" maximum:"120" doc:"Frames a second; native where it is left out. Frames are repeated or dropped, never blended."`
-	Seed      *uint64           `json:"seed,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Picks one of the films that the prompt may give; random where it is left out."`
+	Seed      *uint64           `json:"seed,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Picks one of the videos that the prompt may give; random where it is left out."`
 	Steps     int               `json:"steps,omitempty" minimum:"1" maximum:"1000" doc:"Of sampling; the model's own where it is left out."`
 	Guidance  float32           `json:"guidance,omitempty" minimum:"0" maximum:"100" doc:"How closely the prompt is followed; the model's own where it is left out, 1 is none."`
 	Image     *imageInput       `json:"image,omitempty" doc:"The first frame of a video, cut to the model's shape."`
-	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new film goes on from."`
-	Join      bool              `json:"join,omitempty" doc:"With after: the result is both films, one after the other, in the size and rate of the first."`
+	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new video goes on from."`
+	Join      bool              `json:"join,omitempty" doc:"With after: the result is both videos, one after the other, in the size and rate of the first."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
@@ -314,7 +314,7 @@ func (b *newJob) Resolve(huma.Context) []error {
 		no("image", "give image, or after")
 	}
 	if b.Join && b.After == "" {
-		no("join", "it joins the film that after names: name one")
+		no("join", "it joins the video that after names: name one")
 	}
 	if b.Kind == job.Image {
 		for field, given := range map[string]bool{"seconds": b.Seconds != 0, "fps": b.FPS != 0, "after": b.After != "", "image": b.Image != nil} {
@@ -356,7 +356,7 @@ func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec
 		return s, nil
 	}
 	if s.Seconds = b.Seconds; s.Seconds == 0 {
-		s.Seconds = service.SecondsDefault
+		s.Seconds = min(offer.Can.Lengths.Default, offer.Can.Lengths.Max)
 	}
 	switch {
 	case b.Image != nil:
@@ -391,17 +391,18 @@ func (b *newJob) size(o service.Offer) (w, h int, err error) {
 		return service.ParseSize(b.Size)
 	}
 	w, h = b.Width, b.Height
+	own := o.Size()
 	switch {
 	case w == 0 && h == 0:
-		return o.Width, o.Height, nil
-	case w == 0 && o.Height > 0:
-		w = evenSide(h * o.Width / o.Height)
-	case h == 0 && o.Width > 0:
-		h = evenSide(w * o.Height / o.Width)
+		return own.Width, own.Height, nil
+	case w == 0:
+		w = evenSide(h * own.Width / own.Height)
+	case h == 0:
+		h = evenSide(w * own.Height / own.Width)
 	}
 	for name, side := range map[string]int{"width": w, "height": h} {
-		if side < service.MinSide || side > kinora.MaxSide || side%2 != 0 {
-			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, service.MinSide, kinora.MaxSide)
+		if side < kinora.MinSide || side > kinora.MaxSide || side%2 != 0 {
+			return 0, 0, job.Errorf(job.Invalid, name, "%s is %d: it must be even and %d to %d", name, side, kinora.MinSide, kinora.MaxSide)
 		}
 	}
 	return w, h, nil

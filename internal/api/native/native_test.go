@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
@@ -434,7 +435,7 @@ func FuzzNativeJob(f *testing.F) {
 			return
 		}
 		s := b.Last(t).Spec
-		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < service.MinSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > service.MaxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
+		if s.Kind == job.Video && !(s.Seconds > 0 && s.Seconds <= job.MaxSeconds) || s.Width < kinora.MinSide || s.Width%2 != 0 || s.Height > 4096 || s.Seed > service.MaxSeed || s.Count > job.MaxImages || len(s.Metadata) > maxMetadata {
 			t.Fatalf("it took %+v", s)
 		}
 	})

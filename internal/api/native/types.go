@@ -30,8 +30,8 @@ type Job struct {
 	Steps         int               `json:"steps,omitempty" doc:"Of sampling, where they were given."`
 	Guidance      float32           `json:"guidance,omitempty" doc:"How closely the prompt is followed, where it was given."`
 	Count         int               `json:"count,omitempty" doc:"How many images."`
-	After         string            `json:"after,omitempty" doc:"The job whose film this one goes on from."`
-	Join          bool              `json:"join,omitempty" doc:"The result is both films, one after the other."`
+	After         string            `json:"after,omitempty" doc:"The job whose video this one goes on from."`
+	Join          bool              `json:"join,omitempty" doc:"The result is both videos, one after the other."`
 	RemixOf       string            `json:"remix_of,omitempty" doc:"The job that this one makes again from another prompt."`
 	Watermark     bool              `json:"watermark,omitempty" doc:"A visible mark says that a model made it."`
 	Priority      int               `json:"priority" doc:"Among the project's jobs, 0 to 9."`

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/kinora-video/kinora/internal/job"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/meter"
 	"github.com/kinora-video/kinora/internal/store"
 	"github.com/kinora-video/kinora/internal/web"
@@ -137,11 +138,11 @@ const exportBuffer = 64 << 10
 func (n *API) export(w http.ResponseWriter, r *http.Request, format meter.Format, f store.UsageFilter) {
 	types := map[meter.Format]string{meter.JSON: "application/json", meter.CSV: "text/csv; charset=utf-8"}
 	w.Header().Set("Content-Type", types[format])
-	sent := &counter{w: w}
+	sent := &media.Counter{W: w}
 	out := bufio.NewWriterSize(sent, exportBuffer)
 	err := n.Reports.Export(r.Context(), out, format, f)
 	switch {
-	case err != nil && sent.n == 0:
+	case err != nil && sent.N == 0:
 		n.Fail(w, r, err)
 		return
 	case err == nil:
@@ -151,16 +152,4 @@ func (n *API) export(w http.ResponseWriter, r *http.Request, format meter.Format
 		_ = web.ReportIn(r.Context(), err) // for the log
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// counter counts what was written.
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }

@@ -56,7 +56,7 @@ var (
 		{name: "prompt"},
 		{name: "seconds"},
 		{name: "video[id]"},
-		{name: "video", file: true, refuse: "a film from elsewhere cannot be gone on from: name one that was made here by its id"},
+		{name: "video", file: true, refuse: "a video from elsewhere cannot be gone on from: name one that was made here by its id"},
 	}
 	editFields      = []formField{{name: "prompt"}, {name: "video[id]"}, {name: "video", file: true}}
 	characterFields = []formField{{name: "name"}, {name: "video", file: true}}

@@ -359,50 +359,6 @@ func (a *API) stopped(ctx context.Context, who auth.Principal, j job.Job) error 
 	return err
 }
 
-// model is OpenAI's object of a model, with what it can do.
-type modelObject struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"` // "model"
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-	// Our own: what stands behind the name.
-	Engine     string `json:"engine"`
-	API        string `json:"api"` // whose rules it follows; "" for all
-	Width      int    `json:"width"`
-	Height     int    `json:"height"`
-	FPS        int    `json:"fps"`
-	TakesImage bool   `json:"takes_image"`
-}
-
-// modelList is the answer to GET /v1/models.
-type modelList struct {
-	Object string        `json:"object"` // "list"
-	Data   []modelObject `json:"data"`
-}
-
-func modelOf(o service.Offer) modelObject {
-	return modelObject{
-		ID: o.Name, Object: "model", Created: o.Created.Unix(), OwnedBy: "kinora", Engine: o.Engine, API: string(o.API),
-		Width: o.Width, Height: o.Height, FPS: o.FPS, TakesImage: o.TakesImage,
-	}
-}
-
-func (a *API) models(http.ResponseWriter, *http.Request, auth.Principal) (any, error) {
-	out := modelList{Object: "list", Data: []modelObject{}}
-	for _, o := range a.service.Offers() {
-		out.Data = append(out.Data, modelOf(o))
-	}
-	return out, nil
-}
-
-func (a *API) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
-	o, err := a.service.Offer(r.PathValue("model"))
-	if err != nil {
-		return nil, err
-	}
-	return modelOf(o), nil
-}
-
 // Fail answers in OpenAI's form, with the headers that its SDKs obey.
 func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, body := web.OpenAIFailed(w, web.Report(r, err), err)

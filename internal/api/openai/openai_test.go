@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kinora-video/kinora/internal/api/apitest"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/service"
@@ -185,6 +187,53 @@ func TestOpenAIShownFields(t *testing.T) {
 		if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", "/v1/videos?"+q, "", ""); resp.StatusCode != 400 {
 			t.Errorf("%s: %d %s", q, resp.StatusCode, raw)
 		}
+	}
+}
+
+// TestModelsLimits: a number that the model does not take is refused by the name that
+// this API has for it.
+func TestModelsLimits(t *testing.T) {
+	f := apitest.New(t)
+	can := f.Engines["reel"]
+	can.Guidance.Min, can.Guidance.Max, can.Steps.Max = can.Guidance.Default, can.Guidance.Default, 8
+	f.Engines["reel"] = can
+	s := f.Serve(t, New(f))
+	for name, says := range map[string]string{"guidance_scale": "leave it out", "num_inference_steps": "1 to 8"} {
+		resp, got, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/videos", apitest.JSON, `{"prompt":"p","`+name+`":9}`)
+		e, _ := got["error"].(map[string]any)
+		message, _ := e["message"].(string)
+		if resp.StatusCode != 400 || e["param"] != name || !strings.HasPrefix(message, name+": 9 is out of range") || !strings.Contains(message, says) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, raw)
+		}
+	}
+}
+
+// TestModelsSayWhatTheyCan: the list has what a model's capabilities say, within the
+// server's own limits.
+func TestModelsSayWhatTheyCan(t *testing.T) {
+	f := apitest.New(t)
+	s := f.Serve(t, New(f))
+	_, got, raw := apitest.Ask(t, s, apitest.KeyOne, "GET", "/v1/models/sora-2", "", "")
+	if got["width"] != 256.0 || got["height"] != 160.0 || got["fps"] != 24.0 || got["takes_image"] != true || got["engine"] != "reel" {
+		t.Errorf("got %s", raw)
+	}
+	o, err := f.Offer("sora-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var camera []any
+	for _, c := range o.Can.Prompt.Camera {
+		camera = append(camera, c)
+	}
+	want := map[string]any{
+		"sizes":   []any{map[string]any{"width": 256.0, "height": 160.0}},
+		"seconds": map[string]any{"default": 6.0, "min": 0.0, "max": 60.0}, "fps": []any{24.0}, "first_frame": true,
+		"sound": map[string]any{"sample_rate": 48000.0, "channels": 1.0},
+		"steps": map[string]any{"default": 4.0, "min": 1.0, "max": 1000.0}, "guidance": map[string]any{"default": 1.0, "min": 0.0, "max": 100.0},
+		"languages": []any{}, "camera_commands": camera, "memory_bytes": float64(o.Can.Cost.Memory),
+	}
+	if diff := cmp.Diff(want, got["capabilities"]); diff != "" || len(camera) == 0 {
+		t.Errorf("capabilities (-want +got)\n%s", diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -52,9 +53,24 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request, who auth.Principal,
 	}
 	j, err := a.service.Submit(r.Context(), who, service.Submission{API: job.OpenAI, Spec: spec, IdempotencyKey: web.IdempotencyKey(r), Path: r.URL.Path, Body: body})
 	if err != nil {
-		return nil, err
+		return nil, inOurWords(err)
 	}
 	return a.shown(r.Context(), w, &j)
+}
+
+// fieldsOf are this API's names of a job's numbers.
+var fieldsOf = map[string]string{"steps": "num_inference_steps", "guidance": "guidance_scale"}
+
+// inOurWords is an error that names a field as this API does.
+func inOurWords(err error) error {
+	e, ok := errors.AsType[*job.Error](err)
+	if !ok || fieldsOf[e.Param] == "" {
+		return err
+	}
+	out := *e
+	out.Param = fieldsOf[e.Param]
+	out.Message = out.Param + strings.TrimPrefix(e.Message, e.Param)
+	return &out
 }
 
 // offer finds a model that this API serves: one of OpenAI's names or of our own.
@@ -109,7 +125,8 @@ func (f *requestForm) size(spec *job.Spec, offer service.Offer) (err error) {
 	case offer.API == job.OpenAI:
 		spec.Width, spec.Height = service.OpenAIWidth, service.OpenAIHeight
 	default:
-		spec.Width, spec.Height = offer.Width, offer.Height
+		own := offer.Size()
+		spec.Width, spec.Height = own.Width, own.Height
 	}
 	return err
 }

@@ -4,10 +4,10 @@
 // scores is never held as a whole. Linear attention keeps a D×D state per head (Katharopoulos et al. 2020) with rotary
 // positions on the numerator alone.
 //
-// Operands are plain row-major slices [B, N, H, D] of the caller's, of which nothing is kept. Work is split over batch,
-// head and fixed blocks of queries: results are the same bytes for any number of threads. Functions whose names end in
-// Grad add to their results; a nil result means that nobody wants it. A slice that is too short panics. It projects
-// nothing and rotates nothing: queries, keys and values come ready.
+// Operands are the caller's plain row-major slices [B, N, H, D]; the package keeps none of them. Work is split over
+// batch, head and fixed blocks of queries, so that the bytes of a result do not depend on the number of threads.
+// Functions whose names end in Grad add to their results; a nil result is not computed. A slice that is too short
+// panics. The package does no projections and no rotations: queries, keys and values come ready to use.
 package attn
 
 import (
@@ -17,8 +17,8 @@ import (
 // Shape is the size of one call: q [B, Q, H, D], k and v [B, K, H, D], out [B, Q, H, D].
 type Shape struct{ B, H, Q, K, D int }
 
-// Mask limits what a query may see. Query i of every batch entry sees keys Lo[i] <= j < Hi[i] (nil: all) with
-// j < KeyLen[b] (nil: all).
+// Mask limits what a query may see. Query i of every batch entry sees keys Lo[i] <= j < Hi[i] (nil: all) with j <
+// KeyLen[b] (nil: all).
 type Mask struct {
 	Lo, Hi []int32 // [Q]
 	KeyLen []int32 // [B]
@@ -68,7 +68,7 @@ var pool = sync.Pool{New: func() any { return new(scratch) }}
 func (s *scratch) take(n int) []float32 {
 	n16 := padded(n)
 	if s.used+n16 > len(s.buf) {
-		// The pieces handed out so far keep the old memory alive.
+		// The pieces handed out before keep the old memory alive.
 		s.buf, s.used = make([]float32, max(2*len(s.buf), s.used+n16)), 0
 	}
 	s.used += n16
@@ -80,7 +80,7 @@ func (s *scratch) release() {
 	pool.Put(s)
 }
 
-// gather copies rows of d elements, stride apart in src, next to each other.
+// gather copies rows of d elements, stride apart in src, into consecutive rows.
 func gather(dst, src []float32, rows, stride, d int) {
 	for i := range rows {
 		copy(dst[i*d:(i+1)*d], src[i*stride:i*stride+d])

@@ -71,7 +71,7 @@ func softmaxCases() []softmaxCase {
 		return m
 	}
 	hole := window(70, 70, 9)
-	hole.Lo[33], hole.Hi[33] = 5, 5 // sees nothing
+	hole.Lo[33], hole.Hi[33] = 5, 5 // this query sees nothing
 	return []softmaxCase{
 		{Shape{1, 1, 1, 1, 1}, Mask{}},
 		{Shape{2, 3, 5, 7, 8}, Mask{}},
@@ -195,7 +195,7 @@ func TestLinear(t *testing.T) {
 	})
 }
 
-// A sequence taken in two parts, the first as a state, gives what the whole gives.
+// A sequence in two parts, the first as a state, gives the same as the whole.
 func TestLinearStreams(t *testing.T) {
 	s := Shape{2, 2, 60, 60, 32}
 	r := rand.New(rand.NewPCG(4, 4))

@@ -8,11 +8,11 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// Segment says that the queries [Q0, Q1) see the keys [K0, K1). Segments tile the queries in order. A segment that begins
-// at the same key as the one before it and ends no earlier, as chunks of a video do, costs only its new keys.
+// Segment says that the queries [Q0, Q1) see the keys [K0, K1). Segments tile the queries in order. A segment that
+// begins at the same key as the previous one and ends no earlier, as chunks of a video do, costs only its new keys.
 type Segment struct{ Q0, Q1, K0, K1 int }
 
-// extends tells whether the sums of prev are the beginning of those of g.
+// extends reports whether the sums of prev are a prefix of those of g.
 func (g Segment) extends(prev Segment) bool { return g.K0 == prev.K0 && g.K1 >= prev.K1 }
 
 func checkSegments(name string, s Shape, segs []Segment) {
@@ -63,13 +63,14 @@ func heads(s Shape, f func(t head, mem *scratch)) {
 	})
 }
 
-// Linear computes linear attention. Features (ReLU) are applied already; qr and kr are q and k rotated by position:
+// Linear computes linear attention. The features (ReLU) are already applied; qr and kr are q and k rotated by
+// position:
 //
 //	out_i = (Σ_j (qr_i·kr_j) v_j) / (Σ_j q_i·k_j + eps)
 //
-// over the keys that the query's segment sees. q, qr, out are [B, Q, H, D]; k, kr, v [B, K, H, D]. state is nil or
-// [B, H, (D+1)*D], as LinearState makes it, and is added to every segment's sums, for streaming. The denominators go to
-// den [B, Q, H] for the gradient, unless it is nil.
+// over the keys that the query's segment sees. q, qr, out are [B, Q, H, D]; k, kr, v [B, K, H, D]. state, nil or
+// [B, H, (D+1)*D] as LinearState makes it, is added to every segment's sums, for streaming. den [B, Q, H], unless
+// nil, receives the denominators for the gradient.
 func Linear(out, den, q, k, qr, kr, v, state []float32, eps float32, s Shape, segs []Segment) {
 	nq, nk := s.B*s.Q*s.H*s.D, s.B*s.K*s.H*s.D
 	check.Len("attn.Linear", "out", out, nq)
@@ -109,7 +110,7 @@ func Linear(out, den, q, k, qr, kr, v, state []float32, eps float32, s Shape, se
 	})
 }
 
-// load sets u to the state of head t, or to zero without one.
+// load sets u to the state of head t, or to zero if there is none.
 func (u sums) load(state []float32, t head) {
 	if state == nil {
 		u.reset()
@@ -121,8 +122,8 @@ func (u sums) load(state []float32, t head) {
 	copy(u.z, at[d*d:(d+1)*d])
 }
 
-// LinearState sets state [B, H, (D+1)*D] to the sums over the keys [k0, k1): for every head S [D, D] = Σ kr vᵀ, then
-// z [D] = Σ k. To carry a state on, add states.
+// LinearState sets state [B, H, (D+1)*D] to the sums over the keys [k0, k1): for every head S [D, D] = Σ kr vᵀ,
+// then z [D] = Σ k. Adding two states gives the state of both runs of keys.
 func LinearState(state, k, kr, v []float32, s Shape, k0, k1 int) {
 	nk := s.B * s.K * s.H * s.D
 	check.Len("attn.LinearState", "state", state, s.B*s.H*(s.D+1)*s.D)
@@ -180,8 +181,8 @@ func LinearGrad(dq, dk, dqr, dkr, dv, dout, out, den, q, k, qr, kr, v []float32,
 	})
 }
 
-// linearGrads holds one head's sums u with sᵀ in st, their gradients du, and the gradients of the numerators [Q, D] and
-// denominators [Q].
+// linearGrads holds one head's sums u with sᵀ in st, their gradients du, and the gradients of the numerators [Q, D]
+// and denominators [Q].
 type linearGrads struct {
 	head
 	u, du      sums
@@ -189,7 +190,7 @@ type linearGrads struct {
 	dnum, dden []float32
 }
 
-// queries: dqr_i += S·dnum_i and dq_i += dden_i * z, with the sums built up again segment by segment.
+// queries computes dqr_i += S·dnum_i and dq_i += dden_i * z; it builds the sums again, segment by segment.
 func (g *linearGrads) queries(dq, dqr, k, kr, v []float32, segs []Segment) {
 	d, s := g.s.D, g.s
 	for n, sg := range segs {
@@ -216,8 +217,8 @@ func (g *linearGrads) queries(dq, dqr, k, kr, v []float32, segs []Segment) {
 	}
 }
 
-// keys walks the segments backwards with dS = Σ qr dnumᵀ and dz = Σ dden*q over the queries that see a key:
-// dkr_j += dS·v_j, dv_j += dSᵀ·kr_j and dk_j += dz. Keys that later segments share wait for the first that has them.
+// keys goes backwards through the segments with dS = Σ qr dnumᵀ and dz = Σ dden*q over the queries that see a key:
+// dkr_j += dS·v_j, dv_j += dSᵀ·kr_j and dk_j += dz. Keys that several segments share are done at the first of them.
 func (g *linearGrads) keys(dk, dkr, dv, q, qr, kr, v []float32, segs []Segment) {
 	d, s := g.s.D, g.s
 	for n := len(segs) - 1; n >= 0; n-- {

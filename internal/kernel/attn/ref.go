@@ -2,8 +2,8 @@ package attn
 
 import "math"
 
-// This file is the specification of the forward kernels: plain Go in float64, the whole row of scores at once. The
-// gradients' specification is the derivative, which the tests take numerically.
+// This file is the specification of the forward kernels: plain Go in float64, with the whole row of scores at once.
+// The gradients are specified as the derivative, which the tests compute numerically.
 
 // RefSoftmax is Softmax.
 func RefSoftmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {

@@ -10,15 +10,15 @@ import (
 
 const (
 	queryTile = 32  // queries whose scores are held at once
-	keyTile   = 256 // and keys
-	// queryBlock is the number of queries in a task where there are few heads; packing the keys costs each task the
-	// work of a few queries.
+	keyTile   = 256 // keys whose scores are held at once
+	// queryBlock is the number of queries in a task if there are few heads. Packing the keys costs each task as
+	// much as a few queries.
 	queryBlock = 256
 )
 
 var negInf = float32(math.Inf(-1))
 
-// head is what one task needs to know of its batch entry and head.
+// head is what one task needs of its batch entry and head.
 type head struct {
 	s      Shape
 	m      Mask
@@ -29,9 +29,9 @@ type head struct {
 // row returns the offset of row i of a tensor [B, n, H, D].
 func (t head) row(n, i int) int { return ((t.b*n+i)*t.s.H + t.h) * t.s.D }
 
-// Softmax computes out = softmax(scale * q·kᵀ)·v for every head over the keys that the mask lets each query see, and
-// lse [B, H, Q], unless nil, the logarithms of the sums of exponentials that the gradient needs. A query that sees no
-// key gives zeros and an lse of -Inf.
+// Softmax computes out = softmax(scale * q·kᵀ)·v for every head over the keys that the mask lets each query see.
+// lse [B, H, Q], unless nil, receives the logarithms of the sums of exponentials, for the gradient. A query that
+// sees no key gives zeros and an lse of -Inf.
 func Softmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
 	check.Len("attn.Softmax", "out", out, s.B*s.Q*s.H*s.D)
 	check.Len("attn.Softmax", "q", q, s.B*s.Q*s.H*s.D)
@@ -97,11 +97,11 @@ func (t head) forward(out, lse, q, k, v []float32, scale float32, i0, i1 int) {
 	}
 }
 
-// padded rounds up to whole cache lines, so that vectors of transposed rows do not straddle two.
+// padded rounds up to whole cache lines, so that vectors of transposed rows do not cross a line.
 func padded(n int) int { return (n + 15) &^ 15 }
 
-// flash is the running softmax of a tile of queries: for each, the largest score so far, the sum of exponentials below
-// it, and the sum of values that they weigh.
+// flash is the running softmax of a tile of queries: for each query the largest score so far, the sum of the
+// exponentials relative to it, and the weighted sum of the values.
 type flash struct {
 	d                     int
 	scores, acc, top, sum []float32
@@ -154,8 +154,8 @@ func (f *flash) finish(r int, out, lse []float32, i int) {
 	}
 }
 
-// SoftmaxGrad adds the gradients of Softmax to dq [B, Q, H, D], dk and dv [B, K, H, D], from dout, the result out and
-// the lse that Softmax kept. Scores are computed again, tile by tile.
+// SoftmaxGrad adds the gradients of Softmax to dq [B, Q, H, D], dk and dv [B, K, H, D], from dout, the result out
+// and the lse that Softmax returned. It computes the scores again, tile by tile.
 func SoftmaxGrad(dq, dk, dv, dout, out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
 	nq, nk := s.B*s.Q*s.H*s.D, s.B*s.K*s.H*s.D
 	check.LenOrNil("attn.SoftmaxGrad", "dq", dq, nq)
@@ -226,8 +226,8 @@ func (t head) backward(dq, dk, dv, dout, out, lse, q, k, v []float32, scale floa
 	}
 }
 
-// grads holds one head's operands while its gradients are summed: the keys from lo on, next to each other, and transposed
-// in rows of n elements.
+// grads holds one head's operands while its gradients are summed: the keys from lo on, both as consecutive rows and
+// transposed in rows of n elements.
 type grads struct {
 	head
 	lo, n        int
@@ -238,7 +238,7 @@ type grads struct {
 	delta        []float32
 }
 
-// tiles adds what the queries [at, at+rows) contribute.
+// tiles adds the contribution of the queries [at, at+rows).
 func (g *grads) tiles(lse []float32, at, rows int) {
 	d := g.s.D
 	tl, th := g.m.span(g.s, g.b, at, at+rows)

@@ -7,8 +7,10 @@ import (
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 )
 
-// The shapes of a codec in training and of the transformer's feed-forward.
+// The shapes of an upscaler, of a codec in training and of the transformer's feed-forward.
 var benchDense = []Shape{
+	{N: 1, T: 1, H: 64, W: 256, C: 64, O: 64, KT: 1, KH: 3, KW: 3}, // of an upscaler
+	{N: 1, T: 64, H: 1, W: 128, C: 32, O: 32, KT: 3, KH: 1, KW: 3},
 	{N: 16, T: 1, H: 32, W: 32, C: 64, O: 64, KT: 1, KH: 3, KW: 3},
 	{N: 32, T: 1, H: 16, W: 16, C: 128, O: 128, KT: 1, KH: 3, KW: 3},
 	{N: 32, T: 2, H: 8, W: 8, C: 256, O: 256, KT: 1, KH: 3, KW: 3},

@@ -21,22 +21,38 @@ func tileRows(k int) int {
 // bias [O] or nil, y [N,T,H,W,O]. past is nil, which means zeros, or
 // [N,KT-1,H,W,C], the frames before x. It panics when a slice is too short.
 func Forward(p gemm.Precision, y, x, past, w, bias []float32, act gemm.Act, s Shape) {
+	s.check("conv.Forward")
 	check.Len("conv.Forward", "w", w, s.wLen())
-	k := s.taps() * s.C
-	ForwardPacked(y, x, past, gemm.Pack(p, k, s.O, gemm.Matrix{Data: w, Stride: k, Trans: true}), bias, act, s)
+	ForwardPacked(y, x, past, Pack(p, w, s), gemm.Epilogue{Bias: bias, Act: act}, s)
 }
 
-// ForwardPacked is Forward with the weights as a matrix [KT*KH*KW*C, O] that
-// was packed before.
-func ForwardPacked(y, x, past []float32, packed *gemm.Packed, bias []float32, act gemm.Act, s Shape) {
+// Weights are those of a convolution in the layout that its products want, made
+// once for many uses: one of the two.
+type Weights struct {
+	Matrix  *gemm.Packed  // [KT*KH*KW*C, O], for patches
+	Windows *gemm.Windows // for frames that are read in place: see Shape.LongRows
+}
+
+// Pack lays out w [O,KT,KH,KW,C] for ForwardPacked on frames of the shape s.
+func Pack(p gemm.Precision, w []float32, s Shape) Weights {
+	check.Len("conv.Pack", "w", w, s.wLen())
+	k := s.taps() * s.C
+	f := s.forward(nil, nil)
+	return f.pack(p, gemm.Matrix{Data: w, Stride: k, Trans: true}, s.O)
+}
+
+// ForwardPacked is Forward with the weights packed before. ep says what follows
+// the products: Bias, and Act or Slope.
+func ForwardPacked(y, x, past []float32, w Weights, ep gemm.Epilogue, s Shape) {
 	const op = "conv.Forward"
 	s.check(op)
 	check.Len(op, "x", x, s.xLen())
 	check.Len(op, "y", y, s.yLen())
-	check.LenOrNil(op, "bias", bias, s.O)
+	check.LenOrNil(op, "bias", ep.Bias, s.O)
+	check.LenOrNil(op, "slope", ep.Slope, s.O)
 	check.LenOrNil(op, "past", past, s.pastLen())
 	f := s.forward(x, past)
-	f.multiply(y, packed, s.O, gemm.Epilogue{Bias: bias, Act: act})
+	f.multiply(y, w, s.O, ep)
 }
 
 // GradInput adds to dx [N,T,H,W,C] the gradient that reaches x from
@@ -52,9 +68,8 @@ func GradInput(p gemm.Precision, dx, dy, w []float32, s Shape) {
 	turned := borrow(k * s.C)
 	defer giveBack(turned)
 	turn(*turned, w, s)
-	packed := gemm.Pack(p, k, s.C, gemm.Matrix{Data: *turned, Stride: s.C})
 	f := s.backward(dy)
-	f.multiply(dx, packed, s.C, gemm.Epilogue{Accumulate: true})
+	f.multiply(dx, f.pack(p, gemm.Matrix{Data: *turned, Stride: s.C}, s.C), s.C, gemm.Epilogue{Accumulate: true})
 }
 
 // turn writes the weights of the reverse convolution: w [O,taps,C] into
@@ -68,10 +83,24 @@ func turn(dst, w []float32, s Shape) {
 	}
 }
 
-// multiply computes out = patches · b with its epilogue, tile by tile;
-// out is [N*T*H*W, cols].
-func (f *frames) multiply(out []float32, b *gemm.Packed, cols int, ep gemm.Epilogue) {
-	k, rows := f.patch(), f.n*f.t*f.h*f.w
+// pack lays out w [KT*KH*KW*C, cols].
+func (f *frames) pack(p gemm.Precision, w gemm.Matrix, cols int) Weights {
+	if f.longRows() {
+		if b := gemm.PackWindows(p, f.kt*f.kh, f.kw*f.c, f.c, cols, w); b != nil {
+			return Weights{Windows: b}
+		}
+	}
+	return Weights{Matrix: gemm.Pack(p, f.patch(), cols, w)}
+}
+
+// multiply computes out = patches · w with its epilogue, tile by tile;
+// w is [KT*KH*KW*C, cols], out [N*T*H*W, cols].
+func (f *frames) multiply(out []float32, w Weights, cols int, ep gemm.Epilogue) {
+	if w.Windows != nil {
+		f.multiplyWide(out, w.Windows, cols, ep)
+		return
+	}
+	k, rows, b := f.patch(), f.n*f.t*f.h*f.w, w.Matrix
 	if k == f.c { // one tap: the video is its own patches
 		gemm.MulPacked(rows, gemm.Matrix{Data: f.data, Stride: k}, b, out, cols, ep)
 		return

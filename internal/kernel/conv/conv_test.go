@@ -23,6 +23,10 @@ var shapes = []Shape{
 	{N: 2, T: 2, H: 3, W: 4, C: 65, O: 40, KT: 1, KH: 1, KW: 1},
 	{N: 2, T: 3, H: 20, W: 32, C: 16, O: 24, KT: 1, KH: 3, KW: 3},
 	{N: 1, T: 2, H: 2, W: 2, C: 130, O: 70, KT: 2, KH: 5, KW: 3},
+	// Image rows that are long enough to be read in place.
+	{N: 2, T: 2, H: 11, W: 49, C: 6, O: 35, KT: 1, KH: 3, KW: 3},
+	{N: 2, T: 9, H: 1, W: 61, C: 4, O: 5, KT: 3, KH: 1, KW: 5},
+	{N: 1, T: 3, H: 5, W: 50, C: 3, O: 16, KT: 2, KH: 3, KW: 3},
 }
 
 func (s Shape) name() string {
@@ -316,6 +320,26 @@ func everything(t *testing.T, s Shape) [][]float32 {
 	DepthwiseGradInput(grow(s.xLen()), dy, wd, s)
 	DepthwiseGradWeight(grow(len(wd)), grow(s.C), dy, x, past, s)
 	return out
+}
+
+// TestPReLU holds the activation to what it does with the convolution's values.
+func TestPReLU(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	s := Shape{N: 1, T: 2, H: 9, W: 70, C: 6, O: 19, KT: 2, KH: 3, KW: 3}
+	x, w, bias, slope := buffer(t, r, s.xLen()), buffer(t, r, s.wLen()), buffer(t, r, s.O), buffer(t, r, s.O)
+	levels(t, func(t *testing.T) {
+		for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {
+			want, got := make([]float32, s.yLen()), buffer(t, r, s.yLen())
+			Forward(p, want, x, nil, w, bias, gemm.None, s)
+			ForwardPacked(got, x, nil, Pack(p, w, s), gemm.Epilogue{Bias: bias, Slope: slope}, s)
+			for i, v := range want {
+				if v < 0 {
+					want[i] = slope[i%s.O] * v
+				}
+			}
+			near(t, "PReLU", got, want, 1e-6)
+		}
+	})
 }
 
 func TestPanicsTellWhatIsShort(t *testing.T) {

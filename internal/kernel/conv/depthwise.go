@@ -6,9 +6,9 @@ import (
 )
 
 // Depthwise convolutions run on bands: a few frames and image rows of up to 64
-// channels, copied with their zero border into scratch that stays in cache.
-// There every tap of every position is a plain offset, so the kernels in
-// strip.go know nothing of borders.
+// channels, copied with their zero border into scratch that stays in cache. In
+// a band every tap of every position is a constant offset, so the kernels in
+// strip.go need not handle borders.
 
 const (
 	// lanes is the number of channels of a band, and the distance between
@@ -84,7 +84,7 @@ type bands struct {
 	channelParts           int
 }
 
-// band is one of them: frames [t0,t1) and rows [h0,h1) of video n, channels
+// band is one band: frames [t0,t1) and rows [h0,h1) of video n, channels
 // [c0,c0+c). pitch is the width of a padded image row and floats the size of
 // the scratch.
 type band struct {
@@ -92,7 +92,7 @@ type band struct {
 	pitch, rows              int
 }
 
-// cut chooses the bands by the geometry alone.
+// cut chooses the bands from the geometry alone.
 func (f *frames) cut() bands {
 	pitch := (f.w + f.kw - 1) * lanes
 	b := bands{nt: min(f.t, 4), nh: f.h}
@@ -106,10 +106,10 @@ func (f *frames) cut() bands {
 	return b
 }
 
-// perVideo is the number of bands of some channels of one video.
+// perVideo is the number of bands per group of channels of one video.
 func (b bands) perVideo() int { return b.timeParts * b.heightParts }
 
-// at is band i of video n and channel part.
+// at returns band i of video n and channel group part.
 func (b bands) at(f *frames, n, part, i int) band {
 	t, h := i/b.heightParts*b.nt, i%b.heightParts*b.nh
 	r := band{
@@ -147,8 +147,8 @@ func (f *frames) load(dst []float32, b band) {
 	}
 }
 
-// copyLanes copies c channels of some positions, and zeros up to the next
-// multiple of 16 channels where the destination has room for all lanes.
+// copyLanes copies c channels of some positions. If the destination has room
+// for all lanes, it writes zeros up to the next multiple of 16 channels.
 func copyLanes(dst []float32, dstStride int, src []float32, srcStride, positions, c int) {
 	pad := 0
 	if dstStride == lanes {
@@ -161,7 +161,8 @@ func copyLanes(dst []float32, dstStride int, src []float32, srcStride, positions
 	}
 }
 
-// offsets returns where each tap lies from its position, in bytes of scratch.
+// offsets returns the offset of each tap from its position, in bytes of
+// scratch.
 func (f *frames) offsets(b band) []int {
 	var off []int
 	for kt := range f.kt {
@@ -174,7 +175,7 @@ func (f *frames) offsets(b band) []int {
 	return off
 }
 
-// depthwise computes y = conv(f, w) + bias, or adds to y where bias is nil.
+// depthwise computes y = conv(f, w) + bias, or adds to y if bias is nil.
 func (f *frames) depthwise(y, w, bias []float32) {
 	bs := f.cut()
 	each := bs.perVideo()
@@ -192,7 +193,7 @@ func (f *frames) depthwise(y, w, bias []float32) {
 }
 
 // depthwiseBand runs the kernel over the image rows of a band. tmp [W+1,lanes]
-// serves where the channels are no whole number of vectors.
+// is used if the channels are not a whole number of vectors.
 func (f *frames) depthwiseBand(y, x, w, bias, tmp []float32, b band) {
 	off := f.offsets(b)
 	strip := stripFor()
@@ -228,8 +229,8 @@ func (f *frames) depthwiseBand(y, x, w, bias, tmp []float32, b band) {
 	}
 }
 
-// gradParts is into how many parts the videos are cut, at most, for the
-// gradient of the weights; each part has its own sums.
+// gradParts is the largest number of parts into which the videos are cut for
+// the gradient of the weights; each part has its own sums.
 const gradParts = 8
 
 // depthwiseGrad adds to dw [taps,C] the products of dy with the input f.
@@ -266,12 +267,12 @@ func (f *frames) depthwiseGrad(dw, dy []float32) {
 	}
 }
 
-// correlateBand adds the products of one band to sum [taps,lanes]; g is room
-// for its part of dy.
+// correlateBand adds the products of one band to sum [taps,lanes]; g has room
+// for the band's part of dy.
 func (f *frames) correlateBand(sum, x, dy, g []float32, b band) {
 	off := f.offsets(b)
 	for len(off)*lanes < len(sum) {
-		off = append(off, 0) // fills the last group; nobody reads these sums
+		off = append(off, 0) // fills the last group; its sums are not used
 	}
 	correlate := correlateFor()
 	rows := b.h1 - b.h0

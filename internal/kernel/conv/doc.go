@@ -7,7 +7,7 @@
 // the first are zeros or the caller's past.
 //
 // Dense convolutions gather small tiles of patches into per-worker scratch and
-// multiply them there. The package never materialises the patches of a whole
-// tensor, never keeps anything between calls but scratch, and gives the same
-// bytes for any number of threads.
+// multiply them there. The package never builds the patches of a whole tensor,
+// keeps only scratch between calls, and gives the same bytes for any number of
+// threads.
 package conv

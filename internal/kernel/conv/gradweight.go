@@ -33,18 +33,20 @@ func GradWeight(p gemm.Precision, dw, dbias, dy, x, past []float32, s Shape) {
 }
 
 const (
-	// gradTile is the number of positions that one product of a gradient of
-	// weights runs over: a block of the matrix kernels along their depth.
+	// gradTile is the number of positions that one product of a weight gradient
+	// covers: a block of the matrix kernels along their depth.
 	gradTile = 384
 	// gradFloats bounds the patches gathered for one such product.
 	gradFloats = 256 << 10
-	// gradRanges is into how many ranges the positions are cut at most; each
-	// range has its own sums, so more of them cost memory and additions.
+	// gradRanges is the largest number of ranges into which the positions are
+	// cut. Each range has its own sums, so more ranges cost memory and
+	// additions.
 	gradRanges = 4
 )
 
-// weightGrad adds dyᵀ·patches to dw [o,KT*KH*KW*C]: ranges of positions side by
-// side, tile after tile within each, then the ranges in their order.
+// weightGrad adds dyᵀ·patches to dw [o,KT*KH*KW*C]. Ranges of positions run in
+// parallel, the tiles within a range in sequence; then the ranges are added in
+// order.
 func (f *frames) weightGrad(p gemm.Precision, dw, dy []float32, o int) {
 	rows, size := f.n*f.t*f.h*f.w, o*f.patch()
 	tiles := (rows + gradTile - 1) / gradTile
@@ -66,7 +68,7 @@ func (f *frames) weightGrad(p gemm.Precision, dw, dy []float32, o int) {
 }
 
 // tileGrad adds the products of the positions [lo,hi) to sum [o,KT*KH*KW*C],
-// as many image rows of the kernel at a time as gradFloats allows.
+// with as many image rows of the kernel at a time as gradFloats allows.
 func (f *frames) tileGrad(p gemm.Precision, sum, dy []float32, o, lo, hi int) {
 	part, k := f.kw*f.c, f.patch()
 	lines := min(max(gradFloats/(gradTile*part), 1), f.kt*f.kh)
@@ -84,8 +86,8 @@ func (f *frames) tileGrad(p gemm.Precision, sum, dy []float32, o, lo, hi int) {
 // sumBlock is the number of rows that sumRows adds up before it combines.
 const sumBlock = 2048
 
-// sumRows is dst [c] += the sum of the rows of x [rows,c]: blocks of rows side
-// by side, then the blocks in their order.
+// sumRows is dst [c] += the sum of the rows of x [rows,c]. Blocks of rows run
+// in parallel; then the blocks are added in order.
 func sumRows(dst, x []float32, rows, c int) {
 	blocks := (rows + sumBlock - 1) / sumBlock
 	part := borrow(blocks * c)
@@ -97,7 +99,7 @@ func sumRows(dst, x []float32, rows, c int) {
 	addRows(dst[:c], *part, c, blocks)
 }
 
-// addRowsGo is dst += each of some rows of x, which are stride apart, in order.
+// addRowsGo adds to dst some rows of x, which are stride apart, in order.
 func addRowsGo(dst, x []float32, stride, rows int) {
 	for r := range rows {
 		for i, v := range x[r*stride:][:len(dst)] {

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// frames is where patches are gathered from: a video [N,T,H,W,C] and, for the
-// causal direction, what came before it.
+// frames is the source of patches: a video [N,T,H,W,C] and, in the causal
+// direction, the frames before it.
 type frames struct {
 	data, past []float32 // past is nil or [N,KT-1,H,W,C]
-	first      int       // input frame of tap 0 less the output frame: 1-KT, or 0 backwards in time
+	first      int       // input frame of tap 0 minus the output frame: 1-KT, or 0 backwards in time
 	n, t, h, w int
 	c          int
 	kt, kh, kw int
@@ -18,7 +18,7 @@ type frames struct {
 // patch is the number of values in one patch, ordered [KT,KH,KW,C].
 func (f *frames) patch() int { return f.kt * f.kh * f.kw * f.c }
 
-// row returns the image row f[n,t,h,:,:] as [W,C], or nil where it is zeros.
+// row returns the image row f[n,t,h,:,:] as [W,C], or nil if it is zeros.
 func (f *frames) row(n, t, h int) []float32 {
 	if h < 0 || h >= f.h || t >= f.t {
 		return nil
@@ -36,8 +36,8 @@ func (f *frames) row(n, t, h int) []float32 {
 }
 
 // gather writes the patches of the positions [lo,hi), counted over [N,T,H,W],
-// into dst [hi-lo, (l1-l0)*KW*C]: of each patch the lines [l0,l1), counted over
-// [KT,KH].
+// into dst [hi-lo, (l1-l0)*KW*C]: from each patch the lines [l0,l1), counted
+// over [KT,KH].
 func (f *frames) gather(dst []float32, lo, hi, l0, l1 int) {
 	part := f.kw * f.c
 	k := (l1 - l0) * part
@@ -57,7 +57,7 @@ func (f *frames) gather(dst []float32, lo, hi, l0, l1 int) {
 }
 
 // gatherRow writes the KW*C values around each of the positions [w0,w1) of the
-// image row src into dst, one every k.
+// image row src into dst, k elements apart.
 func (f *frames) gatherRow(dst []float32, k int, src []float32, w0, w1 int) {
 	part, half := f.kw*f.c, f.kw/2
 	for w := w0; w < w1; w++ {
@@ -81,11 +81,11 @@ func (f *frames) gatherRow(dst []float32, k int, src []float32, w0, w1 int) {
 	}
 }
 
-// scratch lends buffers to workers, so that a call allocates nothing once the
-// first ones have run. There is a pool for each power of two.
+// scratch lends buffers to workers, so that only the first calls allocate.
+// There is a pool for each power of two.
 var scratch [48]sync.Pool
 
-// borrow returns n values of any content.
+// borrow returns n values with undefined content.
 func borrow(n int) *[]float32 {
 	class := bits.Len(uint(max(n, 1024) - 1))
 	b, ok := scratch[class].Get().(*[]float32)

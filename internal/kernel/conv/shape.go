@@ -19,7 +19,7 @@ func (s Shape) FLOPs() float64 {
 	return 2 * float64(s.rows()) * float64(s.taps()) * float64(s.C) * float64(s.O)
 }
 
-// check panics when the shape makes no sense.
+// check panics if the shape is invalid.
 func (s Shape) check(op string) {
 	if s.N < 0 || s.T < 0 || s.H < 0 || s.W < 0 || s.C < 1 || s.O < 1 {
 		panic(fmt.Sprintf("%s: bad sizes in %+v", op, s))
@@ -41,7 +41,7 @@ func (s Shape) yLen() int    { return s.rows() * s.O }
 func (s Shape) wLen() int    { return s.O * s.taps() * s.C }
 func (s Shape) pastLen() int { return s.N * (s.KT - 1) * s.H * s.W * s.C }
 
-// forward is the input of the convolution, to gather patches from.
+// forward is the input of the convolution as a source of patches.
 func (s Shape) forward(x, past []float32) frames {
 	return frames{
 		data: x, past: past, first: 1 - s.KT, n: s.N, t: s.T, h: s.H, w: s.W, c: s.C,
@@ -49,8 +49,8 @@ func (s Shape) forward(x, past []float32) frames {
 	}
 }
 
-// backward is the gradient of its output, to gather patches from: the same
-// convolution with the taps turned round, so that time runs backwards.
+// backward is the gradient of its output as a source of patches: the same
+// convolution with the taps reversed, so that time runs backwards.
 func (s Shape) backward(dy []float32) frames {
 	return frames{data: dy, n: s.N, t: s.T, h: s.H, w: s.W, c: s.O, kt: s.KT, kh: s.KH, kw: s.KW}
 }

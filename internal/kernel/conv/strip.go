@@ -15,8 +15,8 @@ type stripFunc func(dst []float32, dstStride int, init []float32, initStride int
 //
 //	sum[i*lanes+c] += Σ_p g[p*lanes+c] * src[off[i]/4+q(p)*lanes+c]
 //
-// over the positions p of rows × width, where q skips some bytes more at the
-// end of each row.
+// over the positions p of rows × width, where q skips the given number of bytes
+// at the end of each row.
 type correlateFunc func(sum, g, src []float32, off []int, rows, width, skip, vectors int)
 
 // stripGo is the specification of stripFunc.

@@ -48,8 +48,8 @@ func correlateFor() correlateFunc {
 	return correlateGo
 }
 
-// addRows is addRowsGo. Memory is its limit, so eight lanes serve every level
-// above plain Go.
+// addRows is addRowsGo. It is limited by memory, so eight lanes serve every
+// level above plain Go.
 func addRows(dst, x []float32, stride, rows int) {
 	done := 0
 	if vectors := len(dst) / 8; vectors > 0 && rows > 0 && simd.Current() >= simd.AVX2 {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestStrip compares the kernels of every level with their specification, over
-// strips of every length and vectors of every number; buffer guards dst.
+// TestStrip compares the kernels of every level with their specification, for
+// strips of every length and every number of vectors; buffer guards dst.
 func TestStrip(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, 12))

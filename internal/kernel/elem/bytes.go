@@ -2,8 +2,7 @@ package elem
 
 import "github.com/kinora-video/kinora/internal/kernel/check"
 
-// FromBytes maps the bytes of pixels, 0 to 255, to [-1, 1]. The length of dst
-// rules. It runs on the caller's thread.
+// FromBytes maps the bytes of pixels, 0 to 255, to [-1, 1]. It converts len(dst) elements, on the caller's thread.
 func FromBytes(dst []float32, src []byte) {
 	check.Len("elem.FromBytes", "operand", src, len(dst))
 	for i, b := range src[:len(dst)] {
@@ -11,8 +10,8 @@ func FromBytes(dst []float32, src []byte) {
 	}
 }
 
-// ToBytes maps [-1, 1] to the bytes of pixels, to the nearest; what is outside
-// becomes 0 or 255. The length of dst rules. It runs on the caller's thread.
+// ToBytes maps [-1, 1] to the nearest bytes of pixels; values outside become 0 or 255. It converts len(dst)
+// elements, on the caller's thread.
 func ToBytes(dst []byte, src []float32) {
 	check.Len("elem.ToBytes", "operand", src, len(dst))
 	for i, v := range src[:len(dst)] {

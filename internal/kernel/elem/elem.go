@@ -1,9 +1,9 @@
 // Package elem holds the element-wise kernels: arithmetic, activations, modulation, rotary positions, layout changes of
 // pixels, conversions and the optimizer's update.
 //
-// It never allocates its results and never keeps a slice: operands are plain row-major slices of the caller's. Work is
-// cut into fixed blocks, so the bytes of a result do not depend on the number of threads. Functions whose names end in
-// Grad add to their results; a nil result means that nobody wants it. A slice that is too short panics.
+// It never allocates its results and never keeps a slice: operands are the caller's plain row-major slices. Work is
+// cut into fixed blocks, so that the bytes of a result do not depend on the number of threads. Functions whose
+// names end in Grad add to their results; a nil result is not computed. A slice that is too short panics.
 package elem
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// grain is the number of elements in a block of work: small enough to stay in a core's second-level cache, large enough
-// to hide the cost of handing it out.
+// grain is the number of elements in a block of work: small enough for a core's second-level cache, large enough to
+// hide the cost of handing it out.
 const grain = 1 << 14
 
 // binary runs f over blocks of dst, a and b.

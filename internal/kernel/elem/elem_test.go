@@ -92,8 +92,8 @@ func TestArithmetic(t *testing.T) {
 	})
 }
 
-// TestBytes: every byte comes back from its number, and what is outside of
-// [-1, 1] becomes the nearest byte.
+// TestBytes: every byte survives the conversion to a number and back, and numbers outside of [-1, 1] become the
+// nearest byte.
 func TestBytes(t *testing.T) {
 	all := make([]byte, 256)
 	for i := range all {
@@ -294,7 +294,7 @@ func TestResize(t *testing.T) {
 	near(t, "AvgPool2Grad", up, wu, 1e-6)
 }
 
-// The optimizer against the textbook in float64, over several steps.
+// TestAdamW compares the optimizer with the textbook formulas in float64, over several steps.
 func TestAdamW(t *testing.T) {
 	paths(t, func(t *testing.T) {
 		const n = 1003

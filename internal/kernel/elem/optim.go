@@ -12,14 +12,14 @@ import (
 type AdamW struct {
 	LR, Beta1, Beta2, Eps, WeightDecay float32
 	Step                               int     // counts from 1
-	GradScale                          float32 // multiplies every gradient, as clipping wants it; 0 stands for 1
+	GradScale                          float32 // multiplies every gradient, for clipping; 0 means 1
 }
 
 // Update moves the parameters p and the moments m and v, all [n], along the gradient g [n]:
 //
 //	m = β1*m + (1-β1)*g,  v = β2*v + (1-β2)*g²,  p = p*(1-lr*decay) - lr*m̂/(√v̂+eps)
 //
-// where m̂ and v̂ are m and v corrected for their start at zero.
+// where m̂ and v̂ are m and v with the bias of their zero start corrected.
 func (o AdamW) Update(p, m, v, g []float32) {
 	n := len(p)
 	check.Len("elem.AdamW", "m", m, n)
@@ -42,10 +42,10 @@ func EMA(dst, src []float32, decay float32) {
 	unary("elem.EMA", dst, src, func(dst, src []float32) { vec.Lerp(dst, src, decay) })
 }
 
-// run is the length of the pieces that are summed in float32 before float64 takes over.
+// run is the number of elements that are summed in float32 before the sum continues in float64.
 const run = 512
 
-// total adds f over pieces of [0, n) in float64: pieces of a block in order, then blocks in order.
+// total adds f over pieces of [0, n) in float64: the pieces of a block in order, then the blocks in order.
 func total(n int, f func(lo, hi int) float32) float64 {
 	blocks := make([]float64, (n+grain-1)/grain)
 	simd.For(n, grain, func(lo, hi int) {
@@ -87,10 +87,10 @@ func SignDiff(dx, x, y []float32, s float32) {
 	binary("elem.SignDiff", dx, x, y, func(dx, x, y []float32) { vec.SignDiff(dx, x, y, s) })
 }
 
-// ToBF16 rounds src to bfloat16, ties to even. The length of dst rules.
+// ToBF16 rounds len(dst) elements of src to bfloat16, ties to even.
 func ToBF16(dst []uint16, src []float32) { narrow("elem.ToBF16", dst, src, vec.ToBF16) }
 
-// ToF16 rounds src to IEEE half precision, ties to even; what is too large becomes infinite.
+// ToF16 rounds src to IEEE half precision, ties to even; values that are too large become infinite.
 func ToF16(dst []uint16, src []float32) { narrow("elem.ToF16", dst, src, vec.ToF16) }
 
 func narrow(name string, dst []uint16, src []float32, f func([]uint16, []float32)) {

@@ -6,8 +6,8 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// patches walks the correspondence between x [n, t*pt, h*ph, w*pw, c] and y [n, t, h, w, pt*ph*pw*c]: it calls f with
-// the offsets of runs of pw*c elements that are contiguous in both.
+// patches enumerates the correspondence between x [n, t*pt, h*ph, w*pw, c] and y [n, t, h, w, pt*ph*pw*c]: it calls
+// f with the offsets of runs of pw*c elements that are contiguous in both.
 func patches(n, t, h, w, c, pt, ph, pw int, f func(xo, yo, run int)) {
 	run := pw * c
 	row := w * run // one line of pixels of x
@@ -42,7 +42,7 @@ func Unshuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
 	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
 }
 
-// UnshuffleAdd adds what Unshuffle gives to y: the gradient of Shuffle.
+// UnshuffleAdd adds the result of Unshuffle to y: the gradient of Shuffle.
 func UnshuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
 	checkPatches("elem.UnshuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(xo, yo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
@@ -54,14 +54,14 @@ func Shuffle(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
 	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { copy(y[yo:yo+run], x[xo:xo+run]) })
 }
 
-// ShuffleAdd adds what Shuffle gives to y: the gradient of Unshuffle.
+// ShuffleAdd adds the result of Shuffle to y: the gradient of Unshuffle.
 func ShuffleAdd(y, x []float32, n, t, h, w, c, pt, ph, pw int) {
 	checkPatches("elem.ShuffleAdd", y, x, n, t, h, w, c, pt, ph, pw)
 	patches(n, t, h, w, c, pt, ph, pw, func(yo, xo, run int) { vec.Add(y[yo:yo+run], y[yo:yo+run], x[xo:xo+run]) })
 }
 
-// quads calls f once for every pixel of the small image [n, h, w, c]: with its offset and the offsets of the two pixel
-// pairs, each 2*c long, that it stands for in the large image [n, 2h, 2w, c].
+// quads calls f once for every pixel of the small image [n, h, w, c], with its offset and the offsets of the two
+// pairs of pixels, each 2*c long, that it corresponds to in the large image [n, 2h, 2w, c].
 func quads(n, h, w, c int, f func(small, top, bottom int)) {
 	simd.For(n*h, max(1, grain/max(1, 4*w*c)), func(lo, hi int) {
 		for i := lo; i < hi; i++ {

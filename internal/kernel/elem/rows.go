@@ -27,9 +27,9 @@ func overRows(rows, c, group int, f func(x0, x1, c0, c1 int)) {
 	})
 }
 
-// overGroups calls f with pieces of rows, in the order of rows within a group, such that all rows of a group and column
-// are seen by one call after another on one thread: what f accumulates into the conditioning row needs no lock and has
-// one order.
+// overGroups calls f with pieces of rows, in the order of rows within a group. All rows of a group are passed,
+// column range by column range, to calls in sequence on one thread: so f may accumulate into the conditioning row
+// without a lock and in a fixed order.
 func overGroups(rows, c, group int, f func(x0, x1, c0, c1 int)) {
 	width := 256
 	if rows/group < 16 {

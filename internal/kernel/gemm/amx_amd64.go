@@ -2,25 +2,25 @@ package gemm
 
 import "unsafe"
 
-// The AMX path: products of 16×16 sums in tiles, 32 columns at a time and as
-// many rows as there are. B is packed as for AVX-512, A row by row; both have
-// zeros up to a whole tile, 16 cells, along k.
+// The AMX path computes 16×16 sums in tiles, 32 columns at a time and for all
+// rows. B is packed as for AVX-512, A row by row; both are padded with zeros to
+// a whole tile, 16 cells, along k.
 
 var amxBF16 = path{
 	name: "amx-bf16", mr: 16, nr: 32, perCell: 2, maxDepth: 256, align: 16, block: 128, whole: 1024,
 	packA: packAAMX, layout: layoutAMX, packB: packBAMX, column: columnAMX, finish: finish512,
 }
 
-// amxTiles is the product of panels of A, 16 rows each and one after another,
-// and a panel of B. All of its sizes are whole tiles.
+// amxTiles is the product of consecutive panels of A, of 16 rows each, and a
+// panel of B. All of its sizes are whole tiles.
 type amxTiles struct {
 	a, b, c  unsafe.Pointer
 	row, ldc int // bytes between rows of A and of C
 	steps    int // tiles along k, at least 1
 	panels   int // of A, at least 1
 	add      int // 1 to add to c
-	// next is what to bring to L2, the panel of B that follows: a number and no
-	// pointer, as it may lie beyond what is allocated.
+	// next is the address to prefetch into L2: the following panel of B. It is
+	// a number and not a pointer, as it may be beyond the allocated memory.
 	next uintptr
 }
 
@@ -60,8 +60,8 @@ func packAAMX(dst []float32, a Matrix, i0, n, k0, depth int) {
 	clear(dst[n*row : roundUp(n, 16)*row])
 }
 
-// packTurned packs a block of A whose values lie along m: pairs first, as for a
-// panel of B, which are then turned.
+// packTurned packs a block of A whose values are contiguous along m: first into
+// pairs, as for a panel of B, which are then transposed.
 func packTurned(dst []float32, a Matrix, i0, n, k0, depth, row int) {
 	steps, held := amxBF16Steps(depth), (depth+1)/2
 	panels := ceilDiv(n, 32)
@@ -79,8 +79,7 @@ func packTurned(dst []float32, a Matrix, i0, n, k0, depth, row int) {
 	}
 }
 
-// columnAMX has the tiles that are whole written to C, the others to a tile
-// beside it.
+// columnAMX writes whole tiles to C, and partial ones to a separate tile.
 func columnAMX(a []float32, l layout, b []float32, steps int, c []float32, ldc, rows, cols int, add bool) {
 	t := amxTiles{a: at(a, 0), b: at(b, 0), row: 4 * l.row, steps: steps / 16}
 	t.next = uintptr(t.b) + uintptr(128*steps)

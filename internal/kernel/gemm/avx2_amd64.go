@@ -8,11 +8,13 @@ import "unsafe"
 var avx2F32 = path{
 	name: "avx2-f32", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256F32, layout: layout256, packB: packB256F32, column: column256, finish: finish256,
+	load: func(dst, src []float32) { copy(dst, src) },
 }
 
 var avx2BF16 = path{
 	name: "avx2-bf16", mr: 6, nr: 16, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA256BF16, layout: layout256, packB: packB256BF16, column: column256, finish: finish256,
+	load: loadRounded,
 }
 
 // tile6x16F32 is a tile of 6×16 with whole columns; mask is not heeded.
@@ -46,6 +48,9 @@ func finish256SiLU(finish *finish)
 
 //go:noescape
 func finish256GELU(finish *finish)
+
+//go:noescape
+func finish256PReLU(finish *finish)
 
 // layout256 keeps a block of A row by row, or step by step where A is
 // transposed.
@@ -91,6 +96,9 @@ func packB256BF16(dst []float32, b Matrix, k0, depth, j0, cols int) {
 	roundCells(dst)
 }
 
+// loadRounded copies values, rounded to what a bf16 holds.
+func loadRounded(dst, src []float32) { roundCells(dst[:copy(dst, src)]) }
+
 // roundCells rounds cells to what a bf16 holds.
 func roundCells(x []float32) {
 	if v := len(x) / 8; v > 0 {
@@ -132,14 +140,16 @@ func copyTile(c []float32, ldc int, tile []float32, width, rows, cols int, add b
 	}
 }
 
-func finish256(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int) {
-	f := newFinish(c, ldc, x, ldx, bias, residual, rows, cols)
-	switch act {
-	case ReLU:
+func finish256(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int) {
+	f := newFinish(c, ldc, x, ldx, bias, slope, residual, rows, cols)
+	switch {
+	case slope != nil:
+		finish256PReLU(&f)
+	case act == ReLU:
 		finish256ReLU(&f)
-	case SiLU:
+	case act == SiLU:
 		finish256SiLU(&f)
-	case GELU:
+	case act == GELU:
 		finish256GELU(&f)
 	default:
 		finish256None(&f)

@@ -14,11 +14,13 @@ import (
 var avx512F32 = path{
 	name: "avx512-f32", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA512F32, layout: layout512, packB: packB512F32, column: column512F32, finish: finish512,
+	load: func(dst, src []float32) { copy(dst, src) },
 }
 
 var avx512BF16 = path{
 	name: "avx512-bf16", mr: 12, nr: 32, perCell: 2, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
 	packA: packA512BF16, layout: layout512, packB: packB512BF16, column: column512BF16, finish: finish512,
+	load: loadBF16,
 }
 
 // avx512Rounded is for CPUs without AVX512_BF16: the operands are rounded to
@@ -33,7 +35,7 @@ var avx512Rounded = path{
 		packB512F32(dst, b, k0, depth, j0, cols)
 		roundCells(dst[:ceilDiv(cols, 32)*32*depth])
 	},
-	layout: layout512, column: column512F32, finish: finish512,
+	layout: layout512, column: column512F32, finish: finish512, load: loadRounded,
 }
 
 // tile is one product of a panel of A and one of B: a, row and step say where
@@ -213,6 +215,12 @@ func packA512BF16(dst []float32, a Matrix, i0, n, k0, depth int) {
 		count: n, vectors: depth / 32, mask: 1<<(depth%32) - 1,
 	})
 	clear(dst[n*row : roundUp(n, 12)*row])
+}
+
+// loadBF16 writes values as pairs of bf16; their number is even.
+func loadBF16(dst, src []float32) {
+	n := len(src)
+	rowsBF16(&rows{dst: at(dst, 0), src: at(src, 0), count: 1, vectors: n / 32, mask: 1<<(n%32) - 1})
 }
 
 // packLines512 packs a block of A whose values lie along m.
@@ -447,13 +455,14 @@ func b2i(b bool) int {
 }
 
 // finish is an epilogue over a region: c = act(x + bias) + residual. bias and
-// residual may be nil, ldc serves both c and residual, in bytes.
+// residual may be nil, slope only where act is not PReLU; ldc serves both c and residual, in bytes.
 type finish struct {
 	c, x, bias, residual unsafe.Pointer
 	ldc, ldx             int
 	rows, cols           int // at least 1
 	// Of int8 products: x is int32 and stands for (x-offset)·rowScale·scale.
 	rowScale, scale, offset unsafe.Pointer
+	slope                   unsafe.Pointer // of PReLU
 }
 
 //go:noescape
@@ -469,6 +478,9 @@ func finish512SiLU(finish *finish)
 func finish512GELU(finish *finish)
 
 //go:noescape
+func finish512PReLU(finish *finish)
+
+//go:noescape
 func finishInt512None(finish *finish)
 
 //go:noescape
@@ -480,24 +492,32 @@ func finishInt512SiLU(finish *finish)
 //go:noescape
 func finishInt512GELU(finish *finish)
 
-func finish512(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int) {
-	f := newFinish(c, ldc, x, ldx, bias, residual, rows, cols)
-	switch act {
-	case ReLU:
+//go:noescape
+func finishInt512PReLU(finish *finish)
+
+func finish512(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int) {
+	f := newFinish(c, ldc, x, ldx, bias, slope, residual, rows, cols)
+	switch {
+	case slope != nil:
+		finish512PReLU(&f)
+	case act == ReLU:
 		finish512ReLU(&f)
-	case SiLU:
+	case act == SiLU:
 		finish512SiLU(&f)
-	case GELU:
+	case act == GELU:
 		finish512GELU(&f)
 	default:
 		finish512None(&f)
 	}
 }
 
-func newFinish(c []float32, ldc int, x []float32, ldx int, bias, residual []float32, rows, cols int) finish {
+func newFinish(c []float32, ldc int, x []float32, ldx int, bias, slope, residual []float32, rows, cols int) finish {
 	f := finish{c: at(c, 0), x: at(x, 0), ldc: 4 * ldc, ldx: 4 * ldx, rows: rows, cols: cols}
 	if bias != nil {
 		f.bias = at(bias, 0)
+	}
+	if slope != nil {
+		f.slope = at(slope, 0)
 	}
 	if residual != nil {
 		f.residual = at(residual, 0)

@@ -11,27 +11,27 @@ const (
 	// maxDepth bounds a block along k, in cells, on most paths: a panel of B of
 	// 32 columns is then at most 48 KiB and a block of A fits beside it in L2.
 	maxDepth = 384
-	// blockRows is the rows of a block of A on most paths, and wholeRows those of
-	// a product whose tasks take whole blocks.
+	// blockRows is the number of rows in a block of A on most paths; wholeRows
+	// is that of a product whose tasks take whole blocks.
 	blockRows = 96
 	wholeRows = 2 * wantTasks * blockRows
-	// packPanels is how many panels of B are packed side by side: whole cache
-	// lines of each row of B are then used at once.
+	// packPanels is how many panels of B are packed together, so that whole
+	// cache lines of each row of B are used at once.
 	packPanels = 4
-	// wantTasks is into how many pieces a product is cut at least, where it is
-	// large enough, so that a few threads finish together.
+	// wantTasks is the least number of tasks of a large product, so that a few
+	// threads finish together.
 	wantTasks = 8
-	// apad is how many cells more than its depth a row of a packed A may take.
+	// apad is the largest padding of a row of a packed A, in cells.
 	apad = 32
 )
 
-// maxPacked bounds what is held packed at a time of one product's B, and of its
-// A where that is packed whole, in cells: 8 MiB, which stays in L3. Tests make
-// it smaller.
+// maxPacked is the most of one product's B that is packed at a time, and of its
+// A if that is packed whole, in cells: 8 MiB, which stays in L3. Tests make it
+// smaller.
 var maxPacked = 2 << 20
 
 // plan is how a product with a B of [k,n] is cut along k and n on a path. It
-// depends on nothing else, above all not on the number of threads.
+// depends on nothing else, in particular not on the number of threads.
 type plan struct {
 	path   *path
 	n, k   int
@@ -66,13 +66,13 @@ func (pl *plan) cells() int {
 	return pl.panelAt(0, last, 0) + pl.steps(last)*pl.panels*pl.path.nr
 }
 
-// panelAt returns where panel j of block kb starts, counted from block k0.
+// panelAt returns the start of panel j of block kb, counted from block k0.
 func (pl *plan) panelAt(k0, kb, j int) int {
 	before := (kb - k0) * (pl.depth / pl.path.perCell)
 	return (before*pl.panels + j*pl.steps(kb)) * pl.path.nr
 }
 
-// packTasks returns into how many tasks packB is cut for some blocks of k.
+// packTasks returns the number of tasks of packB for some blocks of k.
 func (pl *plan) packTasks(blocks int) int { return blocks * ceilDiv(pl.panels, packPanels) }
 
 // packB does one task of packing the blocks [k0,k1) of b.
@@ -84,19 +84,19 @@ func (pl *plan) packB(dst []float32, b Matrix, k0, k1, task int) {
 	pl.path.packB(dst[from:to], b, kb*pl.depth, pl.depthOf(kb), j0*nr, min(j1*nr, pl.n)-j0*nr)
 }
 
-// work is a product on its way: its packed operands and the size of its tasks.
+// work is a product in progress: its packed operands and the size of its tasks.
 type work struct {
 	*product
 	b []float32
-	// a holds the blocks of A where they are packed before the tasks: where one
-	// block serves several tasks, or where packing reads A across its rows.
-	// Else a task packs its own.
+	// a holds the blocks of A if they are packed before the tasks: because one
+	// block serves several tasks, or because packing reads A across its rows.
+	// Otherwise each task packs its own.
 	a            []float32
 	rows, panels int // of a task
 }
 
-// newWork decides how to cut a product; blocks is how many blocks of k are
-// packed at a time.
+// newWork decides how to cut a product; blocks is the number of blocks of k
+// that are packed at a time.
 func (pl *plan) newWork(pr *product, blocks int) work {
 	block := pl.path.block
 	w := work{product: pr, rows: block, panels: pl.panels}
@@ -118,13 +118,13 @@ func (pl *plan) newWork(pr *product, blocks int) work {
 // blockSize returns the cells of a packed block of A.
 func (pl *plan) blockSize() int { return pl.path.block * (pl.depth/pl.path.perCell + apad) }
 
-// groups returns the blocks of A down its rows.
+// groups returns the number of blocks of A down its rows.
 func (pl *plan) groups(m int) int { return ceilDiv(m, pl.path.block) }
 
-// blockAt returns where the block of group g and block kb of k starts in a.
+// blockAt returns the start in a of the block of group g and block kb of k.
 func (pl *plan) blockAt(m, k0, kb, g int) int { return ((kb-k0)*pl.groups(m) + g) * pl.blockSize() }
 
-// packA does one task of packing the blocks [k0,k1) of a work's A.
+// packA does one task of packing the blocks [k0,k1) of the A of a work.
 func (pl *plan) packA(w *work, k0, k1, task int) {
 	kb, g := k0+task%(k1-k0), task/(k1-k0)
 	block := pl.path.block
@@ -132,7 +132,7 @@ func (pl *plan) packA(w *work, k0, k1, task int) {
 	pl.path.packA(w.a[pl.blockAt(w.m, k0, kb, g):], w.product.a, i0, min(block, w.m-i0), kb*pl.depth, pl.depthOf(kb))
 }
 
-// mulAll computes products that share n and k and have each their own B.
+// mulAll computes products that share n and k, each with its own B.
 func mulAll(p *path, n, k int, prs []product) {
 	pl := newPlan(p, n, k)
 	stage := pl.stageBlocks()
@@ -141,7 +141,7 @@ func mulAll(p *path, n, k int, prs []product) {
 		if stage < pl.blocks {
 			take = 1
 			if prs[0].ep.Residual != nil {
-				pl.mulApart(prs[0], stage)
+				pl.mulBuffered(prs[0], stage)
 				prs = prs[1:]
 				continue
 			}
@@ -161,7 +161,7 @@ func (pl *plan) stageBlocks() int {
 	return max(1, maxPacked/(pl.depth/pl.path.perCell*pl.panels*pl.path.nr))
 }
 
-// mulSome packs the products' B, stage blocks at a time, and multiplies.
+// mulSome packs the B of the products, stage blocks at a time, and multiplies.
 func (pl *plan) mulSome(prs []product, stage int) {
 	ws := make([]work, len(prs))
 	for i := range ws {
@@ -189,9 +189,9 @@ func (pl *plan) mulSome(prs []product, stage int) {
 	}
 }
 
-// mulApart computes one product, staged, into a buffer of its own and applies
-// the epilogue from there: C may be the residual, so sums must not go there.
-func (pl *plan) mulApart(pr product, stage int) {
+// mulBuffered computes one product, staged, into a separate buffer and applies the
+// epilogue from there: C may be the residual, so it cannot hold the sums.
+func (pl *plan) mulBuffered(pr product, stage int) {
 	sums := getCells(pr.m * pl.n)
 	defer putCells(sums)
 	bare := product{m: pr.m, a: pr.a, b: pr.b, c: sums.cells, ldc: pl.n}

@@ -20,7 +20,7 @@ func TestFinishValues(t *testing.T) {
 				for _, cols := range []int{1, 15, 16, 17, 32, 100} {
 					rows := len(x) / cols
 					got := make([]float32, len(x))
-					p.finish(got, cols, x, cols, nil, act, nil, rows, cols)
+					p.finish(got, cols, x, cols, nil, nil, act, nil, rows, cols)
 					for i := range rows * cols {
 						want := refAct(act, float64(x[i]))
 						d := math.Abs(float64(got[i]) - want)
@@ -31,6 +31,41 @@ func TestFinishValues(t *testing.T) {
 							t.Fatalf("%s: act %d of %g = %g, want %g", p.name, act, x[i], got[i], want)
 						}
 					}
+				}
+			}
+		}
+	})
+}
+
+// TestFinishPReLU: each column has its slope, and special values go the way of
+// the formula.
+func TestFinishPReLU(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	values := []float32{0, inf, -inf, nan, 1e-38, -1e-38, 3e38, -3e38, 2, -2, -0.5, 7}
+	levels(t, func(t *testing.T) {
+		for _, p := range paths(F32) {
+			for _, cols := range []int{1, 7, 15, 16, 17, 33} {
+				const rows = 5
+				x, got, slope := make([]float32, rows*cols), make([]float32, rows*cols+1), make([]float32, cols)
+				got[rows*cols] = 123
+				for i := range x {
+					x[i] = values[(i*5+i/cols)%len(values)]
+				}
+				for j := range slope {
+					slope[j] = float32(j%9)/4 - 1
+				}
+				p.finish(got, cols, x, cols, nil, slope, None, nil, rows, cols)
+				for i, v := range x {
+					want := v
+					if v < 0 {
+						want = slope[i%cols] * v
+					}
+					if got[i] != want && (want == want || got[i] == got[i]) {
+						t.Fatalf("%s: column %d of %d: %g became %g, want %g", p.name, i%cols, cols, v, got[i], want)
+					}
+				}
+				if got[rows*cols] != 123 {
+					t.Fatalf("%s: wrote beyond %d columns", p.name, cols)
 				}
 			}
 		}
@@ -48,7 +83,7 @@ func BenchmarkFinish(b *testing.B) {
 			c := make([]float32, len(x))
 			p := pathFor(F32)
 			for b.Loop() {
-				p.finish(c, cols, x, cols, bias, act, nil, rows, cols)
+				p.finish(c, cols, x, cols, bias, nil, act, nil, rows, cols)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows*cols), "ns/value")
 		})

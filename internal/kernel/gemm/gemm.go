@@ -57,10 +57,13 @@ type Matrix struct {
 //
 //	C = act(A·B + Bias) + Residual
 //
-// Bias is [n], nil for none. Residual is [m,n] with C's stride, nil for none,
+// Bias is [n], nil for none. Slope is [n] or nil: with it act is PReLU (He et
+// al. 2015, arXiv:1502.01852), column j's x where x > 0 and Slope[j]·x elsewhere,
+// and Act is None. Residual is [m,n] with C's stride, nil for none,
 // and may be C itself. With Accumulate, C += A·B and no other field is set.
 type Epilogue struct {
 	Bias       []float32
+	Slope      []float32
 	Act        Act
 	Residual   []float32
 	Accumulate bool
@@ -177,15 +180,26 @@ func (p *product) check(n, k int) {
 	}
 	p.a.check("a", p.m, k)
 	Matrix{Data: p.c, Stride: p.ldc}.check("c", p.m, n)
-	if p.ep.Accumulate && (p.ep.Bias != nil || p.ep.Act != None || p.ep.Residual != nil) {
-		panic("gemm: Accumulate excludes Bias, Act and Residual")
-	}
-	if p.ep.Bias != nil && len(p.ep.Bias) < n {
-		panic(fmt.Sprintf("gemm: bias holds %d values for %d columns", len(p.ep.Bias), n))
-	}
+	checkEpilogue(&p.ep, n)
 	if p.ep.Residual != nil {
 		Matrix{Data: p.ep.Residual, Stride: p.ldc}.check("residual", p.m, n)
 	}
 }
 
-func (e *Epilogue) empty() bool { return e.Bias == nil && e.Act == None && e.Residual == nil }
+// checkEpilogue panics where an epilogue of n columns contradicts itself or is
+// too short; its residual is not looked at.
+func checkEpilogue(ep *Epilogue, n int) {
+	if ep.Accumulate && (ep.Bias != nil || ep.Slope != nil || ep.Act != None || ep.Residual != nil) {
+		panic("gemm: Accumulate excludes Bias, Slope, Act and Residual")
+	}
+	if ep.Slope != nil && (ep.Act != None || len(ep.Slope) < n) {
+		panic(fmt.Sprintf("gemm: a slope of %d values for %d columns, with act %d", len(ep.Slope), n, ep.Act))
+	}
+	if ep.Bias != nil && len(ep.Bias) < n {
+		panic(fmt.Sprintf("gemm: bias holds %d values for %d columns", len(ep.Bias), n))
+	}
+}
+
+func (e *Epilogue) empty() bool {
+	return e.Bias == nil && e.Slope == nil && e.Act == None && e.Residual == nil
+}

@@ -116,6 +116,7 @@ var epilogues = []struct {
 	act      Act
 	residual int
 	add      bool
+	slope    bool
 }{
 	{name: "plain"},
 	{name: "add", add: true},
@@ -125,6 +126,8 @@ var epilogues = []struct {
 	{name: "gelu-residual", act: GELU, residual: 1},
 	{name: "bias-residual-in-place", bias: true, residual: 2},
 	{name: "bias-silu-residual-in-place", bias: true, act: SiLU, residual: 2},
+	{name: "bias-prelu", bias: true, slope: true},
+	{name: "prelu-residual-in-place", slope: true, residual: 2},
 }
 
 // epilogue makes the i-th for o.
@@ -133,6 +136,9 @@ func epilogue(rng *rand.Rand, i int, o output) Epilogue {
 	ep := Epilogue{Act: e.act, Accumulate: e.add}
 	if e.bias {
 		ep.Bias = matrix(rng, 1, o.n, false, 0).Data
+	}
+	if e.slope {
+		ep.Slope = matrix(rng, 1, o.n, false, 0).Data
 	}
 	if e.residual == 1 {
 		ep.Residual = newOutput(rng, o.m, o.n, o.ldc-o.n).c

@@ -10,8 +10,8 @@ import (
 const (
 	// maxInt8K keeps a sum of k products of ±127·±127 inside an int32.
 	maxInt8K = math.MaxInt32 / (127 * 127)
-	// minPeak is the magnitude below which a row or column counts as zeros: 127
-	// over a smaller one would leave an f32.
+	// minPeak is the magnitude below which a row or column counts as zeros: for
+	// a smaller one, 127 divided by it would overflow an f32.
 	minPeak = 1e-36
 )
 
@@ -22,18 +22,18 @@ const (
 type PackedInt8 struct {
 	n, k  int
 	scale []float32 // [n]
-	// q is [n][line], zeros beyond k and n rounded up to a four, for the paths
-	// that take dot products.
+	// q is [n][line], for the paths that use dot products: zeros beyond k, and
+	// n rounded up to a multiple of four.
 	q    []int8
 	line int
-	// cells are those of a plan, for VNNI, and offset [n] is 128·Σq.
+	// cells is B in the layout of a plan, for VNNI; offset [n] is 128·Σq.
 	plan   plan
 	cells  []float32
 	offset []int32
 }
 
 // PackInt8 quantises b [k,n], whose values must be finite, for MulInt8. It
-// panics where k is over 133,144, at which sums could leave an int32.
+// panics if k is over 133,144, as sums could then overflow an int32.
 func PackInt8(k, n int, b Matrix) *PackedInt8 {
 	b.check("b", k, n)
 	if k > maxInt8K {
@@ -68,7 +68,7 @@ func MulInt8(m int, a Matrix, b *PackedInt8, c []float32, ldc int, ep Epilogue) 
 }
 
 // multiplyDots computes a product from dot products of rows of A and columns of
-// B, int8 as they are; dots computes those of one row.
+// B, both as plain int8; dots computes those of one row.
 func (b *PackedInt8) multiplyDots(pr *product, dots func(sums []int32, a []int8, b *PackedInt8)) {
 	path := pathFor(F32)
 	simd.For(pr.m, 4, func(lo, hi int) {
@@ -86,7 +86,7 @@ func (b *PackedInt8) multiplyDots(pr *product, dots func(sums []int32, a []int8,
 	})
 }
 
-// row returns row i of A, as a copy where it does not lie along k.
+// row returns row i of A, copied if its values are not contiguous along k.
 func (pr *product) row(i, k int) []float32 {
 	if !pr.a.Trans || k == 0 {
 		return pr.a.at(i, 0)[:k]
@@ -98,7 +98,7 @@ func (pr *product) row(i, k int) []float32 {
 	return x
 }
 
-// deliver brings finished sums x of row i, columns n0 and up, to C.
+// deliver writes finished sums x of row i, from column n0 on, to C.
 func (pr *product) deliver(p *path, x []float32, i, n0, cols int) {
 	c := pr.c[i*pr.ldc+n0:]
 	switch {

@@ -124,7 +124,7 @@ func (b *PackedInt8) taskOnce(pr *product, a []float32, l layout, scales []float
 		t.down(cellInt8, rows, l, cols > 16)
 		switch {
 		case ep.Accumulate:
-			finish512(c, pr.ldc, x, ldx, nil, None, c, rows, cols)
+			finish512(c, pr.ldc, x, ldx, nil, nil, None, c, rows, cols)
 		case !bare:
 			pr.finish(&avx512F32, x, ldx, i0, n0, rows, cols)
 		}
@@ -147,12 +147,16 @@ func (b *PackedInt8) finishInt8(pr *product, sums []float32, width int, scales [
 	case pr.ep.Accumulate:
 		f.residual = f.c
 	}
-	switch pr.ep.Act {
-	case ReLU:
+	act := pr.ep.Act
+	switch {
+	case pr.ep.Slope != nil:
+		f.slope = at(pr.ep.Slope, n0)
+		finishInt512PReLU(&f)
+	case act == ReLU:
 		finishInt512ReLU(&f)
-	case SiLU:
+	case act == SiLU:
 		finishInt512SiLU(&f)
-	case GELU:
+	case act == GELU:
 		finishInt512GELU(&f)
 	default:
 		finishInt512None(&f)

@@ -6,19 +6,19 @@ import "github.com/kinora-video/kinora/internal/simd"
 var amxInt8 = path{name: "amx-int8", mr: 16, nr: 32, perCell: 4, maxDepth: 256, align: 16}
 
 const (
-	// int8Rows is the rows of a task at most. More would need fewer passes over
-	// B, but then a column of C whose rows lie a power of two apart leaves no
-	// room in L2 for the rest.
+	// int8Rows is the largest number of rows of a task. More rows would need
+	// fewer passes over B, but then a column of C whose rows are a power of two
+	// apart leaves no room in L2 for anything else.
 	int8Rows = 256
 	// int8Wide is how many panels of sums are finished together: the longer the
-	// pieces of C's rows that are written, the better the CPU foresees them.
+	// written pieces of C's rows, the better the CPU predicts them.
 	int8Wide = 4
 )
 
 // multiplyAMX computes a product with tiles. A task quantises its rows and then
-// computes them in all columns, while they are in its core's L2. Here the tasks
-// do depend on the number of threads, as sums of integers are the same in any
-// order: rows are shared out evenly, in as few pieces as that allows.
+// computes them for all columns, while they are in its core's L2. Here the
+// tasks may depend on the number of threads, because sums of integers are the
+// same in any order: rows are shared out evenly, in as few pieces as possible.
 func (b *PackedInt8) multiplyAMX(pr *product) {
 	pl, threads := &b.plan, simd.Threads()
 	stride := rowStride(pl.steps(0) + max(0, pl.blocks-1)*pl.depth/4)
@@ -33,7 +33,7 @@ func (b *PackedInt8) multiplyAMX(pr *product) {
 		})
 		return
 	}
-	// Few rows: columns are shared out.
+	// With few rows, columns are shared out.
 	a := getCells(roundUp(pr.m, 32) * (stride + 1))
 	defer putCells(a)
 	b.quantize(a.cells, stride, pr, 0, pr.m)
@@ -42,8 +42,8 @@ func (b *PackedInt8) multiplyAMX(pr *product) {
 	})
 }
 
-// quantize writes rows [i0,i1) of A to cells and behind them, from row 32·n on,
-// their scales.
+// quantize writes rows [i0,i1) of A to cells, followed by their scales from row
+// 32·n on.
 func (b *PackedInt8) quantize(cells []float32, stride int, pr *product, i0, i1 int) {
 	scales := cells[roundUp(i1-i0, 32)*stride:]
 	for i := i0; i < i1; i++ {
@@ -51,14 +51,14 @@ func (b *PackedInt8) quantize(cells []float32, stride int, pr *product, i0, i1 i
 	}
 }
 
-// taskAMX computes rows [i0,i1) and panels [j0,j1) from what quantize wrote.
-// Sums go to a buffer of whole tiles; what A holds beyond its rows and its depth
-// is any bytes, of which the first give rows that nobody reads and the second
-// meet zeros.
+// taskAMX computes rows [i0,i1) and panels [j0,j1) from the output of quantize.
+// Sums go to a buffer of whole tiles. The padding of A has undefined bytes:
+// those beyond its rows give rows that are not used, and those beyond its depth
+// are multiplied by zeros.
 func (b *PackedInt8) taskAMX(pr *product, a []float32, stride, i0, i1, j0, j1 int) {
 	pl, rows := &b.plan, i1-i0
 	panels, scales := ceilDiv(rows, amxInt8.mr), a[roundUp(rows, 32)*stride:]
-	const width = 32*int8Wide + 16 // an odd number of cache lines, as rowStride says
+	const width = 32*int8Wide + 16 // an odd number of cache lines, see rowStride
 	buf := getCells(panels * amxInt8.mr * width)
 	defer putCells(buf)
 	if pl.blocks == 0 {

@@ -28,6 +28,9 @@ type path struct {
 	// packA packs rows×depth of a from its row i0 and column k0. Rows up to the
 	// next multiple of mr and an odd last depth are filled with zeros.
 	packA func(dst []float32, a Matrix, i0, rows, k0, depth int)
+	// load writes values that lie side by side into cells in their order; nil
+	// where column reads A in one order only, so that it has to be packed.
+	load func(dst, src []float32)
 	// layout says where packA puts the cells of a block of so many steps.
 	layout func(trans bool, steps int) layout
 	// packB packs depth×cols of b from its row k0 and column j0, panel after
@@ -38,8 +41,8 @@ type path struct {
 	// most nr; with add the product is added to what C holds.
 	column func(a []float32, l layout, b []float32, steps int, c []float32, ldc, rows, cols int, add bool)
 	// finish applies an epilogue: c = act(x + bias) + residual over rows×cols.
-	// x may be c; bias and residual may be nil; residual has c's stride.
-	finish func(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int)
+	// x may be c; bias, slope and residual may be nil; residual has c's stride.
+	finish func(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int)
 }
 
 // layout says where a block of A holds the cell (row, step): panel p = row/mr
@@ -168,12 +171,15 @@ func tileGo(a, b []float32) (t [16]float32) {
 }
 
 // finishGo is finish in plain Go.
-func finishGo(c []float32, ldc int, x []float32, ldx int, bias []float32, act Act, residual []float32, rows, cols int) {
+func finishGo(c []float32, ldc int, x []float32, ldx int, bias, slope []float32, act Act, residual []float32, rows, cols int) {
 	for i := range rows {
 		out, in := c[i*ldc:][:cols], x[i*ldx:][:cols]
 		for j, v := range in {
 			if bias != nil {
 				v += bias[j]
+			}
+			if slope != nil {
+				v = max(v, 0) + slope[j]*min(v, 0)
 			}
 			if act != None {
 				v = float32(refAct(act, float64(v)))

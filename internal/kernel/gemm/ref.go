@@ -42,6 +42,9 @@ func refFinish(c *float32, sum float64, at, j int, ep Epilogue) {
 	if ep.Bias != nil {
 		sum += float64(ep.Bias[j])
 	}
+	if ep.Slope != nil {
+		sum = max(sum, 0) + float64(ep.Slope[j])*min(sum, 0)
+	}
 	sum = refAct(ep.Act, sum)
 	if ep.Residual != nil {
 		sum += float64(ep.Residual[at])

@@ -10,15 +10,15 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// Format is how a stored number is written; all are little-endian.
+// Format is the format of a stored number; all are little-endian.
 type Format uint8
 
-// The formats that weights are packed from.
+// The formats that weights can be packed from.
 const (
 	StoredF32 Format = iota
 	StoredBF16
 	StoredF16
-	// StoredI8 is an int8 that a scale multiplies.
+	// StoredI8 is an int8 that is multiplied by a scale.
 	StoredI8
 )
 
@@ -33,13 +33,13 @@ func (f Format) Size() int {
 	return 2
 }
 
-// Stored is a matrix [rows, cols], row-major, as it lies in a file or in the
-// program: bytes that need not be aligned.
+// Stored is a matrix [rows, cols], row-major, as it is stored in a file or in
+// the program: bytes that need not be aligned.
 type Stored struct {
 	Format Format
 	Bytes  []byte
-	// Scale of StoredI8 has a factor for each run of equally many numbers: the
-	// rows, or parts of them. Else it is nil.
+	// Scale of StoredI8 has a factor for each run of numbers, all runs equally
+	// long: the rows, or parts of them. For other formats it is nil.
 	Scale []float32
 }
 
@@ -58,7 +58,7 @@ func (w Stored) Part(lo, hi int) Stored {
 	if w.Scale != nil {
 		run := w.run()
 		if lo%run != 0 || hi%run != 0 {
-			panic(fmt.Sprintf("gemm: numbers %d to %d are no whole runs of %d that share a scale", lo, hi, run))
+			panic(fmt.Sprintf("gemm: numbers %d to %d are not whole runs of %d that share a scale", lo, hi, run))
 		}
 		w.Scale = w.Scale[lo/run : hi/run]
 	}
@@ -66,7 +66,7 @@ func (w Stored) Part(lo, hi int) Stored {
 	return w
 }
 
-// Widen writes the len(dst) numbers from the one at on as f32.
+// Widen writes the len(dst) numbers from number at on as f32.
 func (w Stored) Widen(dst []float32, at int) {
 	b := w.Bytes[at*w.Format.Size():][:len(dst)*w.Format.Size()]
 	switch w.Format {
@@ -98,9 +98,9 @@ func (w Stored) Widen(dst []float32, at int) {
 	}
 }
 
-// PackStored lays out wᵀ for MulPacked, where w is [n,k]. It widens no more than
-// a few panels at a time. A fault of mapped memory, whose file has shrunk, is a
-// panic and no crash.
+// PackStored lays out wᵀ for MulPacked, where w is [n,k]. It widens only a few
+// panels at a time. If a mapped file has shrunk, the memory fault is a panic
+// and not a crash.
 func PackStored(p Precision, k, n int, w Stored) *Packed {
 	w.Check(n, k)
 	pk := &Packed{plan: newPlan(pathFor(p), n, k)}
@@ -127,7 +127,7 @@ func (pl *plan) packStored(dst []float32, w Stored, task int) {
 	pl.path.packB(dst[from:to], Matrix{Data: wide.cells, Stride: depth, Trans: true}, 0, depth, 0, cols)
 }
 
-// Bytes returns the memory that a packed matrix takes.
+// Bytes returns the memory used by a packed matrix.
 func (w *Packed) Bytes() int { return 4 * len(w.cells) }
 
 // GroupPacked is one product of GroupedPacked: A [M,k], C [M,n] with rows LDC
@@ -140,8 +140,8 @@ type GroupPacked struct {
 	LDC int
 }
 
-// GroupedPacked is Grouped with each B packed before, all by the same Precision
-// and of one shape.
+// GroupedPacked is Grouped with every B already packed, all by the same
+// Precision and of one shape.
 func GroupedPacked(groups []GroupPacked, act Act) {
 	prs := make([]product, 0, len(groups))
 	var bs []*Packed

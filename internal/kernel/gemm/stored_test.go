@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// stored writes numbers [rows, cols] in a format, at an odd address, and returns
-// what they are too. Those of int8 have two scales a row where that can be.
+// stored writes numbers [rows, cols] in a format, at an odd address, and also
+// returns their values. Int8 numbers have two scales per row if possible.
 func stored(rng *rand.Rand, f Format, rows, cols int) (w Stored, says []float32) {
 	w = Stored{Format: f, Bytes: make([]byte, 1, 1+rows*cols*f.Size())}
 	run := cols
@@ -46,8 +46,8 @@ func stored(rng *rand.Rand, f Format, rows, cols int) (w Stored, says []float32)
 	return w, says
 }
 
-// TestPackStored sees that weights packed as they lie give the bytes that the
-// same weights in f32 give, packed and not, alone and in groups.
+// TestPackStored checks that weights packed from their stored form give the
+// same bytes as the same weights in f32, packed or not, alone and in groups.
 func TestPackStored(t *testing.T) {
 	for _, l := range simd.Levels() {
 		restore, ok := simd.Use(l)

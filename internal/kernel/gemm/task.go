@@ -118,12 +118,15 @@ func (p *product) finish(path *path, x []float32, ldx, i0, n0, rows, cols int) {
 	if ep.empty() {
 		return
 	}
-	var bias, residual []float32
+	var bias, slope, residual []float32
 	if ep.Bias != nil {
 		bias = ep.Bias[n0:]
+	}
+	if ep.Slope != nil {
+		slope = ep.Slope[n0:]
 	}
 	if ep.Residual != nil {
 		residual = ep.Residual[i0*p.ldc+n0:]
 	}
-	path.finish(p.c[i0*p.ldc+n0:], p.ldc, x, ldx, bias, ep.Act, residual, rows, cols)
+	path.finish(p.c[i0*p.ldc+n0:], p.ldc, x, ldx, bias, slope, ep.Act, residual, rows, cols)
 }

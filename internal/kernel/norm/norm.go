@@ -1,8 +1,8 @@
-// Package norm holds what normalises rows: RMS norm and softmax, each with its gradient.
+// Package norm has the row normalisations, RMS norm and softmax, each with its gradient.
 //
-// It works on plain row-major slices and keeps none of them. Sums over rows are taken over blocks of rows that do not
-// depend on the number of threads and are combined in order. Functions whose names end in Grad add to their results; a
-// nil result means that nobody wants it. A slice that is too short panics.
+// It works on plain row-major slices and keeps none of them. Sums over rows are taken over fixed blocks of rows,
+// which do not depend on the number of threads, and are combined in order. Functions whose names end in Grad add to
+// their results; a nil result is not computed. A slice that is too short panics.
 package norm
 
 import (
@@ -64,8 +64,9 @@ func reduceRows(dst [][]float32, rows, c int, f func(partial [][]float32, lo, hi
 	}
 }
 
-// RMS normalises every row of x [rows, c] by its root mean square (Zhang and Sennrich 2019): y = x / sqrt(mean(x²)+eps)
-// * g, with g [c] or nil for ones. The reciprocal roots go to rstd [rows] unless it is nil. y may be x.
+// RMS normalises every row of x [rows, c] by its root mean square (Zhang and Sennrich 2019): y = x /
+// sqrt(mean(x²)+eps) * g, with g [c] or nil for ones. rstd [rows], unless nil, receives the reciprocal roots. y may
+// be x.
 func RMS(y, rstd, x, g []float32, rows, c int, eps float32) {
 	check.Len("norm.RMS", "y", y, rows*c)
 	check.Len("norm.RMS", "x", x, rows*c)
@@ -91,7 +92,8 @@ func rsqrt(meanSquare float64, eps float32) float32 {
 	return float32(1 / math.Sqrt(meanSquare+float64(eps)))
 }
 
-// RMSGrad adds the gradients of RMS to dx [rows, c] and dg [c], from dy [rows, c], the input x and the rstd that RMS kept.
+// RMSGrad adds the gradients of RMS to dx [rows, c] and dg [c], from dy [rows, c], the input x and the rstd that
+// RMS returned.
 func RMSGrad(dx, dg, dy, x, g, rstd []float32, rows, c int) {
 	check.LenOrNil("norm.RMSGrad", "dx", dx, rows*c)
 	check.LenOrNil("norm.RMSGrad", "dg", dg, c)
@@ -114,7 +116,7 @@ func RMSGrad(dx, dg, dy, x, g, rstd []float32, rows, c int) {
 	})
 }
 
-// Softmax computes y = e^x / Σ e^x over every row of x [rows, c]. A row of -Inf alone gives zeros. y may be x.
+// Softmax computes y = e^x / Σ e^x over every row of x [rows, c]. A row that is all -Inf gives zeros. y may be x.
 func Softmax(y, x []float32, rows, c int) {
 	check.Len("norm.Softmax", "y", y, rows*c)
 	check.Len("norm.Softmax", "x", x, rows*c)

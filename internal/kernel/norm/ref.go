@@ -2,8 +2,8 @@ package norm
 
 import "math"
 
-// This file is the specification of the forward kernels: plain Go, sums in float64. The gradients' specification is the
-// derivative, which the tests take numerically.
+// This file is the specification of the forward kernels: plain Go, with sums in float64. The gradients are
+// specified as the derivative, which the tests compute numerically.
 
 // RefRMS is RMS without rstd.
 func RefRMS(y, x, g []float32, rows, c int, eps float32) {
@@ -36,7 +36,7 @@ func RefSoftmax(y, x []float32, rows, c int) {
 	}
 }
 
-// at is x[j], or otherwise where x is nil.
+// at is x[j], or otherwise if x is nil.
 func at(x []float32, j int, otherwise float64) float64 {
 	if x == nil {
 		return otherwise

@@ -2,9 +2,9 @@ package vec
 
 import "fmt"
 
-// MatMul computes c[i*ldc+j] = Σ_p a[i*rowA+p*colA] * b[p*ldb+j] for i < m, j < n and p < k, or adds it when accumulate
-// is set: a small product of operands that are in cache already, for blocks of attention. The sum over p is in order. A
-// transposed A costs nothing: swap rowA and colA. c must not overlap a or b.
+// MatMul computes c[i*ldc+j] = Σ_p a[i*rowA+p*colA] * b[p*ldb+j] for i < m, j < n and p < k, or adds it to c if
+// accumulate is set: a small product of operands in cache, for blocks of attention. The sum over p is in order. A
+// transposed A costs nothing extra: swap rowA and colA. c must not overlap a or b.
 func MatMul(m, n, k int, a []float32, rowA, colA int, b []float32, ldb int, c []float32, ldc int, accumulate bool) {
 	if m <= 0 || n <= 0 {
 		return

@@ -2,8 +2,9 @@ package vec
 
 import "math"
 
-// This file is the specification: plain Go, one loop per primitive. It is also the implementation on machines without
-// assembly. The assembly may fuse multiplications with additions and sum in another order; nothing else may differ.
+// This file is the specification: plain Go, one loop per primitive. It is also the implementation on machines
+// without assembly. The assembly may fuse multiplications with additions and sum in another order, but must not
+// differ otherwise.
 
 func addGo(dst, a, b []float32) {
 	for i := range dst {

@@ -2,9 +2,9 @@ package vec
 
 import "math"
 
-// Constants of the exponential. x = n*ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial of degree 6, then times 2^n in
-// two halves, so that results below the normal range round once more instead of vanishing. ln 2 is split so that n*ln2Hi
-// is exact.
+// Constants of the exponential. x = n*ln 2 + r with |r| <= ln 2 / 2; e^r is a polynomial of degree 6, multiplied by
+// 2^n in two halves, so that results below the normal range are rounded once more instead of becoming 0. ln 2 is
+// split so that n*ln2Hi is exact.
 const (
 	expLog2e = 1.44269504088896341
 	expHi    = 89     // e^89 overflows float32
@@ -50,8 +50,8 @@ func exp1(x float32) float32 {
 
 func sigmoid1(x float32) float32 { return 1 / (1 + exp1(-x)) }
 
-// sigmoids returns s = sigmoid(x) and 1-s, each to its own last place. Below sigmoidLo both stay as they are there, so
-// that e^-x stays finite.
+// sigmoids returns s = sigmoid(x) and 1-s, each to its own last place. Below sigmoidLo both keep their values at
+// sigmoidLo, so that e^-x stays finite.
 func sigmoids(x float32) (s, rest float32) {
 	e := exp1(-max(x, sigmoidLo))
 	s = 1 / (1 + e)

@@ -49,7 +49,7 @@ func half(f float32) uint16 {
 	}
 }
 
-// single widens IEEE 754 binary16; signalling NaNs become quiet, as the machine's instruction makes them.
+// single widens IEEE 754 binary16. Signalling NaNs become quiet, as with the machine's instruction.
 func single(h uint16) float32 {
 	sign, e, m := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch {

@@ -1,9 +1,10 @@
-// Package vec holds the one-core vector primitives that the element-wise, normalisation and attention kernels
-// are made of: contiguous slices in, contiguous slices out, in AVX-512, AVX2+FMA or plain Go.
+// Package vec has the single-core vector primitives of the element-wise, normalisation and attention kernels:
+// contiguous slices in, contiguous slices out, in AVX-512, AVX2+FMA or plain Go.
 //
-// It never starts a goroutine, never allocates and knows nothing of tensors: splitting work over threads and laying out
-// rows belongs to its callers. The length of the first slice rules; shorter operands panic. Destinations may be equal
-// to an operand, but must not overlap it partly. The specification of every primitive is its plain Go twin in ref.go.
+// It never starts a goroutine, never allocates and knows nothing about tensors: its callers split work over threads
+// and lay out rows. The length of the first slice is the number of elements; shorter operands panic. A destination
+// may be equal to an operand, but must not overlap it partly. The specification of every primitive is its plain Go
+// twin in ref.go.
 package vec
 
 import "github.com/kinora-video/kinora/internal/simd"
@@ -19,7 +20,7 @@ type adam struct {
 	keep                 float32 // 1 - lr*weightDecay
 }
 
-// AdamStep gives the constants of one AdamW update, see Adam.
+// AdamStep returns the constants of one AdamW update, see Adam.
 func AdamStep(lr, beta1, beta2, eps, weightDecay, gradScale, bias1, bias2Root float32) *AdamParams {
 	return &AdamParams{adam{
 		beta1: beta1, oneMinusBeta1: 1 - beta1, beta2: beta2, oneMinusBeta2: 1 - beta2,
@@ -106,13 +107,13 @@ func RMSBack(dx, dy, g, x []float32, a, b float32) {
 	use().rmsBack(dx, dy[:n], g[:n], x[:n], a, b)
 }
 
-// Dot returns the sum of a*b, in an order that depends on len(a) and the level alone.
+// Dot returns the sum of a*b, in an order that depends only on len(a) and the level.
 func Dot(a, b []float32) float32 { return use().dot(a, b[:len(a)]) }
 
 // Dot3 returns the sum of a*b*c.
 func Dot3(a, b, c []float32) float32 { return use().dot3(a, b[:len(a)], c[:len(a)]) }
 
-// Max returns the largest element of x, -Inf when x is empty. A NaN may or may not be seen.
+// Max returns the largest element of x, -Inf if x is empty. A NaN in x may be ignored.
 func Max(x []float32) float32 { return use().maximum(x) }
 
 // SqDiff returns the sum of (x-y)².
@@ -174,7 +175,7 @@ func ToBF16(dst []uint16, src []float32) { use().toBF16(dst, src[:len(dst)]) }
 // FromBF16 widens bfloat16 to float32.
 func FromBF16(dst []float32, src []uint16) { use().fromBF16(dst, src[:len(dst)]) }
 
-// ToF16 rounds src to IEEE half precision, ties to even; what is too large becomes infinite.
+// ToF16 rounds src to IEEE half precision, ties to even; values that are too large become infinite.
 func ToF16(dst []uint16, src []float32) { use().toF16(dst, src[:len(dst)]) }
 
 // FromF16 widens IEEE half precision to float32.

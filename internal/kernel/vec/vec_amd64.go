@@ -2,8 +2,8 @@ package vec
 
 //go:generate sh -c "cd ../_gen/vec && go run . ../../vec"
 
-// tables holds the implementations by simd.Level. What has no assembly keeps the
-// plain Go function, and AMX, whose tiles only multiply, has those of AVX-512.
+// tables holds the implementations by simd.Level. A primitive without assembly keeps the plain Go function. AMX has
+// the functions of AVX-512, as its tiles only multiply.
 var tables = [4]table{goTable, avx2Table(), avx512Table(), avx512Table()}
 
 func avx2Table() table {
@@ -48,7 +48,7 @@ func avx512Table() table {
 	return t
 }
 
-// narrow completes a conversion to 16 bits that does whole registers.
+// narrow adds the tail to a conversion to 16 bits that handles whole registers.
 func narrow(whole, rest func(dst []uint16, src []float32)) func(dst []uint16, src []float32) {
 	return func(dst []uint16, src []float32) {
 		n := len(dst) &^ 15
@@ -57,7 +57,7 @@ func narrow(whole, rest func(dst []uint16, src []float32)) func(dst []uint16, sr
 	}
 }
 
-// widen is narrow for the way back.
+// widen is narrow for conversions from 16 bits.
 func widen(whole, rest func(dst []float32, src []uint16)) func(dst []float32, src []uint16) {
 	return func(dst []float32, src []uint16) {
 		n := len(dst) &^ 15
@@ -66,7 +66,7 @@ func widen(whole, rest func(dst []float32, src []uint16)) func(dst []float32, sr
 	}
 }
 
-// heads chooses the assembly for heads of whole registers.
+// heads returns a function that uses whole if a head is a whole number of registers, and rest otherwise.
 func heads(width int, whole, rest func(y, x, cos, sin []float32)) func(y, x, cos, sin []float32) {
 	return func(y, x, cos, sin []float32) {
 		if 2*len(cos)%width == 0 {
@@ -77,17 +77,17 @@ func heads(width int, whole, rest func(y, x, cos, sin []float32)) func(y, x, cos
 	}
 }
 
-// tileFunc computes a few rows and up to two registers of columns of a product: c = Σ_p a[·,p]*b[p,·], added to c when
-// accumulate is set. Strides are in elements; of the last register only the first lanes columns exist.
+// tileFunc computes a few rows and up to two registers of columns of a product: c = Σ_p a[·,p]*b[p,·], added to c
+// if accumulate is set. Strides are in elements; of the last register only the first lanes columns exist.
 type tileFunc func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, accumulate bool, lanes int)
 
-// tileSet is one instruction set's tiles.
+// tileSet is the tiles of one instruction set.
 type tileSet struct {
 	width int // columns of a register
 	tiles []tileSize
 }
 
-// tileSize holds the tiles of one height: with one register of columns and with two.
+// tileSize holds the tiles of one height: with one and with two registers of columns.
 type tileSize struct {
 	rows int
 	f    [2]tileFunc
@@ -106,7 +106,7 @@ var avx2Tiles = tileSet{8, []tileSize{
 	{1, [2]tileFunc{tile1x1AVX2, tile1x2AVX2}},
 }}
 
-// matMul is matMulGo by tiles. MatMul has checked that all operands are long enough.
+// matMul is matMulGo with tiles. MatMul has checked that all operands are long enough.
 func (s *tileSet) matMul(m, n, k int, a []float32, rowA, colA int, b []float32, ldb int, c []float32, ldc int, accumulate bool) {
 	for j := 0; j < n; {
 		wide := 0

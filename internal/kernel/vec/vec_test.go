@@ -10,7 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-const guard = 8 // elements behind every slice that nothing may touch
+const guard = 8 // elements after every slice that nothing may change
 
 func random(r *rand.Rand, n int) []float32 {
 	x := make([]float32, n+1)[1:] // unaligned
@@ -34,7 +34,8 @@ func paths(t *testing.T, f func(t *testing.T, tab *table)) {
 	}
 }
 
-// call runs one primitive of a table: on the slices s, the first of which rules the length, and returns what it returns.
+// call runs one primitive of a table on the slices s, the first of which has the number of elements, and returns
+// its result.
 type call struct {
 	name   string
 	slices int
@@ -134,7 +135,7 @@ func TestAgainstSpecification(t *testing.T) {
 	})
 }
 
-// ulps is the distance of got from want in units of the last place of a float32 of want's size.
+// ulps is the difference between got and want in units of the last place of a float32 of want's size.
 func ulps(got float32, want float64) float64 {
 	_, e := math.Frexp(want)
 	return math.Abs(float64(got)-want) / math.Ldexp(1, max(e-24, -149))
@@ -247,7 +248,7 @@ func TestTranspose(t *testing.T) {
 
 func TestHalves(t *testing.T) {
 	paths(t, func(t *testing.T, tab *table) {
-		// Every float16 and bfloat16 widens to the same bits, and comes back as itself.
+		// Every float16 and bfloat16 widens to the same bits, and narrows back to itself.
 		all := make([]uint16, 1<<16)
 		for i := range all {
 			all[i] = uint16(i)
@@ -275,7 +276,7 @@ func TestHalves(t *testing.T) {
 				}
 			}
 		}
-		// Rounding: random bits, and the neighbourhood of every tie.
+		// Rounding: random bits, and values around every tie.
 		r := rand.New(rand.NewPCG(4, 4))
 		var bits []uint32
 		for range 1 << 16 {

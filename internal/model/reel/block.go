@@ -8,9 +8,9 @@ import (
 )
 
 // A block is self-attention, attention on the text, and a feed-forward layer,
-// each on a normalised residual; the first and the last are modulated by the
-// group's condition (adaLN-single, Chen 2023: one shared projection and a
-// table a block).
+// each on a normalised residual. Self-attention and the feed-forward layer are
+// modulated by the group's condition (adaLN-single, Chen 2023: one shared
+// projection, and a table per block).
 type block struct {
 	name                        string
 	width, heads                int
@@ -48,7 +48,7 @@ func newBlock(p *nn.Params, i int, c Config) block {
 	}
 }
 
-// startGate is what a residual branch is multiplied by at the start.
+// startGate is the initial factor of a residual branch.
 const startGate = 0.3
 
 // apply runs the block on x [B, N, width]; mods [B·G, 6·width].

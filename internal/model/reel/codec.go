@@ -8,13 +8,13 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// A Codec is the video autoencoder. It is causal in time: the first frame of
-// a video stands alone, then come groups of 8, and a group depends on itself
-// and on those before it. A latent stands for 16×16×8 pixels.
+// A Codec is the video autoencoder. It is causal in time: the first frame of a
+// video is a group of its own, groups of 8 follow, and a group depends only on
+// itself and on earlier groups. A latent represents 16×16×8 pixels.
 //
-// The door is a patch of 8×8 pixels (by 8 frames after the first), so that
-// convolutions only run at 1/8 of the resolution, and the temporal ones at
-// 1/16.
+// The first layer takes patches of 8×8 pixels (by 8 frames after the first
+// frame), so that convolutions run only at 1/8 of the resolution, and the
+// temporal ones at 1/16.
 type Codec struct {
 	cfg CodecConfig
 
@@ -76,7 +76,7 @@ func NewCodec(p *nn.Params, c CodecConfig) *Codec {
 	return m
 }
 
-// spatial is a residual block of a 3×3 convolution and a pointwise layer.
+// spatial is a residual block: a 3×3 convolution and a pointwise layer.
 type spatial struct {
 	gain *tensor.Tensor
 	conv nn.Conv
@@ -92,8 +92,8 @@ func (b spatial) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return o.Add(x, b.out.Apply(o, h, tensor.None))
 }
 
-// deep is a spatial block and a causal temporal one: a convolution over a
-// group and the one before.
+// deep is a spatial block followed by a causal temporal one: a convolution over
+// a group and the previous one.
 type deep struct {
 	name string
 	spatial
@@ -118,9 +118,9 @@ func (b deep) apply(o tensor.Ops, x *tensor.Tensor, s *Stream) *tensor.Tensor {
 	return o.Add(x, b.timeOut.Apply(o, h, tensor.None))
 }
 
-// Encode turns video x [B, T, H, W, 3] in [-1, 1] into latents
-// [B, G, H/16, W/16, Latent]. With first, x begins with a frame that stands
-// alone and T is 1+8(G-1); without, T is 8G and s holds what came before.
+// Encode turns video x [B, T, H, W, 3] in [-1, 1] into latents [B, G, H/16,
+// W/16, Latent]. With first, x begins with the video's first frame and T is
+// 1+8(G-1). Without, T is 8G and s holds the state from earlier frames.
 func (m *Codec) Encode(o tensor.Ops, x *tensor.Tensor, first bool, s *Stream) *tensor.Tensor {
 	var parts []*tensor.Tensor
 	t := x.Dim(1)
@@ -175,9 +175,9 @@ func (m *Codec) Decode(o tensor.Ops, z *tensor.Tensor, first bool, s *Stream) *t
 	return o.Concat(1, one, m.draw(o, o.Narrow(h, 1, 1, g)))
 }
 
-// draw turns what is known of each patch of a group into its 8 frames. An edge
-// that moves across a patch is far from a sum of few pictures, which is all
-// that one product could give: hence the hidden layer.
+// draw turns the features of each patch of a group into its 8 frames. A single
+// product gives only sums of a few pictures, and an edge that moves across a
+// patch is far from such a sum: hence the hidden layer.
 func (m *Codec) draw(o tensor.Ops, h *tensor.Tensor) *tensor.Tensor {
 	if m.cfg.Head > 0 {
 		h = m.head.Apply(o, h, tensor.SiLU)

@@ -5,7 +5,7 @@ import "fmt"
 // Config is everything that fixes the shape of a model. It travels in the
 // metadata of the weights.
 type Config struct {
-	// Width and Height are the native frame, in pixels: multiples of 32.
+	// Width and Height are the native frame size in pixels: multiples of 32.
 	Width  int `json:"width"`
 	Height int `json:"height"`
 	// FPS is the native frame rate.
@@ -21,14 +21,14 @@ type Config struct {
 type CodecConfig struct {
 	Latent    int `json:"latent"`     // channels of a latent, for 16×16×8 pixels
 	EncWidth  int `json:"enc_width"`  // channels at 1/8 of the resolution
-	EncBlocks int `json:"enc_blocks"` // residual blocks there
+	EncBlocks int `json:"enc_blocks"` // residual blocks at that resolution
 	DecWidth  int `json:"dec_width"`
 	DecBlocks int `json:"dec_blocks"`
 	DeepWidth int `json:"deep_width"` // channels at 1/16
 	EncDeep   int `json:"enc_deep"`
 	DecDeep   int `json:"dec_deep"`
 	// Head is the hidden width of the layer that draws a patch's 8 frames; 0
-	// draws them by one product.
+	// draws them with a single product.
 	Head int `json:"head"`
 }
 
@@ -38,7 +38,7 @@ type TextConfig struct {
 	Width  int `json:"width"`
 	Blocks int `json:"blocks"`
 	Heads  int `json:"heads"`
-	Max    int `json:"max"` // tokens of a prompt; what is beyond is cut
+	Max    int `json:"max"` // tokens of a prompt; longer prompts are truncated
 }
 
 // FlowConfig is the shape of the transformer.
@@ -47,29 +47,31 @@ type FlowConfig struct {
 	Blocks int `json:"blocks"`
 	Heads  int `json:"heads"`
 	Hidden int `json:"hidden"` // of the gated feed-forward layer
-	// Softmax makes every n-th block one of softmax attention; the others are
+	// Softmax makes every n-th block use softmax attention; the others are
 	// linear. 1 is softmax everywhere, 0 nowhere.
 	Softmax int `json:"softmax"`
-	// Experts in every second block, of which TopK run for a token beside a
-	// shared one; 0 is a dense model. The active size stays that of Hidden.
+	// Experts is their number in every second block. TopK of them run for a
+	// token, beside a shared one. 0 is a dense model. The active size stays
+	// that of Hidden.
 	Experts int `json:"experts"`
 	TopK    int `json:"top_k"`
-	// Groups of 8 frames in a chunk: what is denoised together.
+	// Groups is the number of groups of 8 frames in a chunk, which is denoised
+	// as one.
 	Groups int `json:"groups"`
-	// Fine is the width of the layers at the latents' own resolution, of which
-	// there are FineBlocks before the blocks and as many after; 0 is none.
+	// Fine is the width of the layers at the latents' own resolution. There are
+	// FineBlocks of them before the blocks and as many after; 0 is none.
 	Fine       int `json:"fine,omitempty"`
 	FineBlocks int `json:"fine_blocks,omitempty"`
-	// Steps is how many steps a video takes with a model that was distilled to
-	// few of them: it is told how far a step goes. 0 is a model that was not.
-	// Guidance is the scale of the guidance that such a model was distilled
-	// with, so that it needs no second pass for it.
+	// Steps is the number of sampling steps of a model that was distilled to
+	// few steps: it is told the size of each step. 0 is a model that was not
+	// distilled. Guidance is the guidance scale that such a model was distilled
+	// with, so that it needs no second pass.
 	Steps    int     `json:"steps,omitempty"`
 	Guidance float32 `json:"guidance,omitempty"`
 }
 
-// Patch is the side of a codec patch in pixels, Group the frames of a group,
-// and Latent the pixels along a side of a latent.
+// Patch is the side of a codec patch in pixels, Group the number of frames of a
+// group, and Latent the side of a latent in pixels.
 const (
 	patch     = 8
 	groupSize = 8
@@ -86,11 +88,12 @@ func Default() Config {
 	}
 }
 
-// Frames is the number of frames of g groups: the first stands alone.
+// Frames is the number of frames of g groups; the first group is a single
+// frame.
 func Frames(g int) int { return 1 + groupSize*(g-1) }
 
-// check refuses configurations that the code does not run, as a file from
-// outside may hold anything.
+// check refuses configurations that the code cannot run, as a file from outside
+// may hold anything.
 func (c Config) check() error {
 	type limit struct {
 		name      string
@@ -132,7 +135,7 @@ func (c Config) check() error {
 	}
 	switch {
 	case !(c.Flow.Guidance >= 0 && c.Flow.Guidance <= MaxGuidance) || (c.Flow.Guidance == 0) != (c.Flow.Steps == 0):
-		return fmt.Errorf("model configuration: flow.guidance is %g with flow.steps %d: must be above 0, and at most %d, in a model of few steps, and 0 in another", c.Flow.Guidance, c.Flow.Steps, MaxGuidance)
+		return fmt.Errorf("model configuration: flow.guidance is %g with flow.steps %d: must be above 0 and at most %d in a model of few steps, and 0 in any other", c.Flow.Guidance, c.Flow.Steps, MaxGuidance)
 	case c.Width%32 != 0 || c.Height%32 != 0:
 		return fmt.Errorf("model configuration: %d×%d is not a multiple of 32", c.Width, c.Height)
 	case c.Flow.Width%c.Flow.Heads != 0 || c.Flow.Width/c.Flow.Heads%2 != 0 || c.Flow.Width/c.Flow.Heads < 6:

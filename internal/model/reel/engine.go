@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/upscale"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -14,16 +16,16 @@ import (
 // Spec is reel in the registry.
 func Spec() engine.Spec {
 	return engine.Spec{
-		Capabilities: func() engine.Capabilities { return capabilities(Default(), true) },
+		Capabilities: embeddedCapabilities,
 		Open:         openEngine,
 		Weights:      "weights of reel come from kinora train",
 	}
 }
 
-// capabilities are those of weights with a configuration. embedded says that they
-// are the ones inside the binary, which learned from the storybook alone: others
-// may have been taught any words.
-func capabilities(c Config, embedded bool) engine.Capabilities {
+// capabilities are those of weights with a configuration. The ones inside the binary
+// learned from the storybook alone, and taught is its edition: others may have been
+// taught any words, which is no edition.
+func capabilities(c Config, taught world.Edition) engine.Capabilities {
 	h, w := c.LatentSize()
 	steps, scale := c.Sampling()
 	guidance := engine.Range[float32]{Default: scale, Max: MaxGuidance}
@@ -33,6 +35,7 @@ func capabilities(c Config, embedded bool) engine.Capabilities {
 	out := engine.Capabilities{
 		Name: "reel", About: "Kinora's own small model, taught by the storybook",
 		Sizes:      engine.Sizes{Native: []engine.Size{{Width: c.Width, Height: c.Height}}},
+		Enlarge:    engine.Enlarging{Own: taught != world.NoEdition},
 		Lengths:    engine.Lengths{Default: 6, Max: MaxFrames / 24, Group: groupSize},
 		Rates:      []int{c.FPS},
 		FirstFrame: true,
@@ -49,8 +52,8 @@ func capabilities(c Config, embedded bool) engine.Capabilities {
 	for camera := range world.Camera(world.NumCameras) {
 		out.Prompt.Camera = append(out.Prompt.Camera, "["+camera.Command()+"]")
 	}
-	if embedded {
-		out.Prompt.Words = &engine.Vocabulary{Topics: topics(), Unknown: world.UnknownWords, Nearest: world.Nearest}
+	if taught != world.NoEdition {
+		out.Prompt.Words = &engine.Vocabulary{Topics: topics(taught), Unknown: taught.UnknownWords, Nearest: taught.Nearest}
 	}
 	return out
 }
@@ -67,10 +70,10 @@ var topicNames = map[string]string{
 	"subjects": "", "colors": "", "places": "places", "times": "times", "weather": "weather", "motions": "moving", "camera": "camera",
 }
 
-// topics are what the storybook shows, a kind of thing after the other.
-func topics() []engine.Topic {
+// topics are what an edition of the storybook shows, a kind of thing after the other.
+func topics(e world.Edition) []engine.Topic {
 	var all []engine.Topic
-	for _, kind := range world.Vocabulary() {
+	for _, kind := range e.Vocabulary() {
 		name, listed := topicNames[kind.Name]
 		if !listed {
 			continue
@@ -86,22 +89,25 @@ func topics() []engine.Topic {
 
 // modelEngine is a Model as the root package uses it.
 type modelEngine struct {
-	model    *Model
-	embedded bool
+	model  *Model
+	taught world.Edition // no edition of weights that may know any words
 }
 
 func openEngine(_ context.Context, weights string) (engine.Engine, error) {
 	if weights == "" {
 		m, err := Open(Embedded())
-		return &modelEngine{m, true}, err
+		if err != nil {
+			return nil, err
+		}
+		return &modelEngine{m, m.Storybook}, nil
 	}
 	m, err := OpenFile(weights)
-	return &modelEngine{m, false}, err
+	return &modelEngine{m, world.NoEdition}, err
 }
 
 // Capabilities implements engine.Engine.
 func (e *modelEngine) Capabilities() engine.Capabilities {
-	return capabilities(e.model.Config, e.embedded)
+	return capabilities(e.model.Config, e.taught)
 }
 
 // Sample implements engine.Engine.
@@ -118,6 +124,18 @@ func (e *modelEngine) Sample(ctx context.Context, j engine.Job, progress func(do
 // Decode implements engine.Engine.
 func (e *modelEngine) Decode(ctx context.Context, l engine.Latents, yield func(rgb []byte) error) error {
 	return e.model.Decode(ctx, l.(*Latents), yield)
+}
+
+// ownUpscaler is the small network by 2 that learned on what the model draws.
+var ownUpscaler = sync.OnceValues(func() (*upscale.Net, error) { return upscale.Open(upscale.Storybook()) })
+
+// Upscaler implements engine.Upscaler.
+func (e *modelEngine) Upscaler(width, height int) (engine.Enlarger, error) {
+	n, err := ownUpscaler()
+	if err != nil {
+		return nil, err
+	}
+	return n.NewRunner(width, height)
 }
 
 // Close implements engine.Engine.

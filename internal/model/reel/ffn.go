@@ -7,10 +7,10 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// feedForward is a gated layer with a depthwise convolution over space and
-// time inside (Xie 2024), and in a mixture also experts: small gated layers
-// of which each token runs TopK, chosen by a router. A choice depends on the
-// token alone, so nothing looks into the future.
+// feedForward is a gated layer with a depthwise convolution over space and time
+// inside (Xie 2024). In a mixture it also has experts: small gated layers, of
+// which a router chooses TopK for each token. The choice depends on the token
+// alone, so it uses nothing from the future.
 type feedForward struct {
 	name        string
 	in, out     nn.Linear
@@ -24,8 +24,8 @@ type feedForward struct {
 	bias *tensor.Tensor
 }
 
-// newFeedForward gives half of the hidden size to the shared part of a
-// mixture and the other half to the experts that a token runs.
+// newFeedForward gives half of the hidden size to the shared part of a mixture,
+// and the other half to the experts that a token runs.
 func newFeedForward(p *nn.Params, name string, c FlowConfig, mixture bool) feedForward {
 	w, hidden := c.Width, c.Hidden
 	if mixture {
@@ -33,7 +33,7 @@ func newFeedForward(p *nn.Params, name string, c FlowConfig, mixture bool) feedF
 	}
 	// The convolution starts as the identity with a little noise.
 	identity := func(conv []float32) {
-		const center = (1*3+1)*3 + 1 // this frame, this place
+		const center = (1*3+1)*3 + 1 // this frame, this position
 		for i := range 2 * hidden {
 			conv[center*2*hidden+i]++
 		}
@@ -70,7 +70,7 @@ func (f *feedForward) apply(o tensor.Ops, x *tensor.Tensor, l *layout, aux *Rout
 	return o.Add(y, f.mixture(o, x, aux).Reshape(y.Shape...))
 }
 
-// mixture sends each row of x to its experts and adds up what they say,
+// mixture sends each row of x to its experts and adds up their outputs,
 // weighted by the router's probabilities.
 func (f *feedForward) mixture(o tensor.Ops, x *tensor.Tensor, aux *Routing) *tensor.Tensor {
 	x = x.Reshape(x.Rows(), x.Dim(-1))
@@ -92,14 +92,14 @@ type Routing struct {
 	count map[*feedForward][]int
 }
 
-// choice is where one pass of a mixture sent its rows.
+// choice holds the routes that one pass of a mixture chose.
 type choice struct {
 	f  *feedForward
 	to *tensor.Routes
 }
 
-// Count counts the choices of the passes since the last call. It is called
-// before the backend that made them is reset.
+// Count counts the choices of the passes since the last call. It must be called
+// before their backend is reset.
 func (r *Routing) Count(b tensor.Gradients) {
 	for _, c := range r.seen {
 		r.add(c.f, b.RouteCounts(c.to))
@@ -120,7 +120,7 @@ func (r *Routing) add(f *feedForward, counts []int) {
 	}
 }
 
-// Merge takes over the counts of another, which forgets them.
+// Merge adds the counts of another Routing and clears them there.
 func (r *Routing) Merge(from *Routing) {
 	for _, f := range from.order {
 		r.add(f, from.count[f])
@@ -129,8 +129,8 @@ func (r *Routing) Merge(from *Routing) {
 }
 
 // Balance moves the routers' biases by rate towards even use, by the sign of
-// the error (Wang 2024), and forgets the counts. It returns the largest share
-// that an expert had, as a multiple of the even share.
+// the error (Wang 2024), and clears the counts. It returns the largest share of
+// an expert, as a multiple of the even share.
 func (r *Routing) Balance(rate float32) (worst float64) {
 	for _, f := range r.order {
 		total, n := 0, len(r.count[f])

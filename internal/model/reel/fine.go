@@ -7,25 +7,26 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// fine are the layers of the transformer that work at the resolution of the
-// latents, four cells to a token, on both sides of its blocks (an hourglass,
-// Nawrot 2022). They are narrow and see their neighbours alone: the blocks
-// decide what is where, these draw its outline.
+// fine are the layers of the transformer at the resolution of the latents, with
+// four cells to a token, before and after its blocks (an hourglass, Nawrot
+// 2022). They are narrow and see only neighbouring cells: the blocks decide
+// where things are, the fine layers draw their outlines.
 //
-// What they add starts at zero, so a model that gets them goes on from what it
-// knew.
+// Their outputs start at zero, so a model that gains them starts from its
+// present predictions.
 type fine struct {
 	width         int
 	in            nn.Linear // latent → width
 	mod           nn.Linear // condition → 3 vectors, shared by all blocks
 	before, after []fineBlock
-	down          nn.Linear // four cells before the blocks → what a token gets beside its own latents
-	up            nn.Linear // token → what its four cells get
+	down          nn.Linear // four cells before the blocks → what is added to their token
+	up            nn.Linear // token → what is added to its four cells
 	gain          *tensor.Tensor
 	out           nn.Linear // cell → what is added to its latent
 }
 
-// newFine adds the layers' parameters to p; nil when the model has none.
+// newFine adds the layers' parameters to p. It returns nil if the model has
+// none.
 func newFine(p *nn.Params, c Config) *fine {
 	f, w := c.Flow, c.Flow.Fine
 	if w == 0 {
@@ -51,8 +52,8 @@ func newFine(p *nn.Params, c Config) *fine {
 	return m
 }
 
-// enter reads noisy latents z [B, G, H, W, Latent]: the cells [B, G·H·W, fine
-// width], and what the tokens [B, N, width] get of them.
+// enter reads noisy latents z [B, G, H, W, Latent]. It returns the cells [B,
+// G·H·W, fine width], and what is added to the tokens [B, N, width].
 func (m *fine) enter(o tensor.Ops, z, mods *tensor.Tensor, l *layout) (cells, tokens *tensor.Tensor) {
 	cells = m.run(o, m.before, m.in.Apply(o, z, tensor.None), mods, l)
 	grid := o.Unshuffle(cells.Reshape(l.b, l.g, 2*l.h, 2*l.w, m.width), 1, 2, 2)
@@ -60,8 +61,8 @@ func (m *fine) enter(o tensor.Ops, z, mods *tensor.Tensor, l *layout) (cells, to
 	return cells, tokens.Reshape(l.b, l.g*l.h*l.w, tokens.Dim(-1))
 }
 
-// leave takes the blocks' tokens [B, N, width] back to the cells, and returns
-// what they add to the predicted latents [B, G, H, W, Latent].
+// leave maps the blocks' tokens [B, N, width] back to the cells, and returns
+// what is added to the predicted latents [B, G, H, W, Latent].
 func (m *fine) leave(o tensor.Ops, tokens, cells, mods *tensor.Tensor, l *layout) *tensor.Tensor {
 	grid := m.up.Apply(o, tokens, tensor.None).Reshape(l.b, l.g, l.h, l.w, 4*m.width)
 	x := o.Add(cells, o.Shuffle(grid, 1, 2, 2).Reshape(cells.Shape...))
@@ -80,8 +81,8 @@ func (m *fine) run(o tensor.Ops, blocks []fineBlock, x, mods *tensor.Tensor, l *
 	return x
 }
 
-// fineBlock is a feed-forward layer with its depthwise convolution, on a
-// normalised residual that the group's condition modulates.
+// fineBlock is a feed-forward layer with its depthwise convolution on a
+// normalised residual, modulated by the group's condition.
 type fineBlock struct {
 	width       int
 	table, gain *tensor.Tensor // [1, 3·width], [width]

@@ -11,30 +11,30 @@ import (
 // A Flow is the transformer: given noisy latents, their noise levels and a
 // text, it predicts the clean latents. One token stands for 32×32×8 pixels.
 //
-// Time is cut into chunks. A token sees its own chunk, in both directions,
-// and the chunk before: causal between chunks, and of constant size however
-// long the video is.
+// Time is cut into chunks. A token sees its own chunk in both directions, and
+// the previous chunk: the model is causal between chunks, and its memory is
+// constant, however long the video is.
 type Flow struct {
 	cfg    FlowConfig
 	text   *textEncoder
 	in     nn.Linear
 	first  *tensor.Tensor // added to the condition of the single first frame
 	t1, t2 nn.Linear      // noise level → condition
-	stride *nn.Linear     // how far the sampler's step goes → condition; nil in a model that was not distilled
-	clock  nn.Linear      // place in the film and its length → condition
+	stride *nn.Linear     // size of the sampler's step → condition; nil in a model that was not distilled
+	clock  nn.Linear      // position in the video and its length → condition
 	pooled nn.Linear      // prompt → condition
 	mod    nn.Linear      // condition → 6 vectors, shared by all blocks
 	blocks []block
-	fine   *fine // nil in a model without
+	fine   *fine // nil if the model has none
 	gain   *tensor.Tensor
 	outMod nn.Linear
 	out    nn.Linear
 }
 
-// timeWaves, clockWaves and placeWaves are the sizes of the sinusoidal codes
-// of noise level, of place in the film, and of place in the frame; the tops
-// are their highest frequencies, fine enough to tell steps, groups and tokens
-// apart.
+// timeWaves, clockWaves and placeWaves are the sizes of the sinusoidal codes of
+// noise level, position in the video, and position in the frame. The tops are
+// their highest frequencies, high enough to tell apart steps, groups and
+// tokens.
 const (
 	timeWaves, timeTop   = 64, 64
 	clockWaves, clockTop = 32, 16
@@ -64,32 +64,32 @@ func NewFlow(p *nn.Params, c Config) *Flow {
 	}
 	m.fine = newFine(p, c)
 	if f.Steps > 0 {
-		// It adds nothing until it is trained.
+		// The stride adds nothing until it is trained.
 		stride := nn.NewLinear(p, "flow.stride", timeWaves, w, 0)
 		m.stride = &stride
 	}
 	return m
 }
 
-// A Batch is what the transformer is given besides the text.
+// A Batch is the input of the transformer besides the text.
 type Batch struct {
 	Z *tensor.Tensor // [B, G, H, W, Latent], standardised, noisy
 	// T is the noise level of each group [B·G]: 0 is noise, 1 is clean.
 	T []float32
-	// Stride is how far up the noise levels the sampler's step goes from T
-	// [B·G], 0 for no step. nil is no step in any group. Only a model that was
-	// distilled to few steps looks at it.
+	// Stride is the size of the sampler's step that starts at T, as a
+	// difference of noise levels [B·G]; 0 is no step. nil is no step in any
+	// group. Only a model that was distilled to few steps uses it.
 	Stride []float32
-	// Place is where in its film each group begins, 0 to 1, [B·G]; Seconds is
-	// how long the films are [B].
+	// Place is the position in its video where each group begins, 0 to 1,
+	// [B·G]. Seconds is the length of each video [B].
 	Place, Seconds []float32
 	// Start is the index of the first group; group 0 is the single frame.
 	Start int
-	// Chunks are the groups of each chunk; their sum is G.
+	// Chunks is the number of groups of each chunk; their sum is G.
 	Chunks []int
 }
 
-// layout is what all blocks share in one pass.
+// layout is what all blocks of one pass share.
 type layout struct {
 	b, g, h, w int
 	chunks     []int
@@ -127,7 +127,7 @@ func (m *Flow) layoutOf(o tensor.Ops, x Batch, text Text, s *Stream) *layout {
 func (m *Flow) Encode(o tensor.Ops, prompts [][]int32) Text { return m.text.encode(o, prompts) }
 
 // Forward predicts the clean latents [B, G, H, W, Latent]. aux, which may be
-// nil, receives what training wants to know of the experts.
+// nil, receives what training needs to know about the experts.
 func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing) *tensor.Tensor {
 	l := m.layoutOf(o, x, text, s)
 	c := m.cfg.Width
@@ -157,7 +157,8 @@ func (m *Flow) Forward(o tensor.Ops, x Batch, text Text, s *Stream, aux *Routing
 	return y
 }
 
-// placeCodes tells each token where in the frame it is [B, G, h, w, codes].
+// placeCodes are the codes of each token's position in the frame [B, G, h, w,
+// codes].
 func placeCodes(o tensor.Ops, l *layout) *tensor.Tensor {
 	d := make([]float32, l.b*l.g*l.h*l.w*2*placeWaves)
 	frame := l.h * l.w * 2 * placeWaves
@@ -174,15 +175,15 @@ func placeCodes(o tensor.Ops, l *layout) *tensor.Tensor {
 	return o.Upload(d, l.b, l.g, l.h, l.w, 2*placeWaves)
 }
 
-// condition is one vector a group [B·G, width], of noise level, place in the
-// film, length of the film, and the prompt as a whole; through SiLU.
+// condition returns one vector per group [B·G, width]: of noise level, position
+// in the video, length of the video, and the prompt as a whole, through SiLU.
 func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
 	rows := l.b * l.g
 	tw, cw := make([]float32, rows*timeWaves), make([]float32, rows*2*clockWaves)
 	isFirst := make([]float32, rows)
 	for r := range rows {
-		// Moved by a half: at 0 all cosines are 1, and pure noise would be far
-		// from every other level.
+		// The code is offset by a half: at 0 all cosines are 1, so pure noise
+		// would be far from every other level.
 		waves(tw[r*timeWaves:(r+1)*timeWaves], 0.5+float64(x.T[r]), timeTop)
 		clock := cw[r*2*clockWaves : (r+1)*2*clockWaves]
 		waves(clock[:clockWaves], float64(x.Place[r])/2, clockTop)
@@ -197,12 +198,12 @@ func (m *Flow) condition(o tensor.Ops, x Batch, l *layout) *tensor.Tensor {
 	}
 	cond = o.Add(cond, m.clock.Apply(o, o.Upload(cw, rows, 2*clockWaves), tensor.None))
 	cond = o.AddRows(cond, m.pooled.Apply(o, l.text.Pooled, tensor.None))
-	// first as a product with an indicator: [rows, 1]·[1, width].
+	// first is added by a product with an indicator: [rows, 1]·[1, width].
 	cond = o.Add(cond, o.Linear(o.Upload(isFirst, rows, 1), m.first.Reshape(m.cfg.Width, 1), nil, tensor.None))
 	return o.Activate(cond, tensor.SiLU)
 }
 
-// strideCodes are the codes of how far each group's step goes [rows, timeWaves].
+// strideCodes are the codes of the size of each group's step [rows, timeWaves].
 func strideCodes(strides []float32, rows int) []float32 {
 	out := make([]float32, rows*timeWaves)
 	for r := range rows {

@@ -24,8 +24,8 @@ func sent(o tensor.Ops, experts ...int) *tensor.Routes {
 	return o.Route(o.Upload(scores, len(experts), 3), nil, 1)
 }
 
-// goldenOps are the operations of tensor.Ops with arithmetic in them, as the
-// oracle's op_goldens has them.
+// goldenOps are the arithmetic operations of tensor.Ops, with the names of the
+// oracle's op_goldens.
 var goldenOps = map[string]func(o ops, x []*tensor.Tensor) *tensor.Tensor{
 	"Linear":     func(o ops, x []*tensor.Tensor) *tensor.Tensor { return o.Linear(x[0], x[1], x[2], tensor.SiLU) },
 	"LinearGELU": func(o ops, x []*tensor.Tensor) *tensor.Tensor { return o.Linear(x[0], x[1], nil, tensor.GELU) },
@@ -69,7 +69,7 @@ var goldenOps = map[string]func(o ops, x []*tensor.Tensor) *tensor.Tensor{
 	},
 }
 
-// TestGoldenOps holds each operation and its derivatives against the oracle.
+// TestGoldenOps compares each operation and its derivatives with the oracle.
 func TestGoldenOps(t *testing.T) {
 	everyLevel(t, func(t *testing.T) {
 		g := openGolden(t)
@@ -87,7 +87,7 @@ func TestGoldenOps(t *testing.T) {
 	})
 }
 
-// arguments are the oracle's of an operation, in order.
+// arguments are the oracle's arguments of an operation, in order.
 func (g *golden) arguments(t *testing.T, op string) []*tensor.Tensor {
 	t.Helper()
 	var xs []*tensor.Tensor

@@ -16,18 +16,18 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// The bars of agreement with the oracle, as relative L2: one for what a
-// forward pass makes, one for gradients.
+// The bars are the largest relative L2 differences from the oracle: one for the
+// results of a forward pass, one for gradients.
 const (
 	forwardBar  = 1e-5
 	gradientBar = 1e-4
 )
 
-// makeGoldens says what to do about a golden that is not there.
+// makeGoldens tells how to make a missing golden.
 const makeGoldens = "make the goldens with: /usr/bin/python3 tools/reference/reel.py golden --out internal/model/reel/testdata"
 
-// golden is a file of inputs, "in/NAME", and of what the PyTorch oracle makes
-// of them, "want/NAME".
+// golden is a file of inputs, "in/NAME", and of the PyTorch oracle's results
+// for them, "want/NAME".
 type golden struct {
 	f     *safetensors.File
 	used  map[string]bool
@@ -87,7 +87,7 @@ func relativeL2(got, want []float32) float64 {
 	return math.Sqrt(diff / norm)
 }
 
-// finish fails on goldens among mine that no test looked at.
+// finish fails if there are goldens among mine that no test has read.
 func (g *golden) finish(t *testing.T, mine func(name string) bool) {
 	t.Helper()
 	for _, name := range g.f.Names() {
@@ -136,8 +136,8 @@ func everyLevel(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// TestGolden holds every layer, the forward pass and every gradient against
-// the PyTorch oracle.
+// TestGolden compares every layer, the forward pass and every gradient with the
+// PyTorch oracle.
 func TestGolden(t *testing.T) {
 	everyLevel(t, func(t *testing.T) {
 		g, m := openGolden(t), tiny(t)
@@ -151,7 +151,7 @@ func TestGolden(t *testing.T) {
 
 func f32() tensor.Trainer { return backend.Exact() }
 
-// values are the elements of a tensor, wherever it lies.
+// values are the elements of a tensor, wherever they are.
 func values(t *tensor.Tensor) []float32 { return tensor.Values(f32(), t) }
 
 func (g *golden) codec(t *testing.T, m *Model) {
@@ -196,7 +196,7 @@ func (g *golden) codecGradients(t *testing.T, m *Model) {
 	g.gradients(t, "codec_grad/", m.CodecParams)
 }
 
-// gradients compares those of all learned parameters.
+// gradients compares the gradients of all learned parameters.
 func (g *golden) gradients(t *testing.T, prefix string, p *nn.Params) {
 	t.Helper()
 	for _, name := range p.Names() {
@@ -212,8 +212,8 @@ func (g *golden) gradients(t *testing.T, prefix string, p *nn.Params) {
 	}
 }
 
-// prompts are the token ids of two of the sentences that the oracle encoded;
-// its tokenizer must agree on all of them.
+// prompts are the token ids of two of the sentences that the oracle encoded.
+// The two tokenizers must agree on all of them.
 func (g *golden) prompts(t *testing.T, m *Model) [][]int32 {
 	t.Helper()
 	var sentences []string
@@ -231,8 +231,8 @@ func (g *golden) prompts(t *testing.T, m *Model) [][]int32 {
 	return [][]int32{ids[1], ids[0]}
 }
 
-// batch is the oracle's pair of windows; late is its first two groups as if
-// they were far into a film.
+// batch is the oracle's pair of windows; late is its first two groups, placed
+// late in a video.
 func (g *golden) batch(t *testing.T) (full, late Batch) {
 	z, o := g.in(t, "z"), f32()
 	level, place, seconds := g.in(t, "levels"), g.in(t, "place"), values(g.in(t, "seconds"))

@@ -10,7 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor/tensortest"
 )
 
-// opened is the model of the goldens as it is used: its weights in place.
+// opened is the model of the goldens, opened for inference with its weights in
+// place.
 func opened(t *testing.T) *Model {
 	t.Helper()
 	data, err := os.ReadFile("testdata/tiny.safetensors")
@@ -24,8 +25,8 @@ func opened(t *testing.T) *Model {
 	return m
 }
 
-// passes runs every part of a model on b, whole and streamed, and gives what
-// comes out of each.
+// passes runs every part of a model on b, whole and streamed, and returns the
+// results.
 func passes(m *Model, b tensor.Backend) map[string][]float32 {
 	out := map[string][]float32{}
 	note := func(name string, t *tensor.Tensor) { out[name] = tensor.Values(b, t) }
@@ -76,8 +77,8 @@ func passes(m *Model, b tensor.Backend) map[string][]float32 {
 	return out
 }
 
-// TestOnMemoryThatNobodySees runs the model on a backend whose tensors are mere
-// handles: all of it, to the bytes that the processor gives.
+// TestOnMemoryThatNobodySees runs the whole model on a backend whose tensors
+// are opaque handles: the bytes must be those of the CPU.
 func TestOnMemoryThatNobodySees(t *testing.T) {
 	m := opened(t)
 	want := passes(m, backend.New())
@@ -97,8 +98,8 @@ func TestOnMemoryThatNobodySees(t *testing.T) {
 	}
 }
 
-// TestSampleOnMemoryThatNobodySees makes videos there, from text and from an
-// image, with previews, and draws them.
+// TestSampleOnMemoryThatNobodySees makes and decodes videos on that backend,
+// from text and from an image, with previews.
 func TestSampleOnMemoryThatNobodySees(t *testing.T) {
 	m := opened(t)
 	c := m.Config

@@ -6,30 +6,30 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// previewEvery is the least time between two previews, and previewShare how
-// many times the cost of one must have passed since the last: what previews
-// take of a run stays under 1/previewShare and one preview.
+// previewEvery is the least time between two previews. previewShare times the
+// cost of the last preview must have passed as well, so previews take less than
+// 1/previewShare of a run, plus one preview.
 const (
 	previewEvery = 2 * time.Second
 	previewShare = 50
 )
 
-// previewer draws what the sampler has in mind. It computes in an arena of its
-// own and writes to nothing that sampling reads: with it or without, the video
-// has the same bytes.
+// previewer decodes the sampler's current prediction. It computes in an arena
+// of its own and writes to nothing that sampling reads, so the video has the
+// same bytes with and without previews.
 type previewer struct {
 	m    *Model
 	b    tensor.Backend
 	give func(rgb []byte)
 	now  func() time.Time
-	last time.Time     // when the last one was done, or sampling began
-	cost time.Duration // of the last one
-	// before is the last latent of the chunk before, as the decoder takes it:
-	// the codec looks back, and a group without its past has seams.
+	last time.Time     // when the last preview was done, or sampling began
+	cost time.Duration // of the last preview
+	// before is the last latent of the previous chunk, as the decoder takes it.
+	// The codec looks back one group; a group without its past has seams.
 	before []float32
 }
 
-// newPreviewer returns nil when nobody wants previews.
+// newPreviewer returns nil if the request asks for no previews.
 func newPreviewer(m *Model, give func(rgb []byte)) *previewer {
 	if give == nil {
 		return nil
@@ -37,14 +37,14 @@ func newPreviewer(m *Model, give func(rgb []byte)) *previewer {
 	return &previewer{m: m, b: m.NewBackend(), give: give, now: time.Now, last: time.Now()}
 }
 
-// due says whether there has been enough time since the last preview.
+// due reports whether enough time has passed since the last preview.
 func (p *previewer) due() bool {
 	return p != nil && p.now().Sub(p.last) >= max(previewEvery, previewShare*p.cost)
 }
 
-// offer draws the first frame of a chunk of which x [n, H, W, C] is the
-// prediction, standardised, when a preview is due. first says that the chunk
-// begins the video.
+// offer draws a preview if one is due: the first frame of a chunk with the
+// standardised prediction x [n, H, W, C]. first says that the chunk begins the
+// video.
 func (p *previewer) offer(x []float32, first bool) {
 	if !p.due() {
 		return
@@ -72,8 +72,8 @@ func (p *previewer) offer(x []float32, first bool) {
 	p.cost = p.last.Sub(began)
 }
 
-// finished notes the clean latents of a whole chunk, standardised, as the past
-// of the next.
+// finished stores the clean latents of a whole chunk, standardised, as the past
+// of the next chunk.
 func (p *previewer) finished(z []float32) {
 	if p == nil {
 		return

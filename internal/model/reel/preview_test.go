@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestPreview samples with a second between steps: a preview comes every other
-// step, and the video is the one that comes without them.
+// TestPreview samples with a second between steps: there is a preview every
+// other step, and the video is the same as without previews.
 func TestPreview(t *testing.T) {
 	m := tiny(t)
 	r := Request{Prompt: "a cat", Frames: 1 + 8*(2*m.Config.Flow.Groups), Seed: 5, Steps: 6}
@@ -41,8 +41,9 @@ func TestPreview(t *testing.T) {
 	})
 }
 
-// TestPreviewIsTheFrame: of clean latents, a preview shows what Decode draws,
-// in later chunks too. (This codec looks back one group, as previews do.)
+// TestPreviewIsTheFrame: with clean latents, a preview is the frame that Decode
+// draws, in later chunks too. (This codec looks back one group, as previews
+// do.)
 func TestPreviewIsTheFrame(t *testing.T) {
 	m := tiny(t)
 	l, err := m.Sample(t.Context(), Request{Prompt: "a cat", Frames: Frames(3), Seed: 5, Steps: 2}, nil)
@@ -76,8 +77,8 @@ func TestPreviewIsTheFrame(t *testing.T) {
 	}
 }
 
-// TestPreviewIsRationed: a preview that took long is followed by none for as
-// long as keeps the share.
+// TestPreviewIsRationed: after a preview that took long, the next one waits
+// until the share is kept.
 func TestPreviewIsRationed(t *testing.T) {
 	clock := time.Unix(0, 0)
 	p := &previewer{now: func() time.Time { return clock }, last: clock}
@@ -100,7 +101,7 @@ func TestPreviewIsRationed(t *testing.T) {
 	}
 }
 
-// furthest is the greatest difference of two pictures.
+// furthest is the largest difference between two pictures.
 func furthest(a, b []byte) int {
 	if len(a) != len(b) {
 		return 256

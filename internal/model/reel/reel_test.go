@@ -3,6 +3,7 @@ package reel
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
+	"github.com/kinora-video/kinora/internal/world"
 )
 
 // TestOpenTrustsNoConfiguration opens a small file whose configuration asks for
@@ -70,8 +72,8 @@ func TestOpenTrustsNoConfiguration(t *testing.T) {
 	}
 }
 
-// TestRefine sees that layers given to a model change nothing before they are
-// trained, to the last bit.
+// TestRefine checks that new layers change nothing, to the bit, before they are
+// trained.
 func TestRefine(t *testing.T) {
 	m := tiny(t)
 	c := m.Config
@@ -118,8 +120,8 @@ func TestRefine(t *testing.T) {
 	}
 }
 
-// TestOpenTakesNoCopy: a model's weights stay in their file, whose size is the
-// most of what it takes.
+// TestOpenTakesNoCopy: a model's weights stay in their file, so opening it
+// allocates only a small part of the file's size.
 func TestOpenTakesNoCopy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reel.safetensors")
 	if err := os.WriteFile(path, Embedded(), 0o644); err != nil {
@@ -147,8 +149,8 @@ func TestOpenTakesNoCopy(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesWhatIsNotFinite: in a file that is used as it lies and in one
-// that is trained on.
+// TestOpenRefusesWhatIsNotFinite: both Open and Read refuse values that are not
+// finite.
 func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
 	m := tiny(t)
 	for _, name := range []string{"codec.out.weight", "flow.0.table", "codec.latent_std"} {
@@ -186,8 +188,8 @@ func TestOpenRefusesWhatIsNotFinite(t *testing.T) {
 	}
 }
 
-// TestShrunkWeights: a file of weights that is cut while its model is in use is
-// an error of whatever uses the model next.
+// TestShrunkWeights: if a weights file is truncated while its model is in use,
+// the next use of the model returns an error.
 func TestShrunkWeights(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the file is not mapped")
@@ -208,9 +210,9 @@ func TestShrunkWeights(t *testing.T) {
 	}
 }
 
-// TestFewSteps sees that a model made ready for few steps predicts what it did,
-// whatever it is told of the step, until the layer that hears it is trained; and
-// that its guidance, which is in its weights, cannot be chosen.
+// TestFewSteps checks that a model prepared for few steps predicts the same as
+// before, whatever stride it is told, until the stride's layer is trained; and
+// that a request cannot choose the guidance that is in its weights.
 func TestFewSteps(t *testing.T) {
 	c := tiny(t).Config
 	c.Flow.Steps, c.Flow.Guidance = 0, 0
@@ -259,5 +261,65 @@ func TestFewSteps(t *testing.T) {
 	r.Guidance = 3
 	if _, err := few.Sample(t.Context(), r, func(_, total int) { calls = total }); err != nil || calls != 4 {
 		t.Errorf("%d steps, want the model's own 4: %v", calls, err)
+	}
+}
+
+// TestStorybook: a file says which edition of the storybook its model was taught,
+// and one of before it did means the first.
+func TestStorybook(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	m := tiny(t)
+	m.Storybook = 2
+	if err := m.WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var ts []safetensors.Tensor
+	for _, name := range f.Names() {
+		v, shape, err := f.Float32(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ts = append(ts, safetensors.FromFloat32(name, safetensors.F32, v, shape...))
+	}
+	const none = "no key"
+	for said, want := range map[string]world.Edition{"2": 2, "0": 0, "9": 9, none: 1, "": -1, "-1": -1, "two": -1, "99999999999999999999": -1} {
+		meta := maps.Clone(f.Metadata())
+		if meta[metaStorybook] != "2" {
+			t.Fatalf("the file says edition %q", meta[metaStorybook])
+		}
+		meta[metaStorybook] = said
+		if said == none {
+			delete(meta, metaStorybook)
+		}
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, ts, meta); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Open(b.Bytes())
+		switch {
+		case want < 0 && (err == nil || !strings.Contains(err.Error(), "storybook")):
+			t.Errorf("edition %q: error %v", said, err)
+		case want >= 0 && (err != nil || got.Storybook != want):
+			t.Errorf("edition %q was read as %+v: %v", said, got, err)
+		}
+	}
+	c := m.Config
+	c.Flow.Steps, c.Flow.Guidance = 0, 0
+	teacher, err := New(c, m.BPE, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	teacher.Storybook = 2
+	few, err := teacher.FewSteps(4, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if few.Storybook != 2 {
+		t.Errorf("the same model of few steps was taught edition %d", few.Storybook)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // ropeBase is the ratio between the fastest and the slowest rotation of an
-// axis. Positions are small here (tens), so it is too.
+// axis. Positions are small here (tens), so the ratio is small too.
 const ropeBase = 100
 
 // angles writes n rotation angles for position p.
@@ -18,7 +18,7 @@ func angles(dst []float64, p float64) {
 	}
 }
 
-// table gives o cos and sin [positions, d/2] of the angles that at fills in.
+// table returns cos and sin [positions, d/2] of the angles that at fills in.
 func table(o tensor.Ops, positions, d int, at func(p int, dst []float64)) (cos, sin *tensor.Tensor) {
 	half := d / 2
 	cs, sn := make([]float32, positions*half), make([]float32, positions*half)
@@ -32,14 +32,14 @@ func table(o tensor.Ops, positions, d int, at func(p int, dst []float64)) (cos, 
 	return o.Upload(cs, positions, half), o.Upload(sn, positions, half)
 }
 
-// axisTable is rotary positions along one axis (Su 2021).
+// axisTable has the rotary positions along one axis (Su 2021).
 func axisTable(o tensor.Ops, n, d int) (cos, sin *tensor.Tensor) {
 	return table(o, n, d, func(p int, dst []float64) { angles(dst, float64(p)) })
 }
 
-// gridTable is rotary positions of the tokens of groups start ≤ t < start+g
-// of h×w tokens each: of the pairs of channels, a third (rounded up) rotate
-// with time, the rest with y and x.
+// gridTable has the rotary positions of the tokens of groups start ≤ t <
+// start+g, each of h×w tokens. Of the pairs of channels, a third (rounded up)
+// rotate with time, the rest with y and x.
 func gridTable(o tensor.Ops, start, g, h, w, d int) (cos, sin *tensor.Tensor) {
 	half := d / 2
 	nt := (half + 2) / 3

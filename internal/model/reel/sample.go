@@ -10,7 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// A Request is what a video shall be.
+// A Request describes the video to make.
 type Request struct {
 	Prompt string
 	Frames int // at the native rate, at least 1
@@ -19,27 +19,27 @@ type Request struct {
 	Image    []float32
 	Seed     uint64
 	Steps    int     // 0 for the model's own (Config.Sampling)
-	Guidance float32 // 0 for the model's own; 1 for none. A distilled model has its own alone
+	Guidance float32 // 0 for the model's own; 1 for none. A distilled model accepts only its own
 	Solver   string  // "" for the model's own
-	// Preview, if not nil, is given a picture now and then, from the sampling
-	// goroutine: the first frame of the chunk that is being sampled, as it is
-	// predicted so far, in RGB of the native size. The slice is the callee's.
+	// Preview, if not nil, is called now and then from the sampling goroutine
+	// with the predicted first frame of the current chunk, in RGB of the native
+	// size. The callee owns the slice.
 	Preview func(rgb []byte)
 }
 
-// What a request to a model that was not distilled gets if it does not say.
+// The defaults of a request to a model that was not distilled.
 const (
 	DefaultSteps    = 16
 	DefaultGuidance = 3
 )
 
-// The most that a request may ask for.
+// The largest values of a request.
 const (
 	MaxSteps    = 1000
 	MaxGuidance = 100
 )
 
-// Sampling is what a request gets that does not say: steps and guidance.
+// Sampling returns the default steps and guidance of a request.
 func (c Config) Sampling() (steps int, guidance float32) {
 	if c.Flow.Steps > 0 {
 		return c.Flow.Steps, c.Flow.Guidance
@@ -47,11 +47,11 @@ func (c Config) Sampling() (steps int, guidance float32) {
 	return DefaultSteps, DefaultGuidance
 }
 
-// MaxFrames is the longest video: an hour at 24 frames a second. The memory
-// does not depend on the length, the file of latents does.
+// MaxFrames is the longest video: an hour at 24 frames a second. Memory does
+// not depend on the length, but the file of latents does.
 const MaxFrames = 24 * 3600
 
-// check fills in the defaults and refuses what cannot be run.
+// check fills in the defaults and refuses requests that cannot be run.
 func (r *Request) check(c Config) (sampler.Solver, error) {
 	steps, guidance := c.Sampling()
 	r.Steps, r.Guidance = cmp.Or(r.Steps, steps), cmp.Or(r.Guidance, guidance)
@@ -66,7 +66,7 @@ func (r *Request) check(c Config) (sampler.Solver, error) {
 	case !(r.Guidance >= 0 && r.Guidance <= MaxGuidance):
 		return 0, fmt.Errorf("guidance is 0 to %d, not %g", MaxGuidance, r.Guidance)
 	case c.Flow.Steps > 0 && r.Guidance != guidance:
-		return 0, fmt.Errorf("guidance of %g is part of these weights: leave it out, not %g", guidance, r.Guidance)
+		return 0, fmt.Errorf("guidance of %g is part of these weights: do not ask for %g, leave it out", guidance, r.Guidance)
 	case r.Image != nil && len(r.Image) != c.Width*c.Height*3:
 		return 0, fmt.Errorf("the first frame has %d values, must be %d×%d×3", len(r.Image), c.Height, c.Width)
 	}
@@ -84,9 +84,9 @@ type Latents struct {
 	Seed    uint64
 }
 
-// chunkPlan cuts groups into chunks of at most n; the first also holds the
-// single frame. All but a video of one frame are whole chunks, as in
-// training; what is beyond the video is dropped.
+// chunkPlan cuts groups into chunks of at most n; the first chunk also holds
+// the single frame. Except for a video of one frame, all chunks are whole, as
+// in training; groups beyond the end of the video are dropped.
 func chunkPlan(groups, n int) []int {
 	if groups == 1 {
 		return []int{1}
@@ -98,9 +98,10 @@ func chunkPlan(groups, n int) []int {
 	return plan
 }
 
-// Sample makes the latents of a video, chunk by chunk, each from noise of its
-// own with the chunk before as its past. The same request gives the same
-// bytes for any number of threads. progress, which may be nil, counts steps.
+// Sample makes the latents of a video chunk by chunk. Each chunk starts from
+// its own noise and has the previous chunk as its past. The same request gives
+// the same bytes for any number of threads. progress, which may be nil, is
+// called with the steps done.
 func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total int)) (l *Latents, err error) {
 	defer tensor.CatchFault(&err)
 	solver, err := r.check(m.Config)
@@ -114,7 +115,7 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 		H: c.Height / latentPix, W: c.Width / latentPix, C: c.Codec.Latent, Groups: groups,
 		Frames: r.Frames, FPS: c.FPS, Prompt: r.Prompt, Seed: r.Seed,
 	}
-	// The last chunk may have more groups than the video.
+	// The last chunk may extend past the end of the video.
 	l.Data = make([]float32, 0, (groups+c.Flow.Groups)*l.H*l.W*l.C)
 	s := m.newSampling(r)
 	defer s.close()
@@ -136,13 +137,14 @@ func (m *Model) Sample(ctx context.Context, r Request, progress func(done, total
 	return l, nil
 }
 
-// shortest and longest are the lengths in seconds of the films that training
-// showed. What the model is told of a film's length stays between them: a
-// shorter video is the beginning of a film, a longer one a slow film.
+// shortest and longest are the range of video lengths in training, in seconds.
+// The length that the model is told is clamped to it: a shorter video is made
+// as the beginning of a video of the shortest length, a longer one as a
+// slowed-down video of the longest length.
 const shortest, longest = 4, 10
 
-// sampling is one video being made. Guidance runs the prompt and the empty
-// prompt side by side, as a batch of two.
+// sampling is one video being made. With guidance the prompt and the empty
+// prompt run together, as a batch of two.
 type sampling struct {
 	m       *Model
 	r       Request
@@ -152,7 +154,7 @@ type sampling struct {
 	copies  int       // 2 with guidance, 1 without or where the weights hold it
 	seconds float64   // of the video
 	first   []float32 // the latent of the given first frame, standardised
-	out     []float32 // what forward predicted last
+	out     []float32 // the last prediction of forward
 	preview *previewer
 }
 
@@ -178,14 +180,14 @@ func (m *Model) newSampling(r Request) *sampling {
 	return s
 }
 
-// close gives back what outlived the passes.
+// close frees what outlived the passes.
 func (s *sampling) close() {
 	s.b.Free(s.text.Tokens)
 	s.b.Free(s.text.Pooled)
 	s.stream.Close()
 }
 
-// chunk samples n groups from start on and remembers them for the next.
+// chunk samples n groups from start on and stores the state for the next chunk.
 func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, start, n int, progress func(done, total int)) ([]float32, error) {
 	c := s.m.Config
 	frame := c.Height / latentPix * c.Width / latentPix * c.Codec.Latent
@@ -221,7 +223,7 @@ func (s *sampling) chunk(ctx context.Context, solver sampler.Solver, index, star
 	return z, nil
 }
 
-// stride is how far a step goes that begins at time t of a grid.
+// stride is the size of the step that begins at time t of a grid.
 func stride(grid []float64, t float64) float32 {
 	i, _ := slices.BinarySearch(grid, t)
 	if i+1 >= len(grid) {
@@ -230,9 +232,9 @@ func stride(grid []float64, t float64) float32 {
 	return float32(grid[i+1] - grid[i])
 }
 
-// forward predicts the clean latents of a chunk at noise level t, from which the
-// sampler goes as far as stride, [copies·n] groups, until it is called again; a
-// given first frame is clean.
+// forward predicts the clean latents of a chunk at noise level t, [copies·n]
+// groups, valid until its next call. stride is the size of the sampler's next
+// step. A given first frame is clean.
 func (s *sampling) forward(z []float32, start, n int, given bool, t, stride float32) []float32 {
 	c := s.m.Config
 	h, w := c.Height/latentPix, c.Width/latentPix
@@ -257,8 +259,8 @@ func (s *sampling) forward(z []float32, start, n int, given bool, t, stride floa
 	return s.out
 }
 
-// PlaceOf is where in a film of some seconds group g of a window begins, 0 to
-// 1, when the window begins at the given second.
+// PlaceOf returns the position, 0 to 1, of group g of a window in a video of
+// the given length in seconds, when the window begins at the given second.
 func PlaceOf(g int, start, seconds float64, fps int) float32 {
 	if g > 0 {
 		start += float64(Frames(g)) / float64(fps)
@@ -266,8 +268,8 @@ func PlaceOf(g int, start, seconds float64, fps int) float32 {
 	return float32(min(1, start/seconds))
 }
 
-// Decode draws the frames of l in order, each as RGB of the native size, which
-// is valid until yield returns. It works group by group in constant memory.
+// Decode draws the frames of l in order, each as RGB of the native size, valid
+// until yield returns. It works group by group in constant memory.
 func (m *Model) Decode(ctx context.Context, l *Latents, yield func(frame []byte) error) (err error) {
 	defer tensor.CatchFault(&err)
 	if l.C != m.Config.Codec.Latent || l.Groups < 1 || len(l.Data) != l.Groups*l.H*l.W*l.C || l.Frames > Frames(l.Groups) {

@@ -1,14 +1,14 @@
 package reel
 
-// GroupFrames is how many frames share a latent: all groups but the first,
-// which is a single frame.
+// GroupFrames is the number of frames in a group, which share a latent. The
+// first group is a single frame.
 const GroupFrames = groupSize
 
-// LatentSize is the height and the width of the latents of a native frame.
+// LatentSize returns the height and width of the latents of a native frame.
 func (c Config) LatentSize() (h, w int) { return c.Height / latentPix, c.Width / latentPix }
 
-// Ratio is how many values of a video, three a pixel, the codec makes one
-// value of: that of whole groups.
+// Ratio is the compression ratio of the codec for whole groups: values of the
+// video, three per pixel, per value of the latents.
 func (c Config) Ratio() float64 {
 	return 3 * latentPix * latentPix * groupSize / float64(c.Codec.Latent)
 }

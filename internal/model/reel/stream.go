@@ -2,37 +2,37 @@ package reel
 
 import "github.com/kinora-video/kinora/internal/tensor"
 
-// A Stream is what a model remembers between the pieces of a video that it is
-// given one after another: for each layer the last frames, the keys and
-// values, or the sums that the next piece needs. Its size does not depend on
-// how long the video is. A nil *Stream is a video given at once.
+// A Stream is the state that a model carries between the pieces of a video: for
+// each layer the last frames, the keys and values, or the sums that the next
+// piece needs. Its size does not depend on the length of the video. A nil
+// *Stream means that the video comes in one piece.
 type Stream struct {
 	b          tensor.Backend
 	past, next memory
 	recording  bool
 }
 
-// memory is what the layers have noted, in order.
+// memory is what the layers have stored, in order.
 type memory struct {
 	layers []string
 	of     map[string]*tensor.Tensor
 }
 
-// NewStream returns a memory of nothing. It lies with b, which is to run all
-// passes that the stream is given to.
+// NewStream returns an empty state. It belongs to b, which must run all passes
+// that use the stream.
 func NewStream(b tensor.Backend) *Stream { return &Stream{b: b} }
 
-// Record makes the next forward pass note what its successor needs; Advance
-// ends it.
+// Record makes the next forward pass store what its successor needs; Advance
+// ends the recording.
 func (s *Stream) Record() { s.recording, s.next = true, memory{of: map[string]*tensor.Tensor{}} }
 
-// Advance makes what was noted the past.
+// Advance makes what was recorded the past.
 func (s *Stream) Advance() {
 	s.Close()
 	s.recording, s.past, s.next = false, s.next, memory{}
 }
 
-// Close forgets the past, whose memory goes back to the backend.
+// Close drops the past and returns its memory to the backend.
 func (s *Stream) Close() {
 	for _, layer := range s.past.layers {
 		s.b.Free(s.past.of[layer])
@@ -40,14 +40,14 @@ func (s *Stream) Close() {
 	s.past = memory{}
 }
 
-// pass runs a forward pass that s remembers.
+// pass runs a forward pass that s records.
 func (s *Stream) pass(forward func(*Stream) *tensor.Tensor) *tensor.Tensor {
 	s.Record()
 	defer s.Advance()
 	return forward(s)
 }
 
-// get is what layer noted in the pass before, or nil.
+// get returns what layer stored in the previous pass, or nil.
 func (s *Stream) get(layer string) *tensor.Tensor {
 	if s == nil {
 		return nil
@@ -55,7 +55,7 @@ func (s *Stream) get(layer string) *tensor.Tensor {
 	return s.past.of[layer]
 }
 
-// keep notes t for layer. The backend copies it, since activations do not
+// keep stores t for layer. The backend copies it, since activations do not
 // outlive a pass.
 func (s *Stream) keep(layer string, t *tensor.Tensor) {
 	if s.records() {
@@ -66,8 +66,8 @@ func (s *Stream) keep(layer string, t *tensor.Tensor) {
 
 func (s *Stream) records() bool { return s != nil && s.recording }
 
-// keepFrames notes the last n frames of x [N, T, H, W, C], with those of the
-// past before them when x is shorter.
+// keepFrames stores the last n frames of x [N, T, H, W, C]; if x is shorter,
+// frames of the past come first.
 func (s *Stream) keepFrames(o tensor.Ops, layer string, x *tensor.Tensor, n int) {
 	if !s.records() || n == 0 {
 		return

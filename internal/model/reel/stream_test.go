@@ -14,8 +14,8 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// streamBar is how near a piece-wise pass must come to the pass over all: the
-// order of summation is another, nothing else.
+// streamBar is the largest difference between a streamed and a whole pass: only
+// the order of summation differs.
 const streamBar = 2e-6
 
 func gaussian(seed uint64, shape ...int) *tensor.Tensor {
@@ -26,8 +26,7 @@ func gaussian(seed uint64, shape ...int) *tensor.Tensor {
 	return t
 }
 
-// inPieces runs f on the given runs of groups of x, one after another, and
-// joins what it makes of them.
+// inPieces runs f on consecutive runs of groups of x and joins the results.
 func inPieces(x *tensor.Tensor, sizes []int, f func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor) *tensor.Tensor {
 	o := f32()
 	s := NewStream(o)
@@ -42,8 +41,8 @@ func inPieces(x *tensor.Tensor, sizes []int, f func(piece *tensor.Tensor, start 
 	return o.Concat(1, out...)
 }
 
-// TestStreamedFlow: chunk by chunk is the whole at once. Three chunks, so
-// that the last must have forgotten the first.
+// TestStreamedFlow: chunk by chunk gives the same as one pass. There are three
+// chunks, so that the last must have dropped the first.
 func TestStreamedFlow(t *testing.T) {
 	m, o := tiny(t), f32()
 	chunks := []int{3, 2, 2}
@@ -70,7 +69,7 @@ func TestStreamedFlow(t *testing.T) {
 	}
 }
 
-// TestChunksAreCausal: what comes later changes nothing, to the last bit.
+// TestChunksAreCausal: later groups change nothing in earlier ones, to the bit.
 func TestChunksAreCausal(t *testing.T) {
 	m, o := tiny(t), f32()
 	z := gaussian(1, 1, 5, 4, 6, 8)
@@ -91,7 +90,8 @@ func TestChunksAreCausal(t *testing.T) {
 	}
 }
 
-// TestStreamedCodec: group by group is the whole at once, in both directions.
+// TestStreamedCodec: group by group gives the same as one pass, in both
+// directions.
 func TestStreamedCodec(t *testing.T) {
 	m, o := tiny(t), f32()
 	for _, sizes := range [][]int{{1, 1, 1, 1}, {2, 2}, {1, 3}} {
@@ -148,18 +148,18 @@ func TestSameBytesForAnyThreads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var film []byte
+			var video []byte
 			if err := m.Decode(t.Context(), l, func(frame []byte) error {
-				film = append(film, frame...)
+				video = append(video, frame...)
 				return nil
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if want := r.Frames * m.Config.Width * m.Config.Height * 3; len(film) != want {
-				t.Fatalf("%s: the film has %d bytes, must have %d", name, len(film), want)
+			if want := r.Frames * m.Config.Width * m.Config.Height * 3; len(video) != want {
+				t.Fatalf("%s: the video has %d bytes, must have %d", name, len(video), want)
 			}
 			latents = append(latents, raw(tensor.New(l.Data, len(l.Data))))
-			frames = append(frames, film)
+			frames = append(frames, video)
 		}
 		if !bytes.Equal(latents[0], latents[1]) || !bytes.Equal(frames[0], frames[1]) {
 			t.Errorf("%s: 1 and 2 threads give different bytes", name)
@@ -199,8 +199,8 @@ func TestSameGradientsForAnyThreads(t *testing.T) {
 	}
 }
 
-// TestShortVideoBeginsALongerOne: below the length of the films that training
-// showed, a video is the beginning of the shortest of them.
+// TestShortVideoBeginsALongerOne: a video below the range of lengths in
+// training is the beginning of a video of the shortest length.
 func TestShortVideoBeginsALongerOne(t *testing.T) {
 	m := tiny(t)
 	sample := func(frames int) []float32 {
@@ -215,16 +215,16 @@ func TestShortVideoBeginsALongerOne(t *testing.T) {
 		t.Error("half a second differs from the first half second of four")
 	}
 	if slices.Equal(long[:len(short)], sample(longest * m.Config.FPS)[:len(short)]) {
-		t.Error("the length of a film changes nothing: this test shows nothing")
+		t.Error("the length of a video changes nothing: this test shows nothing")
 	}
 }
 
-// TestEncoder sees that an encoder's latents of a film in pieces are those of
-// the film at once, and that these are what its comment says.
+// TestEncoder checks that an encoder gives the same latents for a video in
+// pieces and in one piece, and that they are as its comment says.
 func TestEncoder(t *testing.T) {
 	m, o := tiny(t), f32()
-	film := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
-	z := m.Codec.Encode(o, film, true, nil)
+	video := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
+	z := m.Codec.Encode(o, video, true, nil)
 	want := o.Sub(o.Scale(z, 2), m.Codec.Encode(o, m.Codec.Decode(o, z, true, nil), true, nil))
 	if d := relativeL2(values(want), values(z)); d < 1e-3 {
 		t.Fatalf("the correction is %.3g of the latents: too little to test by", d)
@@ -237,7 +237,7 @@ func TestEncoder(t *testing.T) {
 			if i == 0 {
 				frames = Frames(n)
 			}
-			parts = append(parts, e.Next(o.Narrow(film, 1, at, at+frames)))
+			parts = append(parts, e.Next(o.Narrow(video, 1, at, at+frames)))
 			at += frames
 		}
 		if d := relativeL2(values(o.Concat(1, parts...)), values(want)); !(d <= streamBar) {

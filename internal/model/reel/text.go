@@ -7,15 +7,15 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// textEncoder turns token ids into one vector a token and one for the whole
+// textEncoder turns token ids into one vector per token and one for the whole
 // prompt: a bidirectional pre-norm transformer with rotary positions.
 type textEncoder struct {
 	cfg    TextConfig
 	table  *tensor.Tensor
 	blocks []textBlock
 	gain   *tensor.Tensor
-	// poolGain scales the normalised mean of the tokens: a mean of many is
-	// small, and what tells prompts apart is a small part of it.
+	// poolGain scales the normalised mean of the tokens. A mean of many tokens
+	// is small, and only a small part of it distinguishes prompts.
 	poolGain *tensor.Tensor
 }
 
@@ -29,7 +29,7 @@ type textBlock struct {
 type Text struct {
 	Tokens *tensor.Tensor // [B, L, width]
 	Pooled *tensor.Tensor // [B, width]
-	Lens   []int32        // tokens of each prompt, the rest is padding
+	Lens   []int32        // tokens of each prompt; the rest is padding
 }
 
 func newTextEncoder(p *nn.Params, c TextConfig) *textEncoder {
@@ -49,8 +49,7 @@ func newTextEncoder(p *nn.Params, c TextConfig) *textEncoder {
 	return e
 }
 
-// encode runs the encoder on prompts of at most cfg.Max tokens, each of at
-// least one.
+// encode runs the encoder on prompts of 1 to cfg.Max tokens each.
 func (e *textEncoder) encode(o tensor.Ops, prompts [][]int32) Text {
 	longest := 1
 	lens := make([]int32, len(prompts))

@@ -7,7 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// WriteFile writes the model with its weights in bf16, except the small ones
+// WriteFile writes the model with its weights in bf16, except small ones
 // (gains, biases, statistics), which stay f32. notes are added to the file's
 // metadata.
 func (m *Model) WriteFile(path string, notes map[string]string) error {
@@ -17,7 +17,7 @@ func (m *Model) WriteFile(path string, notes map[string]string) error {
 	}
 	for k, v := range notes {
 		if _, taken := meta[k]; taken {
-			return fmt.Errorf("the note %q has the name of a field of the format", k)
+			return fmt.Errorf("the note %q has the same name as a field of the format", k)
 		}
 		meta[k] = v
 	}

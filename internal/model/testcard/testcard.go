@@ -49,6 +49,7 @@ func (card) Capabilities() engine.Capabilities {
 	return engine.Capabilities{
 		Name: "testcard", About: "a test pattern with a beep that checks an installation, no neural network",
 		Sizes:      engine.Sizes{Native: []engine.Size{{Width: width, Height: height}}},
+		Enlarge:    engine.Enlarging{Plain: true}, // it checks an installation in no time
 		Lengths:    engine.Lengths{Default: 6, Max: maxSeconds},
 		Rates:      []int{fps},
 		FirstFrame: true,

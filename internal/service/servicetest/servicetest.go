@@ -1,5 +1,5 @@
 // Package servicetest makes services for tests: on a database and a folder of
-// their own, with models of which only the size is known.
+// their own, with the capabilities of models and no models.
 package servicetest
 
 import (
@@ -50,6 +50,22 @@ var models = []service.ModelName{
 	{Name: "MiniMax-H3", Engine: "reel", API: job.MiniMaxV2},
 }
 
+// can is what a model of the tests can do: what the test card does, which takes
+// every number that a request may have, with reel's camera commands.
+func can(t testing.TB, name string, firstFrame bool) kinora.Capabilities {
+	t.Helper()
+	c, err := kinora.CapabilitiesOf("testcard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reel, err := kinora.CapabilitiesOf("reel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Name, c.FirstFrame, c.Prompt.Camera = name, firstFrame, reel.Prompt.Camera
+	return c
+}
+
 // Options are the parts of a service on SQLite in a temporary folder. now is the
 // clock of its database; nil is time.Now.
 func Options(t testing.TB, now func() time.Time) service.Options {
@@ -57,11 +73,8 @@ func Options(t testing.TB, now func() time.Time) service.Options {
 	o := service.Options{
 		DB:        storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{Now: now}),
 		Callbacks: anyCallback{}, Log: slog.New(slog.DiscardHandler),
-		Engines: map[string]kinora.Info{
-			"reel":     {Name: "reel", Width: 256, Height: 160, FPS: 24, Image: true},
-			"testcard": {Name: "testcard", Width: 256, Height: 160, FPS: 24},
-		},
-		Models: models, Address: "http://kinora.test",
+		Engines: map[string]kinora.Capabilities{"reel": can(t, "reel", true), "testcard": can(t, "testcard", false)},
+		Models:  models, Address: "http://kinora.test",
 		Queue: 10_000, Attempts: job.DefaultAttempts, Patience: time.Hour, Seconds: job.MaxSeconds, Waiters: 4,
 		Poll: 5 * time.Millisecond, FileBytes: 1 << 20, KeepFiles: 24 * time.Hour, KeepLinks: time.Hour,
 	}

@@ -1,7 +1,7 @@
 // Package tensortest has a backend for tests whose memory the program cannot
-// see, as that of another processor or of another process is.
+// see, like that of a GPU or of another process.
 //
-// It computes with another backend, which it hides, and is never a part of the
+// It computes with another backend, which it hides. It is never part of the
 // program.
 package tensortest
 
@@ -12,10 +12,10 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// Opaque is a backend whose tensors are numbers. It panics where a model does
-// what only works in the program's own memory: an operation on numbers that were
-// not uploaded, on a result after Reset, Free or the end of its Scope, or on what
-// another backend holds.
+// Opaque is a backend whose tensors are mere numbers. It panics if a model does
+// what works only in the program's own memory: an operation on numbers that
+// were not uploaded, on a result after Reset, Free or the end of its Scope, or
+// on a tensor of another backend.
 type Opaque struct {
 	b       tensor.Backend
 	memory  map[handle]*tensor.Tensor
@@ -24,7 +24,7 @@ type Opaque struct {
 	Uploads int      // calls of Upload
 }
 
-// handle is all that a tensor knows of its elements.
+// handle is all that a tensor knows about its elements.
 type handle struct {
 	of *int // whose handle it is
 	n  int
@@ -32,15 +32,15 @@ type handle struct {
 
 var _ tensor.Backend = (*Opaque)(nil)
 
-// NewOpaque returns a backend that computes with b, which nobody else may use.
+// NewOpaque returns a backend that computes with b, which nothing else may use.
 func NewOpaque(b tensor.Backend) *Opaque {
 	return &Opaque{b: b, memory: map[handle]*tensor.Tensor{}, last: handle{of: new(int)}}
 }
 
-// Held is how many tensors the backend holds.
+// Held is the number of tensors that the backend holds.
 func (o *Opaque) Held() int { return len(o.memory) }
 
-// out hides a tensor of b.
+// out wraps a tensor of b in a handle.
 func (o *Opaque) out(t *tensor.Tensor, lasts bool) *tensor.Tensor {
 	o.last.n++
 	o.memory[o.last] = t
@@ -52,7 +52,7 @@ func (o *Opaque) out(t *tensor.Tensor, lasts bool) *tensor.Tensor {
 
 func (o *Opaque) result(t *tensor.Tensor) *tensor.Tensor { return o.out(t, false) }
 
-// in is the tensor of b behind t.
+// in returns the tensor of b behind t.
 func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
 	if t == nil {
 		return nil
@@ -70,12 +70,13 @@ func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
 	}
 	inner := o.memory[h]
 	if inner == nil {
-		panic(fmt.Sprintf("tensortest: %v is of another backend, or was taken back", t))
+		panic(fmt.Sprintf("tensortest: %v is of another backend, or was freed", t))
 	}
 	return inner.Reshape(t.Shape...)
 }
 
-// Upload implements tensor.Ops. What is done to data later changes nothing.
+// Upload implements tensor.Ops. It copies data, so later changes to data have
+// no effect.
 func (o *Opaque) Upload(data []float32, shape ...int) *tensor.Tensor {
 	o.Uploads++
 	return o.result(o.b.Upload(slices.Clone(data), shape...))
@@ -127,7 +128,7 @@ func (o *Opaque) Reset() {
 	o.b.Reset()
 }
 
-// Ready implements tensor.Backend, but not beside an operation.
+// Ready implements tensor.Backend, but must not run during an operation.
 func (o *Opaque) Ready(params ...*tensor.Tensor) {
 	for _, p := range params {
 		o.in(p)

@@ -7,7 +7,7 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// TestOpaqueRefuses sees that the backend is as blind as it says.
+// TestOpaqueRefuses checks that the backend panics where its comment says so.
 func TestOpaqueRefuses(t *testing.T) {
 	o, other := NewOpaque(tensor.NewCPU(tensor.F32)), NewOpaque(tensor.NewCPU(tensor.F32))
 	x := o.Upload([]float32{1, 2, 3}, 3)
@@ -30,13 +30,13 @@ func TestOpaqueRefuses(t *testing.T) {
 		"another backend":    {func() { other.Scale(x, 1) }, "another backend"},
 		"the CPU":            {func() { tensor.NewCPU(tensor.F32).Scale(x, 1) }, "not in the CPU's memory"},
 		"not uploaded":       {func() { o.Add(x, tensor.Zeros(3)) }, "not uploaded"},
-		"the end of a scope": {func() { o.Scale(lost, 1) }, "taken back"},
-		"what was freed":     {func() { o.Scale(freed, 1) }, "taken back"},
+		"the end of a scope": {func() { o.Scale(lost, 1) }, "freed"},
+		"what was freed":     {func() { o.Scale(freed, 1) }, "freed"},
 	} {
 		refused(t, name, c.do, c.want)
 	}
 	o.Reset()
-	refused(t, "a result after Reset", func() { o.Scale(out, 1) }, "taken back")
+	refused(t, "a result after Reset", func() { o.Scale(out, 1) }, "freed")
 	if got := tensor.Values(o, kept); got[0] != 1 || o.Held() != 1 {
 		t.Errorf("what was kept is %v, with %d tensors held", got, o.Held())
 	}

@@ -4,12 +4,12 @@ import "github.com/kinora-video/kinora/internal/tensor"
 
 type tt = *tensor.Tensor
 
-// routes are b's routes, hidden.
+// routes hide the routes of b.
 type routes struct{ r *tensor.Routes }
 
 func (o *Opaque) routes(r *tensor.Routes) *tensor.Routes { return r.Mem.(routes).r }
 
-// The operations: b's, on what is behind the handles.
+// The operations are those of b, on the tensors behind the handles.
 
 // Linear implements tensor.Ops.
 func (o *Opaque) Linear(x, w, b tt, act tensor.Act) tt {
@@ -77,6 +77,11 @@ func (o *Opaque) GatedAdd(x, z, gate tt) tt {
 // Conv implements tensor.Ops.
 func (o *Opaque) Conv(x, w, b, past tt, act tensor.Act) tt {
 	return o.result(o.b.Conv(o.in(x), o.in(w), o.in(b), o.in(past), act))
+}
+
+// ConvPReLU implements tensor.Ops.
+func (o *Opaque) ConvPReLU(x, w, b, slope, past tt) tt {
+	return o.result(o.b.ConvPReLU(o.in(x), o.in(w), o.in(b), o.in(slope), o.in(past)))
 }
 
 // Depthwise implements tensor.Ops.

@@ -14,7 +14,8 @@ import (
 // metadataKey is the one name in a header that is not a tensor's.
 const metadataKey = "__metadata__"
 
-// header reads the JSON token by token, so that a name that comes twice is seen and nothing nests deeper than the format.
+// header reads the JSON token by token, so that it detects a name that occurs twice and nesting deeper than the
+// format has.
 type header struct{ dec *json.Decoder }
 
 func parseHeader(text []byte) (map[string]Info, map[string]string, error) {
@@ -53,7 +54,7 @@ func parseHeader(text []byte) (map[string]Info, map[string]string, error) {
 	return tensors, metadata, nil
 }
 
-// object reads a JSON object and calls f at every value; keys may come once.
+// object reads a JSON object and calls f at every value. A key may occur only once.
 func (h header) object(f func(key string) error) error {
 	if err := h.delim('{'); err != nil {
 		return err
@@ -65,7 +66,7 @@ func (h header) object(f func(key string) error) error {
 			return err
 		}
 		if seen[key] {
-			return fmt.Errorf("%.40q is there twice: the file is damaged", key)
+			return fmt.Errorf("%.40q occurs twice: the file is damaged", key)
 		}
 		seen[key] = true
 		if err := f(key); err != nil {
@@ -116,7 +117,7 @@ func (h header) tensor() (Info, error) {
 	case have != 3:
 		return t, errors.New("dtype, shape or data_offsets is missing")
 	case t.DType.Size() == 0:
-		return t, fmt.Errorf("type %.40q is not known: a newer Kinora may read it", string(t.DType))
+		return t, fmt.Errorf("type %.40q is unknown: a newer Kinora may read it", string(t.DType))
 	case len(offsets) != 2 || offsets[0] > offsets[1]:
 		return t, fmt.Errorf("data_offsets are %d, want a begin and an end", offsets)
 	}
@@ -128,7 +129,7 @@ func (h header) tensor() (Info, error) {
 	return t, nil
 }
 
-// size returns the number of bytes of a tensor; ok is false when that is no int or a dimension is negative.
+// size returns the number of bytes of a tensor. ok is false if it does not fit an int or a dimension is negative.
 func size(d DType, shape []int) (n int, ok bool) {
 	n = d.Size()
 	zero := false

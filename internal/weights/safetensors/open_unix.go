@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open maps a file into memory and checks it. Nothing but its header is read before a tensor is asked for.
+// Open maps a file into memory and checks it. It reads only the header; tensors are read when they are used.
 func Open(path string) (*File, error) {
 	r, err := os.Open(path)
 	if err != nil {
@@ -31,11 +31,11 @@ func Open(path string) (*File, error) {
 	}
 	f, err := parse(path, data)
 	if err != nil {
-		_ = unix.Munmap(data) // the error that counts is the first
+		_ = unix.Munmap(data) // the first error is the one to return
 		return nil, err
 	}
 	f.mapped = data
-	c := runtime.AddCleanup(f, func(data []byte) { _ = unix.Munmap(data) }, data) // a file that nobody closed
+	c := runtime.AddCleanup(f, func(data []byte) { _ = unix.Munmap(data) }, data) // for a file that nobody closed
 	f.unmap = func() error {
 		c.Stop()
 		return unix.Munmap(data)
@@ -50,14 +50,14 @@ func (f *File) Prefetch(b []byte) {
 	}
 }
 
-// Release implements tensor.Source: whole pages of b are given back to the system.
+// Release implements tensor.Source: it returns the whole pages of b to the system.
 func (f *File) Release(b []byte) {
 	if page, ok := f.pages(b, true); ok {
-		_ = unix.Madvise(page, unix.MADV_DONTNEED) // the file has them
+		_ = unix.Madvise(page, unix.MADV_DONTNEED) // the file still has them
 	}
 }
 
-// pages are the mapped pages that hold b, or with inside those that hold nothing else.
+// pages returns the mapped pages that hold b; with inside, only those that hold nothing else.
 func (f *File) pages(b []byte, inside bool) ([]byte, bool) {
 	if f.mapped == nil || len(b) == 0 {
 		return nil, false

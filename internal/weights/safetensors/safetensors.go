@@ -1,10 +1,10 @@
-// Package safetensors reads and writes the safetensors format: a length, a JSON header that says where every tensor
-// lies, and the tensors' bytes (huggingface.co/docs/safetensors).
+// Package safetensors reads and writes the safetensors format: a length, a JSON header with the position of every
+// tensor, and the tensors' bytes (huggingface.co/docs/safetensors).
 //
-// It trusts no file. The whole header is checked before any tensor can be asked for: its length, its JSON (nothing but
-// what the format has, no name twice), every type and shape against its number of bytes, and that the tensors cover the
-// data once, without gaps or overlaps. Nothing is allocated by what a header claims, only by what the file holds.
-// Tensors need not be aligned; none is assumed to be. Files are memory-mapped where the system can.
+// It trusts no file. It checks the whole header before it returns any tensor: the length, the JSON (nothing but
+// what the format has, no name twice), every type and shape against its number of bytes, and that the tensors cover
+// the data once, without gaps or overlaps. The size of an allocation follows the file, never a claim of the header.
+// Tensors need not be aligned. Files are memory-mapped where the system can do that.
 //
 // It never interprets names, never changes a file in place and never computes with what it reads.
 package safetensors
@@ -23,9 +23,9 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// Limits of what is read and written, over those of the format itself.
+// Limits for reading and writing, in addition to those of the format.
 const (
-	MaxHeader = 100_000_000 // bytes of JSON, as the reference implementation has it
+	MaxHeader = 100_000_000 // bytes of JSON, as in the reference implementation
 	MaxRank   = 32          // dimensions of a tensor
 	MaxName   = 4096        // bytes of a tensor's name
 )
@@ -33,7 +33,7 @@ const (
 // DType is the type of a tensor's elements, spelled as in the header.
 type DType string
 
-// The types that are known. Float32 converts from the first three.
+// The supported types. Float32 converts from the first three.
 const (
 	F32    DType = "F32"
 	F16    DType = "F16"
@@ -52,7 +52,7 @@ const (
 	Bool   DType = "BOOL"
 )
 
-// Size returns the number of bytes of one element, 0 for a type that is not known.
+// Size returns the number of bytes of one element, 0 for an unknown type.
 func (d DType) Size() int {
 	switch d {
 	case F8E4M3, F8E5M2, I8, U8, Bool:
@@ -75,22 +75,22 @@ type Info struct {
 	begin int // offset in the data section
 }
 
-// File is an open file, or parsed bytes. Its methods may be called by several goroutines, Close by one when the others
-// are done. A file that is not closed stays mapped while anything refers to it, such as the Stored of a tensor.
+// File is an open file, or parsed bytes. Several goroutines may call its methods; Close may be called once they are
+// done. A file that is not closed stays mapped while anything refers to it, such as the Stored of a tensor.
 type File struct {
 	name     string
 	data     []byte // the data section
 	tensors  map[string]Info
 	names    []string
 	metadata map[string]string
-	mapped   []byte // the whole file, where it is mapped
+	mapped   []byte // the whole file, if it is mapped
 	unmap    func() error
 }
 
-// Parse reads a file that is in memory, such as an embedded one. data must not change while the File is in use.
+// Parse reads a file in memory, such as an embedded one. data must not change while the File is in use.
 func Parse(data []byte) (*File, error) { return parse("embedded weights", data) }
 
-// parse checks everything that can be wrong with data.
+// parse checks everything about data that can be wrong.
 func parse(name string, data []byte) (*File, error) {
 	f := &File{name: name}
 	if err := f.read(data); err != nil {
@@ -125,7 +125,7 @@ func (f *File) read(data []byte) error {
 	return f.checkCover()
 }
 
-// checkCover makes sure that the tensors cover the data section once.
+// checkCover checks that the tensors cover the data section exactly once.
 func (f *File) checkCover() error {
 	order := slices.Clone(f.names)
 	slices.SortStableFunc(order, func(a, b string) int {
@@ -157,10 +157,10 @@ func (f *File) checkCover() error {
 // Names returns the names of all tensors, sorted.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
-// Metadata returns the file's free text, nil without any.
+// Metadata returns the file's text entries, nil if there are none.
 func (f *File) Metadata() map[string]string { return f.metadata }
 
-// Info returns what the header says of a tensor; ok is false when there is none of that name.
+// Info returns what the header says about a tensor; ok is false if there is none of that name.
 func (f *File) Info(name string) (info Info, ok bool) {
 	info, ok = f.tensors[name]
 	info.Shape = slices.Clone(info.Shape)
@@ -180,7 +180,7 @@ func (f *File) tensor(name string) (Info, []byte, error) {
 	return t, f.data[t.begin : t.begin+t.Bytes : t.begin+t.Bytes], nil
 }
 
-// like names a tensor that ends as name does, where there is one: the usual mistake is a prefix.
+// like suggests a tensor whose name ends as name does, if there is one: the usual mistake is a prefix.
 func (f *File) like(name string) string {
 	last := name[strings.IndexByte(name, '.')+1:]
 	for _, n := range f.names {
@@ -191,14 +191,15 @@ func (f *File) like(name string) string {
 	return fmt.Sprintf(" among its %d", len(f.names))
 }
 
-// Bytes returns a tensor's little-endian bytes. They lie in the file's memory: read only, and only until Close.
+// Bytes returns a tensor's little-endian bytes. They are in the file's memory: read only, and valid until Close.
 func (f *File) Bytes(name string) ([]byte, error) {
 	_, b, err := f.tensor(name)
 	return b, err
 }
 
-// Stored describes a tensor of type F32, BF16, F16 or I8 where it lies, and gives its shape. That of I8 has the scales
-// of a tensor F32 of the same name and ".scale": one for each run of equally many numbers.
+// Stored describes a tensor of type F32, BF16, F16 or I8 in place, and returns its shape. The scales of an I8
+// tensor come from an F32 tensor of the same name plus ".scale": one for each run of numbers, all runs equally
+// long.
 func (f *File) Stored(name string) (tensor.Stored, []int, error) {
 	t, b, err := f.tensor(name)
 	if err != nil {
@@ -226,8 +227,8 @@ func (f *File) Stored(name string) (tensor.Stored, []int, error) {
 	return s, t.Shape, nil
 }
 
-// Float32 returns a copy of a tensor of type F32, F16 or BF16 as float32, and its shape. Should the file shrink while it
-// is mapped, that is an error and not a crash.
+// Float32 returns a copy of a tensor of type F32, F16 or BF16 as float32, and its shape. If the mapped file has
+// shrunk, it returns an error instead of crashing.
 func (f *File) Float32(name string) (x []float32, shape []int, err error) {
 	t, b, err := f.tensor(name)
 	if err != nil {
@@ -278,8 +279,8 @@ func (f *File) Int8(name string) (q []int8, shape []int, err error) {
 	return q, t.Shape, nil
 }
 
-// guard turns a fault of the mapped memory, which a file that shrinks causes, into an error. The function it returns is
-// to be deferred.
+// guard returns a function that must be deferred. It turns a memory fault, which a mapped file that shrinks causes,
+// into an error.
 func (f *File) guard(name string, err *error) func() {
 	before := debug.SetPanicOnFault(true)
 	return func() {
@@ -297,7 +298,7 @@ func (f *File) guard(name string, err *error) func() {
 	}
 }
 
-// Close gives the file's memory back. The slices of Bytes must not be used any more.
+// Close unmaps the file. The slices of Bytes must not be used afterwards.
 func (f *File) Close() error {
 	f.data, f.mapped = nil, nil
 	if f.unmap == nil {

@@ -165,7 +165,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// Other writers pad with less care: tensors at odd offsets, in any order, spaces after the header.
+// Other writers pad less carefully: tensors at odd offsets, in any order, spaces after the header.
 func TestUnalignedTensors(t *testing.T) {
 	b := file(`{"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]},"z":{"dtype":"I8","shape":[0],"data_offsets":[1,1]},`+
 		`"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}  `, 1)

@@ -7,13 +7,13 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// Shards are several files that hold the tensors of one model between them.
+// Shards are several files that together hold the tensors of one model.
 type Shards struct {
 	files []*File
 	of    map[string]*File
 }
 
-// OpenShards opens files as Open does. A tensor that two of them hold is an error.
+// OpenShards opens files as Open does. It is an error if two of them hold the same tensor.
 func OpenShards(paths ...string) (*Shards, error) {
 	s := &Shards{of: map[string]*File{}}
 	for _, path := range paths {
@@ -33,7 +33,7 @@ func OpenShards(paths ...string) (*Shards, error) {
 	return s, nil
 }
 
-// Stored describes a tensor, whichever file it is in, as File.Stored does.
+// Stored describes a tensor in any of the files, as File.Stored does.
 func (s *Shards) Stored(name string) (tensor.Stored, []int, error) {
 	f := s.of[name]
 	if f == nil {

@@ -27,7 +27,7 @@ func mapped(t *testing.T, ts ...Tensor) (*File, string) {
 	return f, path
 }
 
-// TestStored describes a tensor of each type where it lies.
+// TestStored describes a tensor of each type in place.
 func TestStored(t *testing.T) {
 	x := []float32{1, -2, 0.5, 4, 8, -0.25}
 	f, _ := mapped(t,
@@ -57,8 +57,8 @@ func TestStored(t *testing.T) {
 	}
 }
 
-// TestStoredOutlivesItsFile: nobody but the tensor refers to the file any more,
-// whose memory must stay mapped, whatever was advised.
+// TestStoredOutlivesItsFile: only the tensor still refers to the file, whose memory must stay mapped, whatever
+// advice was given.
 func TestStoredOutlivesItsFile(t *testing.T) {
 	x := make([]float32, 1<<16)
 	for i := range x {
@@ -81,8 +81,8 @@ func TestStoredOutlivesItsFile(t *testing.T) {
 	}
 }
 
-// TestShrunkFile: weights whose file is cut while they are in use are an error,
-// at whatever they are used for, and no crash.
+// TestShrunkFile: weights whose file shrinks while they are in use give an error, however they are used, and no
+// crash.
 func TestShrunkFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the file is not mapped")
@@ -142,8 +142,7 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// TestFromValues writes what is asked for late as it writes what is given at
-// once, and one tensor at a time.
+// TestFromValues checks that FromValues writes the same bytes as FromFloat32, and holds one tensor at a time.
 func TestFromValues(t *testing.T) {
 	x, asked := []float32{1, -2, 0.5}, 0
 	late := func(dst []float32) {

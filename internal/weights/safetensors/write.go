@@ -23,12 +23,12 @@ type Tensor struct {
 	DType DType
 	Shape []int
 	Data  []byte
-	// fill, if not nil, gives the elements when it is their turn to be written; Data is nil then.
+	// fill, if not nil, returns the elements when the tensor is written; Data is nil then.
 	fill func(dst []float32)
 }
 
-// FromValues is FromFloat32 of elements that fill gives when it is their turn to be written, so that those of one tensor
-// at a time are in memory.
+// FromValues is FromFloat32 with elements that fill returns when the tensor is written, so that only one tensor at
+// a time is in memory.
 func FromValues(name string, d DType, fill func(dst []float32), shape ...int) Tensor {
 	return Tensor{Name: name, DType: d, Shape: shape, fill: fill}
 }
@@ -44,8 +44,8 @@ func (t Tensor) bytes() int {
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// FromFloat32 makes a tensor of type F32, BF16 or F16 (rounded, ties to even) of x. As F32 it may share x's memory, so x
-// must not change until it is written. Another type panics.
+// FromFloat32 makes a tensor of type F32, BF16 or F16 (rounded, ties to even) from x. As F32 it may share x's
+// memory, so x must not change until it is written. Any other type panics.
 func FromFloat32(name string, d DType, x []float32, shape ...int) Tensor {
 	t := Tensor{Name: name, DType: d, Shape: shape}
 	switch d {
@@ -75,7 +75,7 @@ func FromFloat32(name string, d DType, x []float32, shape ...int) Tensor {
 	return t
 }
 
-// FromInt8 makes a tensor of type I8 of q.
+// FromInt8 makes a tensor of type I8 from q.
 func FromInt8(name string, q []int8, shape ...int) Tensor {
 	t := Tensor{Name: name, DType: I8, Shape: shape, Data: make([]byte, len(q))}
 	for i, v := range q {
@@ -84,9 +84,9 @@ func FromInt8(name string, q []int8, shape ...int) Tensor {
 	return t
 }
 
-// Write writes tensors and metadata (nil for none). The bytes depend on the contents alone: tensors are laid out from the
-// widest type to the narrowest, so that each is aligned to its elements, then by name; the data begins at a multiple of
-// 64 bytes.
+// Write writes tensors and metadata (nil for none). The bytes depend only on the contents: tensors are ordered from
+// the widest type to the narrowest, so that each is aligned to its elements, and then by name. The data begins at a
+// multiple of 64 bytes.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	order := slices.Clone(tensors)
 	slices.SortStableFunc(order, func(a, b Tensor) int {
@@ -165,16 +165,16 @@ func marshalHeader(order []Tensor, metadata map[string]string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// check makes sure that what is written can be read.
+// check checks that Open will accept the tensor.
 func (t Tensor) check(seen map[string]bool) error {
 	want, ok := size(t.DType, t.Shape)
 	switch {
 	case seen[t.Name]:
-		return fmt.Errorf("the name %q is taken", t.Name)
+		return fmt.Errorf("the name %q is already in use", t.Name)
 	case !utf8.ValidString(t.Name) || len(t.Name) > MaxName:
 		return fmt.Errorf("the name %.40q is not UTF-8 or longer than %d bytes", t.Name, MaxName)
 	case t.DType.Size() == 0:
-		return fmt.Errorf("tensor %q: type %q is not known", t.Name, string(t.DType))
+		return fmt.Errorf("tensor %q: type %q is unknown", t.Name, string(t.DType))
 	case len(t.Shape) > MaxRank:
 		return fmt.Errorf("tensor %q has %d dimensions, at most %d are allowed", t.Name, len(t.Shape), MaxRank)
 	case !ok || want != t.bytes():
@@ -184,8 +184,8 @@ func (t Tensor) check(seen map[string]bool) error {
 	return nil
 }
 
-// WriteFile writes a file so that path holds either what it held before or all of the new contents, which are on disk
-// then. When it fails, nothing else is left.
+// WriteFile writes a file atomically: path holds either its old contents or all of the new contents, which are then
+// synced to the disk. If it fails, no other file is left.
 func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
 	err := scratch.WriteFile(path, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 1<<20)

@@ -15,13 +15,14 @@ const (
 	amxNext  = 64
 )
 
-// nextLines is how many cache lines of the next panel of B a step of two
-// panels of A fetches: a step has 32 lines, so eight such pairs fetch a panel.
-// With fewer of them more is left to the CPU, which does better than many
-// fetches at once: those take the buffers that loads of A need.
+// nextLines is how many cache lines of the next panel of B are prefetched by a
+// step of two panels of A. A step has 32 lines, so eight such pairs prefetch a
+// panel. Fewer lines leave more to the CPU, which does better than many
+// prefetches at once: those use the buffers that loads of A need.
 const nextLines = 4
 
-// Tiles: four sums of 16×16, two of A, of 16 rows, and two of B, of 16 columns.
+// Tiles: four of sums, 16×16, two of A, of 16 rows, and two of B, of 16
+// columns.
 const (
 	tileA0, tileA1 = 4, 5
 	tileB0, tileB1 = 6, 7
@@ -62,8 +63,8 @@ func (f *file) tileLoad(t int, m sib) {
 	f.vexTile(fmt.Sprintf("TILELOADD %v, TMM%d", m, t), 3, 0x4b, 0, modSIB(t, m)...)
 }
 
-// tileStream is tileLoad for what is not used again soon: it leaves what L1
-// holds there.
+// tileStream is tileLoad for data that is not used again soon: it does not
+// displace the contents of L1.
 func (f *file) tileStream(t int, m sib) {
 	f.vexTile(fmt.Sprintf("TILELOADDT1 %v, TMM%d", m, t), 1, 0x4b, 0, modSIB(t, m)...)
 }
@@ -94,8 +95,8 @@ GLOBL tileConfig<>(SB), RODATA|NOPTR, $64`)
 }
 
 // amxColumn writes the product of 16-row panels of A and one panel of B of 32
-// columns. Panels of A are taken two by two, so that a tile of B serves twice.
-// The panel of B stays in L1 from pair to pair and A streams past it from L2.
+// columns. It takes panels of A in pairs, so that a tile of B is used twice.
+// The panel of B stays in L1 from pair to pair, and A streams past it from L2.
 func amxColumn(f *file, name, product string, prefix, opcode int) {
 	dp := func(a, b, sum int) {
 		f.vexTile(fmt.Sprintf("%s TMM%d, TMM%d, TMM%d", product, b, a, sum), prefix, opcode, b, 0xc0|sum<<3|a)

@@ -1,6 +1,6 @@
 package main
 
-// tiles256 writes the AVX2 tile of 6×16 and what goes with it.
+// tiles256 writes the AVX2 tile of 6×16 and its helpers.
 func tiles256(f *file) {
 	f.function("tile6x16F32", "tile")
 	f.op("MOVQ %d(R13), AX", tileA)
@@ -57,9 +57,9 @@ func tiles256(f *file) {
 	dots256(f)
 }
 
-// round256 writes the rounding of f32 in place to what bf16 holds. A number of
-// exponent 0 becomes a zero; a NaN only needs its quiet bit, which lies in the
-// upper half.
+// round256 writes the in-place rounding of f32 to values that bf16 holds. A
+// number with exponent 0 becomes a zero; a NaN only needs its quiet bit, which
+// is in the upper half.
 func round256(f *file) {
 	for i, c := range []uint32{0x7fff, 1, 0xffff0000, 0x7f800000, 0x80000000, 0x00400000, 0x7fffffff} {
 		for lane := range 4 {

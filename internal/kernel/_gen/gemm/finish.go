@@ -18,6 +18,7 @@ const (
 	finishRowScale = 64
 	finishScale    = 72
 	finishOffset   = 80
+	finishSlope    = 88
 )
 
 // The exponential is 2^n·e^r with n = round(x/ln 2) and |r| <= ln 2 / 2, and
@@ -84,6 +85,9 @@ func (v vector) constant(name string) string {
 	panic(name)
 }
 
+// activations have each an epilogue of their own.
+var activations = []string{"None", "ReLU", "SiLU", "GELU", "PReLU"}
+
 // finishes512 writes the epilogues, one per activation and kind of sums.
 func finishes512(f *file) {
 	for i, c := range actConstants {
@@ -91,7 +95,7 @@ func finishes512(f *file) {
 	}
 	f.line("GLOBL act<>(SB), RODATA|NOPTR, $%d", 4*len(actConstants))
 	for _, ints := range []bool{false, true} {
-		for _, act := range []string{"None", "ReLU", "SiLU", "GELU"} {
+		for _, act := range activations {
 			finish(f, vector{true, 64}, act, ints)
 		}
 	}
@@ -114,7 +118,7 @@ func finishes256(f *file) {
 		f.line("DATA lanes<>+%d(SB)/8, $%d", 8*i, v)
 	}
 	f.line("GLOBL lanes<>(SB), RODATA|NOPTR, $64")
-	for _, act := range []string{"None", "ReLU", "SiLU", "GELU"} {
+	for _, act := range activations {
 		finish(f, vector{false, 32}, act, false)
 	}
 }
@@ -134,6 +138,9 @@ func finish(f *file, v vector, act string, ints bool) {
 	f.op("MOVQ %d(R13), R8", finishResidual)
 	f.op("MOVQ %d(R13), R9", finishRows)
 	f.op("MOVQ %d(R13), R10", finishCols)
+	if act == "PReLU" {
+		f.op("MOVQ %d(R13), R14", finishSlope)
+	}
 	finishSetup(f, v, ints)
 	f.line("row:")
 	if ints {
@@ -225,13 +232,31 @@ func finishVector(f *file, v vector, act string, ints, part bool) {
 		f.op("VMULPS (R11)(BX*1), Z0, %sZ0", mask)
 	}
 	add("DX")
-	activate(f, v, act)
+	if act == "PReLU" {
+		prelu(f, v, mask, part)
+	} else {
+		activate(f, v, act)
+	}
 	add("R8")
 	if part && !v.wide {
 		f.op("VMASKMOVPS Y0, Y13, (DI)(BX*1)")
 	} else {
 		f.op("VMOVUPS %s, %s(DI)(BX*1)", v.r(0), mask)
 	}
+}
+
+// prelu makes register 0 its positive part plus the slopes at R14 times its
+// negative one; it spoils 1 and 2. The second of two NaNs wins: it stays NaN.
+func prelu(f *file, v vector, mask string, part bool) {
+	x, low, zero := v.r(0), v.r(1), v.r(15)
+	f.op("VMINPS %s, %s, %s", x, zero, low)
+	f.op("VMAXPS %s, %s, %[1]s", x, zero)
+	if part && !v.wide {
+		f.op("VMASKMOVPS (R14)(BX*1), Y13, Y2")
+		f.op("VFMADD231PS Y2, Y1, Y0")
+		return
+	}
+	f.op("VFMADD231PS (R14)(BX*1), %s, %s%s", low, mask, x)
 }
 
 // activate applies act to register 0; it spoils 1 to 4.

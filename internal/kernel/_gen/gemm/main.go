@@ -33,10 +33,10 @@ func main() {
 	}
 }
 
-// file is assembly under way.
+// file is an assembly file in progress.
 type file struct{ strings.Builder }
 
-// line writes a line as it is, op an indented one.
+// line writes a line unchanged, op an indented one.
 func (f *file) line(format string, a ...any) { fmt.Fprintf(f, format+"\n", a...) }
 func (f *file) op(format string, a ...any)   { fmt.Fprintf(f, "\t"+format+"\n", a...) }
 

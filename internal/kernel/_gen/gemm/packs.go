@@ -37,8 +37,8 @@ DATA interleave<>+0(SB)/8, $0x0011000100100000`)
 	rows512(f)
 }
 
-// lines512 packs values that lie side by side across a panel: dst[p][step][i]
-// is src[step][p*width+i].
+// lines512 packs values that are contiguous across a panel: dst[p][step][i] is
+// src[step][p*width+i].
 func lines512(f *file, bf16 bool, width int) {
 	kind := "F32"
 	if bf16 {
@@ -107,8 +107,8 @@ func lines512(f *file, bf16 bool, width int) {
 	f.op("RET")
 }
 
-// transpose512 packs 16 columns of a panel whose values lie along k: it turns
-// blocks of 16 lines of 16 cells.
+// transpose512 packs 16 columns of a panel whose values are contiguous along k:
+// it transposes blocks of 16 lines of 16 cells.
 func transpose512(f *file, bf16 bool) {
 	kind, size := "F32", 64
 	if bf16 {
@@ -173,7 +173,7 @@ func transpose512(f *file, bf16 bool) {
 	f.op("RET")
 }
 
-// rows512 rounds rows to bf16 where they lie along k already.
+// rows512 rounds rows to bf16 that are already contiguous along k.
 func rows512(f *file) {
 	f.function("rowsBF16", "rows")
 	f.op("MOVQ 0(R13), DI   // dst")

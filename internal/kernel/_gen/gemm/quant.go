@@ -1,7 +1,8 @@
 package main
 
-// quantize512 writes the quantising of rows of A: the largest magnitude of a
-// row, then the row times 127 over it, rounded, 128 added, as bytes.
+// quantize512 writes the quantisation of rows of A: it finds the largest
+// magnitude of a row, multiplies the row by 127 over it, rounds, adds 128 and
+// stores bytes.
 func quantize512(f *file) {
 	f.line("DATA sign<>+0(SB)/4, $0x7fffffff")
 	f.line("DATA sign<>+4(SB)/4, $128")

@@ -22,11 +22,13 @@ const (
 	tileNext = 104
 )
 
-// nextStep is how many bytes of the next panel of B a step of a tile fetches:
-// the tiles of a block of A, which are eight, fetch all of it together.
+// nextStep is how many bytes of the next panel of B are prefetched by a step of
+// a tile. A block of A has eight tiles, which together prefetch the whole
+// panel.
 const nextStep = 16
 
-// kinds of cells: an f32, a pair of bf16, four int8 (of A with 128 added).
+// kinds of cells: an f32, a pair of bf16, or four int8 (those of A with 128
+// added).
 var kinds = []string{"F32", "BF16", "Int8"}
 
 // tiles512 writes the AVX-512 tiles: 12, 8 and 4 rows of 32 and 16 columns.
@@ -43,13 +45,13 @@ func tiles512(f *file) {
 // bases are the registers that point at rows 0, 3, 6 and 9 of A.
 var bases = []string{"AX", "CX", "DX", "SI"}
 
-// rowOf is the operand of row r of A; R8 holds the distance of rows.
+// rowOf is the operand of row r of A; R8 holds the distance between rows.
 func rowOf(r int) string {
 	return "(" + bases[r/3] + ")" + []string{"", "(R8*1)", "(R8*2)"}[r%3]
 }
 
 // tile512 writes a tile: sums in Z8 and up, row by row; B in Z0 and Z1; values
-// of A in Z2 to Z7 by turns.
+// of A in Z2 to Z7 in turn.
 func tile512(f *file, kind string, rows, vecs int) {
 	f.function(fmt.Sprintf("tile%dx%d%s", rows, 16*vecs, kind), "tile")
 	f.op("MOVQ %d(R13), AX", tileA)
@@ -66,7 +68,7 @@ func tile512(f *file, kind string, rows, vecs int) {
 		f.op("LEAQ (%s)(R12*1), %s", used[i], used[i+1])
 	}
 	sum := func(r, v int) int { return 8 + r*vecs + v }
-	// C is fetched while the sums are made.
+	// C is prefetched while the sums are computed.
 	f.op("MOVQ BX, R12")
 	for r := range rows {
 		for v := range vecs {
@@ -153,8 +155,8 @@ func tile512(f *file, kind string, rows, vecs int) {
 	f.op("RET")
 }
 
-// scaled512 makes f32 of int32 sums, (sum-offset)·rowScale·scale, where the
-// tile says so.
+// scaled512 turns int32 sums into f32, (sum-offset)·rowScale·scale, if the tile
+// asks for it.
 func scaled512(f *file, rows, vecs int, sum func(r, v int) int) {
 	f.op("MOVQ %d(R13), AX", tileRowScale)
 	f.op("TESTQ AX, AX")

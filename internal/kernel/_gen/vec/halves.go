@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// special is a kernel that walks its slices in another way: 16 elements at a time, no tail. Its callers do the rest.
+// special is a kernel with its own loop: 16 elements at a time, without a tail. Its callers handle the rest.
 type special struct {
 	name, signature, frame string
 	body                   func(e *em)
@@ -60,7 +60,7 @@ func (e *em) sixteen(f func(e *em, i int)) {
 	fmt.Fprint(&e.out, "\nend:\n")
 }
 
-// toBF16 adds 0x7fff and the lowest bit that stays, so that the carry rounds ties to even; a NaN gets its quiet bit.
+// toBF16 adds 0x7fff plus the lowest bit that is kept, so that the carry rounds ties to even; a NaN becomes quiet.
 func toBF16(e *em, i int) {
 	x, y, m := i, 2+i, 4
 	e.line("VMOVUPS %d(SI)(AX*4), %s", 4*e.width*i, e.r(x))
@@ -89,8 +89,8 @@ func toBF16(e *em, i int) {
 	}
 }
 
-// rope rotates heads that lie next to each other, len(y) in all, each of 2*len(cos) elements, a multiple of a register:
-// BX counts elements, R10 walks through cos and sin and begins again for every head.
+// rope rotates consecutive heads, len(y) elements in all, each head of 2*len(cos) elements, a multiple of a
+// register: BX counts elements, and R10 goes through cos and sin and restarts for every head.
 func (e *em) rope(last string) {
 	for i, s := range []string{"y", "x", "cos", "sin"} {
 		e.line("MOVQ %s_base+%d(FP), %s", s, 24*i, pointers[i])

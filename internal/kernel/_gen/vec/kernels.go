@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// bits returns a constant by its name: a number, or one of a few names.
+// bits returns the bits of a constant: a number, or one of a few names.
 func bits(name string) uint32 {
 	switch name {
 	case "-inf":
@@ -45,8 +45,8 @@ func (e *em) fma(dst, a, b int) { e.op("FMADD231PS", dst, a, e.r(b)) }
 // set loads a constant.
 func (e *em) set(dst int, constant string) { e.line("VMOVUPS %s, %s", e.konst(constant), e.r(dst)) }
 
-// exp: register x = e^x with the temporaries n, p, t, as exp1 of ref_act.go says. A NaN passes through: of VMINPS and
-// VMAXPS, the operand that Go writes first wins.
+// exp: register x = e^x with the temporaries n, p, t, as exp1 of ref_act.go does it. A NaN passes through: VMINPS
+// and VMAXPS return the operand that Go writes first.
 func (e *em) exp(x, n, p, t int) {
 	e.set(t, "89")
 	e.op("MINPS", x, t, e.r(x))

@@ -1,5 +1,5 @@
-// Command vec writes the assembly of internal/kernel/vec: every primitive once in AVX2+FMA and once in AVX-512, from one
-// description. It never looks at the machine it runs on: its output is the same everywhere.
+// Command vec writes the assembly of internal/kernel/vec: from one description it generates every primitive in
+// AVX2+FMA and in AVX-512. Its output does not depend on the machine it runs on.
 //
 //	cd internal/kernel/_gen/vec && go run . ../../vec
 package main
@@ -79,12 +79,12 @@ var (
 
 // kernel describes a primitive: one pass over slices of equal length.
 type kernel struct {
-	group   string   // the file it goes to
-	name    string   // of the plain Go function, without Go
-	slices  []string // the slice parameters, the first of which rules the length
+	group   string   // the file that it is written to
+	name    string   // the name of the plain Go function, without "Go"
+	slices  []string // the slice parameters; the first has the number of elements
 	scalars []string // float32 parameters
 	pointer string   // a last parameter "name type", if any
-	reduce  string   // "sum" or "max" of what body leaves in register 0, "fma" for the sum of registers 0 times 1
+	reduce  string   // "sum" or "max" of the values in register 0, or "fma" for the sum of register 0 times register 1
 	unroll  int
 	prepare func(e *em) // sets up constants, once
 	body    func(e *em) // one vector
@@ -124,7 +124,7 @@ type em struct {
 	values    map[string]string // their bits
 	offsets   map[string]int
 	bases     map[string]string // slice → pointer register
-	masked    bool              // the vector at hand is the tail
+	masked    bool              // the current vector is the tail
 	step      int               // of an unrolled loop
 }
 
@@ -214,7 +214,7 @@ func (e *em) clearTail(i int) {
 	}
 }
 
-// fillTail sets those lanes to a constant, through register tmp.
+// fillTail sets those lanes to a constant, using register tmp.
 func (e *em) fillTail(i, tmp int, constant string) {
 	if !e.masked {
 		return
@@ -227,7 +227,7 @@ func (e *em) fillTail(i, tmp int, constant string) {
 	}
 }
 
-// accumulators of a reduction: step u of the unrolled loop has register accBase+u.
+// Accumulators of a reduction: step u of the unrolled loop has register accBase+u.
 const accBase = 10
 
 func (e *em) kernel(k kernel) {
@@ -274,7 +274,7 @@ func (e *em) kernel(k kernel) {
 	e.line("RET")
 }
 
-// loop handles steps vectors at a time while there are as many.
+// loop handles steps vectors at a time as long as that many are left.
 func (e *em) loop(k kernel, label string, steps int) {
 	e.line("MOVQ BX, R11")
 	e.line("SUBQ $%d, R11", steps*e.width)
@@ -347,5 +347,5 @@ func (e *em) finish(k kernel, accs, at int) {
 	e.line("VMOVSS X0, ret+%d(FP)", at)
 }
 
-// scalars lie in registers scalarBase, scalarBase-1, …
+// Scalars are in registers scalarBase, scalarBase-1, …
 const scalarBase = 9

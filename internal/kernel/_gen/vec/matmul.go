@@ -4,8 +4,8 @@ import "fmt"
 
 const tileSignature = "(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, accumulate bool, lanes int)"
 
-// tile emits a block of a product: rows × (vectors registers), of whose last only lanes elements count. The accumulators
-// are registers 0 to rows*vectors-1. Strides come in elements.
+// tile emits a block of a product: rows × (vectors registers); in the last register only lanes elements count. The
+// accumulators are registers 0 to rows*vectors-1. Strides are in elements.
 func (e *em) tile(rows, vectors int) string {
 	name := fmt.Sprintf("tile%dx%d%s", rows, vectors, e.suffix)
 	fmt.Fprintf(&e.out, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $0-80\n", name, tileSignature, name)
@@ -78,7 +78,7 @@ func (e *em) tile(rows, vectors int) string {
 	return name
 }
 
-// tileMove loads or stores vector v of vectors at base; the last one under the mask.
+// tileMove loads or stores vector number v of vectors at base; the last one is masked.
 func (e *em) tileMove(what string, v, vectors, reg int, base string) {
 	at := fmt.Sprintf("%d(%s)", 4*e.width*v, base)
 	last := v == vectors-1

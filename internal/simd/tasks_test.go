@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// TestApart: every task runs once and side by side with the others, what it
-// shares out is done, and the number of threads stays as it was.
-func TestApart(t *testing.T) {
+// TestTasks: every task runs once and in parallel with the others, a For inside
+// a task completes, and the number of threads stays as it was.
+func TestTasks(t *testing.T) {
 	defer SetThreads(Threads())
 	for _, threads := range []int{1, 2, 5} {
 		SetThreads(threads)
 		var ran, inner [7]atomic.Int64
-		Apart(len(ran), func(i int) {
+		Tasks(len(ran), func(i int) {
 			ran[i].Add(1)
 			if n := Threads(); n != threads {
 				t.Errorf("a task sees %d threads, want %d", n, threads)
@@ -27,7 +27,7 @@ func TestApart(t *testing.T) {
 	}
 	SetThreads(2)
 	meet := make(chan int)
-	Apart(2, func(i int) { // which only ends when both run at once
+	Tasks(2, func(i int) { // ends only when both run at once
 		if i == 0 {
 			meet <- 7
 		} else if got := <-meet; got != 7 {
@@ -39,7 +39,7 @@ func TestApart(t *testing.T) {
 			t.Errorf("a panic comes back as %v", p)
 		}
 	}()
-	Apart(3, func(i int) {
+	Tasks(3, func(i int) {
 		if i == 1 {
 			panic("no luck")
 		}
