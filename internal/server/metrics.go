@@ -54,7 +54,8 @@ func (m *serverMetrics) answered(pattern string, status int, took time.Duration)
 	m.requestTime.Observe(took.Seconds(), pattern)
 }
 
-// Phase, Ended and Retried make the metrics the worker's observer.
+// Phase observes how long a job was in a phase. Phase, Ended and Retried
+// implement worker.Observer.
 func (m *serverMetrics) Phase(name string, took time.Duration) {
 	m.phaseTime.Observe(took.Seconds(), name)
 }
@@ -93,7 +94,8 @@ func queueDepth(db *store.DB) func(context.Context, *metrics.Telling) error {
 	}
 }
 
-// handler tells the metrics; its status is 500 where one of them is not to be had.
+// handler answers with the metrics, or with status 500 if one of them cannot be
+// collected.
 func (m *serverMetrics) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, err := m.registry.Text(r.Context())
@@ -102,6 +104,6 @@ func (m *serverMetrics) handler() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", metrics.ContentType)
-		_, _ = w.Write([]byte(text)) // an error is that who asked has gone
+		_, _ = w.Write([]byte(text)) // an error means that the scraper has gone
 	})
 }

@@ -248,7 +248,7 @@ func (g *rig) work() {
 			g.t.Fatal(err)
 		}
 		if !did {
-			// A job that is to be retried is due in a few milliseconds.
+			// A retried job is due in a few milliseconds.
 			if s, err := g.DB.Stats(g.t.Context()); err != nil || s.Queued == 0 {
 				return
 			}
