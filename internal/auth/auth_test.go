@@ -38,7 +38,7 @@ func (c *clock) advance(d time.Duration) {
 func each(t *testing.T, test func(t *testing.T, db *store.DB, p store.Project, c *clock)) {
 	c := &clock{t: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 	storetest.EachWith(t, store.Options{Now: c.now}, func(t *testing.T, db *store.DB) {
-		p, err := db.CreateProject(t.Context(), store.Project{Name: "video-club", Plan: "payg", Weight: 1})
+		p, err := db.CreateProject(t.Context(), store.Project{Name: "club", Plan: "payg", Weight: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func tenant(t testing.TB, db *store.DB, change func(*store.Project)) store.Proje
 func TestProjects(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()
-		want := store.Project{Name: "video-club", Plan: "free", Postpaid: true, CreditLimit: 5_000_000, Weight: 3, MaxRunning: 2, MaxInFlight: 9, Sponsored: true}
+		want := store.Project{Name: "club", Plan: "free", Postpaid: true, CreditLimit: 5_000_000, Weight: 3, MaxRunning: 2, MaxInFlight: 9, Sponsored: true}
 		p, err := db.CreateProject(ctx, want)
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestProjects(t *testing.T) {
 		if p != want {
 			t.Errorf("made %+v, want %+v", p, want)
 		}
-		if got, err := db.ProjectNamed(ctx, "video-club"); err != nil || got != want {
+		if got, err := db.ProjectNamed(ctx, "club"); err != nil || got != want {
 			t.Errorf("by name: %+v, %v", got, err)
 		}
 		if _, err := db.CreateProject(ctx, want); job.CodeOf(err) != job.Conflict {
@@ -68,17 +68,17 @@ func TestProjects(t *testing.T) {
 			t.Errorf("another's name: %v", err)
 		}
 		got, err := db.UpdateProject(ctx, p.ID, func(p *store.Project) error {
-			p.ID, p.Name, p.Weight, p.DisabledAt = 1, "video-club-2", 7, c.Now()
+			p.ID, p.Name, p.Weight, p.DisabledAt = 1, "club-2", 7, c.Now()
 			return nil
 		})
-		want.Name, want.Weight, want.DisabledAt = "video-club-2", 7, c.Now()
+		want.Name, want.Weight, want.DisabledAt = "club-2", 7, c.Now()
 		if err != nil || got != want {
 			t.Errorf("updated: %+v, %v, want %+v", got, err, want)
 		}
 		if again, err := db.Project(ctx, p.ID); err != nil || again != want {
 			t.Errorf("read: %+v, %v", again, err)
 		}
-		if all, err := db.Projects(ctx); err != nil || len(all) != 2 || all[0].Name != "video-club-2" {
+		if all, err := db.Projects(ctx); err != nil || len(all) != 2 || all[0].Name != "club-2" {
 			t.Errorf("all: %+v, %v", all, err)
 		}
 		if _, err := db.Project(ctx, 1); job.CodeOf(err) != job.NotFound {
