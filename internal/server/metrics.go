@@ -12,7 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// serverMetrics are what /metrics shows; docs/operations.md lists them.
+// serverMetrics are the metrics of /metrics; docs/operations.md lists them.
 type serverMetrics struct {
 	registry    *metrics.Registry
 	requests    *metrics.Counter   // by route and status
@@ -41,7 +41,7 @@ func newMetrics() *serverMetrics {
 	}
 }
 
-// cpuSeconds is what the Go runtime counts as spent by user code.
+// cpuSeconds is the time that the Go runtime attributes to user code.
 func cpuSeconds() float64 {
 	s := []runtimemetrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}}
 	runtimemetrics.Read(s)
@@ -54,20 +54,21 @@ func (m *serverMetrics) answered(pattern string, status int, took time.Duration)
 	m.requestTime.Observe(took.Seconds(), pattern)
 }
 
-// Phase, Ended and Retried make the metrics the worker's observer.
+// Phase observes how long a job was in a phase. Phase, Ended and Retried
+// implement worker.Observer.
 func (m *serverMetrics) Phase(name string, took time.Duration) {
 	m.phaseTime.Observe(took.Seconds(), name)
 }
 
-// Ended counts a job that came to its end here.
+// Ended counts a job that ended in this process.
 func (m *serverMetrics) Ended(state job.State, code job.Code) {
 	m.outcomes.Inc(string(state), string(code))
 }
 
-// Retried counts an attempt that failed.
+// Retried counts an attempt that failed and is repeated.
 func (m *serverMetrics) Retried(code job.Code) { m.attempts.Inc(string(code)) }
 
-// scrapeTime is the most that a scrape waits for the database.
+// scrapeTime bounds how long a scrape waits for the database.
 const scrapeTime = 3 * time.Second
 
 // queueDepth asks the database for the queue's depth when it is scraped.
@@ -80,7 +81,7 @@ func queueDepth(db *store.DB) func(context.Context, *metrics.Telling) error {
 			return err
 		}
 		jobs := func(state job.State, n int) {
-			t.Gauge("kinora_jobs", "Jobs that wait or run.", float64(n), metrics.Label{Name: "state", Value: string(state)})
+			t.Gauge("kinora_jobs", "Queued and running jobs.", float64(n), metrics.Label{Name: "state", Value: string(state)})
 		}
 		jobs(job.Queued, st.Queued)
 		jobs(job.Running, st.Running)
@@ -88,12 +89,13 @@ func queueDepth(db *store.DB) func(context.Context, *metrics.Telling) error {
 		if !st.Oldest.IsZero() {
 			waited = time.Since(st.Oldest).Seconds()
 		}
-		t.Gauge("kinora_queue_oldest_seconds", "How long the job has waited that waits the longest.", waited)
+		t.Gauge("kinora_queue_oldest_seconds", "How long the longest-waiting queued job has waited.", waited)
 		return nil
 	}
 }
 
-// handler tells the metrics; its status is 500 where one of them is not to be had.
+// handler answers with the metrics, or with status 500 if one of them cannot be
+// collected.
 func (m *serverMetrics) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, err := m.registry.Text(r.Context())
@@ -102,6 +104,6 @@ func (m *serverMetrics) handler() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", metrics.ContentType)
-		_, _ = w.Write([]byte(text)) // an error is that who asked has gone
+		_, _ = w.Write([]byte(text)) // an error means that the scraper has gone
 	})
 }
