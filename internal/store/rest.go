@@ -100,7 +100,7 @@ func (q *Queue) sleep(ctx, life context.Context) {
 	if err := l.Connect(life); err != nil {
 		return // the queue keeps its present client
 	}
-	defer l.Close(life) //nolint:errcheck // it never fails
+	defer l.Close(life)
 	// Work that begins now is postponed, so this waits for no job.
 	if err := q.client.Stop(life); err != nil {
 		return // Queue.Stop takes over

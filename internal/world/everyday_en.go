@@ -229,15 +229,15 @@ func bendVerb(verb string, as form) string {
 // womenEn are the nouns of people who may also wear a dress.
 var womenEn = map[string]bool{"woman": true, "girl": true, "lady": true}
 
-// everydayActorEn returns "a little brown dog", and "dog".
-func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
+// everydayActorEn returns "a little brown dog".
+func everydayActorEn(f *facts, i int, r *rng) string {
 	a := f.Actors[i]
 	list := everydayNounsEn[a.Subject]
 	n := pick(r, list)
 	for !n.of.has(a.Size) {
 		n = pick(r, list)
 	}
-	noun = n.one
+	noun := n.one
 	if a.Count > 1 {
 		noun = n.many
 	}
@@ -272,7 +272,7 @@ func everydayActorEn(f *facts, i int, r *rng) (full, noun string) {
 			words = []string{noun, "that", [2]string{"is", "are"}[min(a.Count-1, 1)], color}
 		}
 	}
-	return anBefore(strings.Join(strings.Fields(count+" "+strings.Join(words, " ")), " ")), noun
+	return anBefore(strings.Join(strings.Fields(count+" "+strings.Join(words, " ")), " "))
 }
 
 // anBefore turns each "a" before a vowel into "an".

@@ -65,7 +65,7 @@ func everydayCameraEn(f *facts, many bool, r *rng) string {
 // everydayGroupEn returns who does what, as a sentence without its setting.
 // many reports whether there are several actors.
 func everydayGroupEn(f *facts, as form, r *rng) (text string, many bool) {
-	a, _ := everydayActorEn(f, 0, r)
+	a := everydayActorEn(f, 0, r)
 	many = f.Actors[0].Count > 1 || len(f.Actors) > 1
 	if as != ing && many {
 		as = map[form]form{third: plain, isIng: areIng}[as]
@@ -73,7 +73,7 @@ func everydayGroupEn(f *facts, as form, r *rng) (text string, many bool) {
 	if len(f.Actors) == 1 {
 		return a + " " + everydayDoesEn(f, as, r), many
 	}
-	b, _ := everydayActorEn(f, 1, r)
+	b := everydayActorEn(f, 1, r)
 	rel := pick(r, relationsEn[f.Relation])
 	if (f.Relation == LeftOf || f.Relation == RightOf) && r.chance(0.4) {
 		rel = pick(r, nearEn)
@@ -104,9 +104,9 @@ func everydayEn(f *facts, r *rng) string {
 		many = several
 		text = pick(r, []string{"a video of ", "show ", "show me ", "a scene of ", "make a video of ", "a storybook scene with "}) + join(" ", append([]string{group, place}, hours...)...)
 	case kind == 2 && len(f.Actors) == 1: // two sentences
-		a, _ := everydayActorEn(f, 0, r)
+		a := everydayActorEn(f, 0, r)
 		many = f.Actors[0].Count > 1
-		be, it, verb := "there is ", "it ", form(third)
+		be, it, verb := "there is ", "it ", third
 		if many {
 			be, it, verb = "there are ", "they ", plain
 		}

@@ -64,13 +64,14 @@ func TestStoredOutlivesItsFile(t *testing.T) {
 	for i := range x {
 		x[i] = float32(i)
 	}
-	f, _ := mapped(t, FromFloat32("x", F32, x, 256, 256))
-	s, shape, err := f.Stored("x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := tensor.InPlace(s, shape...)
-	f, s = nil, tensor.Stored{}
+	w := func() *tensor.Tensor { // which alone refers to the file's bytes
+		f, _ := mapped(t, FromFloat32("x", F32, x, 256, 256))
+		s, shape, err := f.Stored("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tensor.InPlace(s, shape...)
+	}()
 	for range 3 {
 		runtime.GC()
 		w.Stored().Source.Prefetch(w.Stored().Bytes)
