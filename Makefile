@@ -23,7 +23,7 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: film build install test clients race test-simd test-arm64 fuzz
-film: ## Make a film of PROMPT="…", with all its set-up
+film: ## Make a video of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
 build: ## Build ./kinora, one static binary

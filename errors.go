@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Kind says whose move it is when something failed.
+// Kind says what failed, and so who can mend it.
 type Kind uint8
 
 const (
@@ -65,8 +65,8 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// wrap makes err an *Error unless it is one already or a cancellation, which
-// callers look for as it is.
+// wrap makes err an *Error, unless it is one already or is the context's own error,
+// which callers expect unchanged.
 func wrap(kind Kind, op, what string, err error, hint string) error {
 	var e *Error
 	if err == nil || errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

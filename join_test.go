@@ -10,7 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// TestJoin: a clip and one that goes on from its last frame become one video,
+// TestJoin: a video and one that goes on from its last frame become one video,
 // without the frame that both have.
 func TestJoin(t *testing.T) {
 	for _, ext := range []string{".webp", ".mp4"} {

@@ -56,10 +56,10 @@ func TestGenerateDefaults(t *testing.T) {
 	m, e := fakeModel(t)
 	c := generate(t, m, Request{Prompt: "a red ball", Seed: 7})
 	if c.Width != 32 || c.Height != 24 || c.FPS != 24 || c.FrameCount != 144 || c.Duration() != 6*time.Second {
-		t.Errorf("the clip is %d×%d, %d frames at %d fps, %v", c.Width, c.Height, c.FrameCount, c.FPS, c.Duration())
+		t.Errorf("the video is %d×%d, %d frames at %d fps, %v", c.Width, c.Height, c.FrameCount, c.FPS, c.Duration())
 	}
 	if c.Model != "fake" || c.Prompt != "a red ball" || c.Seed != 7 || c.Upscaled {
-		t.Errorf("the clip says %q, %q, seed %d, upscaled %v", c.Model, c.Prompt, c.Seed, c.Upscaled)
+		t.Errorf("the video says %q, %q, seed %d, upscaled %v", c.Model, c.Prompt, c.Seed, c.Upscaled)
 	}
 	j := e.jobs[0]
 	if j.Frames != 144 || j.Prompt != "a red ball" || j.Seed != 7 || j.Steps != 4 || j.Guidance != 3 || j.First != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/kinora-video/kinora/internal/engine"
 )
 
-// latentsBase is how many bytes a file of latents takes besides the latents of
-// the frames: for the prompt, and what belongs to the format.
+// latentsBase bounds how many bytes a file of latents takes beside the numbers of
+// the latents: for the prompt and for the format.
 const latentsBase = 64 << 10
 
-// latentsPath picks where the latents of a request are kept, and sees before any
-// time is spent that a file of that name can be made there and that it has room.
-// Nobody else takes the name until release is called.
+// latentsPath chooses the file that will keep the latents of a request. Before any
+// sampling, it checks that a file of that name can be made and that the disk has
+// room for it. It reserves the name until release is called.
 func (m *Model) latentsPath(r *Request, p *plan) (path string, release func(), err error) {
 	need := latentsBase + int64(p.job.Frames)*int64(m.caps.Cost.LatentBytes)
 	var first error
@@ -48,9 +48,9 @@ func (m *Model) latentsPath(r *Request, p *plan) (path string, release func(), e
 	return "", nil, first
 }
 
-// freshLatents gives new files for the latents of a request: in the model's
-// latents folder, which is made, and in that of the output, whose disk may be
-// another one.
+// freshLatents yields names for new files of latents: in the model's latents
+// folder, which it makes, and in the folder of the output, which may be on another
+// disk.
 func (m *Model) freshLatents(r *Request) iter.Seq2[string, error] {
 	name := Slug(r.Prompt) + "-" + strings.ToLower(rand.Text()[:8]) + ".latents"
 	return func(yield func(string, error) bool) {
@@ -62,7 +62,7 @@ func (m *Model) freshLatents(r *Request) iter.Seq2[string, error] {
 	}
 }
 
-// latentsFolder makes the folder for latents that were given no name.
+// latentsFolder makes the folder for latents for which the request names no file.
 func (m *Model) latentsFolder() (string, error) {
 	dir := m.latentsDir
 	if dir == "" {
@@ -75,8 +75,8 @@ func (m *Model) latentsFolder() (string, error) {
 	return dir, wrap(Storage, "make the folder for latents", dir, os.MkdirAll(dir, 0o700), "")
 }
 
-// tryLatents finds out whether a file can keep latents of need bytes, beside the
-// video where that goes into the same folder, and claims its name.
+// tryLatents checks whether a file can keep latents of need bytes, and claims its
+// name. If the video goes into the same folder, both have to fit.
 func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), err error) {
 	if r.Output != nil && filepath.Dir(r.Output.path) == filepath.Dir(path) {
 		f, _ := FormatOf(r.Output.path) // Reserve has checked it
@@ -99,9 +99,9 @@ func (r *Request) tryLatents(path string, need int64, p *plan) (release func(), 
 	return release, nil
 }
 
-// keep writes latents to the file that was picked, or where the disk has filled
-// up meanwhile to another. The video is whole in memory: the error matters only
-// if saving fails too.
+// keep writes latents to the chosen file or, if its disk has filled up since, to
+// another one. The latents are also in memory, so an error matters only if saving
+// the video fails too.
 func (m *Model) keep(l engine.Latents, path string, r *Request) (string, error) {
 	first := l.Save(path)
 	if first == nil {
@@ -115,13 +115,14 @@ func (m *Model) keep(l engine.Latents, path string, r *Request) (string, error) 
 	return "", wrap(Storage, "keep latents in", path, first, "")
 }
 
-// Slug makes a short file name of a prompt: its first words, of any script, in
-// lower case, with dashes between them. It is never empty, and short enough for
-// every file system, in bytes too. What Windows takes for a device is no name.
+// Slug makes a short file name from a prompt: its first words, in any script, in
+// lower case, joined by dashes. It is never empty, it is short enough for every
+// file system, in bytes too, and it is never a name that Windows keeps for a
+// device.
 func Slug(prompt string) string {
 	const (
 		limit = 40  // characters
-		bytes = 120 // encrypted folders take 143, with what comes after
+		bytes = 120 // encrypted folders allow 143, endings included
 	)
 	slug := slugOf(prompt, limit)
 	for len(slug) > bytes {
@@ -134,7 +135,7 @@ func Slug(prompt string) string {
 	return slug
 }
 
-// devices are names that Windows keeps for itself, whatever follows a dot.
+// devices are the names that Windows keeps for devices, with any extension.
 var devices = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
 
 func slugOf(prompt string, limit int) string {

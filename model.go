@@ -11,9 +11,9 @@ import (
 	"github.com/kinora-video/kinora/internal/engine"
 )
 
-// Model is a model ready to generate. Several goroutines may use it, and several
-// models be used at a time: one computation after another has the machine's cores,
-// in the order in which they asked.
+// Model is a model that is ready to generate. Several goroutines may use it, and
+// several models may be used at a time: their computations get the machine's cores
+// one after another, in the order of asking.
 type Model struct {
 	engine     engine.Engine
 	caps       Capabilities
@@ -33,8 +33,8 @@ type options struct {
 	latentsDir string
 }
 
-// WithWeights takes the weights from a file, such as the reel.safetensors of a
-// run of kinora train, and not from the binary.
+// WithWeights takes the weights from a file instead of the program, such as the
+// reel.safetensors of a run of kinora train.
 func WithWeights(path string) Option { return func(o *options) { o.weights = path } }
 
 // WithLatentsDir keeps latents in dir until their videos are saved, unless a
@@ -42,12 +42,12 @@ func WithWeights(path string) Option { return func(o *options) { o.weights = pat
 // folder.
 func WithLatentsDir(dir string) Option { return func(o *options) { o.latentsDir = dir } }
 
-// cores is the one lease of this process, which all models share.
+// cores is the one lease of the cores in this process. All models share it.
 var cores = engine.NewLease()
 
-// Open readies a model: "reel", the one inside the binary, or "testcard", which
-// draws a test pattern in no time and checks an installation from end to end.
-// "" is DefaultModel.
+// Open opens a model: "reel", which is inside the program, or "testcard", which
+// draws a test pattern in no time, to check an installation from end to end. ""
+// means DefaultModel.
 func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	var o options
 	for _, opt := range opts {
@@ -88,13 +88,12 @@ func newModel(e engine.Engine, latentsDir string) *Model {
 // Capabilities returns what the model can do.
 func (m *Model) Capabilities() Capabilities { return m.caps }
 
-// Close gives back the model's memory, after the call that is inside it. What
-// is asked of the model or its Clips afterwards fails. Nothing happens the second
-// time.
+// Close waits for a running call and gives back the model's memory. Later calls
+// to the model or its Clips fail. A second Close does nothing.
 func (m *Model) Close() error {
 	var err error
 	m.close.Do(func() {
-		_ = m.turn.Acquire(context.Background(), 1) // which never ends
+		_ = m.turn.Acquire(context.Background(), 1) // this context never ends, so Acquire cannot fail
 		defer m.turn.Release(1)
 		m.closed = true
 		err = wrap(Internal, "close model", m.caps.Name, m.engine.Close(), "")
@@ -108,7 +107,7 @@ type seat struct {
 	turn, cores bool // held
 }
 
-// take waits for both.
+// take waits for the turn and the cores.
 func (s *seat) take(ctx context.Context) error {
 	if err := s.m.turn.Acquire(ctx, 1); err != nil {
 		return err
@@ -128,16 +127,16 @@ func (s *seat) compute(ctx context.Context) error {
 	return err
 }
 
-// lend lets whoever waits for the cores have them first. When ctx ends meanwhile
-// the cores are not held any more.
+// lend gives the cores to those who wait for them, and takes them again. If ctx
+// ends before that, the cores are not held any more.
 func (s *seat) lend(ctx context.Context) {
 	if s.cores {
 		s.m.cores.Release()
-		_ = s.compute(ctx) // the engine looks at ctx itself
+		_ = s.compute(ctx) // the engine checks ctx itself
 	}
 }
 
-// leave gives up what is held.
+// leave gives up the cores and the turn, as far as they are held.
 func (s *seat) leave() {
 	if s.cores {
 		s.m.cores.Release()
@@ -150,8 +149,8 @@ func (s *seat) leave() {
 
 var errClosed = errors.New("it has been closed")
 
-// yielding calls into an engine that hands over parts of its work: whoever takes a
-// part may use the model meanwhile, so the seat is given up for that long.
+// yielding calls an engine that hands parts of its work to a callback. The callback
+// may use the model, so the seat is given up while it runs.
 func (m *Model) yielding(ctx context.Context, call func(during func(func() error) error) error) error {
 	s := seat{m: m}
 	if err := s.take(ctx); err != nil {

@@ -7,20 +7,20 @@ import (
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
-// Place is the name of a video that is to be made. Until Release nobody else
-// writes a file of that name, in this process or another: a second Reserve, or a
-// Save, of it fails at once.
+// Place is a reserved file name for a video. Until Release nobody else writes a
+// file of that name, in this process or another one: a second Reserve of the name,
+// or a Save to it, fails at once.
 type Place struct {
 	path    string
 	release func()
 }
 
-// Reserve takes a place before any time is spent on what goes there. It finds
-// out whether a file of that name can be made: whether its folder is there and
-// can be written to, and whether the file system takes the name. A file that is
-// there already stays until it is replaced. Give the place to Generate, which
-// looks for room, and save the video in it; Release it in the end. A file system
-// without locks, which some network ones are, cannot keep others away.
+// Reserve reserves a name before any work is done. It checks that a file of that
+// name can be made: that its folder exists and can be written to, and that the file
+// system accepts the name. An existing file stays until it is replaced. Give the
+// place to Generate, which checks that there is room, save the video with SaveIn,
+// and Release the place in the end. On a file system without locks, such as some
+// network file systems, other processes are not kept away.
 //
 // Errors: an *Error of kind Storage, or of Invalid for a name without a format.
 func Reserve(path string) (*Place, error) {
@@ -34,8 +34,8 @@ func Reserve(path string) (*Place, error) {
 	return &Place{path, release}, nil
 }
 
-// claim is scratch.Claim, with ErrTaken as the cause where another one has the
-// name.
+// claim is scratch.Claim; the cause of the error is ErrTaken if somebody else has
+// the name.
 func claim(path string) (release func(), err error) {
 	release, err = scratch.Claim(path)
 	if _, taken := errors.AsType[*scratch.TakenError](err); taken {
@@ -44,8 +44,8 @@ func claim(path string) (release func(), err error) {
 	return release, err
 }
 
-// ErrTaken is the cause where another one is writing to a name, or has reserved
-// it.
+// ErrTaken is the cause of an error when somebody else writes to a name or has
+// reserved it.
 var ErrTaken = errors.New("another one writes to it")
 
 // Path is the file's name.
@@ -59,16 +59,16 @@ func (p *Place) Release() {
 	p.release = nil
 }
 
-// How many pixels a byte of a file stands for at the most. Videos of reel take
-// three times the bytes that follow; a video is refused only where none like it
-// could fit.
+// The most pixels that a byte of a file stands for. Videos of reel take three times
+// as many bytes as these numbers say: a video is refused only if no video of its
+// size could fit.
 const (
 	pixelsOfMP4  = 200
 	pixelsOfWebP = 10
 	leastFile    = 16 << 10 // bytes
 )
 
-// leastBytes is what a video of a plan takes at least.
+// leastBytes is the least that the video of a plan takes.
 func (p *plan) leastBytes(f Format) int64 {
 	pixels := pixelsOfMP4
 	if f == WebP {
@@ -80,7 +80,7 @@ func (p *plan) leastBytes(f Format) int64 {
 // roomFor is scratch.Room, which tests replace.
 var roomFor = scratch.Room
 
-// room looks for room for a video at a place.
+// room checks that there is room for a video at a place.
 func (p *Place) room(plan *plan) error {
 	f, err := FormatOf(p.path)
 	if err != nil {
@@ -93,7 +93,7 @@ type takenError struct{ error }
 
 func (takenError) Is(target error) bool { return target == ErrTaken }
 
-// tooFull says whether an error is about the room of a disk.
+// tooFull says whether an error means that a disk is full.
 func tooFull(err error) bool {
 	_, full := errors.AsType[*scratch.NoRoomError](err)
 	return full

@@ -67,7 +67,7 @@ func TestLatentsGoWhereThereIsRoom(t *testing.T) {
 		}
 	}
 
-	// The disk may fill up while the clip is sampled.
+	// The disk may fill up while the video is sampled.
 	gone := t.TempDir()
 	e.atStep = func(int) { os.RemoveAll(gone) }
 	c := generate(t, m, Request{Prompt: "x", Seconds: 1, Latents: filepath.Join(gone, "a.latents")})
@@ -120,7 +120,7 @@ func TestOneWritesAName(t *testing.T) {
 	}
 }
 
-// TestOneWritesLatents: two clips that are sampled at once do not share a file of
+// TestOneWritesLatents: two videos that are sampled at once do not share a file of
 // latents, of which the second would take the first one's place.
 func TestOneWritesLatents(t *testing.T) {
 	m, e := fakeModel(t)

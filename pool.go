@@ -12,18 +12,18 @@ import (
 )
 
 // Pool opens models at their first use and keeps them open. When another model
-// needs the memory it closes those that were used longest ago, and never one that
-// is in use. Several goroutines may use it.
+// needs memory, it closes the models that were used longest ago, but never one that
+// is in use. Several goroutines may use a Pool.
 type Pool struct {
 	budget int64 // bytes of all open models; 0 for no limit
 	can    func(name string) (Capabilities, error)
 	open   func(ctx context.Context, name string) (*Model, error)
-	gate   *semaphore.Weighted // held by the one who is next to get a model
+	gate   *semaphore.Weighted // held by the caller that gets the next model
 
 	mu      sync.Mutex
 	models  map[string]*pooled
 	used    int64         // bytes of those that are open or being opened
-	changed chan struct{} // closed, and made anew, when a model was given back or has gone
+	changed chan struct{} // closed and replaced when a model was given back or closed
 	closed  bool
 }
 
@@ -37,9 +37,10 @@ type pooled struct {
 	last   time.Time // when it was given back
 }
 
-// NewPool makes a pool whose open models take at most some bytes of memory, as
-// their Capabilities tell it; 0 means without a limit. A model that needs more than
-// that by itself is opened when it would be alone. The options are those of Open.
+// NewPool makes a pool whose open models take at most so many bytes of memory, by
+// what their Capabilities say; 0 means no limit. A model that needs more than the
+// limit by itself is opened when no other model is open. The options are those of
+// Open.
 func NewPool(memory int64, opts ...Option) *Pool {
 	return &Pool{
 		budget: memory, can: CapabilitiesOf, gate: semaphore.NewWeighted(1), models: map[string]*pooled{}, changed: make(chan struct{}),
@@ -47,11 +48,11 @@ func NewPool(memory int64, opts ...Option) *Pool {
 	}
 }
 
-// Use hands out a model, which is opened if it is not open yet. It waits, until ctx
-// ends, while the memory is taken by models in use; those who ask are served in
-// turn. Call release when nothing of the model is needed any more, its Clips
-// included; a second call does nothing. Who holds a model and asks for another may
-// wait for ever: release the first before.
+// Use returns a model, and opens it if it is not open. While models in use take the
+// memory, it waits until ctx ends; callers are served in the order of asking. Call
+// release when the model and its Clips are no longer needed; a second call does
+// nothing. A caller that holds one model and asks for another may wait for ever:
+// release the first before.
 //
 // Errors are those of Open, and the context's own.
 func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), err error) {
@@ -76,7 +77,8 @@ func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), 
 	}
 	if e.err != nil {
 		release()
-		// One whose opener was cancelled has not failed: it is tried again.
+		// If the caller that opened it was cancelled, the model itself did not fail: try
+		// again.
 		if !opens && ctx.Err() == nil && (errors.Is(e.err, context.Canceled) || errors.Is(e.err, context.DeadlineExceeded)) {
 			return p.Use(ctx, name)
 		}
@@ -85,8 +87,8 @@ func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), 
 	return e.model, release, nil
 }
 
-// enter finds a model's entry or makes one, which the caller is to open then, as
-// soon as there is memory for it. The caller counts as a user of it.
+// enter finds the entry of a model. If there is none, it waits for memory and makes
+// one, which the caller then has to open. The caller counts as a user of the entry.
 func (p *Pool) enter(ctx context.Context, c Capabilities) (e *pooled, opens bool, err error) {
 	if err := p.gate.Acquire(ctx, 1); err != nil {
 		return nil, false, err
@@ -133,14 +135,14 @@ func (p *Pool) enter(ctx context.Context, c Capabilities) (e *pooled, opens bool
 	}
 }
 
-// fits says whether there is room for some bytes more.
+// fits says whether so many more bytes are within the limit.
 func (p *Pool) fits(memory int64) bool {
 	return p.budget <= 0 || len(p.models) == 0 || p.used+memory <= p.budget
 }
 
 // makeRoom takes idle models out of the pool, those used longest ago first, until
-// some bytes more fit. It takes none where even all of them would not do. The caller
-// closes them.
+// so many more bytes fit. If even all of them are not enough, it takes none. The
+// caller closes the models that were taken out.
 func (p *Pool) makeRoom(memory int64) (out []*Model) {
 	var idle []string
 	busy, held := false, p.used
@@ -175,7 +177,7 @@ func closeAll(models []*Model) error {
 	return all
 }
 
-// finish opens the model of an entry.
+// finish opens the model of an entry and wakes those who wait for it.
 func (p *Pool) finish(ctx context.Context, name string, e *pooled) {
 	e.model, e.err = p.open(ctx, name)
 	if e.err != nil {
@@ -184,7 +186,7 @@ func (p *Pool) finish(ctx context.Context, name string, e *pooled) {
 	close(e.ready)
 }
 
-// forget takes out an entry that did not open.
+// forget removes an entry whose model did not open.
 func (p *Pool) forget(name string, e *pooled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,7 +197,7 @@ func (p *Pool) forget(name string, e *pooled) {
 	p.tell()
 }
 
-// leave gives an entry back.
+// leave ends a use of an entry.
 func (p *Pool) leave(e *pooled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,14 +206,14 @@ func (p *Pool) leave(e *pooled) {
 	p.tell()
 }
 
-// tell wakes those who wait for memory.
+// tell wakes the callers that wait for memory.
 func (p *Pool) tell() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// Close closes the models when they are given back: it waits for those in use until
-// ctx ends. No model is handed out any more.
+// Close closes all models. It waits for those in use until ctx ends. No model is
+// handed out any more.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true

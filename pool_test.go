@@ -187,7 +187,7 @@ func TestPoolFailures(t *testing.T) {
 	}
 }
 
-// TestClosedModel: what is asked of a closed model fails, and of its clips too.
+// TestClosedModel: what is asked of a closed model fails, and of its videos too.
 func TestClosedModel(t *testing.T) {
 	m, e := fakeModel(t)
 	c := generate(t, m, Request{Prompt: "x", Seconds: 0.1})

@@ -9,7 +9,7 @@ import (
 )
 
 // TestReelPreview: with two seconds between steps every step has a preview, and
-// the clip is the one that comes without.
+// the video is the one that comes without.
 func TestReelPreview(t *testing.T) {
 	m := tinyReel(t)
 	r := Request{Prompt: "a red ball", Seconds: 1, Seed: 3, Steps: 3}
@@ -26,7 +26,7 @@ func TestReelPreview(t *testing.T) {
 		r.Preview = func(img image.Image) { seen = append(seen, img) }
 		got := allFrames(t, generate(t, m, r))
 		if !bytes.Equal(got, want) {
-			t.Error("with previews the clip is another one")
+			t.Error("with previews the video is another one")
 		}
 		if len(seen) != steps-1 || steps < 3 {
 			t.Errorf("%d previews in %d steps", len(seen), steps)

@@ -10,20 +10,20 @@ const (
 	Drawing  Phase = "drawing"  // latents become frames and the file; counted in frames
 )
 
-// Progress says how far a video is.
+// Progress says how much of a video is done.
 type Progress struct {
 	Phase   Phase
 	Done    int           // steps or frames of this phase
 	Total   int           // of them in all
-	Overall float64       // part of the whole run that is done, 0 to 1, as far as can be told
+	Overall float64       // estimated part of the whole run that is done, 0 to 1
 	Elapsed time.Duration // spent so far on sampling and drawing
-	Left    time.Duration // expected until the end; 0 when nothing is known yet
+	Left    time.Duration // expected time until the end; 0 while it is unknown
 }
 
-// tracker turns counts into Progress over the two phases.
+// tracker makes Progress of counts, over the two phases.
 type tracker struct {
 	report  func(Progress)
-	share   float64 // of sampling in the whole
+	share   float64 // sampling's part of the whole
 	start   time.Time
 	sampled time.Duration // how long sampling took, once it is over
 }
@@ -57,8 +57,8 @@ func (t *tracker) drawing(done, total int) {
 	t.report(p)
 }
 
-// left extrapolates: spent so far for part of the work. The very start tells
-// nothing: what is done once is in it.
+// left extrapolates the remaining time from the time spent on part of the work. It
+// ignores the very start, which contains work that is done only once.
 func left(spent time.Duration, part float64) time.Duration {
 	if part <= 0 || part < 0.01 && spent < 3*time.Second {
 		return 0

@@ -39,7 +39,7 @@ func tinyReel(t *testing.T) *Model {
 	return out
 }
 
-// allFrames returns the pixels of a clip.
+// allFrames returns the pixels of a video.
 func allFrames(t *testing.T, c *Clip) []byte {
 	t.Helper()
 	var out []byte
@@ -84,7 +84,7 @@ func TestReel(t *testing.T) {
 	generate(t, m, r)
 }
 
-// TestReelAtOnce: several clips at a time, one of them in the middle of
+// TestReelAtOnce: several videos at a time, one of them in the middle of
 // another's frames, are what they are alone. For the race detector too.
 func TestReelAtOnce(t *testing.T) {
 	m := tinyReel(t)
@@ -111,7 +111,7 @@ func TestReelAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(allFrames(t, generate(t, m, r)), want) {
-			t.Error("a clip made inside another's loop is another one")
+			t.Error("a video made inside another's loop is another one")
 		}
 		break
 	}

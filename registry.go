@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/model/testcard"
 )
 
-// registry lists the models, the default first. A model is a line here and a room
-// of its own.
+// registry lists the models, the default first. To add a model, write its room and
+// a line here.
 var registry = []engine.Spec{
 	reel.Spec(),
 	testcard.Spec(),
@@ -20,8 +20,8 @@ var registry = []engine.Spec{
 // DefaultModel is the model that Open takes for the name "".
 const DefaultModel = "reel"
 
-// What a model can do, and the parts of that. A capability that is its zero value
-// is one that the model does not have.
+// Capabilities and their parts. A capability with the zero value is one that the
+// model does not have.
 type (
 	// Capabilities say what a model can do. Requests are checked against them.
 	Capabilities = engine.Capabilities
@@ -29,9 +29,9 @@ type (
 	Size = engine.Size
 	// Track is the form of a sound track.
 	Track = engine.Track
-	// Fact is one thing that Capabilities.Facts says of a model, in words.
+	// Fact is one line of Capabilities.Facts: a capability in words.
 	Fact = engine.Fact
-	// References are examples of what a video shall look or sound like.
+	// References are examples of what a video should look or sound like.
 	References = engine.References
 )
 
@@ -45,9 +45,9 @@ func Models() []string {
 	return names
 }
 
-// CapabilitiesOf returns what a model can do with the weights that it has by
-// itself, without opening it: see Model.Capabilities. An unknown name is an
-// *Error of kind NotFound, "" is DefaultModel.
+// CapabilitiesOf returns what a model can do with its own weights, without opening
+// it: see Model.Capabilities. "" means DefaultModel; an unknown name is an *Error of
+// kind NotFound.
 func CapabilitiesOf(name string) (Capabilities, error) {
 	s, err := specOf(name)
 	if err != nil {
@@ -72,8 +72,8 @@ func specOf(name string) (engine.Spec, error) {
 	}
 }
 
-// able names the models that can do something, as a hint for who asked another
-// one; "" where there is none.
+// able returns a hint that names the models which can do something, for a request
+// to a model that cannot; "" if there is none.
 func able(can func(Capabilities) bool) string {
 	var names []string
 	for _, s := range registry {

@@ -18,7 +18,7 @@ type Format string
 
 const (
 	MP4  Format = "mp4"  // H.264 and AAC in MP4, which plays everywhere; made by ffmpeg (see Encoder)
-	WebP Format = "webp" // animated, lossless WebP without sound, for which nothing needs to be installed
+	WebP Format = "webp" // animated, lossless WebP without sound; needs nothing installed
 )
 
 // FormatOf tells the format by a file's name.
@@ -47,11 +47,11 @@ func canWrite(ctx context.Context, f Format) error {
 	return err
 }
 
-// Encoder names the encoder that this machine writes the format with. For MP4 it
-// is the first of ffmpeg's that works: libx264, then others for H.264, then mpeg4,
-// which browsers do not play. note says so, for people, where it is not libx264.
-// Which encoders work is found by writing a few frames, once for each ffmpeg.
-// Errors are those of CanWrite.
+// Encoder names the encoder with which this machine writes the format. For MP4 it
+// is the first of ffmpeg's encoders that works: libx264, then others for H.264,
+// then mpeg4, which browsers do not play. If it is not libx264, note says in words
+// what that means. To find out which encoders work, a few frames are written, once
+// for each ffmpeg. Errors are those of CanWrite.
 func Encoder(f Format) (name, note string, err error) { return encoderOf(context.Background(), f) }
 
 func encoderOf(ctx context.Context, f Format) (name, note string, err error) {
@@ -75,36 +75,36 @@ type saveOptions struct {
 	taps []tap
 	from int // the first frame that is written
 	mute bool
-	// claimed says that the caller has reserved the name.
+	// claimed: the caller has reserved the name.
 	claimed bool
 }
 
-// tap is who wants to see some frames.
+// tap is a function that wants to see some frames.
 type tap struct {
 	at   []int
 	show func(i int, frame *image.RGBA)
 	img  *image.RGBA
 }
 
-// WithTap shows the frames with the numbers in at (see Spread), in their order
-// and once each, to a function while the video is written, so that stills need no
-// drawing of their own. The image is used again for the next: make a Thumbnail
-// of it, or copy what is kept. Numbers that the video does not have are left out.
-// What was shown of a video whose saving failed is worth nothing.
+// WithTap calls a function with the frames whose numbers are in at (see Spread),
+// in their order and once each, while the video is written. So stills need not be
+// drawn again. The image is reused for the next frame: make a Thumbnail of it, or
+// copy it. Numbers beyond the video's end are ignored. If saving fails, discard
+// what the function was shown.
 func WithTap(at []int, show func(i int, frame *image.RGBA)) SaveOption {
 	return func(o *saveOptions) { o.taps = append(o.taps, tap{at: slices.Clone(at), show: show}) }
 }
 
-// FromFrame leaves out the frames before number n. The first frame of a video
-// that goes on from the last frame of another repeats it: saved from frame 1 on,
-// the two can be joined without a frame that stands. Taps keep counting the
-// video's own frames, and are not shown what is left out.
+// FromFrame leaves out the frames before number n. A video that goes on from the
+// last frame of another begins with that frame: saved from frame 1 on, it can be
+// joined to the other without showing the frame twice. Taps still count all frames
+// of the video, and are not shown those left out.
 func FromFrame(n int) SaveOption { return func(o *saveOptions) { o.from = n } }
 
 // WithoutSound writes a silent video, whatever the model makes.
 func WithoutSound() SaveOption { return func(o *saveOptions) { o.mute = true } }
 
-// show hands a frame to those who want it.
+// show gives a frame to the taps that want it.
 func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
 	for n := range o.taps {
 		t := &o.taps[n]
@@ -119,19 +119,19 @@ func (o *saveOptions) show(c *Clip, i int, rgb []byte) {
 	}
 }
 
-// encoder is media's, as far as a video goes.
+// encoder is the part of a media.Encoder that writing a video needs.
 type encoder interface {
 	WriteFrame(rgb []byte) error
 	Close() error
 	Abort()
 }
 
-// Save draws the video into a file, in the format its name says. The file
-// appears under its name when it is whole, replacing one that was there; until
-// then, and when anything fails, nothing has that name. A name that another one
-// is writing to, or has reserved, is refused. Once the file is safe the latents on
-// disk are removed; while it is not, they stay, and the error says where. The file
-// carries the prompt, the model, the seed and a mark that it was made by a model.
+// Save draws the video into a file, in the format that its name says. The file
+// gets its name when it is whole, and replaces one that was there; if anything
+// fails, no new file has the name. A name that somebody else writes to or has
+// reserved is refused. When the file is safely on disk, the latents on disk are
+// removed; if saving fails they stay, and the error says where. The file carries
+// the prompt, the model, the seed and a mark that it was made by a model.
 func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -146,14 +146,14 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
 }
 
-// SaveIn is Save into a place that was reserved, which stays reserved.
+// SaveIn is Save to a reserved place, which stays reserved.
 func (c *Clip) SaveIn(ctx context.Context, p *Place, opts ...SaveOption) error {
 	return c.Save(ctx, p.path, append(opts[:len(opts):len(opts)], func(o *saveOptions) { o.claimed = true })...)
 }
 
-// Write draws the video into w: MP4 in fragments as the frames come, which
-// players take from a pipe, or WebP at the end. Latents are removed and kept as
-// by Save.
+// Write draws the video into w: an MP4 in fragments as the frames come, which
+// players can read from a pipe, or a WebP at the end. It removes or keeps the
+// latents as Save does.
 func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOption) error {
 	const where = "to the output"
 	if err := canWrite(ctx, f); err != nil {
@@ -212,20 +212,21 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	if err != nil {
 		e.Abort()
 		if ctx.Err() != nil {
-			return ctx.Err() // whatever it broke, this is why
+			return ctx.Err() // whatever failed, failed because of this
 		}
 		return c.unsaved(where, err)
 	}
 	return c.Discard()
 }
 
-// unsaved says that a video was not written, and where its latents are.
+// unsaved makes the error for a video that was not written; it says where the
+// latents are.
 func (c *Clip) unsaved(where string, err error) error {
 	failure := &Error{Kind: Storage, Op: "save", What: where, Err: err}
 	var cause *Error
 	if errors.As(err, &cause) {
 		if cause.Op == failure.Op {
-			return err // said already
+			return err // err says it already
 		}
 		failure.Kind = cause.Kind
 	}

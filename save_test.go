@@ -187,7 +187,7 @@ func TestNoFFmpeg(t *testing.T) {
 }
 
 // working is the part of a stand-in for ffmpeg that answers what is asked before
-// a film: libx264 is there, and works.
+// a video: libx264 is there, and works.
 const working = `case "$*" in
 *-encoders*) echo " V....D libx264 H.264"; exit ;;
 *"-frames:v 3 "*) cat >/dev/null; exit ;;

@@ -11,10 +11,10 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// Samples plays the video's sound: interleaved channels in [-1, 1], some samples at
-// a time, in all exactly as many as the video lasts. The slice is used again: copy
-// what is kept. A silent video gives none. After an error, which ends the sequence,
-// the slice is nil.
+// Samples yields the video's sound: interleaved channels in [-1, 1], some samples
+// at a time, and in all exactly as many as the video lasts. The slice is reused:
+// copy what you keep. A silent video yields nothing. An error ends the sequence; its
+// slice is nil.
 func (c *Clip) Samples(ctx context.Context) iter.Seq2[[]float32, error] {
 	return func(yield func([]float32, error) bool) {
 		stopped := false
@@ -31,8 +31,8 @@ func (c *Clip) Samples(ctx context.Context) iter.Seq2[[]float32, error] {
 	}
 }
 
-// play hands over the sound from a frame on, cut and, where the model gave too
-// little, filled up with silence to the length of the frames.
+// play yields the sound from a frame on, in the length of the frames: it cuts what
+// the model gives too much, and adds silence for what it gives too little.
 func (c *Clip) play(ctx context.Context, from int, yield func(samples []float32) error) error {
 	if c.Sound == nil {
 		return nil
@@ -75,12 +75,14 @@ func (c *Clip) play(ctx context.Context, from int, yield func(samples []float32)
 	return nil
 }
 
-// samplesOf is how many samples, of all channels, sound while some frames are seen.
+// samplesOf returns how many samples, of all channels, last as long as so many
+// frames.
 func (c *Clip) samplesOf(frames int) int {
 	return c.Sound.Channels * int(math.Round(float64(frames)*float64(c.Sound.Rate)/float64(c.FPS)))
 }
 
-// track is the sound as media writes it, from a frame on; nil for a silent video.
+// track returns the sound from a frame on, in the form that package media takes;
+// nil for a silent video.
 func (c *Clip) track(from int) *media.Sound {
 	if c.Sound == nil {
 		return nil
@@ -90,12 +92,12 @@ func (c *Clip) track(from int) *media.Sound {
 	}}
 }
 
-// HasSound says whether videos of the format have sound where the video does.
+// HasSound says whether files of the format can hold sound.
 func (f Format) HasSound() bool { return f == MP4 }
 
-// CanWrite returns nil when this machine can write the model's videos in a format,
-// with their sound where it holds any, and otherwise an *Error of kind Unsupported
-// that says what to install.
+// CanWrite returns nil if this machine can write the model's videos in a format,
+// with their sound if the format can hold it. Otherwise it returns an *Error of kind
+// Unsupported that says what to install.
 func (m *Model) CanWrite(ctx context.Context, f Format) error {
 	if err := canWrite(ctx, f); err != nil || m.caps.Sound == nil || !f.HasSound() {
 		return err

@@ -68,10 +68,10 @@ func TestSamples(t *testing.T) {
 	m, _ := fakeModel(t)
 	c := generate(t, m, Request{Prompt: "x", Seconds: 1})
 	for range c.Samples(t.Context()) {
-		t.Error("a silent clip plays")
+		t.Error("a silent video plays")
 	}
 	if c.Sound != nil {
-		t.Errorf("a silent clip has sound %+v", c.Sound)
+		t.Errorf("a silent video has sound %+v", c.Sound)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // TestTap: the frames that were asked for come once each, in order, as they are
-// in the clip, and the clip is drawn once.
+// in the video, and the video is drawn once.
 func TestTap(t *testing.T) {
 	m, _ := fakeModel(t)
 	drawn := 0
@@ -37,7 +37,7 @@ func TestTap(t *testing.T) {
 		WithTap([]int{47, 3, 3, 0, 48, -1}, func(i int, img *image.RGBA) {
 			seen = append(seen, i)
 			if img.Rect != image.Rect(0, 0, 64, 48) || !bytes.Equal(img.Pix, frames[i]) {
-				t.Errorf("frame %d is not the clip's", i)
+				t.Errorf("frame %d is not the video's", i)
 			}
 		}))
 	if err != nil || !slices.Equal(first, []int{0}) || !slices.Equal(seen, []int{0, 3, 47}) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// MaxWatermarkBytes is the longest text of a watermark.
+// MaxWatermarkBytes bounds the text of a watermark.
 const MaxWatermarkBytes = 64
 
 // watermark is a text on a plate in the lower right corner of a frame.
@@ -25,8 +25,8 @@ type watermark struct {
 
 var watermarkFont = sync.OnceValues(func() (*sfnt.Font, error) { return opentype.Parse(goregular.TTF) })
 
-// newWatermark draws the text for frames of w×h pixels. Its letters are one
-// 24th of the shorter side high, smaller where they would not fit.
+// newWatermark draws the text for frames of w×h pixels. Its letters are as high as
+// 1/24 of the shorter side, or smaller if the text would not fit.
 func newWatermark(text string, w, h int) (*watermark, error) {
 	const smallest, normal, usual = 6, 9, 24 // pixels, pixels, to a side
 	if len(text) > MaxWatermarkBytes || !utf8.ValidString(text) {

@@ -18,8 +18,8 @@ type BenchCmd struct {
 	Model   string   `placeholder:"FILE" help:"Weights of kinora train. Default: an untrained model of the usual shape, which is as fast."`
 	Seconds float64  `default:"6" placeholder:"6" help:"Length of the video of the pipeline."`
 	Steps   int      `placeholder:"N" help:"Sampling steps of the pipeline. Default: the model's."`
-	Rounds  int      `default:"4" placeholder:"N" help:"Training steps, of which the best counts."`
-	Busy    bool     `help:"Go by processor time, not by the clock: for a machine that does other work too. It is kind to work that leaves threads idle."`
+	Rounds  int      `default:"4" placeholder:"N" help:"Training steps; the best one counts."`
+	Busy    bool     `help:"Measure processor time, not the clock: for a machine that does other work too. Work that leaves threads idle looks better then."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 

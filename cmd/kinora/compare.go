@@ -10,13 +10,13 @@ import (
 	"github.com/kinora-video/kinora/internal/train"
 )
 
-// TrainCompareCmd sets the transformer beside a dense one.
+// TrainCompareCmd compares the transformer with a dense one.
 type TrainCompareCmd struct {
 	Model   string  `required:"" placeholder:"FILE" help:"A model whose codec is trained; its transformer is not used."`
 	Minutes float64 `default:"10" placeholder:"10" help:"Training time of each."`
-	Windows int     `default:"40" placeholder:"N" help:"Windows that the loss is taken of."`
-	Batch   int     `default:"16" placeholder:"N" help:"Windows a step."`
-	Micro   int     `default:"4" placeholder:"N" help:"Windows of one forward pass."`
+	Windows int     `default:"40" placeholder:"N" help:"Windows that the loss is measured on."`
+	Batch   int     `default:"16" placeholder:"N" help:"Windows in a step."`
+	Micro   int     `default:"4" placeholder:"N" help:"Windows in one forward pass."`
 	LR      float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Learning rate."`
 	Seed    uint64  `default:"1" placeholder:"N" help:"Of weights and videos."`
 	JSON    bool    `name:"json" help:"Print JSON."`

@@ -28,13 +28,14 @@ type databaseFlags struct {
 	Database string `placeholder:"URL" env:"KINORA_DATABASE" help:"postgres://…, or a file of SQLite. Default: kinora.db in the server's folder."`
 }
 
-// books are what a command about projects, keys or usage works on.
+// books are the database and its meter, which commands about projects, keys and
+// usage work on.
 type books struct {
 	*store.DB
 	meter *billing.Meter
 }
 
-// read is the configuration with the flags put in.
+// read returns the configuration, in which flags replace what the file says.
 func (f *databaseFlags) read() (server.Config, error) {
 	cfg, err := server.ReadConfig(f.Config, os.LookupEnv)
 	if err != nil {
@@ -60,8 +61,8 @@ func dataFolder() (string, error) {
 	return filepath.Join(home, ".local", "share", "kinora"), nil
 }
 
-// with runs do on the server's database, which must be there already unless
-// create is set. The server may be running.
+// with runs do on the server's database. The database must exist, unless create
+// is set. The server may be running.
 func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books) error) (err error) {
 	cfg, err := f.read()
 	if err != nil {
@@ -89,7 +90,7 @@ func (f *databaseFlags) with(ctx context.Context, create bool, do func(b *books)
 	return told(do(&books{db, m}))
 }
 
-// ours says what to do where the server's folder is another user's.
+// ours adds a hint to an error if the server's folder belongs to another user.
 func ours(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: name a folder that you may write to with --data, or be the user who runs the server", err)
@@ -97,15 +98,15 @@ func ours(err error) error {
 	return err
 }
 
-// lists are the commands that show what there is of a kind.
+// lists names, for each kind of thing, the command that lists it.
 var lists = map[string]string{
 	"project":  "kinora projects list",
 	"key":      "kinora keys list --project NAME --all",
 	"delivery": "kinora webhooks deliveries --project NAME",
 }
 
-// told is an error as an operator wants it: as one of usage where a value was
-// wrong, and with what to do where a thing is not there.
+// told turns an error of the platform into one for the operator: a usage error if
+// a value was wrong, and with a hint if something does not exist.
 func told(err error) error {
 	var e *job.Error
 	switch {
@@ -124,7 +125,7 @@ func told(err error) error {
 	return err
 }
 
-// span is a length of time that may have days: 90d, 36h.
+// span is a duration that may be given in days: 90d, 36h.
 type span time.Duration
 
 // UnmarshalText reads a span.
@@ -184,7 +185,7 @@ func limit(n int) string {
 	return strconv.Itoa(n)
 }
 
-// table writes rows of cells that are parted by tabs.
+// table writes rows, whose cells are separated by tabs, in aligned columns.
 func table(s streams, rows func(line func(format string, args ...any))) error {
 	t := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	rows(func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) })

@@ -89,7 +89,7 @@ func (c *EvalCmd) Run(ctx context.Context, s streams) error {
 	return c.keep(s, report)
 }
 
-// check refuses what cannot be measured, before any weights are read.
+// check refuses flags that cannot be met, before any weights are read.
 func (c *EvalCmd) check() error {
 	switch {
 	case c.Prompts < 1 || c.Prompts > 10_000:
@@ -161,7 +161,7 @@ func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *r
 	return report, nil
 }
 
-// command is what gives the same figures again.
+// command returns the command line that gives the same figures again.
 func (c *EvalCmd) command() string {
 	var b strings.Builder
 	b.WriteString("kinora eval")
@@ -183,7 +183,7 @@ func (c *EvalCmd) command() string {
 	return b.String()
 }
 
-// keep writes the report's files, if a folder is named.
+// keep writes the report's files if --out names a folder.
 func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 	if c.Out == "" {
 		return nil
@@ -196,8 +196,8 @@ func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 	return err
 }
 
-// checkReal says how often the recogniser is right on real videos, whole and
-// in their first two seconds.
+// checkReal prints how often the recogniser is right on whole real videos, and on
+// their first two seconds.
 func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *recogniser.Network) error {
 	var sets []eval.Set
 	for _, seconds := range []float64{6, 4, 2} {
@@ -210,7 +210,8 @@ func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *recogniser.Net
 	return eval.WriteTable(s.out, sets)
 }
 
-// openWeights reads a model of package reel, the one inside the program for "".
+// openWeights reads a model of package reel from a file; "" means the one inside
+// the program.
 func openWeights(path string) (*reel.Model, error) {
 	data, err := weightsOf(path)
 	if err != nil {
@@ -223,7 +224,7 @@ func openWeights(path string) (*reel.Model, error) {
 	return m, nil
 }
 
-// weightsOf is the file of weights at path, or the one inside the program.
+// weightsOf opens the file of weights at path, or the weights inside the program.
 func weightsOf(path string) ([]byte, error) {
 	if path == "" {
 		if len(reel.Embedded()) == 0 {

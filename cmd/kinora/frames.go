@@ -9,11 +9,11 @@ import (
 
 // TrainFramesCmd writes videos for the trainer in tools/reference.
 type TrainFramesCmd struct {
-	Model    string  `required:"" placeholder:"FILE" help:"Weights of a model, which say the size of a frame and how a text is cut."`
-	Groups   int     `default:"7" placeholder:"N" help:"Groups of 8 frames of a window, the single first frame counted as one."`
-	Windows  int     `default:"0" placeholder:"N" help:"Windows in all; 0 for as many as are read."`
+	Model    string  `required:"" placeholder:"FILE" help:"Weights of a model, whose frame size and tokenizer are used."`
+	Groups   int     `default:"7" placeholder:"N" help:"Groups of 8 frames in a window; the single first frame counts as one."`
+	Windows  int     `default:"0" placeholder:"N" help:"Windows in all; 0 goes on for as long as they are read."`
 	First    uint64  `default:"0" placeholder:"N" help:"Number of the first window."`
-	Captions int     `default:"6" placeholder:"N" help:"Captions of a window."`
+	Captions int     `default:"6" placeholder:"N" help:"Captions for each window."`
 	Simple   bool    `help:"Of the storybook, only videos with one actor and one event."`
 	Films    *string `placeholder:"DIR" help:"Take your own videos, as kinora train codec does. Default: the storybook."`
 	Seed     uint64  `default:"1" placeholder:"N" help:"The same seed gives the same videos."`

@@ -17,10 +17,10 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// saveMemory lets the garbage collector run before the heap has doubled, unless
-// GOGC says otherwise. Nearly all of the heap is weights and activations that
-// stay: a long video, which has the time to double it, would take half as much
-// memory again as a short one.
+// saveMemory makes the garbage collector run before the heap has doubled, unless
+// GOGC is set. Nearly all of the heap is weights and activations that stay. With
+// the default, a long video would have the time to double the heap, and take half
+// as much memory again as a short one.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
@@ -96,7 +96,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
-// readPrompt reads a prompt that is not on the command line.
+// readPrompt reads the prompt from standard input.
 func readPrompt(r io.Reader) (string, error) {
 	words, err := text.Read(r, kinora.MaxPromptBytes)
 	if err != nil {
@@ -108,7 +108,7 @@ func readPrompt(r io.Reader) (string, error) {
 	return words, nil
 }
 
-// request is what the flags say, but for the image.
+// request makes a request of the flags, without the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
 		Prompt: g.Prompt, Upscale: kinora.Upscaling(g.Upscale),
@@ -140,8 +140,9 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	return r, err
 }
 
-// check holds the request against the model before anything is opened or written.
-// Weights of the user's own may be able to do other things: Generate tells.
+// check checks the request against the model before anything is opened or
+// written. If the user brings weights, which may be able to do other things,
+// Generate checks instead.
 func (g *GenerateCmd) check(r *kinora.Request) error {
 	if g.Weights != "" {
 		return nil
@@ -153,7 +154,8 @@ func (g *GenerateCmd) check(r *kinora.Request) error {
 	return r.Check(m)
 }
 
-// differences tells where the video will differ from what might be expected.
+// differences returns notes on how the video will differ from what the user may
+// expect.
 func differences(r kinora.Request, m kinora.Capabilities) (notes []string) {
 	draws := m.Sizes.Pick(kinora.Size{Width: r.Width, Height: r.Height})
 	switch cut, enlarged := m.Fit(r.Width, r.Height); {
@@ -186,7 +188,7 @@ func by(r kinora.Request, m kinora.Capabilities, draws kinora.Size) string {
 func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
 	defer bar.close(false)
-	// Once the work has begun: a request that is refused needs no notes.
+	// Notes are printed only now: a refused request needs none.
 	say := sync.OnceFunc(func() {
 		for _, note := range t.notes {
 			fmt.Fprintln(s.err, "note:", note)
@@ -223,7 +225,7 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 	return err
 }
 
-// sound says that the file has some.
+// sound returns the words about sound for a file that has some.
 func (t target) sound(clip *kinora.Clip) string {
 	if clip.Sound != nil && t.format.HasSound() {
 		return " with sound"
@@ -231,7 +233,7 @@ func (t target) sound(clip *kinora.Clip) string {
 	return ""
 }
 
-// write puts the video where it goes and returns the bytes of it.
+// write writes the video to the target and returns its size in bytes.
 func (t target) write(ctx context.Context, s streams, clip *kinora.Clip) (int64, error) {
 	if t.place == nil {
 		c := &media.Counter{W: s.out}

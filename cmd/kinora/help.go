@@ -10,15 +10,15 @@ import (
 	"github.com/kinora-video/kinora"
 )
 
-// helpVars are what help texts and defaults take from the code.
+// helpVars are the values of the code that help texts and defaults contain.
 var helpVars = varsOf(kinora.DefaultModel)
 
-// varsOf are the help's words about a model. Limits of the others are told by
-// kinora models.
+// varsOf returns the values that the help says of one model. kinora models prints
+// those of the others.
 func varsOf(model string) kong.Vars {
 	m, err := kinora.CapabilitiesOf(model)
 	if err != nil {
-		panic(err) // the default is no model: a mistake in the program
+		panic(err) // there is no model of the default name: a mistake in the program
 	}
 	return kong.Vars{
 		"model":      model,
@@ -29,7 +29,7 @@ func varsOf(model string) kong.Vars {
 		"steps":      strconv.Itoa(m.Steps.Default),
 		"guidance":   fmt.Sprint(m.Guidance.Default),
 		"languages":  orOf(m.LanguageNames()),
-		"camera":     m.Prompt.Camera[1], // the first is to hold still
+		"camera":     m.Prompt.Camera[1], // the first one means: hold still
 		"minSide":    strconv.Itoa(kinora.MinSide),
 		"maxSide":    strconv.Itoa(kinora.MaxSide),
 		"maxFPS":     strconv.Itoa(kinora.MaxFPS),
@@ -44,8 +44,8 @@ func orOf(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// helpOf is the help of a flag, with its default where the text does not tell
-// of one, and with the environment variable that may stand in for it.
+// helpOf returns the help of a flag. It adds the default, if the text names none,
+// and the environment variable that may be used instead of the flag.
 func helpOf(v *kong.Value) string {
 	help := v.Help
 	if v.HasDefault && v.Default != "" && !strings.Contains(help, "Default:") {

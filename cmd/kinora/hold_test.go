@@ -34,6 +34,6 @@ func TestFolderInUse(t *testing.T) {
 		t.Errorf("when the folder is free: exit %d\n%s", got, errs.String())
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
-		t.Errorf("beside the films there are %q", left)
+		t.Errorf("beside the videos there are %q", left)
 	}
 }

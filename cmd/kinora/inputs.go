@@ -11,18 +11,18 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// inputFlags are what a model may be given beside the prompt. The help shows those
-// that some model takes; a model that does not take one says so.
+// inputFlags are the inputs beside the prompt. The help shows those that at least
+// one model takes; a model refuses the ones that it does not take.
 type inputFlags struct {
 	Image           string   `placeholder:"FILE" help:"First frame: a PNG, JPEG, WebP or GIF image; of an animation, its first picture."`
-	LastFrame       string   `placeholder:"FILE" help:"Last frame, an image likewise."`
-	Negative        string   `placeholder:"TEXT" help:"What shall not be seen in the video."`
-	ReferenceImages []string `name:"reference-image" sep:"none" placeholder:"FILE" help:"An image of what shall be seen in the video. May be given several times."`
-	ReferenceVideos []string `name:"reference-video" sep:"none" placeholder:"FILE" help:"A video that the new one shall resemble. May be given several times."`
-	ReferenceSounds []string `name:"reference-sound" sep:"none" placeholder:"FILE" help:"A sound that the video's shall resemble. May be given several times."`
+	LastFrame       string   `placeholder:"FILE" help:"Last frame, an image in the same formats."`
+	Negative        string   `placeholder:"TEXT" help:"What the video should not show."`
+	ReferenceImages []string `name:"reference-image" sep:"none" placeholder:"FILE" help:"An image of something that the video should show. May be given several times."`
+	ReferenceVideos []string `name:"reference-video" sep:"none" placeholder:"FILE" help:"A video that the new one should resemble. May be given several times."`
+	ReferenceSounds []string `name:"reference-sound" sep:"none" placeholder:"FILE" help:"A sound that the video's sound should resemble. May be given several times."`
 }
 
-// takes says which flags need an ability, and which models have it.
+// takes says which flags need an ability, and whether a model has it.
 var takes = map[string]func(kinora.Capabilities) bool{
 	"image":           func(c kinora.Capabilities) bool { return c.FirstFrame },
 	"last-frame":      func(c kinora.Capabilities) bool { return c.LastFrame },
@@ -32,7 +32,7 @@ var takes = map[string]func(kinora.Capabilities) bool{
 	"reference-sound": func(c kinora.Capabilities) bool { return c.References.Sounds > 0 },
 }
 
-// hideUnable leaves the flags out of the help that none of the models takes.
+// hideUnable hides the flags that none of the models takes from the help.
 func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
 	for _, f := range flags {
 		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) {
@@ -86,8 +86,8 @@ func (f *inputFlags) read(r *kinora.Request) (notes []string, err error) {
 	return notes, nil
 }
 
-// readImage reads the image that a flag names; "" is none. animated says that there
-// are more pictures than the one that was read.
+// readImage reads the image that a flag names, or none for "". animated says that
+// the file has further pictures, which are not read.
 func readImage(flag, path string) (img image.Image, animated bool, err error) {
 	if path == "" {
 		return nil, false, nil

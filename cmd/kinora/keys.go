@@ -11,11 +11,11 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// KeysCmd keeps the API keys of a server.
+// KeysCmd manages the API keys of a server.
 type KeysCmd struct {
 	Create keysCreate `cmd:"" help:"Make a key, and print it: it is never shown again."`
 	List   keysList   `cmd:"" help:"List a project's keys, without the secret part."`
-	Rotate keysRotate `cmd:"" help:"Put a new key in the place of an old one."`
+	Rotate keysRotate `cmd:"" help:"Replace a key by a new one."`
 	Revoke keysRevoke `cmd:"" help:"End a key now."`
 }
 
@@ -58,7 +58,7 @@ func (c *keysCreate) Run(ctx context.Context, s streams) error {
 	})
 }
 
-// from is when a span ends that begins at a time; none never ends.
+// from returns the end of a span that begins at t; a span of 0 has no end.
 func (s span) from(t time.Time) time.Time {
 	if s == 0 {
 		return time.Time{}
@@ -66,8 +66,8 @@ func (s span) from(t time.Time) time.Time {
 	return t.Add(time.Duration(s))
 }
 
-// sayKey prints a new key alone on standard output, for scripts, and what there
-// is to say beside it.
+// sayKey prints a new key alone on standard output, for scripts, and the words
+// about it on standard error.
 func sayKey(s streams, project, key string, k store.Key) {
 	until := "does not expire"
 	if !k.ExpiresAt.IsZero() {
@@ -80,7 +80,7 @@ func sayKey(s streams, project, key string, k store.Key) {
 type keysList struct {
 	databaseFlags
 	Project string `default:"default" placeholder:"NAME" help:"The project."`
-	All     bool   `help:"Those that have ended, too."`
+	All     bool   `help:"List keys that have ended, too."`
 }
 
 // Run lists keys.
@@ -115,7 +115,7 @@ func (c *keysList) Run(ctx context.Context, s streams) error {
 type keysRotate struct {
 	databaseFlags
 	ID      string `arg:"" name:"id" help:"The old key's ID, as kinora keys list shows it."`
-	Overlap span   `default:"24h" placeholder:"TIME" help:"How long the old key works still; 0s ends it at once."`
+	Overlap span   `default:"24h" placeholder:"TIME" help:"How long the old key still works; 0s ends it at once."`
 	Expires span   `placeholder:"TIME" help:"When the new key ends by itself. Default: never."`
 }
 

@@ -1,7 +1,7 @@
 // Command kinora turns a sentence into a video, on this machine.
 //
-// This folder holds the command line: one file for a command, nothing that a
-// program would want to call. The Go API is the module's root package.
+// This folder is the command line: one file for each command, and nothing that
+// another program would call. The Go API is the module's root package.
 package main
 
 import (
@@ -24,16 +24,16 @@ type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
 	Models   ModelsCmd   `cmd:"" help:"Say what the models can do."`
-	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, the source of what reel was taught."`
+	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, which reel was trained on."`
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
 	Bench    BenchCmd    `cmd:"" help:"Measure how fast this machine runs it all."`
 	Serve    ServeCmd    `cmd:"" help:"Run the platform: HTTP APIs, a durable queue, workers."`
-	Worker   WorkerCmd   `cmd:"" help:"Run jobs that other processes of a server take."`
-	Projects ProjectsCmd `cmd:"" help:"Keep the projects of a server, their plans and their money."`
-	Keys     KeysCmd     `cmd:"" help:"Keep the API keys of a server."`
+	Worker   WorkerCmd   `cmd:"" help:"Run the jobs that other processes of a server accept."`
+	Projects ProjectsCmd `cmd:"" help:"Manage the projects of a server, their plans and their money."`
+	Keys     KeysCmd     `cmd:"" help:"Manage the API keys of a server."`
 	Usage    UsageCmd    `cmd:"" help:"Report what was used on a server, and what it cost."`
-	Webhooks WebhooksCmd `cmd:"" help:"Look after what a server tells its customers' servers."`
+	Webhooks WebhooksCmd `cmd:"" help:"Show the webhooks of a server, and send deliveries again."`
 	Version  VersionCmd  `cmd:"" help:"Say which version this is."`
 }
 
@@ -41,11 +41,11 @@ const about = `Turns a sentence into a video, on this machine.
 
   kinora generate "a red ball bounces on a beach at sunset"`
 
-// What the program exits with.
+// Exit codes.
 const (
 	exitOK      = 0
 	exitFailure = 1
-	exitUsage   = 2 // and exitSignal with the number of a signal
+	exitUsage   = 2 // after a signal: exitSignal plus its number
 )
 
 // streams are where a command reads and writes.
@@ -55,7 +55,7 @@ type streams struct {
 
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
 
-// run is the whole program but for its exit.
+// run is the whole program except its exit.
 func run(args []string, s streams) int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
@@ -101,13 +101,13 @@ func run(args []string, s streams) int {
 	return report(ctx, k.Run(), s)
 }
 
-// report prints how a command failed and says what to exit with.
+// report prints how a command failed and returns the exit code.
 func report(ctx context.Context, err error, s streams) int {
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
-		if !errors.Is(err, context.Canceled) { // what could not be done on the way out
+		if !errors.Is(err, context.Canceled) { // something failed while the command was stopping
 			fmt.Fprintln(s.err, "kinora:", job.Detail(err))
 		}
 		fmt.Fprintln(s.err, "kinora: stopped")

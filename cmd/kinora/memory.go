@@ -11,7 +11,7 @@ import (
 // size is a number of bytes, as people write it: 16GB, 512MiB.
 type size int64
 
-// units are what a size may end in. Those that end like others come first.
+// units are the suffixes of a size. One that ends like another comes before it.
 var units = []struct {
 	name  string
 	bytes float64
@@ -37,9 +37,9 @@ func (s *size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%s: write a size with its unit, such as 16GB or 512MiB", orNothing(string(text)))
 }
 
-// machineMemory is how much memory this process may have, in bytes: what the
-// machine has, or its control group. It is 0 where that is not known: it asks Linux
-// alone.
+// machineMemory returns how much memory this process may use, in bytes: that of
+// the machine, or of its control group if that is less. It is 0 if unknown, as on
+// all systems but Linux.
 func machineMemory() size {
 	var all size
 	info, _ := os.ReadFile("/proc/meminfo")

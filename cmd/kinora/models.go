@@ -10,11 +10,11 @@ import (
 
 // ModelsCmd says what the models can do.
 type ModelsCmd struct {
-	Model    string `arg:"" optional:"" help:"Tell all of this model. Default: a line or two of each."`
+	Model    string `arg:"" optional:"" help:"Print everything about this model. Default: a line or two about each."`
 	Markdown bool   `help:"Print the page of documentation about all models, docs/models.md."`
 }
 
-// Run prints it.
+// Run prints what the models can do.
 func (c *ModelsCmd) Run(s streams) error {
 	switch {
 	case c.Model != "" && c.Markdown:
@@ -41,7 +41,7 @@ func (c *ModelsCmd) Run(s streams) error {
 	return err
 }
 
-// printModelLine prints the little that tells a model from the others.
+// printModelLine prints what distinguishes a model from the others.
 func printModelLine(w io.Writer, m kinora.Capabilities) error {
 	about := m.About
 	if m.Name == kinora.DefaultModel {
@@ -60,7 +60,7 @@ func printModelLine(w io.Writer, m kinora.Capabilities) error {
 	return err
 }
 
-// printModel prints all that a model says of itself.
+// printModel prints all capabilities of a model.
 func printModel(w io.Writer, m kinora.Capabilities) error {
 	if _, err := fmt.Fprintf(w, "%s: %s\n\n", m.Name, m.About); err != nil {
 		return err

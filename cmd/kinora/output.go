@@ -29,10 +29,10 @@ type outputFlags struct {
 type target struct {
 	place  *kinora.Place // nil for standard output
 	format kinora.Format
-	notes  []string // what differs from what was asked for
+	notes  []string // on what differs from the request
 }
 
-// given is the value of a flag, or 0 where it was left out. An explicit 0 is
+// given returns the value of a flag, or 0 if it was left out. An explicit 0 is
 // refused: in a Request it would mean the model's default.
 func given[T int | float32 | float64](flag string, v *T, choices string) (T, error) {
 	switch {
@@ -44,7 +44,7 @@ func given[T int | float32 | float64](flag string, v *T, choices string) (T, err
 	return *v, nil
 }
 
-// within is given with limits.
+// within is given for a whole number with limits.
 func within(flag string, v *int, least, most int) (int, error) {
 	if v != nil && (*v < least || *v > most) {
 		return 0, usagef("%s %d: choose %d to %d, or leave it out", flag, *v, least, most)
@@ -52,10 +52,10 @@ func within(flag string, v *int, least, most int) (int, error) {
 	return given(flag, v, fmt.Sprintf("%d to %d", least, most))
 }
 
-// rate is the frames a second that were asked for; 0 is the model's own.
+// rate returns the frames a second of --fps; 0 means the model's own.
 func (o *outputFlags) rate() (int, error) { return within("--fps", o.FPS, 1, kinora.MaxFPS) }
 
-// parseSize reads "WxH"; "" is 0, 0.
+// parseSize reads "WxH"; "" gives 0, 0.
 func (o *outputFlags) parseSize() (w, h int, err error) {
 	if o.Size == "" {
 		return 0, 0, nil
@@ -69,9 +69,9 @@ func (o *outputFlags) parseSize() (w, h int, err error) {
 	return w, h, nil
 }
 
-// target settles where the video goes and reserves the name, before any time is
-// spent on it: release it in the end. stem is what to call a file that was given
-// no name.
+// target decides where the video goes and reserves the name, before any work is
+// done. The caller must release it. stem begins the name of a file if --output
+// gives none.
 func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 	switch {
 	case o.Output == "-":
@@ -104,13 +104,14 @@ func (o *outputFlags) target(stem string, stdout io.Writer) (target, error) {
 	return t, t.reserve(o.Output, o.Overwrite)
 }
 
-// reserve takes a name, whose file may only be replaced with overwrite.
+// reserve reserves a name. An existing file of that name is an error, unless
+// overwrite is set.
 func (t *target) reserve(path string, overwrite bool) error {
 	place, err := kinora.Reserve(path)
 	if err != nil {
 		return fmt.Errorf("-o %s: %w", path, cause(err))
 	}
-	// Now that nobody else writes there.
+	// Checked now, when no other command can write there.
 	if !overwrite && exists(path) {
 		place.Release()
 		return usagef("-o %s: it is there already: choose another name, or add --overwrite", path)
@@ -119,8 +120,8 @@ func (t *target) reserve(path string, overwrite bool) error {
 	return nil
 }
 
-// cause is an error without what was being done to which file, which the caller
-// says.
+// cause strips operation and file name from an error, because the caller prints
+// them.
 func cause(err error) error {
 	if e, ok := errors.AsType[*kinora.Error](err); ok && e.Err != nil {
 		return e.Err
@@ -128,8 +129,8 @@ func cause(err error) error {
 	return err
 }
 
-// reserveFree takes the first name that neither a video nor its latents have, and
-// that nobody is writing to.
+// reserveFree reserves the first name that has no video and no latents, and that
+// no other command has reserved.
 func (t *target) reserveFree(stem string) error {
 	for i := 1; i < 10_000; i++ {
 		path := stem
@@ -146,7 +147,7 @@ func (t *target) reserveFree(stem string) error {
 			continue
 		case err != nil:
 			return err
-		case exists(path): // it was finished meanwhile
+		case exists(path): // another command has finished it since
 			place.Release()
 			continue
 		}
@@ -156,27 +157,27 @@ func (t *target) reserveFree(stem string) error {
 	return usagef("there are thousands of files named %s: name the new one with -o", stem)
 }
 
-// release gives the name up.
+// release gives up the reserved name.
 func (t *target) release() {
 	if t.place != nil {
 		t.place.Release()
 	}
 }
 
-// usualFormat is MP4 where this machine can write it, and otherwise WebP. The
-// notes say why, and with what MP4 is written where that is not the usual.
+// usualFormat is MP4 if this machine can write it, and otherwise WebP. The notes
+// say why it is WebP, or which encoder writes the MP4 if it is not libx264.
 func usualFormat() (f kinora.Format, notes []string) {
 	err := kinora.CanWrite(kinora.MP4)
 	if err == nil {
 		return kinora.MP4, encoderNotes(kinora.MP4)
 	}
 	if os.Getenv("KINORA_FFMPEG") == "" && errors.Is(err, media.ErrNoFFmpeg) {
-		err = media.ErrNoFFmpeg // says how to install it
+		err = media.ErrNoFFmpeg // its text says how to install ffmpeg
 	}
 	return kinora.WebP, []string{fmt.Sprintf("videos are animated WebP: for MP4, %v", err)}
 }
 
-// encoderNotes say with what a format is written, where that is not the usual.
+// encoderNotes say which encoder writes a format, if it is not the usual one.
 func encoderNotes(f kinora.Format) []string {
 	if _, note, err := kinora.Encoder(f); err == nil && note != "" {
 		return []string{note}
@@ -194,7 +195,7 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// latentsBeside is where the latents of a video for path wait.
+// latentsBeside returns where the latents of the video at path are kept.
 func latentsBeside(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".latents"
 }

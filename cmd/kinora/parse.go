@@ -11,17 +11,17 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// This file is between what people type and the parser: it takes the forms that
-// other programs have taught them, and puts the parser's errors into words.
+// This file stands between the user and the parser: it accepts forms that are
+// usual in other programs, and rewrites the parser's errors.
 
-// negative is an argument that is a number below zero and no flag.
+// negative matches an argument that is a negative number and not a flag.
 var negative = regexp.MustCompile(`^-\.?[0-9]`)
 
-// shortFlag is a flag of one letter that may have a value: all but -h.
+// shortFlag matches a flag of one letter that takes a value: all but -h.
 var shortFlag = regexp.MustCompile(`^-[a-gi-zA-Z]$`)
 
-// usual gives the command line in the parser's form: help and version as
-// commands and as flags, and numbers below zero.
+// usual rewrites the command line for the parser: help and version may be commands
+// or flags, and an argument may be a negative number.
 func usual(args []string) []string {
 	if len(args) == 0 {
 		return []string{"--help"}
@@ -65,8 +65,8 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
 	return k, emptyFlag(k)
 }
 
-// noCommand says what is wrong with a command line that begins with something
-// else than a command or a flag; nil where it does not.
+// noCommand returns an error if the command line begins with something that is
+// neither a command nor a flag.
 func noCommand(app *kong.Node, args []string) error {
 	if strings.HasPrefix(args[0], "-") {
 		return nil
@@ -81,7 +81,7 @@ func noCommand(app *kong.Node, args []string) error {
 	return usagef("there is no command %q. To make a video of a sentence: kinora generate %s", args[0], quotedForShell(sentenceOf(args)))
 }
 
-// sentenceOf are the words before the first flag.
+// sentenceOf returns the words before the first flag.
 func sentenceOf(args []string) string {
 	if n := slices.IndexFunc(args, func(word string) bool { return strings.HasPrefix(word, "-") }); n >= 0 {
 		args = args[:n]
@@ -89,7 +89,7 @@ func sentenceOf(args []string) string {
 	return strings.Join(args, " ")
 }
 
-// quotedForShell is a text as one word of a shell.
+// quotedForShell quotes a text so that a shell reads it as one word.
 func quotedForShell(s string) string {
 	if strings.ContainsAny(s, "\"$`\\!") {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
@@ -106,10 +106,10 @@ func commandsOf(n *kong.Node) (names []string) {
 	return names
 }
 
-// nearest is the name that a misspelt one was probably meant to be, or "".
+// nearest returns the name that a misspelt word probably means, or "".
 func nearest(word string, names []string) (best string) {
 	word = strings.ToLower(word)
-	least := 1 + min(2, len(word)/3) // mistakes that are too many
+	least := 1 + min(2, len(word)/3) // this many mistakes are too many
 	for _, name := range names {
 		if d := mistakes(word, name); d < least {
 			least, best = d, name
@@ -118,8 +118,8 @@ func nearest(word string, names []string) (best string) {
 	return best
 }
 
-// mistakes counts the letters that were left out, added, mistaken or swapped with
-// the next (optimal string alignment).
+// mistakes counts the letters that are missing, added, wrong, or swapped with the
+// next one (optimal string alignment distance).
 func mistakes(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
@@ -143,7 +143,7 @@ func mistakes(a, b string) int {
 	return row[len(b)]
 }
 
-// plain puts an error of the parser into words of our own.
+// plain rewrites an error of the parser in our own words.
 func plain(err error, args []string) string {
 	text := err.Error()
 	if strings.HasPrefix(args[0], "-") && strings.HasPrefix(text, "unknown flag") {
@@ -177,7 +177,7 @@ func plain(err error, args []string) string {
 
 var tooMany = regexp.MustCompile(`^unexpected argument (.+?)(?:, did you mean "([^"]+)"\?)?$`)
 
-// phrases are what the parser says, and what we do.
+// phrases map what the parser says to what we say.
 var phrases = []struct {
 	is  *regexp.Regexp
 	say func(m []string) string
@@ -231,8 +231,8 @@ func orNothing(s string) string {
 	return s
 }
 
-// emptyFlag finds a flag of text that was given nothing: a variable of a script,
-// mostly, that is not set. It would count as left out.
+// emptyFlag finds a text flag with an empty value, which is mostly an unset
+// variable in a script. Without this check it would count as left out.
 func emptyFlag(k *kong.Context) error {
 	for _, p := range k.Path {
 		if p.Flag == nil || p.Resolved {

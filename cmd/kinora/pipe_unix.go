@@ -9,8 +9,8 @@ import (
 )
 
 // readerGone says whether standard output is a pipe that nobody reads any more.
-// An error does not always tell: ffmpeg, which writes there too, only says that
-// it failed.
+// The error of a write does not always say so: ffmpeg, which may write there too,
+// only reports that it failed.
 func readerGone() bool {
 	fds := []unix.PollFd{{Fd: int32(os.Stdout.Fd())}}
 	n, err := unix.Poll(fds, 0)

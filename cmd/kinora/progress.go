@@ -14,11 +14,11 @@ import (
 	"github.com/kinora-video/kinora"
 )
 
-// meter shows how far a video is: a bar on a terminal, now and then a line
-// elsewhere.
+// meter shows the progress of a video: as a bar on a terminal, and elsewhere as a
+// line now and then.
 type meter interface {
 	update(kinora.Progress)
-	close(done bool) // done says that the video was finished; more calls do nothing
+	close(done bool) // done: the video was finished; further calls do nothing
 }
 
 func newMeter(w io.Writer) meter {
@@ -67,7 +67,7 @@ func (b *barMeter) update(p kinora.Progress) {
 	b.mu.Lock()
 	b.last = p
 	b.mu.Unlock()
-	// The last step is close's: a bar that is full is gone.
+	// close makes the last step, because a full bar disappears.
 	b.bar.SetCurrent(min(barSteps-1, int64(barSteps*p.Overall)))
 }
 
@@ -80,8 +80,8 @@ func (b *barMeter) close(bool) {
 	b.progress.Wait()
 }
 
-// lines prints a line at each tenth of the way and at each change of phase, but
-// not more than one a second.
+// lines prints a line at each tenth of the work and at each change of phase, but
+// at most one a second.
 type lines struct {
 	w     io.Writer
 	tenth int

@@ -9,16 +9,16 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// ProjectsCmd keeps the tenants of a server and their money.
+// ProjectsCmd manages the projects of a server and their money.
 type ProjectsCmd struct {
 	Create  projectsCreate  `cmd:"" help:"Make a project."`
 	List    projectsList    `cmd:"" help:"List the projects."`
 	Show    projectsShow    `cmd:"" help:"Show a project, its limits and its money."`
 	Update  projectsUpdate  `cmd:"" help:"Change a project's plan and limits."`
-	Disable projectsDisable `cmd:"" help:"Refuse a project's keys from now on."`
-	Enable  projectsEnable  `cmd:"" help:"Take a project's keys again."`
+	Disable projectsDisable `cmd:"" help:"Refuse a project's keys."`
+	Enable  projectsEnable  `cmd:"" help:"Accept a disabled project's keys again."`
 	Deposit projectsDeposit `cmd:"" help:"Put money into a project's balance."`
-	Ledger  projectsLedger  `cmd:"" help:"Show what moved a project's money."`
+	Ledger  projectsLedger  `cmd:"" help:"Show the postings to a project's accounts."`
 	Check   projectsCheck   `cmd:"" help:"Check that the whole ledger balances."`
 }
 
@@ -33,17 +33,17 @@ Examples:
   kinora projects show acme`
 }
 
-// limitFlags change what a plan gives a project; nil is what it gives.
+// limitFlags replace limits that come from the plan; nil keeps the plan's.
 type limitFlags struct {
 	Postpaid    *bool          `negatable:"" help:"Let the project owe money."`
-	CreditLimit *store.Dollars `placeholder:"USD" help:"What a post-paid project may owe at the most; 0 is no limit."`
+	CreditLimit *store.Dollars `placeholder:"USD" help:"The most that a post-paid project may owe; 0 is no limit."`
 	Weight      *int           `placeholder:"N" help:"Its share of the workers, 1 to 1000: 4 gets four times the turns of 1."`
 	MaxRunning  *int           `placeholder:"N" help:"Jobs that run at a time; 0 is no limit."`
 	MaxInFlight *int           `placeholder:"N" help:"Jobs that wait or run; 0 is no limit."`
 	Sponsored   *bool          `negatable:"" help:"Show the project a sponsor while it waits."`
 }
 
-// apply puts the limits that were given into a project.
+// apply sets the limits that the flags give.
 func (l *limitFlags) apply(p *store.Project) error {
 	set(&p.Postpaid, l.Postpaid)
 	set(&p.Weight, l.Weight)
@@ -202,7 +202,7 @@ type projectsUpdate struct {
 	databaseFlags
 	limitFlags
 	Name   string `arg:"" help:"The project."`
-	Plan   string `placeholder:"PLAN" help:"Another plan. It sets the limits anew; those that are given as flags come after it."`
+	Plan   string `placeholder:"PLAN" help:"Another plan. It replaces all limits, and flags then change single ones."`
 	Rename string `placeholder:"NAME" help:"Another name."`
 }
 
@@ -246,7 +246,7 @@ func (c *projectsEnable) Run(ctx context.Context, s streams) error {
 	return able(ctx, s, &c.databaseFlags, c.Name, time.Time{})
 }
 
-// able disables a project at a time, or enables it at the zero time.
+// able disables a project from a time on, or enables it if the time is zero.
 func able(ctx context.Context, s streams, f *databaseFlags, name string, at time.Time) error {
 	return f.with(ctx, false, func(b *books) error {
 		p, err := b.ProjectNamed(ctx, name)
@@ -275,8 +275,8 @@ type projectsDeposit struct {
 	databaseFlags
 	Name   string        `arg:"" help:"The project."`
 	Amount store.Dollars `arg:"" help:"Dollars, such as 25.00. A negative amount takes money out."`
-	Ref    string        `placeholder:"TEXT" help:"What the deposit is for, such as an invoice: a second one with the same text changes nothing."`
-	Note   string        `placeholder:"TEXT" help:"A word about it."`
+	Ref    string        `placeholder:"TEXT" help:"What the deposit is for, such as an invoice number. A second deposit with the same text changes nothing."`
+	Note   string        `placeholder:"TEXT" help:"A remark."`
 }
 
 // Run deposits money.
@@ -293,7 +293,7 @@ func (c *projectsDeposit) Run(ctx context.Context, s streams) error {
 		if !done {
 			fmt.Fprintf(s.err, "note: there is a deposit %s already: nothing was changed\n", c.Ref)
 		}
-		if !w.HasBalance() { // as what was paid in was paid out again
+		if !w.HasBalance() { // everything that was paid in has been paid out again
 			fmt.Fprintf(s.out, "%s may spend without a limit, and has no balance\n", p.Name)
 			return nil
 		}

@@ -14,15 +14,15 @@ import (
 
 // TrainRecogniserCmd trains the network that kinora eval reads videos with.
 type TrainRecogniserCmd struct {
-	Dir   string        `required:"" placeholder:"DIR" help:"Folder of the run: its checkpoint and the weights. A run that is there is gone on with."`
+	Dir   string        `required:"" placeholder:"DIR" help:"Folder of the run: its checkpoint and the weights. A run that is there is continued."`
 	Steps int           `default:"3000" placeholder:"N" help:"Steps of the whole run."`
-	Batch int           `default:"16" placeholder:"N" help:"Videos a step."`
+	Batch int           `default:"16" placeholder:"N" help:"Videos in a step."`
 	LR    float64       `name:"lr" default:"0.002" placeholder:"F" help:"Peak learning rate."`
-	Seed  uint64        `default:"1" placeholder:"N" help:"Of the start and of the videos."`
+	Seed  uint64        `default:"1" placeholder:"N" help:"Seed of the initial weights and of the videos."`
 	Save  time.Duration `default:"5m" placeholder:"5m" help:"Time between checkpoints."`
 }
 
-// Run trains it and says how often it is right.
+// Run trains the recogniser and prints how often it is right.
 func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 	release, err := holdFolder("--dir", c.Dir)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen videos", t)})
 }
 
-// learnMeter prints means over the steps since the last line, now and then.
+// learnMeter prints a line now and then: means over the steps since the line before.
 func learnMeter(s streams) func(recogniser.LearnProgress) {
 	var sum recogniser.LearnProgress
 	n := 0.0

@@ -16,14 +16,14 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// serverFlags are those of the processes of a server; they go before the
+// serverFlags are the flags of all server processes. They win over the
 // configuration file.
 type serverFlags struct {
 	databaseFlags
 	Blobs     string `placeholder:"WHERE" env:"KINORA_BLOBS" help:"Where media is kept: a folder, or s3://bucket?region=…. Default: media in the server's folder."`
 	Workers   *int   `placeholder:"N" env:"KINORA_WORKERS" help:"Jobs that run at a time. Default: 1, which uses every core."`
-	Memory    size   `name:"model-memory" placeholder:"SIZE" env:"KINORA_MODEL_MEMORY" help:"How much memory open models may take in all, such as 16GB: those used longest ago are closed for others. Default: three quarters of the machine's."`
-	PublicURL string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"How customers reach the server, for download links."`
+	Memory    size   `name:"model-memory" placeholder:"SIZE" env:"KINORA_MODEL_MEMORY" help:"How much memory all open models may take together, such as 16GB. To make room, those used longest ago are closed. Default: three quarters of the machine's."`
+	PublicURL string `name:"public-url" placeholder:"URL" env:"KINORA_PUBLIC_URL" help:"The URL at which customers reach the server; links begin with it."`
 }
 
 // ServeCmd runs the platform.
@@ -31,7 +31,7 @@ type ServeCmd struct {
 	serverFlags
 	Listen      string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to listen on. Default: 127.0.0.1:8080; none for a worker."`
 	Role        string `placeholder:"ROLE" env:"KINORA_ROLE" help:"What this process does: api takes requests, worker runs jobs, all does both. Default: all."`
-	PrintConfig bool   `help:"Print the configuration with every key and its default, and end."`
+	PrintConfig bool   `help:"Print the configuration with every key and its default, and exit."`
 }
 
 // Help is the end of the command's help.
@@ -43,13 +43,13 @@ func (ServeCmd) Help() string {
 docs/operations.md tells the rest.`
 }
 
-// WorkerCmd runs jobs that other processes take.
+// WorkerCmd runs the jobs that other processes accept.
 type WorkerCmd struct {
 	serverFlags
 	Listen string `placeholder:"ADDR" env:"KINORA_LISTEN" help:"Address to serve /healthz, /readyz and /metrics on. Default: none."`
 }
 
-// Run serves until it is told to stop.
+// Run serves until a signal stops it.
 func (c *ServeCmd) Run(ctx context.Context, s streams) error {
 	if c.PrintConfig {
 		_, err := s.out.Write(server.ConfigFile)
@@ -64,7 +64,7 @@ func (c *ServeCmd) Run(ctx context.Context, s streams) error {
 	return serve(ctx, s, cfg, c.Memory, c.Listen != "" || cfg.Role != server.RoleWorker)
 }
 
-// Run works until it is told to stop.
+// Run runs jobs until a signal stops it.
 func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 	cfg, err := c.read()
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 	return serve(ctx, s, cfg, c.Memory, c.Listen != "")
 }
 
-// read is the configuration with the flags put in.
+// read returns the configuration, in which flags replace what the file says.
 func (c *serverFlags) read() (server.Config, error) {
 	cfg, err := c.databaseFlags.read()
 	cfg.Blobs = cmp.Or(c.Blobs, cfg.Blobs)
@@ -86,8 +86,8 @@ func (c *serverFlags) read() (server.Config, error) {
 	return cfg, err
 }
 
-// withCause writes an error into the log with the cause that its reader outside
-// is not shown.
+// withCause writes an error to the log together with its cause, which customers
+// never see.
 func withCause(_ []string, a slog.Attr) slog.Attr {
 	if err, ok := a.Value.Any().(error); ok && err != nil {
 		a.Value = slog.StringValue(job.Detail(err))
@@ -95,7 +95,8 @@ func withCause(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// serve runs a process of the server, which listens if it is to.
+// serve runs a process of the server. It listens if the configuration has an
+// address.
 func serve(ctx context.Context, s streams, cfg server.Config, memory size, listen bool) error {
 	if err := cfg.Check(kinora.Models()); err != nil {
 		return usageError{err}
@@ -109,7 +110,7 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 			return err
 		}
 	}
-	// The address first: a server that cannot listen should touch nothing.
+	// Listen first: a server that cannot listen must not touch the database.
 	var ln net.Listener
 	if listen {
 		var err error
@@ -143,7 +144,7 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 	return srv.Run(ctx, ln)
 }
 
-// sayKeys prints the keys of a first start.
+// sayKeys prints the keys that the first start has made.
 func sayKeys(w io.Writer, k auth.FirstKeys) {
 	if k.API == "" {
 		return

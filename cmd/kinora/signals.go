@@ -10,21 +10,22 @@ import (
 	"syscall"
 )
 
-// exitSignal and the signal's number is what the program exits with after a
-// signal, as a shell reports such an end.
+// exitSignal plus the signal's number is the exit code after a signal, as a shell
+// reports it.
 const exitSignal = 128
 
-// stopped is the cause of a context that a signal ended.
+// stopped is the cause of a context that a signal has cancelled.
 type stopped struct{ signal syscall.Signal }
 
 // Error implements error.
 func (s stopped) Error() string { return fmt.Sprintf("stopped by a signal (%v)", s.signal) }
 
-// Is makes it a context.Canceled for those that look no further.
+// Is makes stopped count as context.Canceled.
 func (s stopped) Is(target error) bool { return target == context.Canceled }
 
-// endings are the signals that ask for an end, the terminal's closing and
-// Ctrl-\ among them. An ignored SIGHUP stays ignored: that is what nohup does.
+// endings are the signals that ask the program to end; closing the terminal and
+// Ctrl-\ send such signals too. If SIGHUP is ignored, as under nohup, it stays
+// ignored.
 func endings() []os.Signal {
 	out := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -33,11 +34,10 @@ func endings() []os.Signal {
 	return out
 }
 
-// untilSignal gives a context that the first signal ends, which asks for an
-// orderly end. After it the default is back, so that a second one ends the
-// program whatever it is doing. SIGHUP is no such second one: a terminal that
-// closes, a shell that ends and a session that is torn down each send theirs,
-// and SIGTERM may follow.
+// untilSignal returns a context that the first signal cancels, so that the program
+// can end in order. After that, a second signal ends the program at once. SIGHUP
+// does not count as a second signal: a closing terminal, an ending shell and an
+// ending session each send one, and a SIGTERM may follow.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := endings()
@@ -58,19 +58,19 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// afterFirst are the signals that end the program at once after a first one.
+// afterFirst are the signals that end the program at once if they come second.
 func afterFirst(first os.Signal, signals []os.Signal) []os.Signal {
 	return slices.DeleteFunc(slices.Clone(signals), func(s os.Signal) bool {
 		return s == syscall.SIGHUP || s == syscall.SIGTERM && first == syscall.SIGHUP
 	})
 }
 
-// signalOf is the signal that ended a context of untilSignal.
+// signalOf returns the signal that cancelled a context of untilSignal.
 func signalOf(ctx context.Context) (syscall.Signal, bool) {
 	s, ok := errors.AsType[stopped](context.Cause(ctx))
 	return s.signal, ok
 }
 
-// catchBrokenPipe makes a reader of standard output that goes away an error
-// like any other, and not an end without a word.
+// catchBrokenPipe turns a closed standard output into an error of the write. By
+// default the program would be killed without a message.
 func catchBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

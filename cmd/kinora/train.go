@@ -35,7 +35,7 @@ type TrainCmd struct {
 	Recogniser TrainRecogniserCmd `cmd:"" help:"Train the network that kinora eval reads videos with."`
 }
 
-// runFlags are those of every run.
+// runFlags are the flags of every run.
 type runFlags struct {
 	Dir      string        `required:"" placeholder:"DIR" help:"Folder of the run: checkpoints, the model, the loss plot and samples. A run that is there is gone on with."`
 	Steps    int           `required:"" placeholder:"N" help:"Steps of the whole run, those done already included."`
@@ -46,7 +46,7 @@ type runFlags struct {
 	AdamW    bool          `name:"adamw" help:"Step every weight by AdamW. Default: Muon for weight matrices."`
 }
 
-// trainFlags are those of the runs that see videos.
+// trainFlags are the flags of the runs that see videos.
 type trainFlags struct {
 	runFlags
 	LR          float64 `name:"lr" default:"0.0015" placeholder:"F" help:"Peak learning rate."`
@@ -218,11 +218,11 @@ func (c *trainFlags) source(ctx context.Context, s streams, frames int) (train.S
 	return f, nil
 }
 
-// hold makes the run's folder if it is not there, and keeps other runs out.
+// hold makes the run's folder if there is none, and locks it against other runs.
 func (c *runFlags) hold() (release func(), err error) { return holdFolder("--dir", c.Dir) }
 
-// holdFolder makes the folder that a flag names if it is not there, and keeps
-// out other commands that write to it until release is called.
+// holdFolder makes the folder that a flag names if there is none, and locks it
+// against other commands until release is called.
 func holdFolder(flag, dir string) (release func(), err error) {
 	if dir == "" {
 		return nil, usagef("%s is empty: name a folder", flag)
@@ -238,7 +238,7 @@ func holdFolder(flag, dir string) (release func(), err error) {
 	return func() {
 		free()
 		if fresh {
-			os.Remove(dir) // if nothing came of it: a folder with files stays
+			os.Remove(dir) // fails, as it should, if the folder has files
 		}
 	}, nil
 }
@@ -258,7 +258,7 @@ func captionsOf(src train.Source) func(yield func(string) bool) {
 	}
 }
 
-// weights is the model that the run makes.
+// weights returns the path of the model that the run makes.
 func (c *runFlags) weights() string { return filepath.Join(c.Dir, "reel.safetensors") }
 
 // model is the one of the run's folder, or a new one.
@@ -284,14 +284,15 @@ func readModel(path string) (*reel.Model, error) {
 	return m, nil
 }
 
-// trained is the model of the run's folder, its codec trained.
+// trained reads the model of the run's folder, which must have a trained codec.
 func (c *runFlags) trained() (*reel.Model, error) {
 	return c.model(func() (*reel.Model, error) {
 		return nil, usagef("there is no %s: train the codec first, with kinora train codec --dir %s", c.weights(), c.Dir)
 	})
 }
 
-// copyModel is m with the weights of one half replaced by their average.
+// copyModel returns a copy of m in which the weights of one half are their moving
+// average.
 func copyModel(m *reel.Model, codec, flow *nn.Params) (*reel.Model, error) {
 	out, err := reel.New(m.Config, m.BPE, 0)
 	if err != nil {
@@ -313,7 +314,7 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	format, _ := usualFormat() // whose notes were said at the start
+	format, _ := usualFormat() // its notes were printed at the start
 	path := filepath.Join(dir, fmt.Sprintf("%s-%06d.%s", kind, step, format))
 	e, err := media.Create(ctx, path, media.Options{
 		W: m.Config.Width, H: m.Config.Height, FPS: float64(m.Config.FPS),
@@ -331,8 +332,7 @@ func (c *runFlags) sampleFile(ctx context.Context, kind string, step int, m *ree
 	return path, e.Close()
 }
 
-// finish runs a training, stopped or not, to a model file that holds what was
-// learned.
+// finish runs a training and writes the model file, also if the run was stopped.
 func (c *runFlags) finish(ctx context.Context, s streams, m *reel.Model, lr float64, sampleEvery int, run func(train.Options) error) error {
 	if sampleEvery > 0 {
 		_, notes := usualFormat()

@@ -12,15 +12,15 @@ import (
 type TrainFewStepsCmd struct {
 	runFlags
 	Teacher  string  `required:"" placeholder:"FILE" help:"Weights of the model that teaches, as kinora train text-video makes them. They stay as they are."`
-	Take     int     `default:"4" placeholder:"N" help:"Steps that a video shall take: 1, 2, 4, 8 or 16. More still work."`
+	Take     int     `default:"4" placeholder:"N" help:"Sampling steps to train for: 1, 2, 4, 8 or 16. The model still works with more."`
 	Guidance float64 `default:"3" placeholder:"F" help:"Scale of the teacher's guidance, which becomes part of the weights."`
 	LR       float64 `name:"lr" default:"0.0004" placeholder:"F" help:"Peak learning rate."`
-	Simple   bool    `help:"Only films with one actor and one event."`
-	Batch    int     `default:"16" placeholder:"N" help:"Steps of the teacher's paths that are learned from at a time."`
-	Micro    int     `default:"4" placeholder:"N" help:"Of which so many in one forward pass: less takes less memory."`
+	Simple   bool    `help:"Only videos with one actor and one event."`
+	Batch    int     `default:"16" placeholder:"N" help:"Points of the teacher's paths in a step."`
+	Micro    int     `default:"4" placeholder:"N" help:"Points in one forward pass: less takes less memory."`
 	Groups   int     `default:"0" placeholder:"N" help:"Groups of 8 frames in a chunk. Default: the model's own, 6."`
-	Fresh    int     `default:"2" placeholder:"N" help:"Paths that the teacher makes anew at a time, the larger part of the work."`
-	Keep     int     `default:"256" placeholder:"N" help:"Paths that may be learned from again. Going on with a run makes them anew first."`
+	Fresh    int     `default:"2" placeholder:"N" help:"New paths that the teacher makes for a step: most of the work."`
+	Keep     int     `default:"256" placeholder:"N" help:"Earlier paths that may be used again. A continued run first makes them anew."`
 }
 
 // Run distils.

@@ -12,12 +12,12 @@ import (
 type UsageCmd struct {
 	databaseFlags
 	Project  string `placeholder:"NAME" help:"Only this project. Default: all."`
-	From     moment `placeholder:"DAY" help:"Only what was asked for on this day (UTC) or later; a time such as 2026-11-25T18:00:00Z will do too."`
-	To       moment `placeholder:"DAY" help:"Only what was asked for before this day."`
-	Model    string `placeholder:"NAME" help:"Only this model, by the name that was asked for."`
-	Outcome  string `placeholder:"WORD" enum:",open,succeeded,failed,refused,cancelled,expired" default:"" help:"Only what ended so: open, succeeded, failed, refused, cancelled or expired."`
+	From     moment `placeholder:"DAY" help:"Only jobs submitted on this day (UTC) or later; or a time such as 2026-11-25T18:00:00Z."`
+	To       moment `placeholder:"DAY" help:"Only jobs submitted before this day."`
+	Model    string `placeholder:"NAME" help:"Only this model, by the name in the request."`
+	Outcome  string `placeholder:"WORD" enum:",open,succeeded,failed,refused,cancelled,expired" default:"" help:"Only jobs with this outcome: open, succeeded, failed, refused, cancelled or expired."`
 	Format   string `placeholder:"FORMAT" enum:"table,csv,json" default:"table" help:"table: sums by model and outcome. csv, json: a line for each job."`
-	Sponsors bool   `help:"What sponsors were shown and clicked, by day and project, instead."`
+	Sponsors bool   `help:"Report instead what sponsors were shown and clicked, by day and project."`
 }
 
 // Help is the end of the command's help.

@@ -9,11 +9,11 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// WebhooksCmd looks after what a server tells its customers' servers.
+// WebhooksCmd shows the webhooks of a server and sends deliveries again.
 type WebhooksCmd struct {
 	List       webhooksList       `cmd:"" help:"List a project's webhooks, without their secrets."`
-	Deliveries webhooksDeliveries `cmd:"" help:"Show what was sent, or could not be, the newest first."`
-	Replay     webhooksReplay     `cmd:"" help:"Send a delivery that has ended once more."`
+	Deliveries webhooksDeliveries `cmd:"" help:"Show deliveries, the newest first."`
+	Replay     webhooksReplay     `cmd:"" help:"Send a finished delivery again."`
 }
 
 // Help is the end of the command's help.
@@ -51,14 +51,14 @@ func (c *webhooksList) Run(ctx context.Context, s streams) error {
 	})
 }
 
-// maxDeliveries is how many deliveries are shown at the most.
+// maxDeliveries bounds how many deliveries are shown.
 const maxDeliveries = 1000
 
 type webhooksDeliveries struct {
 	databaseFlags
 	Project  string `default:"default" placeholder:"NAME" help:"The project."`
 	Endpoint string `placeholder:"ID" help:"Only to this webhook, by the ID that kinora webhooks list shows."`
-	State    string `placeholder:"WORD" enum:",pending,delivered,failed" default:"" help:"Only what is pending, delivered or failed."`
+	State    string `placeholder:"WORD" enum:",pending,delivered,failed" default:"" help:"Only pending, delivered or failed ones."`
 	Limit    int    `default:"20" placeholder:"N" help:"How many, at most 1000."`
 }
 
@@ -121,7 +121,7 @@ func (c *webhooksReplay) Run(ctx context.Context, s streams) error {
 	})
 }
 
-// number reads an ID of a webhook or a delivery.
+// number reads the ID of a webhook or a delivery.
 func number(what, text string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id <= 0 {
@@ -130,13 +130,13 @@ func number(what, text string) (int64, error) {
 	return id, nil
 }
 
-// dash is a text in a table.
+// dash returns a text for a table: a dash if it is empty.
 func dash(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f { // a receiver's words must not draw on the terminal
+		if r < ' ' || r == 0x7f { // a receiver's text must not control the terminal
 			return ' '
 		}
 		return r

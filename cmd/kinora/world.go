@@ -32,9 +32,9 @@ type WorldSampleCmd struct {
 	Size      string   `default:"256x160" placeholder:"WxH" help:"Size in pixels."`
 	FPS       float64  `name:"fps" default:"24" placeholder:"24" help:"Frames a second, 1 to 240."`
 	Seconds   float64  `default:"6" placeholder:"6" help:"Length of each video, 0.5 to 600."`
-	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, a line each."`
-	HeldOut   bool     `help:"Only videos that training never shows. Default: only videos that it may show."`
-	Simple    bool     `help:"One actor and one event a video, as in measuring a model."`
+	Lang      []string `default:"en" enum:"en,zh,ar" placeholder:"en,zh,ar" help:"Languages of the captions, one line for each."`
+	HeldOut   bool     `help:"Only videos with combinations that training never shows. Default: only videos without them."`
+	Simple    bool     `help:"One actor and one event in a video, as in the videos that models are measured on."`
 	Format    string   `default:"" enum:",mp4,webp" placeholder:"mp4" help:"mp4 or webp. Default: mp4 where ffmpeg can write it."`
 	Overwrite bool     `help:"Replace files that are there."`
 }
@@ -59,25 +59,25 @@ func frameSize(size string) (w, h int, err error) {
 	return w, h, nil
 }
 
-// film is a scene to be drawn as a video.
-type film struct {
+// drawing is a scene to be drawn as a video.
+type drawing struct {
 	scene world.Scene
 	w, h  int
 	fps   float64
 }
 
-func (f film) frames() int { return max(1, int(math.Round(f.scene.Seconds()*f.fps))) }
+func (d drawing) frames() int { return max(1, int(math.Round(d.scene.Seconds()*d.fps))) }
 
 // write draws the frames into the encoder and finishes the video.
-func (f film) write(ctx context.Context, e media.Encoder) error {
+func (d drawing) write(ctx context.Context, e media.Encoder) error {
 	defer e.Abort()
-	r := world.NewRenderer(f.scene, f.w, f.h)
-	buf := make([]byte, 3*f.w*f.h)
-	for i := range f.frames() {
+	r := world.NewRenderer(d.scene, d.w, d.h)
+	buf := make([]byte, 3*d.w*d.h)
+	for i := range d.frames() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.Frame(buf, float64(i)/f.fps)
+		r.Frame(buf, float64(i)/d.fps)
 		if err := e.WriteFrame(buf); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	start, frames := time.Now(), 0
 	var scenes []world.Scene
 	for i := range c.N {
-		f := film{world.Sample(c.Seed+uint64(i), opt), w, h, c.FPS}
+		f := drawing{world.Sample(c.Seed+uint64(i), opt), w, h, c.FPS}
 		if err := c.one(ctx, f, filepath.Join(c.Out, fmt.Sprintf("%05d", i+1)), ext, uint64(i)+c.Seed); err != nil {
 			return err
 		}
@@ -132,7 +132,8 @@ func (c *WorldSampleCmd) Run(ctx context.Context, s streams) error {
 	return nil
 }
 
-// extension settles the videos' format, and says so where it is not the usual.
+// extension chooses the format of the videos, and prints a note if it is not the
+// usual one.
 func (c *WorldSampleCmd) extension(note io.Writer) (string, error) {
 	if c.Format == "webp" {
 		return ".webp", nil
@@ -152,9 +153,9 @@ func sayNotes(w io.Writer, notes []string) {
 	}
 }
 
-// one writes a video, its captions and its scene; stem is their path without
-// an extension.
-func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, variant uint64) error {
+// one writes a video, its captions and its scene. stem is their common path without
+// the extension.
+func (c *WorldSampleCmd) one(ctx context.Context, f drawing, stem, ext string, variant uint64) error {
 	if err := free(stem+ext, c.Overwrite); err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 			return usagef("--lang: %w", err)
 		}
 		tell := f.scene.Tell
-		if c.HeldOut { // in the words of the videos to measure by
+		if c.HeldOut { // as in the videos that models are measured on
 			tell = f.scene.Caption
 		}
 		captions.WriteString(tell(lang, variant) + "\n")
@@ -187,7 +188,7 @@ func (c *WorldSampleCmd) one(ctx context.Context, f film, stem, ext string, vari
 	return f.write(ctx, e)
 }
 
-// free fails when there is a file that may not be replaced.
+// free returns an error if there is a file that may not be replaced.
 func free(path string, overwrite bool) error {
 	if !overwrite && exists(path) {
 		return usagef("%s is there already: choose another place, or add --overwrite", path)
@@ -204,7 +205,7 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 	if len(scenes) > 12 {
 		columns = 2
 	}
-	for w > 320 { // a sheet is for a glance
+	for w > 320 { // a contact sheet needs only small pictures
 		w, h = w/2, max(h/2, 8)
 	}
 	release, err := scratch.Claim(path)
@@ -212,7 +213,7 @@ func writeSheet(path string, scenes []world.Scene, w, h int, overwrite bool) err
 		return fmt.Errorf("write the contact sheet %s: %w", path, err)
 	}
 	defer release()
-	if err := free(path, overwrite); err != nil { // another one may have made it meanwhile
+	if err := free(path, overwrite); err != nil { // another command may have made it since
 		return err
 	}
 	err = scratch.WriteFile(path, func(f io.Writer) error {
@@ -246,7 +247,7 @@ func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return usagef("%s: %w", c.Scene, err)
 	}
-	f := film{scene, w, h, c.FPS}
+	f := drawing{scene, w, h, c.FPS}
 	options := media.Options{W: w, H: h, FPS: c.FPS}
 	if c.Output == "-" {
 		format, notes := usualFormat()
@@ -275,7 +276,7 @@ func (c *WorldRenderCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := free(c.Output, c.Overwrite); err != nil { // another one may have made it meanwhile
+	if err := free(c.Output, c.Overwrite); err != nil { // another command may have made it since
 		e.Abort()
 		return err
 	}

@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// colour says how the pixels of a video become 8-bit sRGB. The zero value
-// leaves that to ffmpeg, which is right for what is made for ordinary screens.
+// colour says how the pixels of a video become 8-bit sRGB. The zero value leaves
+// that to ffmpeg, which does it right for videos made for ordinary screens.
 type colour struct {
-	// matrix is what ffmpeg is to assume where the file does not say how its
-	// YUV is meant; "" for what the file says.
+	// matrix is the YUV matrix that ffmpeg is told to assume because the file
+	// names none; "" if the file names one.
 	matrix string
 	alpha  bool // some of it may be transparent
-	// wide says that the numbers stand for other light than sRGB's: of more
-	// colours (its primaries), or of more brightness (its transfer).
+	// wide says that the values do not mean sRGB: the primaries have more
+	// colours, or the transfer function more brightness.
 	wide      bool
 	transfer  string
 	primaries string
-	peak      float64 // the brightest light in it, in nits; for HDR
+	peak      float64 // of HDR: the brightest light in the video, in nits
 }
 
 // HDR videos, as ITU-R BT.2100 and BT.2408 have them.
@@ -33,8 +33,8 @@ const (
 	mostNits   = 10000.0
 )
 
-// colour reads how the stream's pixels are meant. What cannot be drawn right is
-// an error.
+// colour reads how the stream's pixels become sRGB. A stream that cannot be drawn
+// correctly is an error.
 func (s probedStream) colour() (colour, error) {
 	c := colour{transfer: s.Transfer, primaries: s.Primaries, peak: usualPeak}
 	mastered := 0.0
@@ -62,8 +62,7 @@ func (s probedStream) colour() (colour, error) {
 	return c, nil
 }
 
-// raw is the format of the pixels that ffmpeg is asked for, and how many bytes
-// one has.
+// raw returns the pixel format that ffmpeg is asked for, and its bytes per pixel.
 func (c colour) raw() (format string, bytes int) {
 	switch {
 	case c.wide:
@@ -74,7 +73,7 @@ func (c colour) raw() (format string, bytes int) {
 	return "rgb24", 3
 }
 
-// converter turns pixels as ffmpeg gives them into those of a Frame.
+// converter returns what turns ffmpeg's pixels into those of a Frame.
 func (c colour) converter() func(dst, src []byte) {
 	switch {
 	case c.wide:
@@ -95,23 +94,23 @@ func layOverWhite(dst, src []byte) {
 	}
 }
 
-// gamuts turn light of other primaries into that of sRGB (BT.709): rows of red,
-// green and blue. BT.2020 is from ITU-R BT.2087, P3 with the white of D65 from
+// gamuts are matrices from linear light of other primaries to that of sRGB (BT.709):
+// rows of red, green and blue. BT.2020 is from ITU-R BT.2087, P3 with the white of D65 from
 // SMPTE EG 432-1.
 var gamuts = map[string]*[9]float32{
 	"bt2020":   {1.660491, -0.587641, -0.072850, -0.124550, 1.132900, -0.008349, -0.018151, -0.100579, 1.118730},
 	"smpte432": {1.224940, -0.224940, 0, -0.042057, 1.042057, 0, -0.019638, -0.078636, 1.098274},
 }
 
-// toneMap makes sRGB of linear light. Of HDR, what is darker than about half of
-// paper white stays as it is, and what is brighter is pressed together up to the
-// video's peak: the curve of ITU-R BT.2390, over the largest of red, green and
+// toneMap turns linear light into sRGB. In HDR, light below about half of paper white
+// stays as it is, and brighter light, up to the video's peak, is compressed by the
+// curve of ITU-R BT.2390. The curve is applied to the largest of red, green and
 // blue, so that hues stay.
 type toneMap struct {
 	gamut *[9]float32 // nil for BT.709
-	light []float32   // of each of 65,536 numbers: 1 is paper white
+	light []float32   // of each of 65,536 values; 1 is paper white
 	hlg   bool
-	curve []float32 // for the square root of light: by how much to multiply it; nil for SDR
+	curve []float32 // factors, indexed by the square root of light; nil for SDR
 	top   float32   // the largest light in curve
 	code  srgbTable
 }
@@ -126,7 +125,7 @@ func newToneMap(c colour) *toneMap {
 		t.bend(c.peak)
 	case transferHLG:
 		t.light = tableOf(hlgScene)
-		t.bend(usualPeak) // of the screen for which HLG is drawn here
+		t.bend(usualPeak) // of the screen that HLG is drawn for here
 	default:
 		t.light = tableOf(fromSRGB)
 	}
@@ -141,7 +140,7 @@ func tableOf(f func(float64) float64) []float32 {
 	return t
 }
 
-// bend makes the curve for a video whose brightest light is peak.
+// bend makes the curve for a video with a peak of so many nits.
 func (t *toneMap) bend(peak float64) {
 	t.top = mostNits / paperWhite
 	t.curve = make([]float32, curveSteps+1)
@@ -167,7 +166,7 @@ func compress2390(nits, peak float64) float64 {
 	return pqNits(e * source)
 }
 
-// convert takes [n, 3] numbers of 16 bits, the lower byte first.
+// convert takes [n, 3] values of 16 bits, little-endian.
 func (t *toneMap) convert(dst, src []byte) {
 	code := t.code.of
 	for i, j := 0, 0; i+6 <= len(src) && j+3 <= len(dst); i, j = i+6, j+3 {
@@ -191,22 +190,21 @@ func (t *toneMap) convert(dst, src []byte) {
 	}
 }
 
-// pqNits is the light that a number of 0 to 1 stands for (SMPTE ST 2084).
+// pqNits returns the light in nits of a value from 0 to 1 (SMPTE ST 2084).
 func pqNits(v float64) float64 {
 	const m1, m2, c1, c2, c3 = 2610.0 / 16384, 2523.0 / 32, 3424.0 / 4096, 2413.0 / 128, 2392.0 / 128
 	p := math.Pow(v, 1/m2)
 	return mostNits * math.Pow(max(p-c1, 0)/(c2-c3*p), 1/m1)
 }
 
-// pqCode is the reverse of pqNits.
+// pqCode is the inverse of pqNits.
 func pqCode(nits float64) float64 {
 	const m1, m2, c1, c2, c3 = 2610.0 / 16384, 2523.0 / 32, 3424.0 / 4096, 2413.0 / 128, 2392.0 / 128
 	p := math.Pow(nits/mostNits, m1)
 	return math.Pow((c1+c2*p)/(1+c3*p), m2)
 }
 
-// hlgScene is the light of the scene, from 0 to 1, that a number stands for
-// (ITU-R BT.2100).
+// hlgScene returns the light of the scene, from 0 to 1, of a value (ITU-R BT.2100).
 func hlgScene(v float64) float64 {
 	const a, b, c = 0.17883277, 1 - 4*0.17883277, 0.55991073
 	if v <= 0.5 {
@@ -215,7 +213,7 @@ func hlgScene(v float64) float64 {
 	return (math.Exp((v-c)/a) + b) / 12
 }
 
-// fromSRGB is the light of a number from 0 to 1 (IEC 61966-2-1).
+// fromSRGB returns the linear light of a value from 0 to 1 (IEC 61966-2-1).
 func fromSRGB(v float64) float64 {
 	if v <= 0.04045 {
 		return v / 12.92
@@ -226,7 +224,7 @@ func fromSRGB(v float64) float64 {
 // srgbTable holds the bytes of sRGB for light from 0 to 1.
 type srgbTable []byte
 
-// of is the byte for some light, which may be out of range.
+// of returns the byte for some light, which may be out of range.
 func (t srgbTable) of(light float32) byte {
 	return t[int(min(max(light, 0), 1)*float32(len(t)-1)+0.5)]
 }

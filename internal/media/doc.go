@@ -1,16 +1,15 @@
 // Package media is the door between Kinora and files of pictures, video and
 // sound.
 //
-// It decodes images that nobody vouches for, resizes frames, writes videos as
-// MP4 (H.264, through ffmpeg) or animated WebP (without it), joins them, reads
-// videos through ffmpeg, and speaks texts through espeak-ng. Both are processes with
-// fixed arguments, never a shell; ffmpeg may open local files and pipes only,
-// and a process is killed when its context ends or when it stops making
-// progress.
+// It decodes untrusted images, resizes frames, writes videos as MP4 (H.264,
+// through ffmpeg) or animated WebP (without ffmpeg), joins videos, reads them
+// through ffmpeg, and speaks texts through espeak-ng. Both tools run as processes
+// with fixed arguments, never through a shell. ffmpeg may open only local files and
+// pipes. A process is killed when its context ends or when it makes no progress.
 //
-// A video file appears under its name whole or not at all. The package never
-// touches the network, never trusts a size that a file states before it has
-// checked it against a limit, and knows nothing of models.
+// A video file gets its name when it is whole. The package never touches the
+// network, checks each size that a file states against a limit before it uses it,
+// and knows nothing of models.
 package media
 
 import (
@@ -31,7 +30,7 @@ type Frame struct {
 // NewFrame returns a black frame.
 func NewFrame(w, h int) Frame { return Frame{W: w, H: h, Pix: make([]byte, 3*w*h)} }
 
-// valid reports an error for a frame whose sizes and pixels do not agree.
+// valid returns an error if the size of a frame and its pixels do not agree.
 func (f Frame) valid() error {
 	if f.W < 1 || f.H < 1 || f.W > MaxSide || f.H > MaxSide || len(f.Pix) != 3*f.W*f.H {
 		return fmt.Errorf("media: a frame of %d×%d with %d bytes of pixels is not one", f.W, f.H, len(f.Pix))
@@ -59,5 +58,5 @@ func (f Frame) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// ErrNoFFmpeg is the cause of errors that a missing ffmpeg leads to.
+// ErrNoFFmpeg is the cause of errors when ffmpeg is missing.
 var ErrNoFFmpeg = errors.New("ffmpeg is not installed (apt-get install ffmpeg, brew install ffmpeg, or name it in KINORA_FFMPEG)")

@@ -14,17 +14,17 @@ import (
 	"unicode/utf8"
 )
 
-// Encoder takes the frames of one video in their order. Its methods may be
-// called from several goroutines, one at a time taking effect.
+// Encoder takes the frames of one video in their order. Several goroutines may call
+// its methods; the calls take effect one after another.
 type Encoder interface {
-	// WriteFrame adds a frame: W×H pixels of three bytes, as Frame.Pix. The
-	// slice may be reused when it returns. An error ends the video: nothing is
-	// left under its name, and every later call returns the error again.
+	// WriteFrame adds a frame: W×H pixels of three bytes, as in Frame.Pix. The
+	// slice may be reused when it returns. An error ends the video: no file gets
+	// its name, and every later call returns the same error.
 	WriteFrame(rgb []byte) error
 	// Close finishes the video and, for a file, gives it its name. A video
 	// without frames is an error.
 	Close() error
-	// Abort drops the video and what was written of it. After Close it does
+	// Abort discards the video and what was written of it. After Close it does
 	// nothing.
 	Abort()
 }
@@ -69,19 +69,19 @@ type Options struct {
 	W, H int
 	// FPS is the number of frames a second.
 	FPS float64
-	// Sound is heard with the frames; nil for none. WebP has none: it is left out.
+	// Sound is the sound track, or nil. A WebP is written without it.
 	Sound *Sound
 	Meta  Meta
-	// Stall is how long ffmpeg may take for a frame, or for finishing a file,
+	// Stall bounds how long ffmpeg may take for a frame, or for finishing a file,
 	// before it counts as hung; 0 means a minute.
 	Stall time.Duration
-	// Claimed says that the caller holds the claim on the file (scratch.Claim).
-	// Otherwise Create takes it.
+	// Claimed says that the caller has claimed the file's name (scratch.Claim).
+	// Otherwise Create claims it.
 	Claimed bool
 }
 
-// Meta goes into the file as its metadata, beside a mark that it was made by a
-// model. A Meta of zeros writes nothing.
+// Meta is the metadata of a file; a mark that it was made by a model is added. The
+// zero Meta writes nothing.
 type Meta struct {
 	Prompt string
 	Model  string
@@ -100,7 +100,7 @@ func (m Meta) comment() string {
 		clean(m.Model, 200), m.Seed, digitalSource)
 }
 
-// clean keeps the printable text of s, cut to some bytes.
+// clean keeps the printable characters of s, cut to so many bytes.
 func clean(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -145,11 +145,11 @@ func (o Options) stall() time.Duration {
 	return time.Minute
 }
 
-// Create begins a video file in the format that the name's extension tells.
-// The frames go to a hidden file beside path, which takes the name on Close.
-// While it is being written the name is claimed: a second Create of it fails.
-// When ctx ends the video is dropped. Without ffmpeg, an MP4 fails with
-// ErrNoFFmpeg, and with one that cannot write it, with ErrNoEncoder.
+// Create begins a video file in the format of the name's extension. The frames go
+// to a hidden file beside path, which Close renames to path. Until then the name is
+// claimed: a second Create of it fails. When ctx ends the video is discarded. An MP4
+// fails with ErrNoFFmpeg if there is no ffmpeg, and with ErrNoEncoder if ffmpeg
+// cannot write it.
 func Create(ctx context.Context, path string, o Options) (Encoder, error) {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -177,9 +177,9 @@ func createIn(ctx context.Context, t *target, f Format, o Options) (Encoder, err
 	return newMP4(ctx, t, nil, o)
 }
 
-// Stream begins a video that is written to w: MP4 in fragments as the frames
-// come, WebP at once on Close. It does not close w. A consumer of w may be as
-// slow as it likes; only the end of ctx gives it up.
+// Stream begins a video that is written to w: an MP4 in fragments as the frames
+// come, a WebP as a whole on Close. It does not close w. The reader of w may be
+// arbitrarily slow; only the end of ctx ends the stream.
 func Stream(ctx context.Context, w io.Writer, f Format, o Options) (Encoder, error) {
 	if err := o.check(f); err != nil {
 		return nil, err

@@ -14,21 +14,22 @@ import (
 	"time"
 )
 
-// ErrNoEncoder is the cause of errors where ffmpeg is there and none of its
+// ErrNoEncoder is the cause of errors when ffmpeg is installed but none of its
 // encoders can write MP4.
 var ErrNoEncoder = errors.New("this ffmpeg cannot write MP4: install one that has libx264 (apt-get install ffmpeg, brew install ffmpeg), or name it in KINORA_FFMPEG")
 
-// mp4Encoder is one of ffmpeg's encoders, as an MP4 is written with it.
+// mp4Encoder is one of ffmpeg's encoders with its arguments.
 type mp4Encoder struct {
 	name string
 	args func(o Options) []string // its settings for quality
-	// sized says that it may refuse some sizes, as encoders of graphics cards do.
+	// sized says that the encoder may refuse some sizes, as those of graphics cards
+	// do.
 	sized bool
 }
 
-// mp4Encoders are tried in this order. Many builds of ffmpeg are without
-// libx264: those of Fedora have OpenH264, and others only what a graphics card
-// or the system does. MPEG-4 Part 2 comes last: browsers do not play it.
+// mp4Encoders are tried in this order. Many builds of ffmpeg lack libx264: those of
+// Fedora have OpenH264, and others have only the encoders of a graphics card or of
+// the system. MPEG-4 Part 2 comes last, because browsers do not play it.
 var mp4Encoders = []mp4Encoder{
 	{"libx264", func(Options) []string { return []string{"-preset", "fast", "-crf", "16"} }, false},
 	{"libopenh264", atBitRate, false},
@@ -45,15 +46,15 @@ const (
 	lastChoice  = "mpeg4"
 )
 
-// atBitRate is for encoders without a setting for quality: a quarter of a bit
-// for a pixel, which is generous.
+// atBitRate is for encoders that have no setting for quality: a quarter of a bit
+// for each pixel, which is generous.
 func atBitRate(o Options) []string {
 	rate := min(max(float64(o.W)*float64(o.H)*o.FPS/4, 1e6), 100e6)
 	return []string{"-b:v", strconv.Itoa(int(rate))}
 }
 
-// rate is the frames a second as an encoder takes it: MPEG-4 Part 2 counts them
-// as a fraction of 16 bits.
+// rate returns the frames a second in the form that the encoder takes: MPEG-4 Part 2
+// has a fraction of 16-bit numbers.
 func (e mp4Encoder) rate(fps float64) string {
 	if e.name != lastChoice {
 		return strconv.FormatFloat(fps, 'f', -1, 64)
@@ -72,8 +73,7 @@ func (e mp4Encoder) rate(fps float64) string {
 	return fmt.Sprintf("%.0f/%.0f", math.Round(fps*best), best)
 }
 
-// note says what people should know of videos from this encoder; "" where there
-// is nothing to say.
+// note returns what users should know about videos of this encoder, or "".
 func (e mp4Encoder) note() string {
 	switch e.name {
 	case firstChoice:
@@ -84,10 +84,10 @@ func (e mp4Encoder) note() string {
 	return "MP4 is written with " + e.name + ": this ffmpeg has no libx264 that works"
 }
 
-// MP4Encoder names the encoder of ffmpeg's that MP4s are written with here. note
-// is what people should know of it, "" where that is nothing. The encoder is found
-// by writing a few frames, once for each ffmpeg: one that ffmpeg lists may still
-// not work. The error is ErrNoFFmpeg or ErrNoEncoder.
+// MP4Encoder names the encoder of ffmpeg that writes MP4s on this machine. note is
+// what users should know about it, or "". To find the encoder, a few frames are
+// written, once for each ffmpeg, because one that ffmpeg lists may still not work.
+// The error is ErrNoFFmpeg or ErrNoEncoder.
 func MP4Encoder(ctx context.Context) (name, note string, err error) {
 	tool, err := FFmpeg()
 	if err != nil {
@@ -101,20 +101,20 @@ const (
 	trialW, trialH = 256, 160
 	trialFrames    = 3
 	trialTime      = 20 * time.Second
-	// trialAgain is how long an encoder that did not work counts as such: what
-	// it lacked, such as memory or a session of a graphics card, may come back.
+	// trialAgain is when an encoder that failed is tried again: what it lacked,
+	// such as memory or a session of a graphics card, may be available then.
 	trialAgain = time.Minute
 )
 
-// trials keeps what was found out about each ffmpeg. turn is its lock: a channel,
-// so that waiting for it ends with a context.
+// trials remembers which encoders of each ffmpeg work. turn is its lock: a channel,
+// so that a context can end the wait for it.
 var trials = struct {
 	turn   chan struct{}
 	listed map[toolKey]listing
 	worked map[trialKey]trial
 }{turn: make(chan struct{}, 1), listed: map[toolKey]listing{}, worked: map[trialKey]trial{}}
 
-// toolKey is a program file; another one under its name is another key.
+// toolKey identifies a program file; a new file under the same name has a new key.
 type toolKey struct {
 	path    string
 	size    int64
@@ -138,13 +138,13 @@ type trial struct {
 	at  time.Time
 }
 
-// stale says that what failed is worth another try.
+// stale says that a failure is old enough for another try.
 func stale(err error, at time.Time) bool { return err != nil && time.Since(at) > trialAgain }
 
 var errStopped = errors.New("media: looking for an encoder was stopped")
 
-// encodersOf lists the encoders of an ffmpeg. It takes the turn: give it back with
-// done.
+// encodersOf lists the encoders of an ffmpeg. It takes the turn, which the caller
+// gives back with done.
 func encodersOf(ctx context.Context, tool string) (key toolKey, l listing, done func(), err error) {
 	key = toolKey{path: tool}
 	if info, err := os.Stat(tool); err == nil {
@@ -256,6 +256,6 @@ func (grey) Read(b []byte) (int, error) {
 // streamArgs make ffmpeg write an MP4 in fragments to its output.
 var streamArgs = []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1"}
 
-// soundStreamArgs are those for a video with sound: its header waits for the first
-// fragment, as only then it says when sound and pictures begin.
+// soundStreamArgs are streamArgs for a video with sound. The header waits for the
+// first fragment, because only then it is known when sound and pictures begin.
 var soundStreamArgs = []string{"-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-f", "mp4", "pipe:1"}

@@ -6,9 +6,9 @@ import (
 	"iter"
 )
 
-// orientation returns how an image has to be turned, from 1, which is upright,
-// to 8: what its Exif part says (tag 0x0112 of its first directory, CIPA
-// DC-008), wherever the format keeps that.
+// orientation returns how an image has to be turned, from 1, which is upright, to
+// 8, by its Exif data (tag 0x0112 of the first directory, CIPA DC-008), wherever the
+// format keeps them.
 func (i imageFormat) orientation(data []byte) int {
 	switch i.name {
 	case "JPEG":
@@ -26,7 +26,7 @@ func (i imageFormat) orientation(data []byte) int {
 	case "WebP":
 		for name, body := range webpChunks(data) {
 			if name == "EXIF" {
-				// Some writers keep the head that it has in a JPEG.
+				// Some writers keep the header that Exif data have in a JPEG.
 				return tiffOrientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00")))
 			}
 		}
@@ -122,8 +122,8 @@ func (i imageFormat) animated(data []byte) bool {
 // gifPictures counts the pictures of a GIF up to the second (GIF89a
 // specification, section "GIF grammar").
 func gifPictures(gif []byte) int {
-	// skip goes over a number of bytes, and over the colours that the last of
-	// them announces.
+	// skip passes over a number of bytes, and over the colour table that the last
+	// of them announces.
 	at := 0
 	skip := func(n, flags int) bool {
 		if at+n > len(gif) {

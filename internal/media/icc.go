@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// maxProfile bounds the colour profile of an image. Those that are read have a
-// few kilobytes.
+// maxProfile bounds the size of an image's colour profile. Usual ones have a few
+// kilobytes.
 const maxProfile = 1 << 20
 
 // profile returns the ICC profile that an image carries, or nil.
@@ -48,8 +48,8 @@ func (i imageFormat) profile(data []byte) []byte {
 	return nil
 }
 
-// jpegProfile puts the parts of a profile together, which a JPEG keeps in as
-// many segments as it needs, numbered from 1.
+// jpegProfile puts a profile together from the segments of a JPEG that hold its
+// parts, numbered from 1.
 func jpegProfile(data []byte) (whole []byte) {
 	parts, count := map[byte][]byte{}, 0
 	for marker, body := range jpegSegments(data) {
@@ -74,8 +74,8 @@ type colourMap struct {
 }
 
 // newColourMap reads an ICC profile (ISO 15076-1) of the kind that cameras and
-// screens have: three curves and a matrix, or one curve for greys. It is nil
-// for any other, for a broken one, and for one that is sRGB or next to it.
+// screens have: three curves and a matrix, or one curve for greys. It returns nil
+// for any other kind, for a broken profile, and for one that is sRGB or nearly so.
 func newColourMap(icc []byte) *colourMap {
 	const head, entry = 132, 12
 	if len(icc) < head || len(icc) > maxProfile || string(icc[36:40]) != "acsp" || string(icc[20:24]) != "XYZ " {
@@ -116,8 +116,8 @@ func newColourMap(icc []byte) *colourMap {
 	return m
 }
 
-// primaries makes the matrix of the light of red, green and blue, as it is seen
-// by the white of D50.
+// primaries makes the matrix from linear red, green and blue, relative to the white
+// D50, to linear sRGB.
 func (m *colourMap) primaries(red, green, blue []byte) bool {
 	var xyz [9]float64
 	for i, tag := range [][]byte{red, green, blue} {
@@ -128,7 +128,7 @@ func (m *colourMap) primaries(red, green, blue []byte) bool {
 			xyz[3*k+i] = float64(int32(binary.BigEndian.Uint32(tag[8+4*k:]))) / (1 << 16)
 		}
 	}
-	// Light by that white to sRGB's, with Bradford's adaptation to D65.
+	// From light relative to D50 to sRGB, with Bradford's adaptation to D65.
 	toSRGB := [9]float64{3.1338561, -1.6168667, -0.4906146, -0.9787684, 1.9161415, 0.0334540, 0.0719453, -0.2289914, 1.4052427}
 	for row := range 3 {
 		var sums [3]float64
@@ -148,8 +148,8 @@ func (m *colourMap) primaries(red, green, blue []byte) bool {
 	return true
 }
 
-// iccCurve is a curve of a profile: from a number to light, both from 0 to 1.
-// It is nil for one that cannot be read.
+// iccCurve returns a curve of a profile, from a value to light, both from 0 to 1, or
+// nil if it cannot be read.
 func iccCurve(tag []byte) func(float64) float64 {
 	be := binary.BigEndian
 	if len(tag) < 12 {
@@ -208,8 +208,7 @@ func iccFormula(kind uint16, numbers []byte) func(float64) float64 {
 	}
 }
 
-// changesNothing says that no colour becomes another that could be told from
-// it.
+// changesNothing says that the map changes no colour visibly.
 func (m *colourMap) changesNothing() bool {
 	for n := range 6 * 6 * 6 {
 		from := [3]byte{byte(n / 36 * 51), byte(n / 6 % 6 * 51), byte(n % 6 * 51)}
@@ -224,7 +223,7 @@ func (m *colourMap) changesNothing() bool {
 	return true
 }
 
-// apply turns pixels: [n, 3].
+// apply converts pixels [n, 3] in place.
 func (m *colourMap) apply(pix []byte) {
 	code := srgbCodes().of
 	k := &m.matrix

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Limits on an image, checked before its pixels are decoded. Within them a
-// decoder takes at most about MaxImageMemory, and the frame three quarters as
-// much again. An interlaced PNG may take half as much more, and the tables of a
-// lossless WebP 200 MiB: the decoder refuses more than 2,600 of them.
+// Limits on an image, checked before its pixels are decoded. Within them a decoder
+// takes at most about MaxImageMemory, and the frame three quarters of that in
+// addition. An interlaced PNG may take half as much more. The tables of a lossless
+// WebP may take 200 MiB more: the decoder refuses more than 2,600 of them.
 const (
 	// MaxImageBytes is the largest image file that is read.
 	MaxImageBytes = 64 << 20
@@ -38,7 +38,7 @@ const (
 	maxScans = 64
 )
 
-// ErrTooLarge is the cause of errors about images and videos over the limits.
+// ErrTooLarge is the cause of errors about images and videos beyond the limits.
 var ErrTooLarge = errors.New("too large")
 
 // ErrNotAnImage is the cause of errors about files that are no PNG, JPEG, WebP
@@ -48,7 +48,7 @@ var ErrNotAnImage = errors.New("not a PNG, JPEG, WebP or GIF image")
 // ImageKind says what an image file was.
 type ImageKind struct {
 	Format   string // PNG, JPEG, WebP or GIF
-	Animated bool   // it has more pictures than the one that was read, its first
+	Animated bool   // it has further pictures; only the first was read
 }
 
 // ReadError is an error of the reader that an image came from, and not one of the
@@ -65,8 +65,8 @@ func (e *ReadError) Unwrap() error { return e.Err }
 type imageFormat struct {
 	name   string
 	config func(io.Reader) (image.Config, error)
-	// decode gives the picture, the canvas that it lies on, and how far it is
-	// moved there.
+	// decode returns the picture, its canvas, and the picture's offset on the
+	// canvas.
 	decode func(data []byte) (img image.Image, canvas image.Rectangle, at image.Point, err error)
 }
 
@@ -77,7 +77,7 @@ var (
 	formatGIF  = imageFormat{"GIF", gif.DecodeConfig, decodeGIF}
 )
 
-// whole is the decoder of a format whose pictures are their canvas.
+// whole makes a decoder for a format whose pictures always cover the canvas.
 func whole(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, image.Rectangle, image.Point, error) {
 	return func(data []byte) (image.Image, image.Rectangle, image.Point, error) {
 		img, err := decode(bytes.NewReader(data))
@@ -114,7 +114,7 @@ func sniff(b []byte) (imageFormat, bool) {
 	return imageFormat{}, false
 }
 
-// notAnImage says what a file is instead, where its first bytes tell.
+// notAnImage says what a file is instead of an image, if its first bytes show it.
 func notAnImage(b []byte) error {
 	if other := otherKind(b); other != "" {
 		return fmt.Errorf("media: it is %s, %w: convert it first", other, ErrNotAnImage)
@@ -171,15 +171,15 @@ func ReadImage(path string) (Frame, ImageKind, error) {
 	return DecodeImageWithin(file, ImageLimits{})
 }
 
-// ImageLimits narrow what is read of an image. A limit of 0 is the package's
-// own, and none goes beyond it.
+// ImageLimits are narrower limits on an image. A limit of 0 means the package's own,
+// and a larger limit than that has no effect.
 type ImageLimits struct {
 	Bytes  int64 // of the file: MaxImageBytes
 	Side   int   // in pixels, of the longer side: MaxSide
 	Pixels int64 // in all: what MaxImageMemory holds
 }
 
-// narrowed fills in the package's limits.
+// narrowed applies the package's own limits.
 func (l ImageLimits) narrowed() ImageLimits {
 	if l.Bytes <= 0 || l.Bytes > MaxImageBytes {
 		l.Bytes = MaxImageBytes
@@ -193,12 +193,12 @@ func (l ImageLimits) narrowed() ImageLimits {
 	return l
 }
 
-// DecodeImage reads a PNG, JPEG, WebP or GIF image, of an animation its first
-// picture, which may come from anywhere. Sizes are held against the limits
-// before any pixel is decoded; over them the error is ErrTooLarge, and
-// ErrNotAnImage for anything else than an image. Transparency is laid over
-// white, the picture turned upright as its Exif orientation says, and its
-// colours brought to sRGB where it carries a profile of curves and a matrix.
+// DecodeImage reads an untrusted PNG, JPEG, WebP or GIF image; of an animation it
+// reads the first picture. Sizes are checked against the limits before any pixel is
+// decoded. The error is ErrTooLarge beyond the limits, and ErrNotAnImage for a file
+// in another format. Transparency is laid over white, the picture is turned upright
+// by its Exif orientation, and its colours are converted to sRGB if it carries a
+// profile of curves and a matrix.
 func DecodeImage(r io.Reader) (Frame, error) {
 	f, _, err := DecodeImageWithin(r, ImageLimits{})
 	return f, err
@@ -239,7 +239,7 @@ func DecodeImageWithin(r io.Reader, l ImageLimits) (f Frame, kind ImageKind, err
 	return upright(f, format.orientation(data)), ImageKind{format.name, format.animated(data)}, nil
 }
 
-// inBytes writes a size as people do.
+// inBytes writes a size in words.
 func inBytes(n int64) string {
 	switch {
 	case n%(1<<20) == 0:
@@ -250,7 +250,7 @@ func inBytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// admit holds the sizes that the header states against the limits.
+// admit checks the sizes in the header against the limits.
 func (i imageFormat) admit(data []byte, l ImageLimits) error {
 	cfg, err := i.config(bytes.NewReader(data))
 	if err != nil {
@@ -272,7 +272,7 @@ func (i imageFormat) admit(data []byte, l ImageLimits) error {
 	return nil
 }
 
-// inPixels writes an area as people do.
+// inPixels writes an area in words.
 func inPixels(n int64) string {
 	if n >= 1<<20 {
 		return fmt.Sprintf("%d megapixels", n>>20)
@@ -280,7 +280,7 @@ func inPixels(n int64) string {
 	return fmt.Sprintf("%d pixels", n)
 }
 
-// bytesPerPixel is what the decoder holds for a pixel at once.
+// bytesPerPixel returns how much memory the decoder takes for a pixel.
 func (i imageFormat) bytesPerPixel(cfg image.Config, data []byte) int64 {
 	deep := cfg.ColorModel == color.RGBA64Model || cfg.ColorModel == color.NRGBA64Model || cfg.ColorModel == color.Gray16Model
 	inks := i.name == "JPEG" && (cfg.ColorModel == color.CMYKModel || cfg.ColorModel == color.RGBAModel)
@@ -298,8 +298,7 @@ func (i imageFormat) bytesPerPixel(cfg image.Config, data []byte) int64 {
 	return 4
 }
 
-// flatten lays an image, moved to a place on a white canvas, some rows at a
-// time.
+// flatten draws an image at an offset on a white canvas, some rows at a time.
 func flatten(img image.Image, b image.Rectangle, at image.Point) Frame {
 	const band = 64
 	f := NewFrame(b.Dx(), b.Dy())
@@ -317,7 +316,7 @@ func flatten(img image.Image, b image.Rectangle, at image.Point) Frame {
 	return f
 }
 
-// upright undoes an Exif orientation of 1 to 8.
+// upright turns a frame upright that has an Exif orientation of 1 to 8.
 func upright(f Frame, orientation int) Frame {
 	if orientation <= 1 || orientation > 8 {
 		return f

@@ -19,70 +19,70 @@ import (
 
 // Limits on joining.
 const (
-	// MaxJoinParts is how many films become one.
+	// MaxJoinParts bounds how many videos are joined into one.
 	MaxJoinParts = 100
-	// MaxJoinTime is how long they play in all.
+	// MaxJoinTime bounds how long they play in all.
 	MaxJoinTime = 4 * time.Hour
 
-	// joinRate is how much of a film is copied within one stall at the least.
+	// joinRate is the least that has to be copied of a video within one stall.
 	joinRate = 256 << 20
 
-	// unknownRate is the frames a second of what is drawn anew, where the first
-	// film does not say how many it has.
+	// unknownRate is the frames a second of a re-encoded video if the first video
+	// does not state its own.
 	unknownRate = 30
 )
 
-// JoinOptions says how films are joined.
+// JoinOptions says how videos are joined.
 type JoinOptions struct {
-	// Stall is how long ffmpeg may take for a frame, for finishing a file, and
+	// Stall bounds how long ffmpeg may take for a frame, for finishing a file, and
 	// for copying 256 MiB; 0 means a minute.
 	Stall time.Duration
 }
 
-// BadPart is an error about one of the films to be joined.
+// BadPart is an error about one of the videos to be joined.
 type BadPart struct {
 	Path string
 	Err  error
 }
 
-// Error says what is wrong with which film.
+// Error says what is wrong with which video.
 func (e *BadPart) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *BadPart) Unwrap() error { return e.Err }
 
-// part is one film to be joined.
+// part is one video to be joined.
 type part struct {
 	path string
 	info VideoInfo
-	film *webpFilm // nil where ffmpeg reads it
+	webp *webpInput // nil where ffmpeg reads it
 }
 
-// Join writes films, which may come from anywhere, one after another into one
-// file, whose format its name tells. It appears under its name whole or not at
-// all, and may take that of one of the films.
+// Join writes untrusted videos one after another into one file, in the format of
+// its name. The file gets its name when it is whole; the name may be that of one of
+// the videos.
 //
-// Films that are alike are copied and not encoded again: MP4s of one size, rate
-// and codec with the same settings, and animated WebPs of one size, as this
-// package writes them. Others are drawn anew in the size and at the rate of the
-// first, as players show them: scaled until they cover it and cropped. An MP4
-// that is drawn anew has even sides: of an odd one it lacks a pixel. Where the
-// first film's rate varies, its average is taken, and where it is unknown, 30.
+// Videos that are alike are copied without encoding them again: MP4s of one size,
+// rate and codec with the same settings, and animated WebPs of one size, as this
+// package writes them. Other videos are re-encoded in the size and at the rate of
+// the first, as players show them: scaled until they cover that size, and cropped. A
+// re-encoded MP4 has even sides; an odd side loses a pixel. If the first video's
+// rate varies, the average is taken, and if it is unknown, 30.
 //
-// An MP4 has the sound of its parts, in stereo, and silence where one has none; how
-// long a part is seen has to be known for that. A WebP is silent.
+// An MP4 has the sound of its parts, in stereo, with silence for a part that has
+// none; for that, the length of each part has to be known. A WebP is silent.
 //
-// The metadata is that of the first film which a model made, with the mark that
-// says so. An error about a film is a *BadPart.
-func Join(ctx context.Context, path string, films []string, o JoinOptions) error {
+// The metadata is that of the first video that carries the mark of a model, with
+// this mark. An error about a video is a *BadPart.
+func Join(ctx context.Context, path string, videos []string, o JoinOptions) error {
 	f, err := FormatOf(path)
 	if err != nil {
 		return err
 	}
-	if len(films) < 1 || len(films) > MaxJoinParts {
-		return fmt.Errorf("media: %d films cannot be joined: 1 to %d can", len(films), MaxJoinParts)
+	if len(videos) < 1 || len(videos) > MaxJoinParts {
+		return fmt.Errorf("media: %d videos cannot be joined: 1 to %d can", len(videos), MaxJoinParts)
 	}
-	parts, err := openParts(ctx, films)
+	parts, err := openParts(ctx, videos)
 	defer closeParts(parts)
 	if err != nil {
 		return err
@@ -98,31 +98,31 @@ func Join(ctx context.Context, path string, films []string, o JoinOptions) error
 	return nil
 }
 
-// openParts looks at every film. What it has opened comes back with an error
-// too.
-func openParts(ctx context.Context, films []string) ([]part, error) {
+// openParts inspects every video. With an error, too, it returns the parts that it
+// has opened, for the caller to close.
+func openParts(ctx context.Context, videos []string) ([]part, error) {
 	var parts []part
 	var length time.Duration
-	for _, path := range films {
+	for _, path := range videos {
 		p, err := openPart(ctx, path)
 		if err != nil {
 			return parts, &BadPart{path, err}
 		}
 		parts = append(parts, p)
 		if length += p.info.Duration; length > MaxJoinTime || length < 0 {
-			return parts, fmt.Errorf("media: the films play longer than %v in all: %w", MaxJoinTime, ErrTooLarge)
+			return parts, fmt.Errorf("media: the videos play longer than %v in all: %w", MaxJoinTime, ErrTooLarge)
 		}
 	}
 	return parts, nil
 }
 
 func openPart(ctx context.Context, path string) (part, error) {
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	switch {
 	case err != nil:
 		return part{}, err
-	case film != nil:
-		return part{path: path, info: film.info(), film: film}, nil
+	case video != nil:
+		return part{path: path, info: video.info(), webp: video}, nil
 	}
 	info, err := Probe(ctx, path)
 	return part{path: path, info: info}, err
@@ -130,13 +130,13 @@ func openPart(ctx context.Context, path string) (part, error) {
 
 func closeParts(parts []part) {
 	for _, p := range parts {
-		if p.film != nil {
-			p.film.file.Close()
+		if p.webp != nil {
+			p.webp.file.Close()
 		}
 	}
 }
 
-// joinInto fills the target and gives it its name.
+// joinInto writes the joined video to the target and gives it its name.
 func joinInto(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	switch {
 	case f == WebP && sameWebP(parts):
@@ -147,23 +147,24 @@ func joinInto(ctx context.Context, t *target, f Format, parts []part, o JoinOpti
 	return redraw(ctx, t, f, parts, o)
 }
 
-// sameStreams says whether the pictures of all parts can follow each other in
-// one stream of an MP4 as they are.
+// sameStreams says whether the encoded pictures of all parts can be copied, as they
+// are, into one stream of an MP4.
 func sameStreams(parts []part) bool {
 	first := parts[0].info
 	for _, p := range parts {
 		i := p.info
-		if p.film != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
+		if p.webp != nil || !strings.HasPrefix(i.container, "mov,") || i.settings == "" || i.FPS == 0 || i.Frames == 0 ||
 			i.W != first.W || i.H != first.H || i.FPS != first.FPS || i.timeBase != first.timeBase ||
 			i.Codec != first.Codec || i.PixFmt != first.PixFmt || i.settings != first.settings || i.shown != first.shown {
 			return false
 		}
-		// What copying would lose: which stream it is, how it is turned, and when
-		// each picture is shown.
+		// Copying would lose which stream it is, how it is turned, and when each
+		// picture is shown.
 		if !i.alone || i.turned || !i.even {
 			return false
 		}
-		// Each picture has to be shown equally long, as its place is counted.
+		// All pictures have to be shown equally long, because times are counted
+		// from their numbers.
 		if math.Abs(float64(i.Frames)/i.FPS-i.Duration.Seconds()) > 0.5/i.FPS {
 			return false
 		}
@@ -171,7 +172,7 @@ func sameStreams(parts []part) bool {
 	return true
 }
 
-// copyMP4 lets ffmpeg copy the pictures of all parts into the target.
+// copyMP4 has ffmpeg copy the encoded pictures of all parts into the target.
 func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error {
 	tool, err := FFmpeg()
 	if err != nil {
@@ -179,7 +180,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	}
 	dir, remove, err := scratch.Folder("")
 	if err != nil {
-		return fmt.Errorf("media: opening a folder to join films in: %w: name a folder that can be written to with TMPDIR", err)
+		return fmt.Errorf("media: opening a folder to join videos in: %w: name a folder that can be written to with TMPDIR", err)
 	}
 	defer remove()
 	size, err := stage(dir, parts)
@@ -201,7 +202,7 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 		return err
 	}
 	defer p.cancel(nil)
-	doing := "joining films into " + t.path
+	doing := "joining videos into " + t.path
 	if err := p.within(stall*time.Duration(1+size/joinRate), "copying", p.wait); err != nil {
 		return p.explain(doing, err)
 	}
@@ -214,10 +215,10 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 	return t.commit()
 }
 
-// stage lays the parts and the list of them, which the concat demuxer reads,
-// into a folder of our own, under names that need no quoting, and returns how
-// many bytes they have. The list says how long each part plays: files tell that
-// in milliseconds, which is not enough to keep the rate even.
+// stage puts the parts, and the list of them that ffmpeg's concat demuxer reads, into
+// a temporary folder under names that need no quoting. It returns their size in
+// bytes. The list says how long each part plays, because the milliseconds in the
+// files are too coarse to keep the rate even.
 func stage(dir string, parts []part) (size int64, err error) {
 	list := "ffconcat version 1.0\n"
 	frames := 0
@@ -233,15 +234,15 @@ func stage(dir string, parts []part) (size int64, err error) {
 		list += fmt.Sprintf("file %s\nduration %d.%06d\n", partName(i), length/1e6, length%1e6)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(list), 0o600); err != nil {
-		return 0, fmt.Errorf("media: listing the films to join: %w", err)
+		return 0, fmt.Errorf("media: listing the videos to join: %w", err)
 	}
 	return size, nil
 }
 
 func partName(i int) string { return "part" + strconv.Itoa(i) + ".mp4" }
 
-// place makes a file known under another name, by a link where the system has
-// them, and returns its size.
+// place makes a file available under another name, by a link if the system has
+// links, and returns its size.
 func place(path, name string) (int64, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -270,10 +271,10 @@ func place(path, name string) (int64, error) {
 	return info.Size(), errors.Join(err, to.Close())
 }
 
-// joinArgs are the whole of ffmpeg's arguments: the pictures of the list and
-// the metadata of one part, copied into a file, and sound, which is encoded anew,
-// as an AAC stream can be cut at no sample. soundIn are the arguments that read it
-// and soundOut those that write it: none for a silent video.
+// joinArgs returns all of ffmpeg's arguments. They copy the pictures of the list and
+// the metadata of one part into a file. Sound is encoded again, because an AAC stream
+// cannot be cut at any sample. soundIn are the arguments that read the sound and
+// soundOut those that write it; both are empty for a silent video.
 func joinArgs(dir string, named int, out string, soundIn, soundOut []string) ([]string, error) {
 	out, err := filepath.Abs(out)
 	if err != nil {
@@ -292,7 +293,7 @@ func joinArgs(dir string, named int, out string, soundIn, soundOut []string) ([]
 	}), nil
 }
 
-// checkJoined counts the frames that have been copied: ffmpeg goes on after a
+// checkJoined counts the frames that were copied, because ffmpeg does not fail on a
 // file that ends too early.
 func checkJoined(ctx context.Context, t *target, parts []part) error {
 	got, err := Probe(ctx, t.temp.Name())
@@ -304,12 +305,12 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 		want += p.info.Frames
 	}
 	if got.Frames != want || got.W != parts[0].info.W || got.H != parts[0].info.H {
-		return fmt.Errorf("media: joining films into %s gave %d frames of %d: one of them is damaged", t.path, got.Frames, want)
+		return fmt.Errorf("media: joining videos into %s gave %d frames of %d: one of them is damaged", t.path, got.Frames, want)
 	}
 	return nil
 }
 
-// redraw reads all parts and encodes their frames as one film.
+// redraw decodes all parts and encodes their frames as one video.
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
 	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
@@ -343,14 +344,14 @@ func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOption
 	return err
 }
 
-// draw hands over the frames of a part in the size and at the rate of another.
+// draw yields the frames of a part in the size and at the rate of another.
 func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error) error {
-	if p.film != nil {
+	if p.webp != nil {
 		return p.drawWebP(ctx, to, yield)
 	}
 	o := VideoOptions{W: to.W, H: to.H, Stall: to.Stall, MaxFrames: int(MaxJoinTime.Seconds() * to.FPS)}
 	if !p.info.even || p.info.FPS != to.FPS {
-		o.FPS = to.FPS // else every picture comes once, whatever its time is rounded to
+		o.FPS = to.FPS // otherwise every picture comes once, whatever its time
 	}
 	r, err := openProbed(ctx, p.path, p.info, o)
 	if err != nil {
@@ -371,8 +372,8 @@ func (p part) draw(ctx context.Context, to Options, yield func(rgb []byte) error
 	}
 }
 
-// whole returns an error for a part whose end could not be read. ffmpeg goes on
-// after a file that ends too early, and says so.
+// whole returns an error if the end of a part could not be read: ffmpeg only warns
+// about a file that ends too early.
 func (p part) whole(r *VideoReader, fps float64) error {
 	read, said := float64(r.Frames())/fps, r.p.stderr.String()
 	if want := p.info.Duration.Seconds(); said != "" && read < 0.9*want-0.5 {
@@ -381,7 +382,7 @@ func (p part) whole(r *VideoReader, fps float64) error {
 	return nil
 }
 
-// named is the part whose metadata the whole gets.
+// named returns the number of the part whose metadata the joined video gets.
 func named(parts []part) int {
 	for i, p := range parts {
 		if !p.meta().empty() {
@@ -391,11 +392,11 @@ func named(parts []part) int {
 	return 0
 }
 
-// meta is what this package wrote of how a film was made, and nothing for a
-// film of others.
+// meta returns the metadata that this package wrote when the video was made, and the
+// zero Meta for any other video.
 func (p part) meta() Meta {
-	if p.film != nil {
-		return p.film.meta
+	if p.webp != nil {
+		return p.webp.meta
 	}
 	return metaOfTags(p.info.Tags)
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// shot is a film for the tests: frames of the scene from number from on.
+// shot is a video for the tests: frames of the scene from number from on.
 type shot struct {
 	name         string
 	w, h, frames int
@@ -23,7 +23,7 @@ type shot struct {
 	meta         Meta
 }
 
-// take writes the film into a folder.
+// take writes the video into a folder.
 func (s shot) take(t *testing.T, dir string) string {
 	t.Helper()
 	if f, _ := FormatOf(s.name); f == MP4 {
@@ -45,7 +45,7 @@ func (s shot) take(t *testing.T, dir string) string {
 	return path
 }
 
-// seen is every frame of a film, and what is told of it.
+// seen is every frame of a video, and what is told of it.
 func seen(t *testing.T, path string) ([]Frame, part) {
 	t.Helper()
 	p, err := openPart(t.Context(), path)
@@ -64,28 +64,28 @@ func seen(t *testing.T, path string) ([]Frame, part) {
 	return all, p
 }
 
-// TestJoinCopies: films that are alike come back frame by frame as they were,
+// TestJoinCopies: videos that are alike come back frame by frame as they were,
 // and so does what is told of the first.
 func TestJoinCopies(t *testing.T) {
 	made := Meta{Prompt: "a <red> \"ball\"; 一只猫 & قطة", Model: "reel", Seed: 1<<64 - 1}
 	for _, ext := range []string{".mp4", ".webp"} {
 		t.Run(ext, func(t *testing.T) {
 			dir, out := t.TempDir(), t.TempDir()
-			films := []string{
+			videos := []string{
 				shot{"-odd: 'name'\n, 50%" + ext, 96, 64, 7, 0, 24, made}.take(t, dir),
 				shot{"b" + ext, 96, 64, 1, 20, 24, Meta{Prompt: "another", Model: "reel"}}.take(t, dir),
 				shot{"c" + ext, 96, 64, 61, 3, 24, Meta{}}.take(t, dir),
 			}
 			t.Chdir(dir)
-			films[1] = "b" + ext
+			videos[1] = "b" + ext
 			var want []Frame
-			for _, f := range films {
+			for _, f := range videos {
 				frames, _ := seen(t, f)
 				want = append(want, frames...)
 			}
 			t.Setenv("TMPDIR", t.TempDir())
 			path := filepath.Join(out, "all"+ext)
-			if err := Join(t.Context(), path, films, JoinOptions{}); err != nil {
+			if err := Join(t.Context(), path, videos, JoinOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			got, p := seen(t, path)
@@ -112,7 +112,7 @@ func TestJoinCopies(t *testing.T) {
 			onlyFiles(t, os.TempDir())
 
 			// Joined again, over one of its own parts.
-			if err := Join(t.Context(), path, []string{path, films[1]}, JoinOptions{}); err != nil {
+			if err := Join(t.Context(), path, []string{path, videos[1]}, JoinOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			if got, _ := seen(t, path); len(got) != 70 || !bytes.Equal(got[69].Pix, want[7].Pix) {
@@ -122,7 +122,7 @@ func TestJoinCopies(t *testing.T) {
 	}
 }
 
-// TestJoinRedraws: films that differ become one in the size and at the rate of
+// TestJoinRedraws: videos that differ become one in the size and at the rate of
 // the first.
 func TestJoinRedraws(t *testing.T) {
 	marked := Meta{Prompt: "second", Model: "reel", Seed: 3}
@@ -143,12 +143,12 @@ func TestJoinRedraws(t *testing.T) {
 				needFFmpeg(t)
 			}
 			dir, out := t.TempDir(), t.TempDir()
-			var films []string
+			var videos []string
 			for _, s := range c.parts {
-				films = append(films, s.take(t, dir))
+				videos = append(videos, s.take(t, dir))
 			}
 			path := filepath.Join(out, c.to)
-			if err := Join(t.Context(), path, films, JoinOptions{}); err != nil {
+			if err := Join(t.Context(), path, videos, JoinOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			got, p := seen(t, path)
@@ -168,7 +168,7 @@ func TestJoinRedraws(t *testing.T) {
 	}
 }
 
-// TestJoinRefuses: nothing is left, and a bad film is named.
+// TestJoinRefuses: nothing is left, and a bad video is named.
 func TestJoinRefuses(t *testing.T) {
 	dir, out := t.TempDir(), t.TempDir()
 	good := shot{"a.webp", 32, 16, 2, 0, 24, Meta{}}.take(t, dir)
@@ -194,14 +194,14 @@ func TestJoinRefuses(t *testing.T) {
 	slow := put("slow.webp", change(frame+8+12, 0xff, 0xff, 0xff))
 	small := shot{"small.webp", 16, 16, 2, 0, 24, Meta{}}.take(t, dir)
 	for _, c := range []struct {
-		to    string
-		films []string
-		bad   string // the film that is named
-		want  string
+		to     string
+		videos []string
+		bad    string // the video that is named
+		want   string
 	}{
 		{"x.avi", []string{good}, "", "format"},
-		{"x.webp", nil, "", "0 films"},
-		{"x.webp", slices.Repeat([]string{good}, MaxJoinParts+1), "", "101 films"},
+		{"x.webp", nil, "", "0 videos"},
+		{"x.webp", slices.Repeat([]string{good}, MaxJoinParts+1), "", "101 videos"},
 		{"x.webp", []string{good, filepath.Join(dir, "none")}, filepath.Join(dir, "none"), "none"},
 		{"x.webp", []string{good, dir}, dir, "regular"},
 		{"x.webp", []string{good, cut}, cut, "cut off"},
@@ -209,23 +209,23 @@ func TestJoinRefuses(t *testing.T) {
 		{"x.webp", []string{slow}, "", "longer than 4h"},
 		{"missing/x.webp", []string{good}, "", "starting the video"},
 	} {
-		err := Join(t.Context(), filepath.Join(out, c.to), c.films, JoinOptions{})
+		err := Join(t.Context(), filepath.Join(out, c.to), c.videos, JoinOptions{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s of %d films: %v, want one that says %q", c.to, len(c.films), err, c.want)
+			t.Errorf("%s of %d videos: %v, want one that says %q", c.to, len(c.videos), err, c.want)
 			continue
 		}
 		bad := (*BadPart)(nil)
 		if errors.As(err, &bad) != (c.bad != "") || bad != nil && bad.Path != c.bad {
-			t.Errorf("%v: it is about another film than %q", err, c.bad)
+			t.Errorf("%v: it is about another video than %q", err, c.bad)
 		}
 	}
 	if err := Join(t.Context(), filepath.Join(out, "x.webp"), []string{filepath.Join(dir, "none")}, JoinOptions{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no film: %v", err)
+		t.Errorf("no video: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, films := range [][]string{{good, good}, {good, small}} {
-		if err := Join(ctx, filepath.Join(out, "x.webp"), films, JoinOptions{}); !errors.Is(err, context.Canceled) {
+	for _, videos := range [][]string{{good, good}, {good, small}} {
+		if err := Join(ctx, filepath.Join(out, "x.webp"), videos, JoinOptions{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestJoinRefuses(t *testing.T) {
 // TestJoinBroken runs ffmpegs that fail in their own ways while copying.
 func TestJoinBroken(t *testing.T) {
 	dir := t.TempDir()
-	films := []string{shot{"a.mp4", 64, 48, 5, 0, 24, Meta{}}.take(t, dir), shot{"b.mp4", 64, 48, 5, 0, 24, Meta{}}.take(t, dir)}
+	videos := []string{shot{"a.mp4", 64, 48, 5, 0, 24, Meta{}}.take(t, dir), shot{"b.mp4", 64, 48, 5, 0, 24, Meta{}}.take(t, dir)}
 	probe, err := ffprobe()
 	if err != nil {
 		t.Fatal(err)
@@ -249,14 +249,14 @@ func TestJoinBroken(t *testing.T) {
 		{"exec sleep 1000", "hung"},
 		{"sleep 1000", "hung"},
 		{"exit 0", "joined into"}, // and wrote nothing
-		{`for to; do :; done; cp '` + films[0] + `' "${to#file:}"`, "5 frames of 10"},
+		{`for to; do :; done; cp '` + videos[0] + `' "${to#file:}"`, "5 frames of 10"},
 	} {
 		fakeFFmpeg(t, c.script)
 		stall := time.Minute
 		if c.want == "hung" {
 			stall = 50 * time.Millisecond
 		}
-		if err := Join(t.Context(), path, films, JoinOptions{Stall: stall}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := Join(t.Context(), path, videos, JoinOptions{Stall: stall}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want one that says %q", c.script, err, c.want)
 		}
 		onlyFiles(t, out)
@@ -264,14 +264,14 @@ func TestJoinBroken(t *testing.T) {
 	fakeFFmpeg(t, "exec sleep 1000")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
-	if err := Join(ctx, path, films, JoinOptions{}); !errors.Is(err, context.Canceled) {
+	if err := Join(ctx, path, videos, JoinOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	onlyFiles(t, out)
 	onlyFiles(t, os.TempDir())
 }
 
-// TestJoinHidesNothing: a film whose name or content looks like a list of other
+// TestJoinHidesNothing: a video whose name or content looks like a list of other
 // files opens none.
 func TestJoinHidesNothing(t *testing.T) {
 	dir := t.TempDir()
@@ -282,18 +282,18 @@ func TestJoinHidesNothing(t *testing.T) {
 	}
 	bad := (*BadPart)(nil)
 	if err := Join(t.Context(), filepath.Join(dir, "x.mp4"), []string{good, list}, JoinOptions{}); !errors.As(err, &bad) || bad.Path != list {
-		t.Errorf("a list for a film: %v", err)
+		t.Errorf("a list for a video: %v", err)
 	}
 	onlyFiles(t, dir, "a.mp4", "list.mp4")
 }
 
-// TestPlaceFollowsLinks: a link to a film is as good as the film.
+// TestPlaceFollowsLinks: a link to a video is as good as the video.
 func TestPlaceFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "deep"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "deep", "a"), []byte("film"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "deep", "a"), []byte("video"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(filepath.Join("deep", "a"), filepath.Join(dir, "link")); err != nil {
@@ -301,7 +301,7 @@ func TestPlaceFollowsLinks(t *testing.T) {
 	}
 	to := filepath.Join(t.TempDir(), partName(0))
 	n, err := place(filepath.Join(dir, "link"), to)
-	if got, e := os.ReadFile(to); err != nil || e != nil || n != 4 || string(got) != "film" {
+	if got, e := os.ReadFile(to); err != nil || e != nil || n != 5 || string(got) != "video" {
 		t.Errorf("%d bytes, %q, %v, %v", n, got, err, e)
 	}
 }
@@ -310,7 +310,7 @@ func TestMetaOfOthers(t *testing.T) {
 	want := Meta{Prompt: "p", Model: "m", Seed: 7}
 	for _, tags := range []map[string]string{
 		nil,
-		{"comment": "a nice film", "description": "p", "artist": "m"},
+		{"comment": "a nice video", "description": "p", "artist": "m"},
 		{"comment": "AI-generated video. Model: m. Seed: 99999999999999999999. Made with Kinora."},
 	} {
 		if m := metaOfTags(tags); !m.empty() {
@@ -349,9 +349,9 @@ func FuzzMetaOfXMP(f *testing.F) {
 // long as they were.
 func TestJoinWebPKeepsTimes(t *testing.T) {
 	dir := t.TempDir()
-	films := []string{shot{"a.webp", 32, 16, 3, 0, 24, Meta{}}.take(t, dir), shot{"b.webp", 32, 16, 2, 0, 10, Meta{}}.take(t, dir)}
+	videos := []string{shot{"a.webp", 32, 16, 3, 0, 24, Meta{}}.take(t, dir), shot{"b.webp", 32, 16, 2, 0, 10, Meta{}}.take(t, dir)}
 	path := filepath.Join(dir, "x.webp")
-	if err := Join(t.Context(), path, films, JoinOptions{}); err != nil {
+	if err := Join(t.Context(), path, videos, JoinOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := openPart(t.Context(), path)
@@ -360,7 +360,7 @@ func TestJoinWebPKeepsTimes(t *testing.T) {
 	}
 	defer closeParts([]part{p})
 	var got []int64
-	for _, f := range p.film.frames {
+	for _, f := range p.webp.frames {
 		got = append(got, f.shown.Milliseconds())
 	}
 	if want := []int64{42, 41, 42, 100, 100}; !slices.Equal(got, want) {

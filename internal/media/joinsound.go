@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// The form of joined sound, whatever that of its parts.
+// The form of joined sound, whatever the form of the parts.
 const (
 	joinSoundRate     = 48000 // samples a second
 	joinSoundChannels = 2
 )
 
-// soundOf is the sound of all parts one after another, or nil where none has any or
-// ffmpeg cannot write it. A part without sound is silent for its time, and so is
-// what cannot be decoded.
+// soundOf returns the sound of all parts one after another, or nil if none has any
+// or ffmpeg cannot write it. A part without sound is silent, and so is sound that
+// cannot be decoded.
 func soundOf(ctx context.Context, parts []part, o JoinOptions) *Sound {
 	if !slices.ContainsFunc(parts, func(p part) bool { return p.info.Audio }) || CanWriteSound(ctx) != nil {
 		return nil
@@ -38,9 +38,9 @@ func soundOf(ctx context.Context, parts []part, o JoinOptions) *Sound {
 	}}
 }
 
-// stageSound puts the sound of all parts into a temporary file, and returns the
-// arguments that make ffmpeg read it as the third input, and write it. There are
-// none where the video is silent. Call drop in the end.
+// stageSound puts the sound of all parts into a temporary file. It returns the
+// arguments with which ffmpeg reads the file as its third input and writes the
+// sound; both are empty if the video is silent. The caller must call drop.
 func stageSound(ctx context.Context, tool string, parts []part, o JoinOptions) (in, out []string, drop func(), err error) {
 	s := soundOf(ctx, parts, o)
 	if s == nil {
@@ -61,7 +61,7 @@ func stageSound(ctx context.Context, tool string, parts []part, o JoinOptions) (
 	return in, s.out(2, codec), t.discard, nil
 }
 
-// seconds is how long a part is seen; 0 where that is unknown.
+// seconds returns how long a part is shown, or 0 if that is unknown.
 func (p part) seconds() float64 {
 	if p.info.Frames > 0 && p.info.FPS > 0 {
 		return float64(p.info.Frames) / p.info.FPS
@@ -69,7 +69,7 @@ func (p part) seconds() float64 {
 	return p.info.Duration.Seconds()
 }
 
-// play hands over some samples, of each channel, of a part's sound.
+// play yields so many samples for each channel of a part's sound.
 func (p part) play(ctx context.Context, samples int, o JoinOptions, yield func([]float32) error) error {
 	left := samples * joinSoundChannels
 	give := func(s []float32) error {
@@ -77,7 +77,7 @@ func (p part) play(ctx context.Context, samples int, o JoinOptions, yield func([
 		left -= len(s)
 		return yield(s)
 	}
-	if p.info.Audio && p.film == nil && left > 0 {
+	if p.info.Audio && p.webp == nil && left > 0 {
 		if err := p.decodeSound(ctx, o, give, func() bool { return left == 0 }); err != nil {
 			return err
 		}
@@ -93,8 +93,8 @@ func (p part) play(ctx context.Context, samples int, o JoinOptions, yield func([
 	return nil
 }
 
-// decodeSound lets ffmpeg decode a part's sound until it is done or ends. Only what
-// give returns, and the end of ctx, is an error.
+// decodeSound has ffmpeg decode a part's sound until done returns true or the
+// sound ends. Only an error of give or the end of ctx is an error.
 func (p part) decodeSound(ctx context.Context, o JoinOptions, give func([]float32) error, done func() bool) error {
 	tool, err := FFmpeg()
 	if err != nil {
@@ -138,7 +138,7 @@ func (p part) decodeSound(ctx context.Context, o JoinOptions, give func([]float3
 	return nil
 }
 
-// readSome fills b, or as much of it as comes before the end or a failure.
+// readSome fills b as far as data come before the end or a failure.
 func readSome(p *process, r io.Reader, b []byte, stall time.Duration) (n int, ended bool) {
 	err := p.within(stall, "sound", func() (err error) {
 		n, err = io.ReadFull(r, b)

@@ -9,41 +9,41 @@ import (
 	"time"
 )
 
-// lastFrameTime is how long reading the last picture of a video may take.
+// lastFrameTime bounds the time for reading the last picture of a video.
 const lastFrameTime = 2 * time.Minute
 
-// Inspect tells of a video file, which may come from anywhere: one that ffprobe
-// knows, or an animated WebP, for which nothing needs to be installed.
+// Inspect describes an untrusted video file: one that ffprobe can read, or an
+// animated WebP, for which nothing needs to be installed.
 func Inspect(ctx context.Context, path string) (VideoInfo, error) {
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	if err != nil {
 		return VideoInfo{}, err
 	}
-	if film == nil {
+	if video == nil {
 		return Probe(ctx, path)
 	}
-	defer film.file.Close()
-	return film.info(), nil
+	defer video.file.Close()
+	return video.info(), nil
 }
 
-// LastFrame reads the last picture of a video file, which may come from
-// anywhere, in the size that Inspect tells.
+// LastFrame reads the last picture of an untrusted video file, in the size that
+// Inspect returns.
 func LastFrame(ctx context.Context, path string) (Frame, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lastFrameTime, fmt.Errorf("it took longer than %v", lastFrameTime))
 	defer cancel()
-	film, err := openWebP(ctx, path)
+	video, err := openWebP(ctx, path)
 	if err != nil {
 		return Frame{}, err
 	}
-	if film != nil {
-		defer film.file.Close()
-		return film.last(ctx)
+	if video != nil {
+		defer video.file.Close()
+		return video.last(ctx)
 	}
 	info, err := Probe(ctx, path)
 	if err != nil {
 		return Frame{}, err
 	}
-	// The end is found by its time, unless the file lies about that.
+	// Seek to the end by its time, unless the file states a wrong one.
 	const tail = 2 * time.Second
 	start := max(0, info.Duration-tail)
 	f, err := lastFrom(ctx, path, info, start)
@@ -73,28 +73,28 @@ func lastFrom(ctx context.Context, path string, info VideoInfo, start time.Durat
 	}
 }
 
-// openWebP opens the file and scans it if it is a WebP; for any other it
-// returns nil.
-func openWebP(ctx context.Context, path string) (*webpFilm, error) {
+// openWebP opens and scans the file if it is a WebP; for any other file it returns
+// nil.
+func openWebP(ctx context.Context, path string) (*webpInput, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("media: opening a video: %w", err)
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+	if !info.Mode().IsRegular() { // to open a pipe would block until it has a writer
 		return nil, fmt.Errorf("media: %s is not a regular file", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("media: opening a video: %w", err)
 	}
-	var film *webpFilm
+	var video *webpInput
 	if isWebP(file) {
-		film, err = scanWebP(ctx, path, file, info.Size())
+		video, err = scanWebP(ctx, path, file, info.Size())
 	}
-	if film == nil {
+	if video == nil {
 		file.Close()
 		return nil, err
 	}
-	film.file = file
-	return film, nil
+	video.file = file
+	return video, nil
 }

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// webpOf writes an animated WebP of a film of the scene.
+// webpOf writes an animated WebP of a video of the scene.
 func webpOf(t testing.TB, w, h, frames int) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "film.webp")
+	path := filepath.Join(t.TempDir(), "video.webp")
 	e, err := Create(t.Context(), path, Options{W: w, H: h, FPS: 24, Meta: Meta{Prompt: "p", Model: "m"}})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestLastFrameWebP(t *testing.T) {
 
 func TestLastFrameMP4(t *testing.T) {
 	for _, frames := range []int{1, 24, 80} {
-		path := film(t, 96, 64, frames)
+		path := mp4Of(t, 96, 64, frames)
 		i, err := Inspect(t.Context(), path)
 		if err != nil || i.Frames != frames || i.Audio || i.FPS != 24 {
 			t.Errorf("%d frames: %+v, %v", frames, i, err)
@@ -167,15 +167,15 @@ func FuzzScanWebP(f *testing.F) {
 		if len(data) < 12 || len(data) > 1<<16 {
 			return
 		}
-		film, err := scanWebP(t.Context(), "x", bytes.NewReader(data), int64(len(data)))
+		video, err := scanWebP(t.Context(), "x", bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}
-		if film.w*film.h > 1<<20 {
+		if video.w*video.h > 1<<20 {
 			return // allowed, and slow to fill
 		}
-		if pic, err := film.last(t.Context()); err == nil && (pic.W != film.w || pic.H != film.h || pic.valid() != nil) {
-			t.Errorf("a canvas of %d×%d gave a picture of %d×%d", film.w, film.h, pic.W, pic.H)
+		if pic, err := video.last(t.Context()); err == nil && (pic.W != video.w || pic.H != video.h || pic.valid() != nil) {
+			t.Errorf("a canvas of %d×%d gave a picture of %d×%d", video.w, video.h, pic.W, pic.H)
 		}
 	})
 }
@@ -183,7 +183,7 @@ func FuzzScanWebP(f *testing.F) {
 // TestCanvasSize reads sizes of three bytes, less one.
 func TestCanvasSize(t *testing.T) {
 	head := (&webpVideo{o: Options{W: 4096, H: 258}}).header(100)
-	f := &webpFilm{r: bytes.NewReader(head), path: "x"}
+	f := &webpInput{r: bytes.NewReader(head), path: "x"}
 	if err := f.canvas(20, int64(binary.LittleEndian.Uint32(head[16:]))); err != nil || f.w != 4096 || f.h != 258 {
 		t.Errorf("%d×%d, %v", f.w, f.h, err)
 	}

@@ -25,7 +25,7 @@ func needFFmpeg(t *testing.T) {
 	}
 }
 
-// scene is frame i of a small film: smooth colours and a square that moves.
+// scene is frame i of a small video: smooth colours and a square that moves.
 func scene(w, h, i int) Frame {
 	f := NewFrame(w, h)
 	for y := range h {
@@ -86,7 +86,7 @@ func fakeFFmpeg(t *testing.T, script string) {
 }
 
 // working is the part of a stand-in for ffmpeg that answers what is asked before
-// a film: libx264 is there, and works.
+// a video: libx264 is there, and works.
 const working = `case "$*" in
 *-encoders*) echo " V....D libx264 H.264"; exit ;;
 *"-frames:v 3 "*) cat >/dev/null; exit ;;

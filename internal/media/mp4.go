@@ -16,16 +16,16 @@ import (
 // mp4 writes frames to an ffmpeg that makes an MP4 of them.
 type mp4 struct {
 	o      Options
-	ctx    context.Context // the caller's; that of p ends with it, in no order with what else hangs on it
+	ctx    context.Context // the caller's; the context of p ends with it, in no fixed order
 	p      *process
 	stdin  io.WriteCloser
-	target *target // nil when streaming
-	sound  *target // the samples on their way; nil for a silent video
+	target *target // nil for a stream
+	sound  *target // the temporary file of samples; nil for a silent video
 	stop   func() bool
 
 	mu     sync.Mutex
 	frames int
-	err    error // set once the video is finished or lost
+	err    error // set when the video is finished or has failed
 }
 
 // newMP4 starts ffmpeg, writing to t or, when that is nil, in fragments to w.
@@ -57,7 +57,7 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 	return e, nil
 }
 
-// begin starts ffmpeg with all arguments up to those about the file.
+// begin starts ffmpeg. args are all arguments but those about the output.
 func (e *mp4) begin(tool string, args []string, w io.Writer) error {
 	switch {
 	case e.target != nil:
@@ -113,7 +113,8 @@ func videoIn(e mp4Encoder, o Options) []string {
 // silent says that there is no sound.
 var silent = []string{"-an"}
 
-// mp4Out is what follows the inputs, up to the file: BT.709 and the metadata.
+// mp4Out returns the arguments between the inputs and the file: BT.709 and the
+// metadata.
 func mp4Out(e mp4Encoder, o Options) []string {
 	args := []string{
 		"-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p",
@@ -143,7 +144,8 @@ func (e *mp4) doing() string {
 	return "writing " + e.target.path
 }
 
-// stall is the limit on a frame; a stream's consumer may take its time.
+// stall returns the time limit for a frame; a stream has none, because its reader
+// may be slow.
 func (e *mp4) stall() time.Duration {
 	if e.target == nil {
 		return 0
@@ -227,7 +229,7 @@ func (e *mp4) Abort() {
 	if why == nil {
 		why = errAborted
 	}
-	e.p.cancel(why) // lets a WriteFrame that is under way fail
+	e.p.cancel(why) // makes a running WriteFrame fail
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err == nil {

@@ -18,16 +18,16 @@ import (
 const (
 	MinPause = 10 * time.Millisecond
 	MaxPause = 99*time.Second + 990*time.Millisecond
-	// MaxPauses is how many there may be, as each begins a phrase, for which
-	// espeak-ng is started anew.
+	// MaxPauses bounds their number: each begins a phrase, for which espeak-ng is
+	// started again.
 	MaxPauses = 200
-	// MaxPauseTime is how long they last in all.
+	// MaxPauseTime bounds how long they last in all.
 	MaxPauseTime = 10 * time.Minute
 )
 
 // phrase is a part of a text between two pauses.
 type phrase struct {
-	text  string        // "" at the beginning, where a pause comes first
+	text  string        // "" if the text begins with a pause
 	pause time.Duration // silence after it
 }
 
@@ -35,7 +35,7 @@ type phrase struct {
 // in seconds.
 var pauseMark = regexp.MustCompile(`<#([0-9]+(?:\.[0-9]*)?)#>`)
 
-// phrases cuts a text at its pauses. Those that follow each other become one.
+// phrases cuts a text at its pauses. Consecutive pauses become one.
 func phrases(text string) ([]phrase, error) {
 	marks := pauseMark.FindAllStringSubmatchIndex(text, MaxPauses+1)
 	if len(marks) > MaxPauses {
@@ -78,8 +78,8 @@ func phrases(text string) ([]phrase, error) {
 
 func blank(text string) bool { return strings.TrimSpace(speakable(text)) == "" }
 
-// speakPhrases lets espeak-ng speak all phrases into a temporary file, a WAV
-// that goes to the file's end.
+// speakPhrases has espeak-ng speak all phrases into a temporary WAV file, whose
+// samples go to the end of the file.
 func speakPhrases(ctx context.Context, voice string, d delivery, list []phrase) (*target, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, speechTime, fmt.Errorf("it took longer than %v", speechTime))
 	defer cancel()
@@ -100,7 +100,7 @@ func speakPhrases(ctx context.Context, voice string, d delivery, list []phrase) 
 	return t, nil
 }
 
-// sequence is a WAV of spoken phrases, and of the silence between them.
+// sequence writes a WAV of spoken phrases and the silence between them.
 type sequence struct {
 	to      *os.File
 	faster  float64 // how many times as fast it will be played
@@ -121,13 +121,13 @@ func (s *sequence) speak(ctx context.Context, voice string, d delivery, p phrase
 		}
 	}
 	if s.waiting += p.pause; s.rate == 0 {
-		return nil // its samples cannot be counted yet
+		return nil // the rate, and so the number of samples, is not known yet
 	}
 	return s.silence()
 }
 
-// silence writes what is waiting. The zeros are a hole in the file where the
-// system has them.
+// silence writes the waiting silence: a hole in the file, on systems that have
+// holes.
 func (s *sequence) silence() error {
 	n := int64(math.Round(s.waiting.Seconds() * float64(s.rate) * s.faster))
 	s.waiting = 0
@@ -148,9 +148,8 @@ func (s *sequence) room(n int64) error {
 	return nil
 }
 
-// add appends the samples of a WAV that espeak-ng wrote. Where a pause comes
-// before or after them, the silence at their ends goes: the pause says how long
-// it lasts.
+// add appends the samples of a WAV that espeak-ng wrote. Next to a pause it cuts the
+// silence at their end, because the pause states the whole length of the silence.
 func (s *sequence) add(from *os.File, p phrase) error {
 	info, err := from.Stat()
 	if err != nil {
@@ -195,8 +194,8 @@ func (s *sequence) add(from *os.File, p phrase) error {
 	return nil
 }
 
-// loud returns where in a file of samples the first begins that can be heard,
-// or, seen from the end, where the last one stops.
+// loud returns where in a file of samples the first audible one begins or, from the
+// end, where the last audible one ends.
 func loud(file *os.File, first, end int64, fromEnd bool) (int64, error) {
 	const unheard = 4 // of 32767
 	b := make([]byte, 1<<14)

@@ -14,8 +14,8 @@ import (
 
 // VideoInfo is what ffprobe tells of a video.
 type VideoInfo struct {
-	// W and H are the sizes of the pictures as a player shows them: upright, and
-	// with square pixels.
+	// W and H are the size of the pictures as a player shows them: upright, with
+	// square pixels.
 	W, H     int
 	FPS      float64       // average frames a second, 0 where unknown
 	Duration time.Duration // 0 where unknown
@@ -28,14 +28,14 @@ type VideoInfo struct {
 
 	stream int    // the number of the video's stream in the file
 	alone  bool   // the file has no other stream of pictures
-	even   bool   // each picture is shown equally long, by what the file says
+	even   bool   // all pictures are shown equally long, as far as the file says
 	turned bool   // it is rotated or mirrored when shown
 	fields bool   // its pictures are interlaced
 	colour colour // how its pixels become sRGB
 
-	// What has to be equal too where one video goes on in another: ffprobe's
-	// names of the container, the unit of times, a hash of the settings that a
-	// decoder starts from, and how the stored pictures are to be shown.
+	// What else has to be equal if two videos are joined by copying: ffprobe's name
+	// of the container, the unit of times, a hash of the settings that a decoder
+	// starts from, and how the stored pictures are to be shown.
 	container, timeBase, settings, shown string
 }
 
@@ -50,10 +50,9 @@ const probed = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_fra
 	":stream_disposition=default,attached_pic,timed_thumbnails:stream_tags=rotate,DURATION:stream_side_data" +
 	":format=duration,format_name:format_tags"
 
-// Probe asks ffprobe about the video in a file, which may come from anywhere:
-// of several streams of pictures the one that players show. Covers of albums
-// and thumbnails are no videos. Animated WebP is not among what ffprobe knows:
-// see Inspect.
+// Probe asks ffprobe about the video in an untrusted file. If the file has several
+// streams of pictures, it takes the one that players show. Covers of albums and
+// thumbnails do not count. ffprobe cannot read animated WebP: see Inspect.
 func Probe(ctx context.Context, path string) (VideoInfo, error) {
 	tool, err := ffprobe()
 	if err != nil {
@@ -147,10 +146,10 @@ func parseProbe(path string, out []byte) (VideoInfo, error) {
 	return info, nil
 }
 
-// theVideo chooses the stream that players show: the one that the file marks,
-// or else the first. alone says that there is no other stream of pictures.
+// theVideo chooses the stream that players show: the one that the file marks as
+// default, or else the first. alone says that there is no other stream of pictures.
 func theVideo(all []probedStream) (s probedStream, alone bool, err error) {
-	var films []probedStream
+	var videos []probedStream
 	pictures := 0
 	for _, s := range all {
 		if s.Type != "video" {
@@ -158,22 +157,22 @@ func theVideo(all []probedStream) (s probedStream, alone bool, err error) {
 		}
 		pictures++
 		if s.Disposition.Cover == 0 && s.Disposition.Thumbnail == 0 {
-			films = append(films, s)
+			videos = append(videos, s)
 		}
 	}
 	switch {
 	case pictures == 0:
 		return s, false, errors.New("has no video in it")
-	case len(films) == 0:
+	case len(videos) == 0:
 		return s, false, errors.New("has no video in it, only a cover picture")
 	}
-	marked := max(0, slices.IndexFunc(films, func(s probedStream) bool { return s.Disposition.Default != 0 }))
-	return films[marked], pictures == 1, nil
+	marked := max(0, slices.IndexFunc(videos, func(s probedStream) bool { return s.Disposition.Default != 0 }))
+	return videos[marked], pictures == 1, nil
 }
 
-// shownSize is the size of the pictures as players show them, and whether they
-// are turned or mirrored for that. Pixels that are not square are made so by
-// stretching their longer side, as browsers do.
+// shownSize returns the size of the pictures as players show them, and whether they
+// are turned or mirrored. Pixels that are not square are made so by stretching the
+// picture along one axis, as browsers do.
 func (s probedStream) shownSize() (w, h int, turned bool) {
 	w, h = s.Width, s.Height
 	switch aspect := ratio(strings.Replace(s.Aspect, ":", "/", 1)); {
@@ -196,19 +195,19 @@ func (s probedStream) shownSize() (w, h int, turned bool) {
 	return w, h, turned
 }
 
-// maxAspect is the shape of a pixel, its width over its height or the reverse,
-// beyond which a file is not believed.
+// maxAspect bounds the shape of a pixel, its width over its height or the reverse. A
+// file that states more is not believed.
 const maxAspect = 16.0
 
 func (s probedStream) interlaced() bool {
 	return slices.Contains([]string{"tt", "bb", "tb", "bt"}, s.FieldOrder)
 }
 
-// maxRate is the most frames a second that a file is believed to have. Some
-// that do not know theirs state the unit of their times instead.
+// maxRate bounds the frames a second. A file that states more is not believed: some
+// that do not know their rate state the unit of their times instead.
 const maxRate = 240
 
-// times fills in how long the video is and how many pictures it has.
+// times fills in the duration of the video and the number of its pictures.
 func (s probedStream) times(whole string, info *VideoInfo) {
 	own := seconds(s.Duration)
 	if own == 0 {
@@ -240,7 +239,7 @@ func (s probedStream) times(whole string, info *VideoInfo) {
 	}
 }
 
-// seconds reads a duration as ffprobe writes it; 0 where it is unknown.
+// seconds reads a duration in ffprobe's form; 0 if it is unknown.
 func seconds(s string) time.Duration {
 	if v, err := strconv.ParseFloat(s, 64); err == nil && v > 0 && v < 1e9 {
 		return time.Duration(v * float64(time.Second))
@@ -276,7 +275,7 @@ func checkVideoSize(path string, w, h int) error {
 	return nil
 }
 
-// ratio reads "30000/1001"; anything odd is 0.
+// ratio reads a fraction such as "30000/1001"; it returns 0 for anything else.
 func ratio(s string) float64 {
 	a, b, ok := strings.Cut(s, "/")
 	x, err := strconv.ParseFloat(a, 64)

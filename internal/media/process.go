@@ -28,8 +28,8 @@ func ffprobe() (string, error) {
 	return findTool("ffprobe", "KINORA_FFPROBE", ErrNoFFmpeg)
 }
 
-// findTool looks for a program; where there is none, missing is the cause of
-// the error.
+// findTool looks for a program; if there is none, missing is the cause of the
+// error.
 func findTool(name, env string, missing error) (string, error) {
 	if own := os.Getenv(env); own != "" {
 		p, err := exec.LookPath(own)
@@ -53,21 +53,21 @@ type process struct {
 	cancel context.CancelCauseFunc
 	stderr tail
 	wait   func() error
-	// pipe, where set, is our end of its input or output. It is closed when
-	// the process is killed: a child of the tool may hold the other end open,
-	// and then nothing else would wake a reader or writer here.
+	// pipe, if set, is our end of its input or output. It is closed when the
+	// process is killed: a child of the tool may hold the other end open, and then
+	// a reader or writer here would block for ever.
 	pipe io.Closer
 }
 
-// newProcess prepares a tool; its input and output may be set before start. It
-// is killed when ctx ends.
+// newProcess prepares a tool, whose input and output may be set before start. The
+// process is killed when ctx ends.
 func newProcess(ctx context.Context, path string, args ...string) *process {
 	p := &process{name: strings.TrimSuffix(filepath.Base(path), ".exe")}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.cmd = exec.CommandContext(p.ctx, path, args...)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = ownGroup()
-	// A child of the tool may hold its pipes open after its end.
+	// A child of the tool may hold its pipes open after the tool has ended.
 	p.cmd.WaitDelay = time.Second
 	p.wait = sync.OnceValue(p.cmd.Wait)
 	return p
@@ -84,8 +84,8 @@ func (p *process) start() error {
 	return nil
 }
 
-// within runs f and kills the process when it takes longer than d, after which
-// f is expected to fail; d of 0 means no limit.
+// within runs f. If f takes longer than d it kills the process, which makes f fail; a
+// d of 0 means no limit.
 func (p *process) within(d time.Duration, doing string, f func() error) error {
 	if d > 0 {
 		t := time.AfterFunc(d, func() {
@@ -96,16 +96,17 @@ func (p *process) within(d time.Duration, doing string, f func() error) error {
 	return f()
 }
 
-// kill ends the process for a reason and waits until it has gone.
+// kill ends the process for a reason and waits for its end.
 func (p *process) kill(why error) {
 	p.cancel(why)
-	_ = p.wait() // it was killed: that it has gone is all that matters
+	_ = p.wait() // its exit status does not matter: it was killed
 }
 
-// explain waits for the process, whose pipe has failed with err, and says why:
-// the context's end, a hang, or what the tool itself wrote.
+// explain is called when the pipe of the process has failed with err. It waits for
+// the process and returns the reason: the context's end, a hang, or the message of
+// the tool.
 func (p *process) explain(doing string, err error) error {
-	// A tool that closed its pipe without ending would be waited for for ever.
+	// A tool may close its pipe without ending: do not wait for ever.
 	t := time.AfterFunc(5*time.Second, func() { p.cancel(errors.New("it did not end")) })
 	defer t.Stop()
 	if e := p.wait(); e != nil {
@@ -139,7 +140,7 @@ func (p *process) output(doing string, limit int, d time.Duration) ([]byte, erro
 	return out.Bytes(), nil
 }
 
-// limited passes on a number of bytes and calls over when there are more.
+// limited passes on at most a number of bytes, and calls over if there are more.
 type limited struct {
 	w    io.Writer
 	left int
@@ -155,7 +156,7 @@ func (l *limited) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// tail keeps the last of what is written to it.
+// tail keeps the end of what is written to it.
 type tail struct {
 	mu sync.Mutex
 	b  []byte

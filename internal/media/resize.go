@@ -8,18 +8,18 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// Filter is how a resize weighs the pixels around a point.
+// Filter says how a resize weights the pixels around a point.
 type Filter uint8
 
 const (
-	// Bicubic is the Catmull-Rom cubic: sharp, with little ringing; when
-	// shrinking it widens with the scale, so that nothing aliases.
+	// Bicubic is the Catmull-Rom cubic: sharp, with little ringing. When shrinking
+	// it is widened by the scale, to prevent aliasing.
 	Bicubic Filter = iota
-	// Area averages what a pixel covers; enlarging, it is nearest neighbour
-	// with blended edges.
+	// Area averages what a pixel covers. When enlarging it is nearest neighbour with
+	// blended edges.
 	Area
-	// Lanczos is the windowed sinc over three lobes: the sharpest, and rings
-	// at hard edges.
+	// Lanczos is the windowed sinc over three lobes: the sharpest; it rings at hard
+	// edges.
 	Lanczos
 )
 
@@ -47,8 +47,8 @@ func (f Filter) kernel() (radius float64, at func(float64) float64) {
 	}
 }
 
-// weightBits is the precision of a weight, and keepBits what the values
-// between the two passes hold below one step of a byte.
+// weightBits is the number of fraction bits of a weight, and keepBits that of the
+// values between the two passes.
 const (
 	weightBits = 14
 	keepBits   = 4
@@ -96,8 +96,8 @@ func newTaps(f Filter, src, dst int) taps {
 	return t
 }
 
-// quantise stores the weights of pixel i so that they add up exactly: the
-// largest takes what rounding left over.
+// quantise stores the weights of pixel i so that they add up exactly: the rounding
+// error is added to the largest.
 func (t *taps) quantise(i int, values []float64, sum float64) {
 	w := t.weights[i*t.n:][:t.n]
 	left, largest := int32(1<<weightBits), 0
@@ -111,16 +111,16 @@ func (t *taps) quantise(i int, values []float64, sum float64) {
 	w[largest] += left
 }
 
-// Resizer resizes frames of one size to another, keeping its weights. It may be
-// used by several goroutines.
+// Resizer resizes frames from one size to another, with precomputed weights. Several
+// goroutines may use it.
 type Resizer struct {
 	sw, sh, dw, dh int
 	x, y           taps
 	middle         sync.Pool // *[]int16: the source stretched along x, [sh, dw, 3]
 }
 
-// NewResizer returns a Resizer from sw×sh pixels to dw×dh. The shape is not
-// kept; Fit does that.
+// NewResizer returns a Resizer from sw×sh to dw×dh pixels. It does not keep the
+// aspect ratio; Fit does.
 func NewResizer(f Filter, sw, sh, dw, dh int) (*Resizer, error) {
 	for _, v := range []int{sw, sh, dw, dh} {
 		if v < 1 || v > MaxSide {
@@ -130,14 +130,14 @@ func NewResizer(f Filter, sw, sh, dw, dh int) (*Resizer, error) {
 	return &Resizer{sw: sw, sh: sh, dw: dw, dh: dh, x: newTaps(f, sw, dw), y: newTaps(f, sh, dh)}, nil
 }
 
-// Resize returns the frame in the new size. Frames of another size than the
-// Resizer was made for are an error.
+// Resize returns the frame in the new size. A frame of another size than sw×sh is an
+// error.
 func (r *Resizer) Resize(f Frame) (Frame, error) {
 	out := NewFrame(r.dw, r.dh)
 	return out, r.ResizeInto(out, f)
 }
 
-// ResizeInto is Resize into a frame that the caller brings.
+// ResizeInto is Resize into a frame of the caller.
 func (r *Resizer) ResizeInto(dst, src Frame) error {
 	for _, f := range []Frame{dst, src} {
 		if err := f.valid(); err != nil {
@@ -187,8 +187,8 @@ func (r *Resizer) stretch(dst []int16, src []byte) {
 	}
 }
 
-// blend makes row y of the target from rows of the middle, up to six of them
-// at a time: sum carries what the rows before have added up to.
+// blend makes row y of the target from rows of the middle, up to six at a time. sum
+// holds the sum of the rows before.
 func (r *Resizer) blend(dst []byte, mid []int16, sum []int32, y int) {
 	const shift = weightBits + keepBits
 	n, size := r.y.n, r.dw*3
@@ -243,8 +243,8 @@ func four(dst []byte, sum []int32, rows [4][]int16, w [4]int32) {
 	}
 }
 
-// Fit scales a frame until it covers w×h, keeping its shape, and crops the
-// centre: what a first frame given by hand needs.
+// Fit scales a frame until it covers w×h, keeping its aspect ratio, and crops the
+// centre. First frames that users give are fitted so.
 func Fit(f Frame, w, h int) (Frame, error) {
 	if err := f.valid(); err != nil {
 		return Frame{}, err
@@ -252,7 +252,7 @@ func Fit(f Frame, w, h int) (Frame, error) {
 	if w < 1 || h < 1 || w > MaxSide || h > MaxSide {
 		return Frame{}, fmt.Errorf("media: cannot fit a frame to %d×%d: sides are 1 to %d pixels", w, h, MaxSide)
 	}
-	// The largest part of the source that has the target's shape.
+	// The largest part of the source that has the target's aspect ratio.
 	cw, ch := f.W, f.H
 	if int64(f.W)*int64(h) > int64(f.H)*int64(w) {
 		cw = max(1, int((int64(f.H)*int64(w)+int64(h)/2)/int64(h)))

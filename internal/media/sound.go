@@ -11,19 +11,19 @@ import (
 	"os"
 )
 
-// sound is speech as espeak-ng wrote it, on its way to the rate, pitch and
-// loudness that are wanted.
+// sound is speech as espeak-ng wrote it, and its conversion to the wanted rate, pitch
+// and volume.
 type sound struct {
 	file    *os.File
-	start   int64   // where its samples begin: 16 bits each, one channel
-	given   int64   // how many there are
-	step    float64 // samples of it for one that is written
-	samples int64   // that are written, in each channel
+	start   int64   // offset of its samples: 16 bits, one channel
+	given   int64   // how many samples there are
+	step    float64 // input samples for one output sample
+	samples int64   // output samples in each channel
 	gain    float64
 }
 
-// openSound looks at the WAV in a file. It is to be played some times as fast
-// as it was spoken.
+// openSound reads the header of a WAV file, whose samples will be played so many
+// times as fast as they were spoken.
 func openSound(file *os.File, faster float64, o SpeechOptions) (*sound, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -55,9 +55,9 @@ func openSound(file *os.File, faster float64, o SpeechOptions) (*sound, error) {
 
 var errNoWAV = errors.New("media: espeak-ng gave no WAV that can be read: 16 bits, one channel")
 
-// wavHeader reads a WAV file (Microsoft's RIFF WAVE) up to its samples, which
-// go to the end of the file: a size is not to be trusted in one that went
-// through a pipe. It returns the rate and where the samples begin.
+// wavHeader reads a WAV file (Microsoft's RIFF WAVE) up to its samples, and returns
+// the rate and the offset of the samples. They go to the end of the file: the size in
+// the header is wrong if the file went through a pipe.
 func wavHeader(r io.Reader) (rate int, start int64, err error) {
 	const most = 1 << 16 // bytes before the samples
 	b := bufio.NewReader(io.LimitReader(r, most))
@@ -101,7 +101,7 @@ func wavHeader(r io.Reader) (rate int, start int64, err error) {
 	}
 }
 
-// each hands over the samples as they were spoken, some at a time.
+// each yields the samples as they were spoken, some at a time.
 func (s *sound) each(ctx context.Context, f func([]float32) error) error {
 	const some = 1 << 14
 	raw, x := make([]byte, 2*some), make([]float32, some)
@@ -157,7 +157,7 @@ func (s *sound) samplesTo(ctx context.Context, w io.Writer, channels int) error 
 	return nil
 }
 
-// write writes the sound as WAV, or as bare samples.
+// write writes the sound as WAV, or as samples without a header.
 func (s *sound) write(ctx context.Context, w io.Writer, o SpeechOptions) error {
 	if o.Format == "wav" {
 		data := 2 * s.samples * int64(o.Channels)
@@ -171,9 +171,9 @@ func (s *sound) write(ctx context.Context, w io.Writer, o SpeechOptions) error {
 	return s.samplesTo(ctx, w, o.Channels)
 }
 
-const wavHeaderSize = 44 // of those that newWAVHeader makes
+const wavHeaderSize = 44 // of the headers that newWAVHeader makes
 
-// newWAVHeader is the head of a WAV file of 16-bit samples.
+// newWAVHeader returns the header of a WAV file of 16-bit samples.
 func newWAVHeader(rate, channels int, data uint32) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint32([]byte("RIFF"), 36+data)
@@ -187,15 +187,15 @@ func newWAVHeader(rate, channels int, data uint32) []byte {
 	return le.AppendUint32(append(b, "data"...), data)
 }
 
-// resampler brings samples to another rate with a windowed sinc: each that
-// comes out is a weighted sum of those around its time, up to the lower of the
-// two rates' highest frequencies.
+// resampler converts samples to another rate with a windowed sinc: each output sample
+// is a weighted sum of the input samples around its time. It keeps the frequencies
+// that both rates can hold.
 type resampler struct {
-	step  float64 // samples in for one out
-	cut   float64 // part of the frequencies that is kept
-	reach int     // samples on each side of a time that count
+	step  float64 // input samples for one output sample
+	cut   float64 // share of the frequencies that is kept
+	reach int     // samples on each side of a time that are summed
 	table []float32
-	buf   []float32 // samples from number first on
+	buf   []float32 // input samples from number first on
 	first int64
 	next  int64 // number of the sample that comes out next
 	out   []float32
@@ -226,8 +226,8 @@ func newResampler(step float64) *resampler {
 	return r
 }
 
-// feed takes the next samples and returns what can be said after them, valid
-// until the next call. The last samples come out when silence follows.
+// feed takes the next input samples and returns the output samples that are complete,
+// in a slice that is valid until the next call. To get the last ones, feed silence.
 func (r *resampler) feed(x []float32) []float32 {
 	if r.step == 1 {
 		return x
@@ -252,7 +252,8 @@ func (r *resampler) feed(x []float32) []float32 {
 	return r.out
 }
 
-// at is the sum around a time; i is where the sample before it is in buf.
+// at returns the weighted sum around a time; i is the index in buf of the sample
+// before it.
 func (r *resampler) at(t float64, i int) float32 {
 	frac := t - math.Floor(t)
 	var sum, weights float32

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNoSpeech is the cause of errors that a missing espeak-ng leads to.
+// ErrNoSpeech is the cause of errors when espeak-ng is missing.
 var ErrNoSpeech = errors.New("espeak-ng is not installed (apt-get install espeak-ng, brew install espeak-ng, or name it in KINORA_ESPEAK)")
 
 // Espeak returns where espeak-ng is: KINORA_ESPEAK, or the PATH. The error is
@@ -24,32 +24,32 @@ func Espeak() (string, error) { return findTool("espeak-ng", "KINORA_ESPEAK", Er
 
 // Limits on speech.
 const (
-	// MaxSpeechText is the longest text, in bytes: about two hours.
+	// MaxSpeechText is the longest text in bytes, about two hours of speech.
 	MaxSpeechText = 128 << 10
 	// MaxPitch is how far a voice is raised or lowered, in semitones.
 	MaxPitch = 12
 	// MinSpeed and MaxSpeed bound how many times as fast a voice speaks.
 	MinSpeed, MaxSpeed = 0.5, 2
-	// MaxVolume bounds how many times as loud it speaks.
+	// MaxVolume bounds how many times as loud a voice speaks.
 	MaxVolume = 10
 
 	speechTime  = 5 * time.Minute // for each tool
 	speechBytes = 1 << 30         // that espeak-ng may write
 )
 
-// SpeechRates are the sample rates that speech is written in.
+// SpeechRates are the sample rates of speech files.
 var SpeechRates = []int{8000, 16000, 22050, 24000, 32000, 44100, 48000}
 
 // SpeechFormats are the names of the formats: the last two need ffmpeg. PCM is
 // 16-bit, little-endian, without a header.
 var SpeechFormats = []string{"wav", "pcm", "mp3", "flac"}
 
-// SpeechOptions says how a text is to be spoken. A 0 is the default.
+// SpeechOptions says how a text is to be spoken. A zero field means its default.
 type SpeechOptions struct {
-	// Text is spoken, but for pauses: <#0.5#> is half a second of silence.
+	// Text is the text. In it, <#0.5#> is a pause of half a second.
 	Text string
-	// Voice is one of ListVoices, in any case, and may name a variant of it
-	// after a +: en-us+f3. "" is the first that speaks Language.
+	// Voice is the id of one of ListVoices, in upper or lower case. A variant may
+	// follow after a +: en-us+f3. "" means the first voice that speaks Language.
 	Voice string
 	// Language is a BCP 47 tag; "" is English.
 	Language string
@@ -62,7 +62,7 @@ type SpeechOptions struct {
 	Channels int     // 1, or 2 of the same
 }
 
-// SpeechInfo is what came of it.
+// SpeechInfo describes the speech that was made.
 type SpeechInfo struct {
 	Voice    string // its id
 	Rate     int
@@ -124,8 +124,8 @@ func orOne(x float64) float64 {
 	return x
 }
 
-// speakable is the text as espeak-ng gets it: without the control characters
-// that are commands to it, and without [[, which begins phonemes.
+// speakable returns the text for espeak-ng, without the control characters that are
+// commands to it, and without [[, which begins phonemes.
 func speakable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -142,23 +142,22 @@ func speakable(text string) string {
 	return text
 }
 
-// delivery is how espeak-ng is told to speak, and how many times as fast what
-// it says is played.
+// delivery is how espeak-ng is told to speak, and how many times as fast its output
+// is played.
 type delivery struct {
 	words, pitch int
 	faster       float64
 }
 
-// deliver turns speed and semitones into espeak-ng's words a minute and its
-// pitch of 0 to 99. That pitch reaches some nine semitones up and seven down, a
-// little more or less as the voice is lively; the rest is made by playing
-// faster or slower what was spoken slower or faster.
+// deliver turns speed and semitones into espeak-ng's words a minute and its pitch of
+// 0 to 99. That pitch reaches about nine semitones up and seven down, depending on
+// the voice. The rest is made by speaking slower and playing faster, or the reverse.
 func deliver(speed, semitones float64) delivery {
 	const (
 		normal       = 175 // words a minute
 		slow, quick  = 80, 450
 		middle       = 50
-		up, down     = 5.5, 6.5 // steps a semitone, as measured
+		up, down     = 5.5, 6.5 // steps for a semitone, as measured
 		most, lowest = 99, 0
 	)
 	step := up
@@ -180,10 +179,10 @@ func espeakArgs(voice string, d delivery) []string {
 	}
 }
 
-// Speak speaks a text through espeak-ng into w, at once when all is spoken. The
-// text goes to the tool's standard input; no part of it is an argument. Pauses
-// are silence of their own, as long as they say at any speed and pitch. An
-// error about an option is a *BadSpeech.
+// Speak speaks a text through espeak-ng and writes the result to w when all of it is
+// spoken. The text goes to the tool's standard input, never into an argument. A pause
+// lasts as long as it says, at any speed and pitch. An error about an option is a
+// *BadSpeech.
 func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return SpeechInfo{}, err
@@ -230,7 +229,7 @@ func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error
 
 func needsFFmpeg(format string) bool { return format == "mp3" || format == "flac" }
 
-// speakRaw lets espeak-ng write its WAV into a temporary file.
+// speakRaw has espeak-ng write its WAV into a temporary file.
 func speakRaw(ctx context.Context, voice string, d delivery, text string) (*target, error) {
 	tool, err := Espeak()
 	if err != nil {
@@ -257,9 +256,8 @@ func speakRaw(ctx context.Context, voice string, d delivery, text string) (*targ
 	return t, nil
 }
 
-// compressArgs are the whole of ffmpeg's arguments: samples on standard
-// input, a file out. It is a file, as both formats say how long they are at
-// their beginning.
+// compressArgs returns all of ffmpeg's arguments: samples come on standard input and
+// the output is a file, because both formats state their length at the beginning.
 func compressArgs(o SpeechOptions, path string) []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file,pipe",

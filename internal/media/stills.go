@@ -11,7 +11,7 @@ import (
 	"github.com/HugoSmits86/nativewebp"
 )
 
-// stillQuality is that of JPEGs, of 100.
+// stillQuality is the quality of JPEGs, from 1 to 100.
 const stillQuality = 90
 
 // EncodeJPEG writes an image as JPEG.
@@ -36,13 +36,12 @@ func unwritten(format string, err error) error {
 	return nil
 }
 
-// FromImage takes the pixels of an image. Transparent parts become white, as on
-// paper.
+// FromImage makes a frame of an image. Transparent parts become white.
 func FromImage(img image.Image) Frame { return flatten(img, img.Bounds(), image.Point{}) }
 
-// Spread returns the numbers of n frames at even distances in a video of some
-// frames, the first and the last among them; of all frames where there are no
-// more than n, and of the first where n is 1.
+// Spread returns the numbers of n evenly spaced frames of a video, the first and the
+// last included. It returns all frames if there are at most n, and the first if n is
+// 1.
 func Spread(frames, n int) []int {
 	n = min(n, frames)
 	if n < 1 {
@@ -55,9 +54,9 @@ func Spread(frames, n int) []int {
 	return at
 }
 
-// Thumbnail returns a copy of an image whose longer side has at most side
-// pixels: an image that is larger is scaled down (Catmull-Rom), its transparent
-// parts made white.
+// Thumbnail returns a copy of an image whose longer side has at most side pixels. A
+// larger image is scaled down (Catmull-Rom), and its transparent parts become
+// white.
 func Thumbnail(img image.Image, side int) (*image.RGBA, error) {
 	from := FromImage(img)
 	w, h := from.W, from.H
@@ -86,9 +85,9 @@ func black(w, h int) *image.RGBA {
 	return img
 }
 
-// Spritesheet lays images out row by row, in columns, on black. Each has a cell
-// as large as the largest of them, and lies in its upper left corner. Without
-// images, or with less than one column, it is an image without pixels.
+// Spritesheet arranges images row by row, in columns, on black. All cells are as large
+// as the largest image, and each image lies in the upper left corner of its cell.
+// Without images, or with less than one column, the result has no pixels.
 func Spritesheet(images []image.Image, columns int) image.Image {
 	columns = min(columns, len(images))
 	if columns < 1 {

@@ -8,16 +8,15 @@ import (
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
-// target is a file that appears under its name whole or not at all: it grows
-// under a hidden name beside it.
+// target is an output file. It is written under a hidden name in the same folder, and
+// renamed when it is whole.
 type target struct {
 	path    string // "" for a file that never gets a name
 	temp    *scratch.File
-	release func() // of the claim on path; nil where the caller has it
+	release func() // gives up the claim on path; nil if the caller holds it
 }
 
-// newTarget claims path, unless the caller has, and opens the hidden file beside
-// it.
+// newTarget claims path, unless the caller has done so, and opens the hidden file.
 func newTarget(path string, claimed bool) (*target, error) {
 	t := &target{path: path}
 	var err error
@@ -39,7 +38,7 @@ func (t *target) done() {
 	}
 }
 
-// newTemporary opens a file that is only a place to work.
+// newTemporary opens a temporary file, which never gets a name.
 func newTemporary() (*target, error) {
 	f, err := scratch.Create(os.TempDir())
 	if err != nil {
@@ -48,7 +47,7 @@ func newTemporary() (*target, error) {
 	return &target{temp: f}, nil
 }
 
-// commit makes sure that the bytes are on disk and gives the file its name.
+// commit syncs the file to disk and gives it its name.
 func (t *target) commit() error {
 	defer t.done()
 	if err := t.temp.Commit(t.path); err != nil {
@@ -57,7 +56,7 @@ func (t *target) commit() error {
 	return nil
 }
 
-// discard removes what there is.
+// discard removes the file and gives up the claim.
 func (t *target) discard() {
 	t.temp.Discard()
 	t.done()

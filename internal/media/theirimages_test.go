@@ -128,8 +128,8 @@ func TestImageAnimated(t *testing.T) {
 		want     [3]byte
 	}{
 		{"another program's", theirs, 320, 200, true, 5, 5, [3]byte{255, 0, 0}},
-		{"our own film", own, 40, 24, true, 30, 20, pixelOf(scene(40, 24, 0), 30, 20)},
-		{"a cut film", own[:len(own)-9], 40, 24, true, 30, 20, pixelOf(scene(40, 24, 0), 30, 20)},
+		{"our own video", own, 40, 24, true, 30, 20, pixelOf(scene(40, 24, 0), 30, 20)},
+		{"a cut video", own[:len(own)-9], 40, 24, true, 30, 20, pixelOf(scene(40, 24, 0), 30, 20)},
 		{"around a first picture that is a part", part, 16, 8, true, 3, 2, [3]byte{255, 255, 255}},
 		{"in a first picture that is a part", part, 16, 8, true, 4, 2, [3]byte{255, 0, 0}},
 		{"lossy", lossy, 16, 16, true, 1, 1, [3]byte{255, 0, 0}},
@@ -179,11 +179,11 @@ func TestImageAnimated(t *testing.T) {
 
 // lossyStill takes the second frame of the fixture, which is opaque, into a
 // file that announces alpha.
-func lossyStill(t *testing.T, film []byte) []byte {
+func lossyStill(t *testing.T, video []byte) []byte {
 	t.Helper()
-	at := bytes.LastIndex(film, []byte("VP8 "))
-	size := int(binary.LittleEndian.Uint32(film[at+4:]))
-	return webpFile(extended(1<<4, 16, 16), [2]string{"VP8 ", string(film[at+8 : at+8+size])})
+	at := bytes.LastIndex(video, []byte("VP8 "))
+	size := int(binary.LittleEndian.Uint32(video[at+4:]))
+	return webpFile(extended(1<<4, 16, 16), [2]string{"VP8 ", string(video[at+8 : at+8+size])})
 }
 
 // TestWebPMixes draws animations whose frames are laid over each other and go

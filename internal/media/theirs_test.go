@@ -149,9 +149,9 @@ func TestVideoUpright(t *testing.T) {
 			if thrice {
 				joins = append(joins, []string{path, path})
 			}
-			for _, films := range joins {
+			for _, videos := range joins {
 				out := filepath.Join(t.TempDir(), "joined.mp4")
-				if err := Join(t.Context(), out, films, JoinOptions{}); err != nil {
+				if err := Join(t.Context(), out, videos, JoinOptions{}); err != nil {
 					t.Fatal(err)
 				}
 				got, p := seen(t, out)
@@ -174,7 +174,7 @@ func TestVideoUpright(t *testing.T) {
 }
 
 // TestVideoVariableRate: pictures that are not all shown equally long keep
-// their times. The film is one second at 60 frames, and one at 10.
+// their times. The video is one second at 60 frames, and one at 10.
 func TestVideoVariableRate(t *testing.T) {
 	needFFmpeg(t)
 	const theirs = "testdata/variable-rate.mp4"
@@ -184,16 +184,16 @@ func TestVideoVariableRate(t *testing.T) {
 	}
 	plain := shot{"a.mp4", 160, 90, 24, 0, 24, Meta{}}.take(t, t.TempDir())
 	for _, c := range []struct {
-		films []string
-		want  time.Duration
+		videos []string
+		want   time.Duration
 	}{{[]string{theirs}, 2 * time.Second}, {[]string{plain, theirs}, 3 * time.Second}, {[]string{theirs, plain}, 3 * time.Second}} {
 		out := filepath.Join(t.TempDir(), "x.mp4")
-		if err := Join(t.Context(), out, c.films, JoinOptions{}); err != nil {
+		if err := Join(t.Context(), out, c.videos, JoinOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := Inspect(t.Context(), out)
 		if d := (got.Duration - c.want).Abs(); err != nil || d > 50*time.Millisecond {
-			t.Errorf("%d films play %v, want %v: %v", len(c.films), got.Duration, c.want, err)
+			t.Errorf("%d videos play %v, want %v: %v", len(c.videos), got.Duration, c.want, err)
 		}
 	}
 	// Each second of it is a second: the last picture of the first one is that
@@ -311,7 +311,7 @@ func made(t *testing.T, name string, args ...string) string {
 	return path
 }
 
-// TestVideoKinds reads what other programs write: each is a film of corners, or
+// TestVideoKinds reads what other programs write: each is a video of corners, or
 // of one colour, and has to look like it.
 func TestVideoKinds(t *testing.T) {
 	base := cornerFilm(t, 96, 64)
@@ -371,9 +371,9 @@ func TestVideoKinds(t *testing.T) {
 	}
 }
 
-// TestVideoCut: what an edit list leaves out is not part of the film.
+// TestVideoCut: what an edit list leaves out is not part of the video.
 func TestVideoCut(t *testing.T) {
-	base := film(t, 96, 64, 48)
+	base := mp4Of(t, 96, 64, 48)
 	path := made(t, "cut.mp4", "-ss", "1", "-i", base, "-c", "copy")
 	out := filepath.Join(t.TempDir(), "x.mp4")
 	if err := Join(t.Context(), out, []string{path, path}, JoinOptions{}); err != nil {
@@ -381,16 +381,16 @@ func TestVideoCut(t *testing.T) {
 	}
 	got, p := seen(t, out)
 	if len(got) != 48 || p.info.Duration != 2*time.Second || psnr(got[0], scene(96, 64, 24)) < sameFrame || psnr(got[24], scene(96, 64, 24)) < sameFrame {
-		t.Errorf("twice the second second of a film is %d frames and %v; the first is at %.1f dB", len(got), p.info.Duration, psnr(got[0], scene(96, 64, 24)))
+		t.Errorf("twice the second second of a video is %d frames and %v; the first is at %.1f dB", len(got), p.info.Duration, psnr(got[0], scene(96, 64, 24)))
 	}
 }
 
-// TestJoinDamaged: a download that was cut off is no film to be joined, also
+// TestJoinDamaged: a download that was cut off is no video to be joined, also
 // where it is drawn anew.
 func TestJoinDamaged(t *testing.T) {
 	dir := t.TempDir()
 	good := shot{"good.mp4", 64, 48, 5, 0, 12, Meta{}}.take(t, dir)
-	long := film(t, 96, 64, 96)
+	long := mp4Of(t, 96, 64, 96)
 	data, err := os.ReadFile(long)
 	if err != nil {
 		t.Fatal(err)

@@ -19,13 +19,13 @@ const (
 	trackBits                  = 96000 // a second, of each channel
 )
 
-// Sound is the sound track of a video that is written.
+// Sound is the sound track of a video to be written.
 type Sound struct {
 	Rate     int // samples a second, 8000 to 96000
 	Channels int // 1 or 2
-	// Play hands over the samples from the first frame on, some at a time:
-	// channels interleaved, in [-1, 1], what is beyond being clipped. A slice may be
-	// used again when yield returns.
+	// Play yields the samples from the first frame on, some at a time: channels
+	// interleaved, in [-1, 1]; what lies beyond is clipped. The slice may be reused
+	// when yield returns.
 	Play func(ctx context.Context, yield func(samples []float32) error) error
 }
 
@@ -37,8 +37,9 @@ func (s *Sound) check() error {
 	return nil
 }
 
-// write puts the samples into a temporary file, 16 bits each, little-endian: ffmpeg
-// takes frames from its input, and not every system lets it have a second pipe.
+// write puts the samples into a temporary file, 16 bits each, little-endian. They
+// cannot come through a pipe: ffmpeg's standard input has the frames, and not every
+// system allows a second pipe.
 func (s *Sound) write(ctx context.Context) (*target, error) {
 	t, err := newTemporary()
 	if err != nil {
@@ -67,7 +68,7 @@ func (s *Sound) write(ctx context.Context) (*target, error) {
 	return t, nil
 }
 
-// clip keeps a sample within [-1, 1]; one that is no number is silence.
+// clip limits a sample to [-1, 1]; NaN becomes silence.
 func clip(v float32) float32 {
 	if v != v {
 		return 0
@@ -75,7 +76,7 @@ func clip(v float32) float32 {
 	return min(max(v, -1), 1)
 }
 
-// in makes ffmpeg read the samples of a file.
+// in returns the arguments with which ffmpeg reads the samples of a file.
 func (s *Sound) in(t *target) ([]string, error) {
 	abs, err := filepath.Abs(t.temp.Name())
 	if err != nil {
@@ -86,20 +87,20 @@ func (s *Sound) in(t *target) ([]string, error) {
 	}, nil
 }
 
-// out makes ffmpeg write the sound of an input, by an encoder of its own.
+// out returns the arguments with which ffmpeg writes the sound of an input.
 func (s *Sound) out(input int, codec string) []string {
 	return []string{"-map", strconv.Itoa(input) + ":a:0", "-c:a", codec, "-b:a", strconv.Itoa(s.Channels * trackBits)}
 }
 
-// soundEncoders are ffmpeg's encoders of AAC, the best that are everywhere first.
+// soundEncoders are ffmpeg's encoders of AAC in the order of preference.
 var soundEncoders = []string{"aac", "libfdk_aac", "aac_at", "aac_mf"}
 
-// ErrNoSoundEncoder is the cause of errors where ffmpeg is there and cannot write
+// ErrNoSoundEncoder is the cause of errors when ffmpeg is installed but cannot write
 // the sound of an MP4.
 var ErrNoSoundEncoder = errors.New("this ffmpeg cannot write AAC, the sound of MP4: install one that has the encoder aac (apt-get install ffmpeg, brew install ffmpeg), or name it in KINORA_FFMPEG")
 
-// CanWriteSound returns nil where ffmpeg can write the sound of an MP4, and
-// otherwise ErrNoFFmpeg or ErrNoSoundEncoder.
+// CanWriteSound returns nil if ffmpeg can write the sound of an MP4, and otherwise
+// ErrNoFFmpeg or ErrNoSoundEncoder.
 func CanWriteSound(ctx context.Context) error {
 	tool, err := FFmpeg()
 	if err == nil {

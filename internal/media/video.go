@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// containers are the demuxers that may open a file. Playlists and the like,
-// which make ffmpeg open other files, are not among them.
+// containers are the demuxers that ffmpeg may use. Formats that make ffmpeg open other
+// files, such as playlists, are not among them.
 const containers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,apng,h264,hevc,ivf,yuv4mpegpipe"
 
-// input is the arguments that name a file, whatever its name looks like.
+// input returns the arguments that name an input file, whatever its name looks like.
 func input(path string) ([]string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -23,29 +23,29 @@ func input(path string) ([]string, error) {
 	return []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", containers, "-i", "file:" + abs}, nil
 }
 
-// VideoOptions says how a video is to be seen. It is seen as players show it:
-// upright, with square pixels and without the combs of interlaced pictures, HDR
-// brought to what sRGB can show, and transparency laid over white.
+// VideoOptions says how a video is to be read. Its frames are as players show them:
+// upright, with square pixels, deinterlaced, HDR mapped to sRGB, and transparency
+// laid over white.
 type VideoOptions struct {
 	// W and H are the sizes of the frames: the video is scaled until it covers
 	// them and the centre cropped.
 	W, H int
-	// FPS is the number of frames a second, made by dropping and doubling by the
-	// times of the pictures; 0 gives every picture once, whatever its time.
+	// FPS is the number of frames a second: pictures are dropped or repeated by their
+	// times. 0 gives every picture once, whatever its time.
 	FPS float64
 	// Start is where to begin.
 	Start time.Duration
 	// MaxFrames ends the reading early; 0 means no limit.
 	MaxFrames int
-	// Stall is how long a frame may take before ffmpeg counts as hung; 0 means
-	// a minute.
+	// Stall bounds how long a frame may take before ffmpeg counts as hung; 0 means a
+	// minute.
 	Stall time.Duration
 	// Threads is the number of threads ffmpeg decodes with; 0 is its choice.
 	Threads int
 }
 
-// VideoReader reads frames one after another. It is not for several goroutines
-// at once.
+// VideoReader reads frames one after another. Only one goroutine may use it at a
+// time.
 type VideoReader struct {
 	Info VideoInfo
 	o    VideoOptions
@@ -59,8 +59,8 @@ type VideoReader struct {
 	convert func(dst, src []byte)
 }
 
-// OpenVideo begins to read a video file, which may come from anywhere. Close
-// must be called; the end of ctx ends the reading too.
+// OpenVideo begins to read an untrusted video file. The caller must call Close; the
+// end of ctx ends the reading too.
 func OpenVideo(ctx context.Context, path string, o VideoOptions) (*VideoReader, error) {
 	info, err := Probe(ctx, path)
 	if err != nil {
@@ -69,7 +69,7 @@ func OpenVideo(ctx context.Context, path string, o VideoOptions) (*VideoReader, 
 	return openProbed(ctx, path, info, o)
 }
 
-// openProbed is OpenVideo for a file of which all is known already.
+// openProbed is OpenVideo for a file that has been probed already.
 func openProbed(ctx context.Context, path string, info VideoInfo, o VideoOptions) (*VideoReader, error) {
 	if o.W < 1 || o.H < 1 || o.W > MaxSide || o.H > MaxSide || !(o.FPS >= 0 && o.FPS <= 1000) || o.MaxFrames < 0 || o.Start < 0 || o.Threads < 0 {
 		return nil, fmt.Errorf("media: reading %s: options %+v are out of range", path, o)
@@ -118,8 +118,8 @@ func readArgs(path string, info VideoInfo, o VideoOptions) ([]string, error) {
 	return append(args, "-f", "rawvideo", "-pix_fmt", format, "pipe:1"), nil
 }
 
-// readFilter is the way from stored pictures to frames. ffmpeg has turned them
-// upright before.
+// readFilter returns ffmpeg's filters from stored pictures, which ffmpeg has already
+// turned upright, to frames.
 func readFilter(info VideoInfo, o VideoOptions) string {
 	filter := ""
 	if m := info.colour.matrix; m != "" {
@@ -128,8 +128,8 @@ func readFilter(info VideoInfo, o VideoOptions) string {
 	if info.fields {
 		filter += "yadif=deint=interlaced,"
 	}
-	// ffmpeg repeats and drops pictures until their rate is even. A rate that is
-	// stated leaves it nothing to do.
+	// ffmpeg repeats and drops pictures until their rate is even. If the pictures
+	// are only numbered, their rate is even already.
 	if o.FPS > 0 {
 		filter += "setpts=PTS-STARTPTS,fps=" + strconv.FormatFloat(o.FPS, 'f', -1, 64)
 	} else {
@@ -138,15 +138,15 @@ func readFilter(info VideoInfo, o VideoOptions) string {
 	if info.colour.alpha && !info.colour.wide {
 		filter += ",format=gbrap,premultiply=inplace=1"
 	}
-	// Pixels that are not square are made so first.
+	// First make the pixels square.
 	sar := fmt.Sprintf("if(between(sar,1/%g,%g),sar,1)", maxAspect, maxAspect)
 	filter += fmt.Sprintf(",scale='min(trunc(iw*max(1,%s)+0.5),%d)':'min(trunc(ih/min(1,%s)+0.5),%d)'", sar, MaxSide, sar, MaxSide)
 	return filter + fmt.Sprintf(",setsar=1,scale=%d:%d:force_original_aspect_ratio=increase:flags=area,crop=%d:%d", o.W, o.H, o.W, o.H)
 }
 
-// Next reads the next frame into f, which must have the size of the options. At
-// the end it returns io.EOF. Of a video that is broken somewhere it gives what
-// ffmpeg can make of it, and an error at the end where ffmpeg gave up.
+// Next reads the next frame into f, which must have the size of the options. At the
+// end it returns io.EOF. Of a damaged video it gives the frames that ffmpeg can
+// decode, and an error if ffmpeg gave up before the end.
 func (r *VideoReader) Next(f Frame) error {
 	if r.err != nil {
 		return r.err
@@ -171,7 +171,7 @@ func (r *VideoReader) Next(f Frame) error {
 	return r.err
 }
 
-// finish tells the end of the video from a failure.
+// finish decides whether the video has ended or ffmpeg has failed.
 func (r *VideoReader) finish(err error) error {
 	doing := "reading " + r.path
 	if errors.Is(err, io.EOF) {
@@ -185,10 +185,10 @@ func (r *VideoReader) finish(err error) error {
 	return r.p.explain(doing, err)
 }
 
-// Frames is how many frames Next has given.
+// Frames returns how many frames Next has read.
 func (r *VideoReader) Frames() int { return r.read }
 
-// Close ends the reading. It is no error to close before the end.
+// Close ends the reading. To close before the end is not an error.
 func (r *VideoReader) Close() error {
 	r.p.kill(errClosed)
 	if r.err == nil {

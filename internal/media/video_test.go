@@ -27,11 +27,11 @@ func readAll(t *testing.T, r *VideoReader, w, h int) []Frame {
 	}
 }
 
-// film writes an MP4 of some frames at 24 a second.
-func film(t *testing.T, w, h, frames int) string {
+// mp4Of writes an MP4 of some frames at 24 a second.
+func mp4Of(t *testing.T, w, h, frames int) string {
 	t.Helper()
 	needFFmpeg(t)
-	path := filepath.Join(t.TempDir(), "film.mp4")
+	path := filepath.Join(t.TempDir(), "video.mp4")
 	e, err := Create(t.Context(), path, Options{W: w, H: h, FPS: 24})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func film(t *testing.T, w, h, frames int) string {
 }
 
 func TestOpenVideoOptions(t *testing.T) {
-	path := film(t, 96, 64, 24)
+	path := mp4Of(t, 96, 64, 24)
 	for _, c := range []struct {
 		o    VideoOptions
 		want int
@@ -69,7 +69,7 @@ func TestOpenVideoOptions(t *testing.T) {
 	}
 }
 
-// TestOpenVideoCrops checks the centre crop: of a film whose left third is
+// TestOpenVideoCrops checks the centre crop: of a video whose left third is
 // black, the middle square of it must be white all over.
 func TestOpenVideoCrops(t *testing.T) {
 	needFFmpeg(t)
@@ -109,7 +109,7 @@ func TestOpenVideoCrops(t *testing.T) {
 }
 
 func TestOpenVideoStopsEarly(t *testing.T) {
-	path := film(t, 256, 256, 48)
+	path := mp4Of(t, 256, 256, 48)
 	r, err := OpenVideo(t.Context(), path, VideoOptions{W: 256, H: 256})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestOpenVideoStopsEarly(t *testing.T) {
 // TestOpenVideoHostile feeds files that are no videos, or want ffmpeg to open
 // other files.
 func TestOpenVideoHostile(t *testing.T) {
-	real := film(t, 32, 32, 4)
+	real := mp4Of(t, 32, 32, 4)
 	data, err := os.ReadFile(real)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestOpenVideoHostile(t *testing.T) {
 }
 
 func TestOpenVideoHangs(t *testing.T) {
-	path := film(t, 32, 32, 4)
+	path := mp4Of(t, 32, 32, 4)
 	probe, err := ffprobe()
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 
 // Voice is a voice of espeak-ng.
 type Voice struct {
-	ID        string   // what SpeechOptions take
-	Name      string   // as people say
-	Languages []string // BCP 47 tags, the one it speaks best first
+	ID        string   // for SpeechOptions.Voice
+	Name      string   // for people
+	Languages []string // BCP 47 tags, its main language first
 	Gender    string   // male, female, or ""
 
 	file     string // espeak-ng's own name of it
@@ -86,8 +86,8 @@ func parseVoices(table string) []Voice {
 	return slices.CompactFunc(all, func(a, b Voice) bool { return a.ID == b.ID })
 }
 
-// plain says whether a name of espeak-ng's holds nothing but letters, digits
-// and a few marks, so that it is a voice and no way elsewhere.
+// plain says whether a name from espeak-ng has only letters, digits and a few marks,
+// so that it cannot be a path to another file.
 func plain(name string) bool {
 	return !strings.Contains(name, "..") && strings.IndexFunc(name, func(r rune) bool {
 		switch {
@@ -98,8 +98,8 @@ func plain(name string) bool {
 	}) < 0
 }
 
-// findVoice returns the id of a voice and how espeak-ng calls it. Only names
-// that espeak-ng listed come back, whatever was asked for.
+// findVoice returns the id of a voice and espeak-ng's name for it. It returns only
+// names that espeak-ng has listed, whatever the request says.
 func findVoice(ctx context.Context, id, language string) (found, file string, err error) {
 	voices, err := ListVoices(ctx)
 	if err != nil {
@@ -137,8 +137,8 @@ func parseVariants(table string) []string {
 	return names
 }
 
-// pickVoice finds a voice by its id, or else the first for a language; both in
-// lower case. A language that no voice has is looked for without its region.
+// pickVoice finds a voice by its id or, without one, the first for a language; both
+// are in lower case. If no voice has the language, it tries it without its region.
 func pickVoice(voices []Voice, id, language string) (Voice, error) {
 	if id != "" {
 		for _, is := range []func(Voice) bool{

@@ -18,9 +18,9 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
-// webpVideo writes an animated WebP (the WebP container specification of
-// Google, RFC 9649): frames are lossless and hold only the part of the picture
-// that changed. They are compressed side by side and written in order.
+// webpVideo writes an animated WebP (the WebP container specification of Google, RFC
+// 9649). Frames are lossless and contain only the part of the picture that changed.
+// They are compressed in parallel and written in order.
 type webpVideo struct {
 	o      Options
 	ctx    context.Context
@@ -32,7 +32,7 @@ type webpVideo struct {
 	err    error
 	before []byte // the last frame
 	frames int
-	queue  []chan webpPart // compressed parts on their way, oldest first
+	queue  []chan webpPart // parts being compressed, oldest first
 	size   int64           // bytes written
 }
 
@@ -45,8 +45,8 @@ type webpPart struct {
 
 const webpHeader = 12 + 8 + 10 + 8 + 6 // RIFF, VP8X, ANIM
 
-// newWebP begins a video in t; with w the finished file is copied there and t
-// removed.
+// newWebP begins a video in t. If w is given, the finished file is copied to w and t
+// is removed.
 func newWebP(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, error) {
 	e := &webpVideo{o: o, ctx: ctx, target: t, copyTo: w}
 	if err := e.write(e.header(0)); err != nil {
@@ -56,7 +56,7 @@ func newWebP(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, e
 	return e, nil
 }
 
-// header is the file up to its first frame; size is that of the whole file.
+// header returns the file up to its first frame; size is the size of the whole file.
 func (e *webpVideo) header(size int64) []byte {
 	le := binary.LittleEndian
 	b := append(make([]byte, 0, webpHeader), "RIFF"...)
@@ -117,7 +117,7 @@ func (e *webpVideo) WriteFrame(rgb []byte) error {
 	return e.drain(simd.Threads())
 }
 
-// drain writes the oldest parts until no more than some are on their way.
+// drain writes the oldest parts until at most so many are still being compressed.
 func (e *webpVideo) drain(left int) error {
 	for len(e.queue) > left {
 		part := <-e.queue[0]
@@ -135,9 +135,8 @@ func (e *webpVideo) drain(left int) error {
 	return nil
 }
 
-// duration is how long the next frame is shown. Durations are whole
-// milliseconds; each frame ends at its rounded time, so that errors do not add
-// up.
+// duration returns how long the next frame is shown, in whole milliseconds. Each frame
+// ends at its own rounded time, so that rounding errors do not add up.
 func (e *webpVideo) duration() int {
 	at := func(n int) int { return int(math.Round(float64(n) * 1000 / e.o.FPS)) }
 	return max(1, at(e.frames+1)-at(e.frames))
@@ -154,9 +153,9 @@ func (e *webpVideo) frame(p webpPart) []byte {
 	return append(append(b, doNotBlend), p.chunk...)
 }
 
-// changed returns the part of the picture in which two frames differ, its
-// corner at even coordinates as the format asks; all of it for the first frame
-// and, because a frame needs some pixels, a corner where nothing differs.
+// changed returns the part of the picture in which two frames differ, with its corner
+// at even coordinates as the format requires. For the first frame it is the whole
+// picture. If nothing differs it is one corner, because a frame needs some pixels.
 func changed(before, now []byte, w, h int) image.Rectangle {
 	if before == nil {
 		return image.Rect(0, 0, w, h)
@@ -250,7 +249,7 @@ func (e *webpVideo) Close() error {
 	return nil
 }
 
-// finish adds the metadata, corrects the header, and copies a stream.
+// finish adds the metadata, corrects the header, and copies the file of a stream.
 func (e *webpVideo) finish() error {
 	if err := e.ctx.Err(); err != nil {
 		return fmt.Errorf("media: writing %s was stopped: %w", e.name(), context.Cause(e.ctx))
@@ -302,12 +301,12 @@ func (e *webpVideo) Abort() {
 	e.lose(errAborted)
 }
 
-// xmpPacket is the metadata as XMP (ISO 16684-1), with the IPTC's digital
-// source type as the mark of a model's work.
+// xmpPacket returns the metadata as XMP (ISO 16684-1). The IPTC's digital source type
+// marks the work of a model.
 func xmpPacket(m Meta) []byte {
 	esc := func(s string) string {
 		var b bytes.Buffer
-		_ = xml.EscapeText(&b, []byte(s)) // a Buffer takes everything
+		_ = xml.EscapeText(&b, []byte(s)) // writing to a Buffer never fails
 		return b.String()
 	}
 	return []byte(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +

@@ -16,12 +16,12 @@ import (
 // maxXMP bounds the metadata of a WebP that is read.
 const maxXMP = 1 << 20
 
-// sameWebP says whether the frames of all parts can follow each other in one
-// animated WebP as they are: each part begins by covering the whole picture.
+// sameWebP says whether the frames of all parts can be copied, as they are, into one
+// animated WebP: the first frame of each part has to cover the whole picture.
 func sameWebP(parts []part) bool {
 	for _, p := range parts {
-		f := p.film
-		if f == nil || f.alpha || f.w != parts[0].film.w || f.h != parts[0].film.h || f.frames[0].box != image.Rect(0, 0, f.w, f.h) {
+		f := p.webp
+		if f == nil || f.alpha || f.w != parts[0].webp.w || f.h != parts[0].webp.h || f.frames[0].box != image.Rect(0, 0, f.w, f.h) {
 			return false
 		}
 		for _, frame := range f.frames {
@@ -33,7 +33,7 @@ func sameWebP(parts []part) bool {
 	return true
 }
 
-// evenWebP says whether all frames of all parts are shown equally long, but for
+// evenWebP says whether all frames of all parts are shown equally long, except for
 // the rounding to milliseconds.
 func evenWebP(parts []part) bool {
 	fps := parts[0].info.FPS
@@ -41,7 +41,7 @@ func evenWebP(parts []part) bool {
 		if p.info.FPS != fps || fps == 0 {
 			return false
 		}
-		for _, frame := range p.film.frames {
+		for _, frame := range p.webp.frames {
 			if math.Abs(frame.shown.Seconds()-1/fps) > 0.001 {
 				return false
 			}
@@ -50,9 +50,9 @@ func evenWebP(parts []part) bool {
 	return true
 }
 
-// appendWebP copies the frames of all parts into the target. Each keeps its
-// duration, unless all have the same: then they are rounded anew, so that the
-// parts' errors do not add up.
+// appendWebP copies the frames of all parts into the target. Each frame keeps its
+// duration, unless all have the same: then durations are rounded again for the whole
+// video, so that the rounding errors of the parts do not add up.
 func appendWebP(ctx context.Context, t *target, parts []part) error {
 	first := parts[0].info
 	e := &webpVideo{ctx: ctx, target: t, o: Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta()}}
@@ -62,12 +62,12 @@ func appendWebP(ctx context.Context, t *target, parts []part) error {
 	}
 	var chunk []byte
 	for _, p := range parts {
-		for _, frame := range p.film.frames {
+		for _, frame := range p.webp.frames {
 			if ctx.Err() != nil {
 				return fmt.Errorf("media: writing %s was stopped: %w", t.path, context.Cause(ctx))
 			}
 			var err error
-			if chunk, err = p.film.chunk(chunk, frame); err != nil {
+			if chunk, err = p.webp.chunk(chunk, frame); err != nil {
 				return &BadPart{p.path, err}
 			}
 			if even {
@@ -86,7 +86,7 @@ func appendWebP(ctx context.Context, t *target, parts []part) error {
 }
 
 // chunk reads the whole ANMF chunk of a frame into b, which may grow.
-func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
+func (f *webpInput) chunk(b []byte, frame webpFrame) ([]byte, error) {
 	const head = 8 + 16 // before the picture
 	if frame.size > MaxWebPBytes {
 		return b, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
@@ -105,9 +105,9 @@ func (f *webpFilm) chunk(b []byte, frame webpFrame) ([]byte, error) {
 	return b, nil
 }
 
-// each draws the pictures one after another. A picture is valid until yield
-// returns; it is shown until end, counted from the film's beginning.
-func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
+// each draws the pictures one after another. A picture is valid until yield returns.
+// end is the time from the video's beginning until which it is shown.
+func (f *webpInput) each(ctx context.Context, yield func(picture Frame, end time.Duration) error) error {
 	canvas := whiteFrame(f.w, f.h)
 	var end time.Duration
 	for i, frame := range f.frames {
@@ -130,13 +130,12 @@ func (f *webpFilm) each(ctx context.Context, yield func(picture Frame, end time.
 	return nil
 }
 
-// drawWebP hands over the frames of a part in the size and at the rate of
-// another.
+// drawWebP yields the frames of a part in the size and at the rate of another.
 func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) error) error {
 	drawn := 0
-	return p.film.each(ctx, func(f Frame, end time.Duration) error {
-		// What is shown in the middle of a frame's time: beginnings and ends
-		// are rounded to milliseconds.
+	return p.webp.each(ctx, func(f Frame, end time.Duration) error {
+		// Take what is shown in the middle of a frame's time, because beginnings and
+		// ends are rounded to milliseconds.
 		if (float64(drawn)+0.5)/to.FPS >= end.Seconds() {
 			return nil
 		}
@@ -153,12 +152,13 @@ func (p part) drawWebP(ctx context.Context, to Options, yield func(rgb []byte) e
 	})
 }
 
-// info is what Inspect tells of it.
-func (f *webpFilm) info() VideoInfo {
+// info returns what Inspect says of the video.
+func (f *webpInput) info() VideoInfo {
 	i := VideoInfo{W: f.w, H: f.h, Duration: f.duration, Frames: len(f.frames), Codec: "webp", Tags: map[string]string{}}
 	if f.duration > 0 {
 		i.FPS = float64(i.Frames) / f.duration.Seconds()
-		// The end is rounded to a millisecond: a whole rate that ends there is it.
+		// The end is rounded to milliseconds: if a whole rate gives the same end, the
+		// video has that rate.
 		if whole := math.Round(i.FPS); whole > 0 && math.Abs(float64(i.Frames)/whole-f.duration.Seconds()) <= 0.0005 {
 			i.FPS = whole
 		}
@@ -166,9 +166,9 @@ func (f *webpFilm) info() VideoInfo {
 	return i
 }
 
-// readMeta reads the metadata at some place in the file, when this package
-// wrote it. Any other is none.
-func (f *webpFilm) readMeta(at, size int64) error {
+// readMeta reads the metadata at an offset in the file. It ignores metadata that this
+// package did not write.
+func (f *webpInput) readMeta(at, size int64) error {
 	if f.told || size > maxXMP {
 		return nil
 	}
@@ -181,7 +181,7 @@ func (f *webpFilm) readMeta(at, size int64) error {
 	return nil
 }
 
-// metaOfXMP is the reverse of xmpPacket.
+// metaOfXMP is the inverse of xmpPacket.
 func metaOfXMP(packet []byte) Meta {
 	const iptc, kinora = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "urn:kinora:meta"
 	d := xml.NewDecoder(bytes.NewReader(packet))

@@ -13,17 +13,18 @@ import (
 	"time"
 )
 
-// Limits on an animated WebP that is read. Its canvas is held to those of other
+// Limits on an animated WebP to be read. Its canvas has the same limits as other
 // videos.
 const (
-	// maxWebPFrames is an hour at 120 frames a second, and some.
+	// maxWebPFrames is a little more than an hour at 120 frames a second.
 	maxWebPFrames = 1 << 19
-	// maxWebPChunks bounds the walk over a file of tiny chunks.
+	// maxWebPChunks bounds the work on a file of tiny chunks.
 	maxWebPChunks = 1 << 20
 )
 
-// webpFilm is an animated WebP that is read: where its frames are.
-type webpFilm struct {
+// webpInput is an animated WebP to be read: its canvas, and where its frames lie
+// in the file.
+type webpInput struct {
 	r        io.ReaderAt
 	file     io.Closer
 	path     string
@@ -35,15 +36,15 @@ type webpFilm struct {
 	told     bool // its metadata has been read
 }
 
-// webpFrame is one ANMF chunk: its place on the canvas, and its picture in the
-// file.
+// webpFrame is one ANMF chunk: its place on the canvas, and where its picture is in
+// the file.
 type webpFrame struct {
 	box   image.Rectangle
 	at    int64
 	size  int64
 	shown time.Duration
-	blend bool // it is laid over what is in its box, where it is transparent
-	goes  bool // when its time is over, its box becomes transparent again
+	blend bool // its transparent parts show what was in its box before
+	goes  bool // after its time, its box becomes transparent
 }
 
 // plain says that the frame replaces what is in its box, and stays.
@@ -56,10 +57,10 @@ func isWebP(r io.ReaderAt) bool {
 	return err == nil && string(b[:4]) == "RIFF" && string(b[8:]) == "WEBP"
 }
 
-// scanWebP walks over the chunks of an animated WebP, which may come from
-// anywhere, and notes its frames.
-func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*webpFilm, error) {
-	f := &webpFilm{r: r, path: path}
+// scanWebP reads the chunks of an untrusted animated WebP and records where its frames
+// are.
+func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*webpInput, error) {
+	f := &webpInput{r: r, path: path}
 	at := int64(12)
 	for chunks := 0; at+8 <= size; chunks++ {
 		if err := ctx.Err(); err != nil {
@@ -96,12 +97,12 @@ func scanWebP(ctx context.Context, path string, r io.ReaderAt, size int64) (*web
 	return f, nil
 }
 
-func (f *webpFilm) broken(why string) error {
+func (f *webpInput) broken(why string) error {
 	return fmt.Errorf("media: %s is no animated WebP that can be read: %s", f.path, why)
 }
 
 // canvas reads the VP8X chunk.
-func (f *webpFilm) canvas(at, size int64) error {
+func (f *webpInput) canvas(at, size int64) error {
 	var b [10]byte
 	if size < int64(len(b)) || f.w > 0 {
 		return f.broken("its header is damaged")
@@ -116,7 +117,7 @@ func (f *webpFilm) canvas(at, size int64) error {
 }
 
 // frame reads the head of an ANMF chunk.
-func (f *webpFilm) frame(at, size int64) error {
+func (f *webpInput) frame(at, size int64) error {
 	var b [16]byte
 	if size < int64(len(b)) || f.w == 0 {
 		return f.broken("a frame is damaged")
@@ -141,16 +142,16 @@ func (f *webpFilm) frame(at, size int64) error {
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // last draws the last picture.
-func (f *webpFilm) last(ctx context.Context) (Frame, error) {
+func (f *webpInput) last(ctx context.Context) (Frame, error) {
 	if slices.ContainsFunc(f.frames, func(frame webpFrame) bool { return !frame.plain() }) {
 		return f.lastOfAll(ctx)
 	}
 	return f.lastBackwards(ctx)
 }
 
-// lastOfAll draws one picture after another, from the last on that stands by
-// itself.
-func (f *webpFilm) lastOfAll(ctx context.Context) (Frame, error) {
+// lastOfAll draws one picture after another, from the last one on that does not depend
+// on those before it.
+func (f *webpInput) lastOfAll(ctx context.Context) (Frame, error) {
 	from := len(f.frames) - 1
 	for from > 0 && (f.frames[from].blend || f.frames[from].box != image.Rect(0, 0, f.w, f.h)) {
 		from--
@@ -165,11 +166,10 @@ func (f *webpFilm) lastOfAll(ctx context.Context) (Frame, error) {
 	return last, err
 }
 
-// lastBackwards draws the last picture of plain frames. Each pixel is that of
-// the last frame which covers it: going back from the end, only frames that
-// cover a pixel not drawn yet are decoded, of a film that moves all over just
-// one.
-func (f *webpFilm) lastBackwards(ctx context.Context) (Frame, error) {
+// lastBackwards draws the last picture of plain frames. Each pixel comes from the last
+// frame that covers it. So it goes back from the end and decodes only frames that
+// cover a pixel which is not drawn yet; if the whole picture moves, that is one frame.
+func (f *webpInput) lastBackwards(ctx context.Context) (Frame, error) {
 	out := whiteFrame(f.w, f.h)
 	drawn := make([]byte, f.w*f.h)
 	left := len(drawn)
@@ -199,7 +199,7 @@ func (f *webpFilm) lastBackwards(ctx context.Context) (Frame, error) {
 	return out, nil
 }
 
-// whiteFrame is what an animation is drawn on.
+// whiteFrame returns the white canvas that an animation is drawn on.
 func whiteFrame(w, h int) Frame {
 	f := NewFrame(w, h)
 	f.clear(image.Rect(0, 0, w, h))
@@ -215,7 +215,7 @@ func (f Frame) clear(box image.Rectangle) {
 	}
 }
 
-// uncovered says whether a box has a pixel that is not drawn.
+// uncovered says whether a box has a pixel that is not drawn yet.
 func uncovered(drawn []byte, w int, box image.Rectangle) bool {
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		if bytes.IndexByte(drawn[y*w+box.Min.X:y*w+box.Max.X], 0) >= 0 {
@@ -225,8 +225,8 @@ func uncovered(drawn []byte, w int, box image.Rectangle) bool {
 	return false
 }
 
-// picture decodes one frame: a WebP image without its outermost shell.
-func (f *webpFilm) picture(frame webpFrame) (img image.Image, err error) {
+// picture decodes one frame, which is a WebP image without the RIFF header.
+func (f *webpInput) picture(frame webpFrame) (img image.Image, err error) {
 	if frame.size > MaxWebPBytes {
 		return nil, fmt.Errorf("media: a frame of %s has more than %d MiB: %w", f.path, MaxWebPBytes>>20, ErrTooLarge)
 	}
@@ -247,7 +247,7 @@ func (f *webpFilm) picture(frame webpFrame) (img image.Image, err error) {
 	return img, nil
 }
 
-// paint draws a frame on what the ones before it have left.
+// paint draws a frame on what the frames before it have left.
 func (f webpFrame) paint(canvas Frame, img image.Image) {
 	w := f.box.Dx()
 	row := image.NewRGBA(image.Rect(0, 0, w, 1))

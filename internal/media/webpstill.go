@@ -11,8 +11,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// webpChunks visits the chunks of a WebP file in memory: their names and what
-// is in them. It ends where the file is cut off.
+// webpChunks yields the name and content of each chunk of a WebP file in memory. It
+// ends where the file is cut off.
 func webpChunks(data []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for at := 12; at+8 <= len(data); {
@@ -26,17 +26,17 @@ func webpChunks(data []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// webpPicture is where the picture of a WebP file is: the only one of a still,
-// the first of an animation.
+// webpPicture locates the picture of a WebP file: the only one of a still, or the first
+// of an animation.
 type webpPicture struct {
 	canvas   image.Point
 	box      image.Rectangle // on the canvas
-	chunks   []byte          // ALPH, VP8 and VP8L, with their heads
+	chunks   []byte          // ALPH, VP8 and VP8L, with their headers
 	animated bool
 }
 
-// findPicture looks for the picture of a WebP file that has a VP8X chunk. For
-// a file without one, which is a still and nothing else, ok is false.
+// findPicture looks for the picture of a WebP file that has a VP8X chunk. For a file
+// without one, which is a plain still, ok is false.
 func findPicture(data []byte) (p webpPicture, ok bool, err error) {
 	for name, body := range webpChunks(data) {
 		switch name {
@@ -88,9 +88,9 @@ func boxOf(head []byte) image.Rectangle {
 	return image.Rect(x, y, x+1+uint24(head[6:]), y+1+uint24(head[9:]))
 }
 
-// decodeChunks decodes ALPH, VP8 and VP8L chunks as a picture of some size. It
-// writes a header for the decoder: real files may have one that is wrong about
-// alpha, and frames of animations have none.
+// decodeChunks decodes ALPH, VP8 and VP8L chunks as a picture of a given size. It
+// writes a new header for the decoder: that of a real file may be wrong about alpha,
+// and frames of animations have none.
 func decodeChunks(chunks []byte, size image.Point) (image.Image, error) {
 	const alpha = 1 << 4
 	var head [10]byte
@@ -105,7 +105,7 @@ func decodeChunks(chunks []byte, size image.Point) (image.Image, error) {
 	return decodeStill(data)
 }
 
-// decodeStill decodes a WebP file that holds nothing but a picture.
+// decodeStill decodes a WebP file that has only one picture.
 func decodeStill(data []byte) (image.Image, error) {
 	img, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -120,9 +120,9 @@ func decodeStill(data []byte) (image.Image, error) {
 	return img, nil
 }
 
-// widen brings the numbers of a lossy WebP to the range that image.YCbCr has,
-// which is that of JPEG: VP8 has black at 16 and white at 235, and colours from
-// 16 to 240 (RFC 6386, section 9.2).
+// widen scales the values of a lossy WebP to the range of image.YCbCr, which is that of
+// JPEG: VP8 has black at 16 and white at 235, and colours from 16 to 240 (RFC 6386,
+// section 9.2).
 func widen(m *image.YCbCr) {
 	var luma, chroma [256]byte
 	for i := range luma {

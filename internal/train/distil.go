@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -101,9 +100,8 @@ type distilTask struct {
 	student, teacher *reel.Model
 	src              Source
 	first, next      *pool[path]
-	lanes            *lanes
-	aux              []reel.Routing
 	seed             uint64
+	learner
 }
 
 func newDistilTask(student, teacher *reel.Model, src Source, opt DistilOptions, seed uint64) *distilTask {
@@ -112,7 +110,7 @@ func newDistilTask(student, teacher *reel.Model, src Source, opt DistilOptions, 
 	}
 	t := &distilTask{
 		opt: opt, cfg: student.Config, student: student, teacher: teacher, src: src, seed: seed,
-		lanes: newLanes(student.FlowParams), aux: make([]reel.Routing, laneCount),
+		learner: newLearner(student),
 	}
 	paths := func(past bool) func(ctx context.Context, id uint64) (path, error) {
 		return func(ctx context.Context, id uint64) (path, error) { return t.walk(ctx, id, past) }
@@ -180,9 +178,9 @@ func (t *distilTask) follow(ctx context.Context, p *path, z []float32) error {
 			return nil, err
 		}
 		b.Reset()
-		in, values := t.batchOf([]*path{p, p}, [][]float32{z, z}, []float32{float32(level), float32(level)}, nil)
-		in.Z = b.Upload(values, in.shape...)
-		x := tensor.Values(b, t.teacher.Flow.Forward(b, in.Batch, text, nil, nil))
+		two := t.batchOf([]*path{p, p}, [][]float32{z, z}, []float32{float32(level), float32(level)}, nil)
+		two.in.Z = b.Upload(two.z, two.shape...)
+		x := tensor.Values(b, t.teacher.Flow.Forward(b, two.in, text, nil, nil))
 		half := len(x) / 2
 		cond, uncond := x[len(p.past):half], x[half+len(p.past):]
 		guide.Combine(cond, cond, uncond)
@@ -196,28 +194,22 @@ func (t *distilTask) follow(ctx context.Context, p *path, z []float32) error {
 	})
 }
 
-// shaped is a batch for the transformer, with the shape of its latents.
-type shaped struct {
-	reel.Batch
-	shape []int
-}
-
 // batchOf returns the transformer's inputs for states of paths of one kind, at
-// their noise levels and with the strides of the next step, and the values of
-// the latents.
-func (t *distilTask) batchOf(paths []*path, states [][]float32, levels, strides []float32) (shaped, []float32) {
+// their noise levels and with the strides of the next step.
+func (t *distilTask) batchOf(paths []*path, states [][]float32, levels, strides []float32) flowBatch {
 	h, w := t.cfg.LatentSize()
 	c := t.cfg.Codec.Latent
 	past := len(paths[0].past) > 0
 	before, made := t.pastGroups(past), t.madeGroups(past)
-	in := shaped{shape: []int{len(paths), before + made, h, w, c}}
+	b := flowBatch{shape: []int{len(paths), before + made, h, w, c}}
+	in := &b.in
 	in.Chunks = []int{made}
 	if past {
 		in.Chunks = []int{before, made}
 	}
-	var values []float32
 	for i, p := range paths {
-		values = append(append(values, p.past...), states[i]...)
+		b.z = append(append(b.z, p.past...), states[i]...)
+		b.prompts = append(b.prompts, p.prompt)
 		in.Place = append(in.Place, p.place...)
 		in.Seconds = append(in.Seconds, p.seconds)
 		clean := before
@@ -235,20 +227,11 @@ func (t *distilTask) batchOf(paths []*path, states [][]float32, levels, strides 
 			in.T, in.Stride = append(in.T, level), append(in.Stride, stride)
 		}
 	}
-	return in, values
-}
-
-// distilBatch is a micro-batch: the student's states, the states that it must
-// reach, and the weight of each latent in the loss.
-type distilBatch struct {
-	in             shaped
-	values, target []float32
-	weight         []float32 // [B·G·H·W]
-	prompts        [][]int32
+	return b
 }
 
 // batch draws the paths of a training step, and a step on each of them.
-func (t *distilTask) batch(ctx context.Context, step int) ([]distilBatch, error) {
+func (t *distilTask) batch(ctx context.Context, step int) ([]flowBatch, error) {
 	rng := stepRNG(t.seed, step, 5)
 	from := t.first
 	if rng.Float64() < t.opt.Next {
@@ -258,7 +241,7 @@ func (t *distilTask) batch(ctx context.Context, step int) ([]distilBatch, error)
 	if err != nil {
 		return nil, err
 	}
-	var out []distilBatch
+	var out []flowBatch
 	for part := range slices.Chunk(paths, t.opt.Micro) {
 		out = append(out, t.micro(part, rng))
 	}
@@ -275,12 +258,12 @@ func (t *distilTask) steps(rng *rand.Rand) int {
 	return n
 }
 
-func (t *distilTask) micro(paths []path, rng *rand.Rand) distilBatch {
+func (t *distilTask) micro(paths []path, rng *rand.Rand) flowBatch {
 	var (
-		b               distilBatch
 		ps              []*path
 		states          [][]float32
 		levels, strides []float32
+		target, weight  []float32
 	)
 	for i := range paths {
 		p := &paths[i]
@@ -290,11 +273,11 @@ func (t *distilTask) micro(paths []path, rng *rand.Rand) distilBatch {
 		ps, states = append(ps, p), append(states, p.states[at])
 		level, stride := float32(at)/teacherSteps, 1/float32(n)
 		levels, strides = append(levels, level), append(strides, stride)
-		b.prompts = append(b.prompts, p.prompt)
-		b.target = append(append(b.target, p.past...), landing(p.states[at], p.states[end], level, level+stride)...)
-		b.weight = append(b.weight, t.weights(p, level)...)
+		target = append(append(target, p.past...), landing(p.states[at], p.states[end], level, level+stride)...)
+		weight = append(weight, t.weights(p, level)...)
 	}
-	b.in, b.values = t.batchOf(ps, states, levels, strides)
+	b := t.batchOf(ps, states, levels, strides)
+	b.target, b.weight = target, weight
 	return b
 }
 
@@ -326,28 +309,4 @@ func (t *distilTask) weights(p *path, level float32) []float32 {
 		}
 	}
 	return out
-}
-
-// step runs forward and backward over the micro-batches.
-func (t *distilTask) step(_ int, batch []distilBatch) (float64, map[string]float64) {
-	losses := make([]float64, len(batch))
-	flow := t.student.Flow
-	t.lanes.run(len(batch), func(o *autograd.Tape, lane, i int) {
-		b := batch[i]
-		in := b.in.Batch
-		in.Z = o.Upload(b.values, b.in.shape...)
-		y := flow.Forward(o, in, flow.Encode(o, b.prompts), nil, &t.aux[lane])
-		t.aux[lane].Count(o.Backend())
-		loss := o.MSE(y, o.Upload(b.target, b.in.shape...), o.Upload(b.weight, len(b.weight)))
-		losses[i] = number(o, loss)
-		o.Backward(loss, 1/float32(len(batch)))
-	})
-	var total float64
-	for _, l := range losses {
-		total += l / float64(len(batch))
-	}
-	for i := range t.aux[1:] {
-		t.aux[0].Merge(&t.aux[i+1])
-	}
-	return total, map[string]float64{"experts": t.aux[0].Balance(1e-3)}
 }

@@ -117,7 +117,7 @@ func TestDistilLearns(t *testing.T) {
 	do.Batch, do.Micro, do.Fresh, do.Keep, do.Next, do.Image = 8, 8, 1, 8, 0.5, 0.5
 	o := options(t.TempDir(), 60)
 	task := newDistilTask(student, teacher, Storybook{Seed: 1}, do, o.Seed)
-	var seen []distilBatch
+	var seen []flowBatch
 	for step := o.Steps - 8; step < o.Steps; step++ {
 		b, err := task.batch(t.Context(), step)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -54,13 +53,11 @@ type latentWindow struct {
 type flowTask struct {
 	opt    FlowOptions
 	cfg    reel.Config
-	flow   *reel.Flow
 	encode func(text string) []int32
 	videos *pool[latentWindow]
 	stills *pool[latentWindow]
-	lanes  *lanes
-	aux    []reel.Routing // one per lane
 	seed   uint64
+	learner
 }
 
 func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowTask {
@@ -69,8 +66,7 @@ func newFlowTask(m *reel.Model, src Source, opt FlowOptions, seed uint64) *flowT
 		opt.Groups = cfg.Flow.Groups
 	}
 	t := &flowTask{
-		opt: opt, cfg: cfg, flow: m.Flow, encode: m.Tokens, seed: seed,
-		lanes: newLanes(m.FlowParams), aux: make([]reel.Routing, laneCount),
+		opt: opt, cfg: cfg, encode: m.Tokens, seed: seed, learner: newLearner(m),
 	}
 	// The codec is constant here. It has a backend of its own because batches
 	// are made in parallel with the training.
@@ -135,17 +131,6 @@ func actorShares(w Window, groups, lh, lw int) []float32 {
 		}
 	}
 	return out
-}
-
-// flowBatch is a micro-batch: the model's inputs, its targets, and the weight
-// of each latent in the loss.
-type flowBatch struct {
-	in      reel.Batch // without its latents
-	prompts [][]int32
-	shape   []int     // of z and target: [B, G, H, W, Latent]
-	z       []float32 // noisy
-	target  []float32
-	weight  []float32 // [B·G·H·W]
 }
 
 // batch draws a step's windows, noise levels and noise.
@@ -259,27 +244,4 @@ func (t *flowTask) levels(chunks []int, rng *rand.Rand) []float32 {
 		out[0] = 1
 	}
 	return out
-}
-
-// step runs forward and backward over the micro-batches.
-func (t *flowTask) step(_ int, batch []flowBatch) (float64, map[string]float64) {
-	losses := make([]float64, len(batch))
-	t.lanes.run(len(batch), func(o *autograd.Tape, lane, i int) {
-		b := batch[i]
-		in := b.in
-		in.Z = o.Upload(b.z, b.shape...)
-		y := t.flow.Forward(o, in, t.flow.Encode(o, b.prompts), nil, &t.aux[lane])
-		t.aux[lane].Count(o.Backend())
-		loss := o.MSE(y, o.Upload(b.target, b.shape...), o.Upload(b.weight, len(b.weight)))
-		losses[i] = number(o, loss)
-		o.Backward(loss, 1/float32(len(batch)))
-	})
-	var total float64
-	for _, l := range losses {
-		total += l / float64(len(batch))
-	}
-	for i := range t.aux[1:] {
-		t.aux[0].Merge(&t.aux[i+1])
-	}
-	return total, map[string]float64{"experts": t.aux[0].Balance(1e-3)}
 }
