@@ -33,6 +33,7 @@ type fakeLatents struct {
 func (l *fakeLatents) Video() engine.Video {
 	return engine.Video{Width: 32, Height: 24, FPS: 24, Frames: l.N}
 }
+
 func (l *fakeLatents) Origin() engine.Origin { return engine.Origin{Prompt: l.Prompt, Seed: l.Seed} }
 
 func (l *fakeLatents) Save(path string) error {

@@ -91,29 +91,56 @@ func TestCapabilityRefusals(t *testing.T) {
 		model      func(*Capabilities)
 		request    Request
 	}{
-		{"no first frame", "the model fake takes no first frame (a model that can: reel, testcard)", Unsupported,
-			func(c *Capabilities) { c.FirstFrame = false }, Request{Image: picture}},
+		{
+			"no first frame", "the model fake takes no first frame (a model that can: reel, testcard)", Unsupported,
+			func(c *Capabilities) { c.FirstFrame = false },
+			Request{Image: picture},
+		},
 		{"no last frame", "the model fake takes no last frame", Unsupported, none, Request{Prompt: "x", LastFrame: picture}},
-		{"an empty last frame", "last frame: it has no pixels", Invalid,
-			func(c *Capabilities) { c.LastFrame = true }, Request{Prompt: "x", LastFrame: image.NewGray(image.Rectangle{})}},
+		{
+			"an empty last frame", "last frame: it has no pixels", Invalid,
+			func(c *Capabilities) { c.LastFrame = true },
+			Request{Prompt: "x", LastFrame: image.NewGray(image.Rectangle{})},
+		},
 		{"no negative prompt", "takes no negative prompt", Unsupported, none, Request{Prompt: "x", NegativePrompt: "y"}},
 		{"no references", "takes no reference image", Unsupported, none, Request{Prompt: "x", References: pictures(1)}},
-		{"too many references", "there are 3 (fake takes at most 2)", Invalid,
-			func(c *Capabilities) { c.References.Images = 2 }, Request{Prompt: "x", References: pictures(3)}},
-		{"an empty reference", "number 2 has no pixels", Invalid,
-			func(c *Capabilities) { c.References.Images = 2 }, Request{Prompt: "x", References: References{Images: []image.Image{picture, nil}}}},
+		{
+			"too many references", "there are 3 (fake takes at most 2)", Invalid,
+			func(c *Capabilities) { c.References.Images = 2 },
+			Request{Prompt: "x", References: pictures(3)},
+		},
+		{
+			"an empty reference", "number 2 has no pixels", Invalid,
+			func(c *Capabilities) { c.References.Images = 2 },
+			Request{Prompt: "x", References: References{Images: []image.Image{picture, nil}}},
+		},
 		{"no reference videos", "takes no reference video", Unsupported, none, Request{Prompt: "x", References: References{Videos: []string{"a.mp4"}}}},
 		{"no reference sounds", "takes no reference sound", Unsupported, none, Request{Prompt: "x", References: References{Sounds: []string{"a.wav"}}}},
-		{"too long", "seconds: 9 is out of range (4 to 8)", Invalid,
-			func(c *Capabilities) { c.Lengths = engine.Lengths{Default: 5, Min: 4, Max: 8} }, Request{Prompt: "x", Seconds: 9}},
-		{"too short", "seconds: 3 is out of range (4 to 8)", Invalid,
-			func(c *Capabilities) { c.Lengths = engine.Lengths{Default: 5, Min: 4, Max: 8} }, Request{Prompt: "x", Seconds: 3}},
-		{"fixed steps", "steps: 9 is out of range (it is always 4", Invalid,
-			func(c *Capabilities) { c.Steps = engine.Range[int]{Default: 4, Min: 4, Max: 4} }, Request{Prompt: "x", Steps: 9}},
-		{"guidance", "guidance: 9 is out of range (1 to 5", Invalid,
-			func(c *Capabilities) { c.Guidance = engine.Range[float32]{Default: 2, Min: 1, Max: 5} }, Request{Prompt: "x", Guidance: 9}},
-		{"a long prompt", "prompt: it has 6 bytes (the limit is 5)", Invalid,
-			func(c *Capabilities) { c.Prompt.MaxBytes = 5 }, Request{Prompt: "sixsix"}},
+		{
+			"too long", "seconds: 9 is out of range (4 to 8)", Invalid,
+			func(c *Capabilities) { c.Lengths = engine.Lengths{Default: 5, Min: 4, Max: 8} },
+			Request{Prompt: "x", Seconds: 9},
+		},
+		{
+			"too short", "seconds: 3 is out of range (4 to 8)", Invalid,
+			func(c *Capabilities) { c.Lengths = engine.Lengths{Default: 5, Min: 4, Max: 8} },
+			Request{Prompt: "x", Seconds: 3},
+		},
+		{
+			"fixed steps", "steps: 9 is out of range (it is always 4", Invalid,
+			func(c *Capabilities) { c.Steps = engine.Range[int]{Default: 4, Min: 4, Max: 4} },
+			Request{Prompt: "x", Steps: 9},
+		},
+		{
+			"guidance", "guidance: 9 is out of range (1 to 5", Invalid,
+			func(c *Capabilities) { c.Guidance = engine.Range[float32]{Default: 2, Min: 1, Max: 5} },
+			Request{Prompt: "x", Guidance: 9},
+		},
+		{
+			"a long prompt", "prompt: it has 6 bytes (the limit is 5)", Invalid,
+			func(c *Capabilities) { c.Prompt.MaxBytes = 5 },
+			Request{Prompt: "sixsix"},
+		},
 	} {
 		e := &fakeEngine{change: tt.model}
 		_, err := newModel(e, t.TempDir()).Generate(t.Context(), tt.request)

@@ -16,36 +16,36 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Limits of what is remembered.
+// Limits of the cache of keys.
 const (
-	// DefaultRemember is how long a key that was looked up is known without
-	// asking the database: so long may one that another process revoked still
-	// work.
+	// DefaultRemember is how long the answer for a key is cached. A key revoked
+	// by another process keeps working up to this long.
 	DefaultRemember = 5 * time.Second
-	// maxKnown bounds the keys that are remembered, good and bad together, and
-	// those that were seen.
+	// maxKnown bounds the cached answers for good and bad keys together, and
+	// separately the keys known to exist.
 	maxKnown = 20_000
-	// touchEvery is how often the last use of keys is written down.
+	// touchEvery is how often the last use of keys is written to the database.
 	touchEvery = time.Minute
-	// touchTime bounds that.
+	// touchTime bounds one such write.
 	touchTime = 10 * time.Second
-	// lookTime bounds a look-up, which several requests may wait for.
+	// lookTime bounds a look-up in the database, which several requests may wait
+	// for.
 	lookTime = 10 * time.Second
 )
 
 // Options change what New makes. The zero value is good.
 type Options struct {
-	// RPM is how many requests a minute a key may make that has no limit of its
-	// own; 0 is no limit.
+	// RPM is how many requests a minute a key without a limit of its own may
+	// make; 0 is no limit.
 	RPM int
 	// Remember replaces DefaultRemember.
 	Remember time.Duration
-	// Failed is told of uses of keys that could not be written down; nil
-	// ignores them.
+	// Failed is called when the last use of keys could not be written; nil
+	// ignores the error.
 	Failed func(error)
 }
 
-// Principal is who a request comes from.
+// Principal is the key that a request presents, and its project.
 type Principal struct {
 	Project store.Project
 	Key     store.Key
@@ -54,42 +54,43 @@ type Principal struct {
 // Can reports whether the key has a scope.
 func (p Principal) Can(scope string) bool { return slices.Contains(p.Key.Scopes, scope) }
 
-// Auth knows keys. It is safe for use by many goroutines.
+// Auth checks keys. It is safe for use by many goroutines.
 type Auth struct {
-	db   *store.DB
-	o    Options
-	look singleflight.Group
+	db      *store.DB
+	o       Options
+	lookups singleflight.Group
 
-	mu      sync.Mutex
-	known   map[hash]answer
-	there   map[hash]struct{} // keys that there were when they were looked up last
-	round   int               // counts Forget, so that an answer from before is not kept
-	used    map[int64]time.Time
-	touched time.Time
-	touches sync.WaitGroup
+	mu       sync.Mutex
+	known    map[hash]answer
+	existing map[hash]struct{} // keys that existed at their last look-up
+	round    int               // counts calls of Forget, so that older answers are not cached
+	used     map[int64]time.Time
+	touched  time.Time
+	touches  sync.WaitGroup
 
 	limits limits
 }
 
 type hash = [sha256.Size]byte
 
-// answer is what the database said of a key.
+// answer is the result of looking up a key.
 type answer struct {
 	who   Principal
 	err   error // job.Unauthorized
 	until time.Time
 }
 
-// New makes an Auth on a database. Close writes down what it still knows.
+// New makes an Auth on a database. Close writes the key uses that are still
+// pending.
 func New(db *store.DB, o Options) *Auth {
 	if o.Remember <= 0 {
 		o.Remember = DefaultRemember
 	}
-	return &Auth{db: db, o: o, known: map[hash]answer{}, there: map[hash]struct{}{}, used: map[int64]time.Time{}, touched: db.Now(), limits: limits{m: map[int64]*limit{}}}
+	return &Auth{db: db, o: o, known: map[hash]answer{}, existing: map[hash]struct{}{}, used: map[int64]time.Time{}, touched: db.Now(), limits: limits{m: map[int64]*limit{}}}
 }
 
-// Check says who presents a key. What is no key, has ended, or belongs to a
-// disabled project is a job.Error of code Unauthorized.
+// Check returns who presents a key. A string that is no key, an ended key, and a
+// key of a disabled project are a job.Error of code Unauthorized.
 func (a *Auth) Check(ctx context.Context, presented string) (Principal, error) {
 	if err := checkForm(presented); err != nil {
 		return Principal{}, err
@@ -119,31 +120,32 @@ func (a *Auth) Check(ctx context.Context, presented string) (Principal, error) {
 	return got.who, nil
 }
 
-// Stranger reports whether a key has the form of one and was not there when this
-// process looked it up last, or never was looked up. It asks no database: who is
-// flooded with keys of nobody can tell by it which to look up in turn, and which
-// at once.
-func (a *Auth) Stranger(presented string) bool {
+// Unknown reports whether a key is well-formed but did not exist at its last
+// look-up by this process, or was never looked up. It does not ask the database.
+// Under a flood of invented keys, it tells which keys need a limited look-up and
+// which can be checked at once.
+func (a *Auth) Unknown(presented string) bool {
 	if checkForm(presented) != nil {
 		return false
 	}
 	h := hashOf(presented)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, ok := a.there[h]
+	_, ok := a.existing[h]
 	return !ok
 }
 
-// find asks the database, once for all requests that ask at the same time, and
-// remembers the answer.
+// find looks a key up in the database, once for all requests that ask at the same
+// time, and caches the answer.
 func (a *Auth) find(ctx context.Context, h hash) (answer, error) {
 	a.mu.Lock()
 	round := a.round
 	a.mu.Unlock()
-	// The round is part of what is asked, so that nobody who asks after Forget
-	// gets an answer from before.
-	found := a.look.DoChan(fmt.Sprintf("%x %d", h, round), func() (any, error) {
-		// Not the request's context: others wait for the answer too.
+	// The round is part of the singleflight key, so that a request after Forget
+	// does not get an earlier answer.
+	found := a.lookups.DoChan(fmt.Sprintf("%x %d", h, round), func() (any, error) {
+		// The request's context does not end the look-up: others wait for the
+		// answer too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
 		defer cancel()
 		key, project, err := a.db.KeyByHash(ctx, h[:])
@@ -153,7 +155,7 @@ func (a *Auth) find(ctx context.Context, h hash) (answer, error) {
 			return nil, err
 		case err != nil || subtle.ConstantTimeCompare(key.Hash, h[:]) != 1:
 			got.who = Principal{}
-			got.err = job.Errorf(job.Unauthorized, "", "the API key is not valid: there is no such key")
+			got.err = job.Errorf(job.Unauthorized, "", "the API key is not valid: it does not exist")
 		}
 		a.remember(h, got, round)
 		return got, nil
@@ -169,17 +171,17 @@ func (a *Auth) find(ctx context.Context, h hash) (answer, error) {
 	}
 }
 
-// remember keeps an answer, unless keys were forgotten since it was asked for.
+// remember caches an answer, unless Forget was called since the look-up began.
 func (a *Auth) remember(h hash, got answer, round int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if got.err != nil {
-		delete(a.there, h)
+		delete(a.existing, h)
 	} else {
-		if len(a.there) >= maxKnown {
-			clear(a.there)
+		if len(a.existing) >= maxKnown {
+			clear(a.existing)
 		}
-		a.there[h] = struct{}{}
+		a.existing[h] = struct{}{}
 	}
 	if a.round != round {
 		return
@@ -190,8 +192,8 @@ func (a *Auth) remember(h hash, got answer, round int) {
 	a.known[h] = got
 }
 
-// makeRoom forgets what is remembered for too long, and all bad keys where that
-// many came within seconds: strangers who guess do not drive out the good ones.
+// makeRoom removes cached answers that are too old. If the cache is still full,
+// it removes all bad keys, so that guessed keys do not drive out good ones.
 func (a *Auth) makeRoom() {
 	now := a.db.Now()
 	maps.DeleteFunc(a.known, func(_ hash, old answer) bool { return !now.Before(old.until) })
@@ -203,8 +205,9 @@ func (a *Auth) makeRoom() {
 	}
 }
 
-// Forget makes this process ask the database again for every key. It is for
-// after a change of a key or project; other processes see it within seconds.
+// Forget empties the cache, so that this process looks every key up again. Call
+// it after a change of a key or project. Other processes see the change within
+// seconds.
 func (a *Auth) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -212,8 +215,8 @@ func (a *Auth) Forget() {
 	clear(a.known)
 }
 
-// note remembers the use of a key, and about every minute has all of them
-// written down.
+// note records the use of a key, and about once a minute starts a write of all
+// recorded uses.
 func (a *Auth) note(key int64, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -234,8 +237,7 @@ func (a *Auth) note(key int64, now time.Time) {
 	}()
 }
 
-// Close writes down the last use of keys. It is for before the database is
-// closed.
+// Close writes the last use of keys. Call it before the database is closed.
 func (a *Auth) Close(ctx context.Context) error {
 	a.touches.Wait()
 	a.mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// clock is a time that tests move.
+// clock is a clock that tests move.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -38,7 +38,7 @@ func (c *clock) advance(d time.Duration) {
 func each(t *testing.T, test func(t *testing.T, db *store.DB, p store.Project, c *clock)) {
 	c := &clock{t: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 	storetest.EachWith(t, store.Options{Now: c.now}, func(t *testing.T, db *store.DB) {
-		p, err := db.CreateProject(t.Context(), store.Project{Name: "film-club", Plan: "payg", Weight: 1})
+		p, err := db.CreateProject(t.Context(), store.Project{Name: "club", Plan: "payg", Weight: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,18 +108,18 @@ func TestKeyOfNobody(t *testing.T) {
 		a := auth.New(db, auth.Options{Remember: time.Minute})
 		for range 2 {
 			if _, err := a.Check(t.Context(), stranger); job.CodeOf(err) != job.Unauthorized {
-				t.Errorf("a stranger's key: %v", err)
+				t.Errorf("an unknown key: %v", err)
 			}
 			if _, err := a.Check(t.Context(), known); err != nil {
 				t.Error(err)
 			}
 		}
-		db.Close() // what is remembered needs no database
+		db.Close() // cached answers need no database
 		if _, err := a.Check(t.Context(), stranger); job.CodeOf(err) != job.Unauthorized {
-			t.Errorf("a stranger's key, remembered: %v", err)
+			t.Errorf("an unknown key, cached: %v", err)
 		}
 		if _, err := a.Check(t.Context(), known); err != nil {
-			t.Errorf("a key, remembered: %v", err)
+			t.Errorf("a key, cached: %v", err)
 		}
 		c.advance(time.Minute) // and no longer
 		for _, key := range []string{stranger, known} {
@@ -130,10 +130,10 @@ func TestKeyOfNobody(t *testing.T) {
 	})
 }
 
-// TestStranger: a key that there is stays known when it is no longer remembered,
-// and when what is remembered is forgotten; nobody's key never is. What is no
-// key is no stranger's either.
-func TestStranger(t *testing.T) {
+// TestUnknown: an existing key stays known when its cached answer has expired and
+// after Forget. An invented key is never known. A string that is no key is not
+// reported as unknown either.
+func TestUnknown(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, p store.Project, c *clock) {
 		elsewhere := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{})
 		q, err := elsewhere.CreateProject(t.Context(), store.Project{Name: "other", Plan: "payg", Weight: 1})
@@ -144,7 +144,7 @@ func TestStranger(t *testing.T) {
 		key, _ := issue(t, db, store.Key{Project: p.ID})
 		never, _ := issue(t, db, store.Key{Project: p.ID})
 		nobodys, _ := issue(t, elsewhere, store.Key{Project: q.ID})
-		if !a.Stranger(key) {
+		if !a.Unknown(key) {
 			t.Error("known before it was used")
 		}
 		for _, k := range []string{key, nobodys} {
@@ -153,8 +153,8 @@ func TestStranger(t *testing.T) {
 		c.advance(time.Hour)
 		a.Forget()
 		for k, want := range map[string]bool{key: false, never: true, nobodys: true, "": false, "kn-x": false} {
-			if got := a.Stranger(k); got != want {
-				t.Errorf("%.5s… is a stranger: %v, want %v", k, got, want)
+			if got := a.Unknown(k); got != want {
+				t.Errorf("%.5s… is unknown: %v, want %v", k, got, want)
 			}
 		}
 	})
@@ -178,7 +178,7 @@ func TestKeysEnd(t *testing.T) {
 		}
 		short, _ := issue(t, db, store.Key{Project: p.ID, ExpiresAt: c.now().Add(3 * time.Second)})
 		good("before it expires", short)
-		c.advance(3 * time.Second) // it is remembered, and expires all the same
+		c.advance(3 * time.Second) // its answer is cached, and it expires all the same
 		refused("expired", short, "expired")
 
 		key, made := issue(t, db, store.Key{Project: p.ID})
@@ -213,7 +213,7 @@ func TestKeysEnd(t *testing.T) {
 	})
 }
 
-// TestForget: what was asked before Forget is not remembered after it.
+// TestForget: an answer that was asked for before Forget is not cached after it.
 func TestForget(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, p store.Project, _ *clock) {
 		a := auth.New(db, auth.Options{Remember: time.Hour})
@@ -231,11 +231,11 @@ func TestForget(t *testing.T) {
 		}
 		a.Forget()
 		if _, err := a.Check(t.Context(), key); job.CodeOf(err) != job.Unauthorized {
-			t.Errorf("revoked and forgotten: %v", err)
+			t.Errorf("revoked, after Forget: %v", err)
 		}
 		wg.Wait()
 		if _, err := a.Check(t.Context(), key); job.CodeOf(err) != job.Unauthorized {
-			t.Errorf("a check from before brought it back: %v", err)
+			t.Errorf("an earlier check cached it again: %v", err)
 		}
 	})
 }
@@ -289,8 +289,7 @@ func TestAllow(t *testing.T) {
 	})
 }
 
-// TestLastUsed: uses are written down together, about every minute and at the
-// end.
+// TestLastUsed: uses are written together, about every minute and at the end.
 func TestLastUsed(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, p store.Project, c *clock) {
 		a := auth.New(db, auth.Options{Failed: func(err error) { t.Error(err) }})
@@ -345,8 +344,8 @@ func TestIssueRefuses(t *testing.T) {
 	})
 }
 
-// TestBootstrap: of many first starts at once, one makes the keys, and they
-// work; later starts make none.
+// TestBootstrap: of many concurrent first starts, one makes the keys, and they
+// work. Later starts make none.
 func TestBootstrap(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		var mu sync.Mutex
@@ -397,8 +396,8 @@ func TestKeysAreNotKept(t *testing.T) {
 	})
 }
 
-// FuzzCheckForm: no presented key does harm, and none but one that was made
-// gets in.
+// FuzzCheckForm: no presented string does harm, and only existing keys are
+// accepted.
 func FuzzCheckForm(f *testing.F) {
 	db := storetest.Open(f, storetest.URL(f, store.SQLite), store.Options{})
 	a := auth.New(db, auth.Options{})

@@ -12,9 +12,9 @@ import (
 // MaxOverlap is how long an old key may work beside the one that replaces it.
 const MaxOverlap = 90 * 24 * time.Hour
 
-// Issue makes a key. Of k these are taken: Project, Name, Scopes (none is
-// CustomerScopes), RPM, MaxInFlight and ExpiresAt. key is the key itself, which
-// is kept nowhere: it must be shown now or never.
+// Issue makes a key. It uses Project, Name, Scopes (none means CustomerScopes),
+// RPM, MaxInFlight and ExpiresAt of k. key is the key itself; it is not stored,
+// so it must be shown now.
 func Issue(ctx context.Context, db *store.DB, k store.Key) (key string, made store.Key, err error) {
 	err = db.Write(ctx, func(tx *store.Tx) error {
 		key, made, err = issue(ctx, tx, k)
@@ -39,9 +39,9 @@ func issue(ctx context.Context, tx *store.Tx, k store.Key) (key string, made sto
 	return key, made, nil
 }
 
-// Rotate makes a key with the name, scopes and limits of an old one, which goes
-// on working for the time of overlap: at most MaxOverlap, 0 ends it at once.
-// expires is when the new one ends; the zero time is never.
+// Rotate makes a key with the name, scopes and limits of an old one. The old key
+// keeps working for overlap, at most MaxOverlap; 0 ends it at once. expires is
+// when the new key ends; the zero time is never.
 func Rotate(ctx context.Context, db *store.DB, project, id int64, overlap time.Duration, expires time.Time) (key string, made store.Key, err error) {
 	if overlap < 0 || overlap > MaxOverlap {
 		return "", store.Key{}, job.Errorf(job.Invalid, "overlap", "an overlap of %v is out of range: 0 to %v", overlap, MaxOverlap)
@@ -55,23 +55,23 @@ func Rotate(ctx context.Context, db *store.DB, project, id int64, overlap time.D
 	return key, made, nil
 }
 
-// The project that the first start makes.
+// The project that the first start creates.
 const (
 	DefaultProject = "default"
 	DefaultPlan    = "unlimited"
 )
 
-// FirstKeys are the keys of a first start, to be shown once. They are empty at
-// every other start.
+// FirstKeys are the keys of a first start, to be shown once. At any other start
+// they are empty.
 type FirstKeys struct {
 	API   string // of the default project, with the customers' scopes
 	Admin string // likewise, with every scope
 }
 
-// Bootstrap makes a default project and its keys where there is no project yet.
-// Of several processes that start at once, one does it. The project may owe
-// without a limit, so that who hosts Kinora for themselves need not think of
-// money; what it uses is metered all the same.
+// Bootstrap creates a default project and its keys if there is no project yet. If
+// several processes start at once, one of them does it. The project may owe
+// without a limit, so that self-hosters need not think of money; its usage is
+// metered all the same.
 func Bootstrap(ctx context.Context, db *store.DB) (first FirstKeys, err error) {
 	err = db.Write(ctx, func(tx *store.Tx) error {
 		first = FirstKeys{}
@@ -88,8 +88,8 @@ func Bootstrap(ctx context.Context, db *store.DB) (first FirstKeys, err error) {
 		first.Admin, _, err = issue(ctx, tx, store.Key{Project: p.ID, Name: "first start, admin", Scopes: Scopes()})
 		return err
 	})
-	var told *job.Error
-	if errors.As(err, &told) && told.Code == job.Conflict { // another process was first
+	var e *job.Error
+	if errors.As(err, &e) && e.Code == job.Conflict { // another process was first
 		first, err = FirstKeys{}, nil
 	}
 	if err != nil {

@@ -12,41 +12,41 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// The form of a key: "kn-", 32 random bytes in base 62, and a checksum of what
-// is before it, also in base 62, so that a key with a typing error is told from
-// one that was never there, without asking the database.
+// The form of a key: "kn-", 32 random bytes in base 62, and a checksum of both,
+// also in base 62. The checksum distinguishes a mistyped key from one that does
+// not exist, without asking the database.
 const (
 	keyPrefix   = "kn-"
 	keyBytes    = 32
 	secretChars = 43 // 62^43 > 2^256
 	sumChars    = 6  // 62^6 > 2^32
 	keyChars    = len(keyPrefix) + secretChars + sumChars
-	// shownChars is how much of a key is kept to tell it from others: 8 of its
-	// 43 random characters.
+	// shownChars is how much of a key is stored to recognise it: 8 of its 43
+	// random characters.
 	shownChars = len(keyPrefix) + 8
 )
 
 // Scopes of keys.
 const (
 	ScopeJobsWrite = "jobs:write" // submit, cancel and delete jobs
-	ScopeJobsRead  = "jobs:read"  // see jobs and fetch their films
+	ScopeJobsRead  = "jobs:read"  // see jobs and fetch their videos
 	ScopeFiles     = "files"      // upload, list, fetch and delete files
-	ScopeUsage     = "usage"      // see what was used and is left
-	ScopeAdmin     = "admin"      // what is the operator's
+	ScopeUsage     = "usage"      // see usage and allowance
+	ScopeAdmin     = "admin"      // the operator's endpoints
 )
 
-// Scopes lists all of them.
+// Scopes lists all scopes.
 func Scopes() []string {
 	return []string{ScopeJobsWrite, ScopeJobsRead, ScopeFiles, ScopeUsage, ScopeAdmin}
 }
 
-// CustomerScopes are those that a key gets unless others are asked for: all but
-// the operator's.
+// CustomerScopes are the scopes of a key for which none are named: all but the
+// operator's.
 func CustomerScopes() []string {
 	return []string{ScopeJobsWrite, ScopeJobsRead, ScopeFiles, ScopeUsage}
 }
 
-// checkScopes refuses words that are no scopes, and sorts out repeats.
+// checkScopes refuses unknown scopes and removes repeats.
 func checkScopes(scopes []string) ([]string, error) {
 	var out []string
 	for _, s := range scopes {
@@ -77,21 +77,21 @@ func checksum(body string) string {
 	return base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), sumChars)
 }
 
-// hashOf is what is kept of a key.
+// hashOf is the stored form of a key.
 func hashOf(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }
 
-// checkForm refuses what cannot be a key of ours, without a look-up.
+// checkForm refuses a string that cannot be a key, without a look-up.
 func checkForm(presented string) error {
 	switch {
 	case presented == "":
-		return job.Errorf(job.Unauthorized, "", "there is no API key: send it as Authorization: Bearer KEY, or as X-Api-Key")
+		return job.Errorf(job.Unauthorized, "", "the request has no API key: send it as Authorization: Bearer KEY, or as X-Api-Key")
 	case len(presented) != keyChars || !strings.HasPrefix(presented, keyPrefix):
 		return job.Errorf(job.Unauthorized, "", "the API key is not valid: a key begins with %s and has %d characters", keyPrefix, keyChars)
 	case checksum(presented[:keyChars-sumChars]) != presented[keyChars-sumChars:]:
-		return job.Errorf(job.Unauthorized, "", "the API key is not valid: it was mistyped or cut, as its last %d characters do not fit the others", sumChars)
+		return job.Errorf(job.Unauthorized, "", "the API key is not valid: it was mistyped or cut, as its last %d characters do not match the others", sumChars)
 	}
 	return nil
 }
 
-// shown is the part of a key that is kept to tell it from others.
+// shown is the part of a key that is stored to recognise it.
 func shown(key string) string { return fmt.Sprintf("%s…", key[:shownChars]) }

@@ -10,13 +10,13 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// maxLimits bounds the keys whose requests are counted at a time. Beyond it
-// those that made none for a minute are forgotten, which changes nothing for
+// maxLimits bounds the keys whose requests are counted at a time. Beyond it, keys
+// that made no request for a minute are forgotten, which changes nothing for
 // them.
 const maxLimits = 20_000
 
-// limits counts the requests of keys: a bucket for each that holds a minute's
-// requests, is full at first, and fills evenly.
+// limits counts the requests of keys with one token bucket per key. A bucket
+// holds a minute's requests, starts full, and refills evenly.
 type limits struct {
 	mu sync.Mutex
 	m  map[int64]*limit
@@ -27,8 +27,8 @@ type limit struct {
 	rate *rate.Limiter
 }
 
-// Allow counts a request of a key. Beyond the key's requests a minute it is a
-// job.Error of code RateLimited that says when the next one is let through.
+// Allow counts a request of a key. If the key has used up its requests a minute,
+// the error is a job.Error of code RateLimited that says when to try again.
 func (a *Auth) Allow(who Principal) error {
 	rpm := who.Key.RPM
 	if rpm == 0 {
@@ -49,7 +49,7 @@ func (a *Auth) Allow(who Principal) error {
 	}
 }
 
-// take counts a request, or says how long to wait.
+// take counts a request, or returns how long to wait.
 func (l *limits) take(key int64, rpm int, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *limits) take(key int64, rpm int, now time.Time) time.Duration {
 		b = &limit{rpm, rate.NewLimiter(rate.Limit(float64(rpm)/60), rpm)}
 		l.m[key] = b
 	}
-	if b.rpm != rpm { // it was changed
+	if b.rpm != rpm { // the limit was changed
 		b.rpm = rpm
 		b.rate.SetLimitAt(now, rate.Limit(float64(rpm)/60))
 		b.rate.SetBurstAt(now, rpm)
@@ -74,7 +74,7 @@ func (l *limits) take(key int64, rpm int, now time.Time) time.Duration {
 	return wait
 }
 
-// sweep forgets buckets that are full, or, when none is, all of them.
+// sweep removes full buckets, or all buckets if none is full.
 func (l *limits) sweep(now time.Time) {
 	for key, b := range l.m {
 		if b.rate.TokensAt(now) >= float64(b.rpm) {

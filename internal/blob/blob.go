@@ -16,24 +16,24 @@ import (
 	"github.com/kinora-video/kinora/internal/disk"
 )
 
-// DefaultMaxBytes is the most bytes of a blob when [Meta] sets no other limit:
-// 16 GiB, far above an hour of film and below what S3 takes in 10,000 parts of
-// 8 MiB.
+// DefaultMaxBytes is the most bytes of a blob when [Meta] sets no other limit: 16
+// GiB, far more than an hour of video needs, and below what S3 takes in 10,000
+// parts of 8 MiB.
 const DefaultMaxBytes = 16 << 30
 
 // Errors that callers act on; errors.Is finds them.
 var (
 	ErrNotFound = errors.New("no such blob")
 	ErrTooLarge = errors.New("more bytes than this blob may have")
-	// ErrNoSpace says that the store is full: the disk, a quota, or the largest
+	// ErrNoSpace means that the store is full: the disk, a quota, or the largest
 	// file that the system lets the process write.
 	ErrNoSpace = errors.New("the store has no space left: free some, or move it to a larger disk")
 )
 
-// Meta goes with bytes that are put.
+// Meta describes the bytes that Put stores.
 type Meta struct {
-	// ContentType is kept by a bucket. A local folder keeps none, and a known
-	// extension of the key comes first everywhere; see [Info].
+	// ContentType is stored by a bucket. A local folder does not store it.
+	// Everywhere the key's extension, if known, takes precedence; see [Info].
 	ContentType string
 	// MaxBytes is the most bytes to take; 0 means DefaultMaxBytes.
 	MaxBytes int64
@@ -43,31 +43,34 @@ type Meta struct {
 type Info struct {
 	Key  string
 	Size int64 // bytes
-	// ContentType is that of the key's extension; without a known one, what a
-	// bucket kept, else application/octet-stream.
+	// ContentType is that of the key's extension. If the extension is unknown, it
+	// is the type that a bucket stored, else application/octet-stream.
 	ContentType string
 	// ModTime is when the blob was written, by the store's clock. Put leaves it
 	// zero.
 	ModTime time.Time
-	// SHA256 is the checksum of the bytes, in hex. Only Put knows it: keep it in
-	// the blob's row.
+	// SHA256 is the checksum of the bytes, in hex. Only Put returns it: store it
+	// in the blob's row.
 	SHA256 string
 }
 
 // Space is the room of a local disk, in bytes.
 type Space = disk.Space
 
-// backend is what a store is made on. Keys and prefixes are checked before; a
-// missing blob is an error that wraps ErrNotFound, except to delete.
+// backend is a kind of storage that a Store uses. The Store checks keys and
+// prefixes first. A missing blob is an error that wraps ErrNotFound, except in
+// delete.
 type backend interface {
-	// put reads src to its end. On any error the key holds what it held before.
+	// put reads src to its end. After any error the key holds what it held
+	// before.
 	put(ctx context.Context, key, contentType string, src *source) error
 	open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error)
 	stat(ctx context.Context, key string) (Info, error)
 	delete(ctx context.Context, key string) error
 	// list yields blobs in the byte order of their keys.
 	list(ctx context.Context, prefix string) iter.Seq2[Info, error]
-	// tidy removes what writes that never ended left behind before a time.
+	// tidy removes the temporary files of interrupted writes that are older than
+	// a time.
 	tidy(ctx context.Context, before time.Time) (int, error)
 	check(ctx context.Context) error
 	space() (Space, error)
@@ -81,7 +84,7 @@ type Store struct {
 	where string
 }
 
-// Open opens the store at where, and looks whether it can be used:
+// Open opens the store at where and checks that it can be used:
 //
 //   - a path is a local folder, made with mode 0700 if it is missing. Its files
 //     have mode 0600. It may be shared by processes of one machine; for several
@@ -101,7 +104,7 @@ func Open(ctx context.Context, where string) (*Store, error) {
 	var err error
 	switch {
 	case where == "":
-		return nil, errors.New("blob: opening a store: no place given: name a folder or s3://bucket")
+		return nil, errors.New("blob: opening a store: no location given: name a folder or s3://bucket")
 	case !isURL:
 		b, err = openLocal(where)
 	case scheme == "s3":
@@ -130,17 +133,17 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of the store. Readers that are open may go on.
+// Close closes the store. Open readers may go on.
 func (s *Store) Close() error { return s.b.close() }
 
-// Put stores all that r gives under key, in place of what was there, and
-// returns once it would outlive a crash of the machine. The key holds all of it
-// or, after an error, what it held before; one exception is a disk that fails
-// to sync a folder, after which the key is gone. An error of r is returned
-// wrapped; others are ErrKey, ErrTooLarge, ErrNoSpace and the store's own.
+// Put stores all bytes of r under key, replacing what was there, and returns once
+// they would survive a crash of the machine. The key holds all of them or, after
+// an error, what it held before, with one exception: if the disk fails to sync a
+// folder, the key is gone. An error of r is returned wrapped. Other errors are
+// ErrKey, ErrTooLarge, ErrNoSpace and the store's own.
 //
-// ctx ends the write between reads of r; a read that blocks must watch ctx
-// itself.
+// If ctx ends between reads of r, the write ends. A read that blocks must watch
+// ctx itself.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, m Meta) (Info, error) {
 	if err := CheckKey(key); err != nil {
 		return Info{}, err
@@ -155,7 +158,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, m Meta) (Info,
 	contentType := resolveType(key, m.ContentType)
 	err := s.b.put(ctx, key, contentType, src)
 	if src.err != nil {
-		// What the store says then follows from this.
+		// The store's own error follows from this one.
 		return Info{}, fmt.Errorf("blob: reading what to store as %s: %w", key, src.err)
 	}
 	if err != nil {
@@ -164,7 +167,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, m Meta) (Info,
 	return Info{Key: key, Size: src.n, ContentType: contentType, SHA256: hex.EncodeToString(src.hash.Sum(nil))}, nil
 }
 
-// PutFile is Put of the file at path, which stays where it is.
+// PutFile is Put of the file at path. The file stays in place.
 func (s *Store) PutFile(ctx context.Context, key, path string, m Meta) (Info, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -179,9 +182,9 @@ func (s *Store) PutFile(ctx context.Context, key, path string, m Meta) (Info, er
 	return s.Put(ctx, key, f, m)
 }
 
-// Open returns a blob's bytes, to be read from any place: seeking costs nothing
-// until the next read, and a bucket is asked for a window of bytes at a time.
-// Close the reader; ctx must live until then. From a local folder it is an
+// Open returns a blob's bytes, to be read from any position: seeking costs
+// nothing until the next read, and a bucket is asked for a window of bytes at a
+// time. Close the reader; ctx must live until then. From a local folder it is an
 // [os.File], so that an HTTP server can let the kernel send it.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {
 	if err := CheckKey(key); err != nil {
@@ -206,8 +209,8 @@ func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 	return info, nil
 }
 
-// Delete removes a blob. One that is not there is no error. Readers that are
-// open may go on in a local folder and may fail in a bucket.
+// Delete removes a blob. A missing blob is not an error. Open readers may go on
+// in a local folder and may fail in a bucket.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := CheckKey(key); err != nil {
 		return err
@@ -218,10 +221,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List yields the blobs whose keys start with prefix, in the byte order of
-// their keys, and ends after an error. What is written or deleted meanwhile may
-// or may not be seen. Files of a folder whose names are no keys are passed
-// over.
+// List yields the blobs whose keys start with prefix, in the byte order of their
+// keys, and ends after an error. Concurrent writes and deletions may or may not
+// be seen. Files of a folder whose names are not keys are skipped.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if err := checkPrefix(prefix); err != nil {
@@ -240,8 +242,8 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 	}
 }
 
-// FreeSpace returns the room on the disk of a local folder. Of a bucket, and
-// where the system does not say, the error wraps [errors.ErrUnsupported].
+// FreeSpace returns the space on the disk of a local folder. For a bucket, and on
+// systems that do not report it, the error wraps [errors.ErrUnsupported].
 func (s *Store) FreeSpace() (Space, error) {
 	sp, err := s.b.space()
 	if err != nil {
@@ -251,8 +253,8 @@ func (s *Store) FreeSpace() (Space, error) {
 }
 
 // Room returns an error that wraps ErrNoSpace when fewer than need bytes are
-// free, so that work can be refused before the disk is full. Where nobody knows
-// the free space, there is room.
+// free, so that work can be refused before the disk is full. If the free space is
+// unknown, Room returns nil.
 func (s *Store) Room(need uint64) error {
 	sp, err := s.FreeSpace()
 	switch {
@@ -261,12 +263,12 @@ func (s *Store) Room(need uint64) error {
 	case err != nil:
 		return err
 	case sp.Free < need:
-		return fmt.Errorf("blob: %d MiB are free at %s, %d MiB are wanted: %w", sp.Free>>20, s.where, need>>20, ErrNoSpace)
+		return fmt.Errorf("blob: %d MiB are free at %s, %d MiB are needed: %w", sp.Free>>20, s.where, need>>20, ErrNoSpace)
 	}
 	return nil
 }
 
-// classify adds ErrNoSpace to errors that mean it.
+// classify adds ErrNoSpace to errors that mean a full store.
 func classify(err error) error {
 	if disk.NoSpace(err) || bucketFull(err) {
 		return fmt.Errorf("%w (%w)", ErrNoSpace, err)
@@ -274,10 +276,10 @@ func classify(err error) error {
 	return err
 }
 
-// source is the reader that a backend stores: it counts, hashes, keeps the
-// limit, and remembers the first error, which is then the reader's fault and
-// not the store's. That error also ends ctx: a bucket that sees its reader fail
-// must not keep what came before.
+// source is the reader that a backend stores. It counts and hashes the bytes,
+// enforces the limit, and remembers the first error, which is then the reader's
+// fault and not the store's. That error also ends ctx: a bucket whose reader
+// failed must not keep the bytes that came before.
 type source struct {
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// places are the kinds of store that must behave alike.
+// places are the kinds of store, which must behave alike.
 var places = []struct {
 	name string
 	at   func(t testing.TB) string
@@ -52,7 +52,7 @@ func open(t testing.TB, where string) *Store {
 	return s
 }
 
-// noise returns n bytes that are the same for the same n.
+// noise returns n bytes, always the same for the same n.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	var seed [32]byte
@@ -82,7 +82,7 @@ func get(t testing.TB, s *Store, key string) []byte {
 		t.Fatal(err)
 	}
 	if info.Size != int64(len(data)) {
-		t.Errorf("%s: Info says %d bytes, %d came", key, info.Size, len(data))
+		t.Errorf("%s: Info has %d bytes, %d were read", key, info.Size, len(data))
 	}
 	return data
 }
@@ -104,11 +104,11 @@ func TestPutThenOpen(t *testing.T) {
 		for _, n := range []int{0, 1, copyBytes - 1, copyBytes, copyBytes + 1, firstWindow + 7, partBytes + 5, 2*partBytes + 11} {
 			key := fmt.Sprintf("video/ab/%d.mp4", n)
 			data := noise(n)
-			before := time.Now().Add(-2 * time.Second) // S3 keeps whole seconds
+			before := time.Now().Add(-2 * time.Second) // S3 stores whole seconds
 			info := put(t, s, key, data)
 			sum := sha256.Sum256(data)
 			if want := (Info{Key: key, Size: int64(n), ContentType: "video/mp4", SHA256: hex.EncodeToString(sum[:])}); info != want {
-				t.Errorf("Put says %+v, want %+v", info, want)
+				t.Errorf("Put returned %+v, want %+v", info, want)
 			}
 			if got := get(t, s, key); !bytes.Equal(got, data) {
 				t.Errorf("%d bytes came back changed", n)
@@ -118,11 +118,11 @@ func TestPutThenOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			if st.ModTime.Before(before) || st.ModTime.After(time.Now().Add(2*time.Second)) {
-				t.Errorf("written at %v, says Stat", st.ModTime)
+				t.Errorf("Stat says that it was written at %v", st.ModTime)
 			}
 			st.ModTime = time.Time{}
 			if want := (Info{Key: key, Size: int64(n), ContentType: "video/mp4"}); st != want {
-				t.Errorf("Stat says %+v, want %+v", st, want)
+				t.Errorf("Stat returned %+v, want %+v", st, want)
 			}
 		}
 	})
@@ -281,8 +281,7 @@ func TestSeeking(t *testing.T) {
 	})
 }
 
-// TestServing puts a blob behind Go's file server, which is what the platform
-// does.
+// TestServing serves a blob with Go's file server, as the platform does.
 func TestServing(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
 		data := noise(3 << 20)
@@ -319,8 +318,8 @@ func TestServing(t *testing.T) {
 
 var errSource = errors.New("the source broke")
 
-// TestPutWholeOrNothing breaks the reader at different places, over a fresh key
-// and over one that holds something.
+// TestPutWholeOrNothing makes the reader fail at different positions, over a
+// fresh key and over one that holds something.
 func TestPutWholeOrNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
 		put(t, s, "file/00/old.txt", []byte("old"))
@@ -359,7 +358,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestPutFile(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
-		path := filepath.Join(t.TempDir(), "film")
+		path := filepath.Join(t.TempDir(), "video")
 		if err := os.WriteFile(path, noise(99999), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +378,8 @@ func TestPutFile(t *testing.T) {
 	})
 }
 
-// TestTogether has writers race for one key: readers see one of them, whole.
+// TestTogether has writers race for one key. Readers see the whole of one of
+// them.
 func TestTogether(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
 		data := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 100_000+i) }
@@ -398,7 +398,7 @@ func TestTogether(t *testing.T) {
 					}
 					got, err := io.ReadAll(r)
 					r.Close()
-					// A bucket may notice that it was written again meanwhile.
+					// A bucket may notice that the key was overwritten meanwhile.
 					if err == nil && (len(got) == 0 || !bytes.Equal(got, data(int(got[0])))) {
 						t.Errorf("%d bytes of a mixture", len(got))
 					}
@@ -435,13 +435,13 @@ func TestOpenPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ where, want string }{
-		{"", "no place given"},
+		{"", "no location given"},
 		{"gs://bucket", "not a kind of store"},
 		{"file:///tmp/x", "not a kind of store"},
 		{file, "not a directory"},
 		{"s3://", "bucket"},
 		{"s3://media?colour=red", "colour"},
-		{strings.Replace(where, "s3://media", "s3://other", 1), "the bucket is not there"},
+		{strings.Replace(where, "s3://media", "s3://other", 1), "the bucket does not exist"},
 	} {
 		s, err := Open(t.Context(), tt.where)
 		if err == nil {

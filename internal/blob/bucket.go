@@ -15,7 +15,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
-// An upload holds partBytes × (partsInFlight + 1) in memory.
+// One upload holds partBytes × (partsInFlight + 1) in memory.
 const (
 	partBytes     = 8 << 20
 	partsInFlight = 3
@@ -29,8 +29,8 @@ type bucket struct {
 	sse    encrypt.ServerSide
 }
 
-// put sends what fits in one part as one object, and more as parts. An upload
-// that fails is aborted, also after ctx has ended.
+// put sends bytes that fit in one part as one object, and more as parts. A failed
+// upload is aborted, even after ctx has ended.
 func (b *bucket) put(ctx context.Context, key, contentType string, src *source) error {
 	var first bytes.Buffer
 	n, err := io.CopyN(&first, src, partBytes)
@@ -41,7 +41,7 @@ func (b *bucket) put(ctx context.Context, key, contentType string, src *source) 
 		ContentType: contentType, ServerSideEncryption: b.sse, SendContentMd5: true,
 		PartSize: partBytes, ConcurrentStreamParts: true, NumThreads: partsInFlight,
 	}
-	if err != nil { // the end: that was all
+	if err != nil { // the end: everything fits in one part
 		_, err = b.c.PutObject(ctx, b.name, b.prefix+key, &first, n, o)
 	} else {
 		_, err = b.c.PutObject(ctx, b.name, b.prefix+key, io.MultiReader(&first, src), -1, o)
@@ -110,14 +110,14 @@ func (b *bucket) list(ctx context.Context, prefix string) iter.Seq2[Info, error]
 	}
 }
 
-// tidy has nothing to do: what an upload that died leaves in a bucket is not
-// listed, and ends by the bucket's own rule.
+// tidy does nothing: interrupted uploads are not listed in a bucket, and the
+// bucket's own rule removes them.
 func (b *bucket) tidy(context.Context, time.Time) (int, error) { return 0, nil }
 
 func (b *bucket) check(ctx context.Context) error {
 	for o := range b.c.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true, MaxKeys: 1}) {
 		if errors.Is(missing(o.Err), ErrNotFound) {
-			return errors.New("the bucket is not there: make it, or correct its name, region or endpoint")
+			return errors.New("the bucket does not exist: create it, or correct its name, region or endpoint")
 		}
 		return o.Err
 	}
@@ -128,8 +128,7 @@ func (b *bucket) space() (Space, error) { return Space{}, errors.ErrUnsupported 
 
 func (b *bucket) close() error { return nil }
 
-// missing turns what a server says of an object or a bucket that is not there
-// into ErrNotFound.
+// missing turns a server's error for a missing object or bucket into ErrNotFound.
 func missing(err error) error {
 	var said minio.ErrorResponse
 	if errors.As(err, &said) && (said.Code == minio.NoSuchKey || said.Code == minio.NoSuchBucket || said.Code == "NotFound") {
@@ -138,7 +137,8 @@ func missing(err error) error {
 	return err
 }
 
-// fullCodes are what servers of the S3 API say when they hold no more.
+// fullCodes are the codes with which servers of the S3 API say that they are
+// full.
 var fullCodes = []string{
 	"InsufficientStorage", "QuotaExceeded", "QuotaExceededException",
 	"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded",

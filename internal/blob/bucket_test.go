@@ -24,7 +24,7 @@ func TestBucketFull(t *testing.T) {
 		t.Errorf("%d objects and %d uploads are left", len(f.objects), len(f.uploads))
 	}
 	if err := s.Room(1 << 60); err != nil {
-		t.Errorf("nobody knows a bucket's room: %v", err)
+		t.Errorf("Room of a bucket, whose free space is unknown: %v", err)
 	}
 	if _, err := s.FreeSpace(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a bucket's free space: %v", err)
@@ -55,7 +55,7 @@ func TestBucketPrefix(t *testing.T) {
 	}
 }
 
-// TestWindows: what is asked of a bucket for reading on and for jumping about.
+// TestWindows: the requests to a bucket for reading on and for jumping about.
 func TestWindows(t *testing.T) {
 	f, where := newS3(t)
 	s := open(t, where)
@@ -94,7 +94,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestChangedWhileRead: a reader does not join two blobs.
+// TestChangedWhileRead: a reader never mixes two versions of a blob.
 func TestChangedWhileRead(t *testing.T) {
 	f, where := newS3(t)
 	s := open(t, where)
@@ -114,7 +114,8 @@ func TestChangedWhileRead(t *testing.T) {
 	}
 }
 
-// TestWindowEndsEarly: a store that breaks off is an error, not a shorter blob.
+// TestWindowEndsEarly: if the store breaks off, reading fails; it does not return
+// a shorter blob.
 func TestWindowEndsEarly(t *testing.T) {
 	r := &windowReader{ctx: t.Context(), size: 100, window: firstWindow, fetch: func(context.Context, int64, int64) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("only this")), nil

@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	defer s.Close()
 	put(t, s, "video/00/kept.mp4", noise(600_000))
-	for range 3 { // and what failed takes no room
+	for range 3 { // failed writes take no space
 		if _, err := s.Put(t.Context(), "video/00/x.mp4", bytes.NewReader(noise(600_000)), Meta{}); !errors.Is(err, ErrNoSpace) {
 			t.Errorf("past the end of the disk: %v", err)
 		}

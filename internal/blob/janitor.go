@@ -10,52 +10,53 @@ import (
 
 // Defaults and limits of a janitor.
 const (
-	// DefaultGrace is how old a blob must at least be to be swept: longer than
-	// a job takes from its media's first byte to the row that knows it.
+	// DefaultGrace is the least age of a blob that may be deleted. It is longer
+	// than the time from the first byte of a job's media until a row refers to
+	// it.
 	DefaultGrace = time.Hour
 	// DefaultMaxChecked and DefaultMaxDeleted bound one sweep.
 	DefaultMaxChecked = 10_000
 	DefaultMaxDeleted = 1_000
-	// maxTold is how many failed deletions a sweep's error tells of.
-	maxTold = 5
+	// maxListed is how many failed deletions a sweep's error lists.
+	maxListed = 5
 )
 
-// Janitor deletes blobs that nobody knows. Set its fields before the first
+// Janitor deletes blobs that nothing refers to. Set its fields before the first
 // Sweep.
 type Janitor struct {
 	Store *Store
-	// Grace is the age in the store below which nothing is ever deleted: a job
-	// may be writing, and its row not be there yet. 0 means DefaultGrace.
+	// Grace is the age below which nothing is ever deleted: a job may be writing,
+	// with its row still missing. 0 means DefaultGrace.
 	Grace time.Duration
-	// MaxChecked is how many blobs a sweep asks about at most, MaxDeleted how
-	// many it deletes. 0 means the default.
+	// MaxChecked bounds how many blobs one sweep asks about, MaxDeleted how many
+	// it deletes. 0 means the default.
 	MaxChecked, MaxDeleted int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
 	mu     sync.Mutex
-	cursor map[string]string // prefix to the last key that a sweep came to
+	cursor map[string]string // the last key that a sweep reached, by prefix
 }
 
 // Swept counts what a sweep did.
 type Swept struct {
 	Young   int   // blobs left alone because they are too young
-	Kept    int   // that keep wants
-	Deleted int   // that it does not, and that are gone
-	Failed  int   // that could not be deleted; another sweep tries again
-	Bytes   int64 // of those deleted
-	Temps   int   // files of writes that never ended, removed
+	Kept    int   // blobs that keep wants
+	Deleted int   // unwanted blobs that were deleted
+	Failed  int   // blobs that could not be deleted; another sweep tries again
+	Bytes   int64 // total size of the deleted blobs
+	Temps   int   // removed temporary files of interrupted writes
 	Done    bool  // the sweep came to the end of the prefix
 }
 
-// Sweep deletes blobs below prefix that are older than olderThan, and than the
-// grace period, and that keep does not want. prefix ends in a slash: a store
-// may lie beside other things. keep is asked of old blobs only, and a sweep
-// ends at its first error with nothing more deleted: a database that is away
-// knows no blob at all.
+// Sweep deletes blobs below prefix that keep does not want and that are older
+// than olderThan and than the grace period. prefix ends in a slash, as other
+// things may lie beside the store's. keep is only asked about old blobs. A sweep
+// ends at keep's first error and deletes nothing more, because an unavailable
+// database knows no blob at all.
 //
-// A sweep is bounded; the next one goes on behind the last key of this one, and
-// begins anew after the end. The counts are right also beside an error. Sweeps
+// A sweep is bounded. The next one continues after the last key of this one, and
+// starts again after the end. The counts are right also beside an error. Sweeps
 // of one janitor run one after another.
 func (j *Janitor) Sweep(ctx context.Context, prefix string, olderThan time.Duration, keep func(key string) (bool, error)) (Swept, error) {
 	if err := checkPrefix(prefix); err != nil {
@@ -94,7 +95,7 @@ func orDefault[T int | time.Duration](v, def T) T {
 // round is one sweep.
 type round struct {
 	*Janitor
-	before          time.Time // what was written since stays
+	before          time.Time // blobs written later stay
 	checks, deletes int       // still allowed
 	keep            func(string) (bool, error)
 	swept           Swept
@@ -130,7 +131,7 @@ func (r *round) run(ctx context.Context, prefix string) error {
 	return errors.Join(r.failures...)
 }
 
-// visit deletes one blob if it is old and unwanted.
+// visit deletes a blob if it is old and unwanted.
 func (r *round) visit(ctx context.Context, info Info) error {
 	if !info.ModTime.Before(r.before) {
 		r.swept.Young++
@@ -145,7 +146,7 @@ func (r *round) visit(ctx context.Context, info Info) error {
 		r.swept.Kept++
 		return nil
 	}
-	// The list may be minutes old; the key may have been written since.
+	// The list may be minutes old, so the key may have been written since.
 	again, err := r.Store.Stat(ctx, info.Key)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -160,7 +161,7 @@ func (r *round) visit(ctx context.Context, info Info) error {
 	}
 	if err != nil {
 		r.swept.Failed++
-		if len(r.failures) < maxTold {
+		if len(r.failures) < maxListed {
 			r.failures = append(r.failures, err)
 		}
 		return ctx.Err()

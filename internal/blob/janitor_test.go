@@ -23,7 +23,7 @@ func TestSweep(t *testing.T) {
 			return strings.Contains(key, "known"), nil
 		}
 		j := &Janitor{Store: s}
-		// Whatever age is asked for, the grace period holds.
+		// The grace period applies whatever age is given.
 		for _, age := range []time.Duration{0, time.Nanosecond, -time.Hour, 30 * time.Minute} {
 			swept, err := j.Sweep(t.Context(), "video/", age, keep)
 			if want := (Swept{Young: 3, Done: true}); err != nil || swept != want {
@@ -47,7 +47,8 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// TestSweepBounds: sweeps go on where the last one ended and come to the end.
+// TestSweepBounds: a sweep continues where the last one ended, and sweeps reach
+// the end.
 func TestSweepBounds(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *Store) {
 		for i := range 10 {
@@ -78,7 +79,7 @@ func TestSweepBounds(t *testing.T) {
 	})
 }
 
-// TestSweepWithoutDatabase: an answer that does not come deletes nothing.
+// TestSweepWithoutDatabase: if the database does not answer, nothing is deleted.
 func TestSweepWithoutDatabase(t *testing.T) {
 	s := open(t, "mem://")
 	for i := range 3 {
@@ -109,7 +110,7 @@ func TestSweepWithoutDatabase(t *testing.T) {
 	}
 }
 
-// TestSweepWrittenSince: a key that is written between the list and the deletion
+// TestSweepWrittenSince: a key that is written between listing and deletion
 // stays.
 func TestSweepWrittenSince(t *testing.T) {
 	f, where := newS3(t)

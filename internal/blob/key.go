@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// MaxKey is the most bytes of a key, MaxSegment of one part of it between
-// slashes. Both fit every file system and S3 (255 and 1,024) with room for a
-// folder or prefix before them.
+// MaxKey is the most bytes of a key, MaxSegment of a part between slashes. Both
+// fit every file system and S3 (255 and 1,024), with space for a folder or prefix
+// in front.
 const (
 	MaxKey     = 240
 	MaxSegment = 120
@@ -25,24 +25,25 @@ const (
 	KindVideo   = "video"
 	KindImage   = "image"
 	KindSound   = "sound"
-	KindFile    = "file"    // what customers sent
+	KindFile    = "file"    // files that customers sent
 	KindPreview = "preview" // frames shown while a job runs
-	KindLatents = "latents" // of jobs that were interrupted
+	KindLatents = "latents" // latents of interrupted jobs
 )
 
-// ErrKey says that a key or prefix cannot be one; the text around it says why.
+// ErrKey means that a string cannot be a key or prefix; the text around it says
+// why.
 var ErrKey = errors.New("not a key of this store")
 
-// NewKey returns a fresh key of the kind: kind/ab/id.ext with an id of 130
-// random bits, which nobody guesses. The extension is contentType's (see
-// [TypeOf]); a type that is not in the table, or "", gives none.
+// NewKey returns a fresh key of the kind: kind/ab/id.ext with an unguessable id
+// of 130 random bits. The extension is contentType's (see [TypeOf]). An unknown
+// type, or "", gives no extension.
 func NewKey(kind, contentType string) (string, error) {
 	return KeyOf(kind, strings.ToLower(rand.Text()), contentType)
 }
 
-// KeyOf returns the key of a kind that belongs to an id which the server made:
-// the same one each time. ab is taken from the id's hash, so that ids that
-// begin alike still spread over 256 folders.
+// KeyOf returns the key of a kind for an id that the server made, always the same
+// one. ab is taken from the id's hash, so that ids with the same beginning still
+// spread over 256 folders.
 func KeyOf(kind, id, contentType string) (string, error) {
 	sum := sha256.Sum256([]byte(id))
 	key := kind + "/" + hex.EncodeToString(sum[:1]) + "/" + id + ExtOf(contentType)
@@ -53,10 +54,10 @@ func KeyOf(kind, id, contentType string) (string, error) {
 }
 
 // CheckKey returns nil or an error that wraps [ErrKey]. A key is one or more
-// segments of lowercase letters, digits, '-', '_' and '.' joined by '/'; none
-// is empty, starts or ends with a dot, or is a name that Windows keeps for a
-// device. So a key is the same on file systems that ignore case, and cannot
-// name a place outside its store.
+// segments of lowercase letters, digits, '-', '_' and '.' joined by '/'. No
+// segment is empty, starts or ends with a dot, or is a device name on Windows. So
+// a key is the same on file systems that ignore case, and cannot name a place
+// outside its store.
 func CheckKey(key string) error {
 	if key == "" {
 		return fmt.Errorf("blob: empty key: %w", ErrKey)
@@ -64,8 +65,8 @@ func CheckKey(key string) error {
 	return checkPath("key", key, false)
 }
 
-// checkPrefix is CheckKey for what a key may start with: the last segment may
-// be empty or cut short.
+// checkPrefix is CheckKey for the beginning of a key: the last segment may be
+// empty or cut short.
 func checkPrefix(prefix string) error { return checkPath("prefix", prefix, true) }
 
 func checkPath(what, p string, partial bool) error {
@@ -81,25 +82,25 @@ func checkPath(what, p string, partial bool) error {
 	return nil
 }
 
-// devices are the names that Windows keeps, whatever extension follows.
+// devices are the names that Windows reserves, with any extension.
 var devices = []string{
 	"con", "prn", "aux", "nul",
 	"com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
 	"lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 }
 
-// faultOf says what is wrong with a segment, or "".
+// faultOf returns what is wrong with a segment, or "".
 func faultOf(s string, partial bool) string {
 	for i := range len(s) {
 		c := s[i]
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return "only a-z, 0-9, '-', '_', '.' and '/' may stand in one"
+			return "only a-z, 0-9, '-', '_', '.' and '/' are allowed"
 		}
 	}
 	stem, _, _ := strings.Cut(s, ".")
 	switch {
 	case len(s) > MaxSegment:
-		return fmt.Sprintf("a segment has %d bytes, at most %d may be", len(s), MaxSegment)
+		return fmt.Sprintf("a segment has %d bytes, more than %d", len(s), MaxSegment)
 	case strings.HasPrefix(s, "."):
 		return "a segment starts with a dot"
 	case partial:
@@ -114,10 +115,10 @@ func faultOf(s string, partial bool) string {
 	return ""
 }
 
-// anyType is the content type of a blob that says nothing about itself.
+// anyType is the content type of a blob of unknown type.
 const anyType = "application/octet-stream"
 
-// types pairs extensions and content types, the usual extension of a type
+// types pairs extensions with content types; the usual extension of a type comes
 // first.
 var types = []struct{ ext, contentType string }{
 	{".mp4", "video/mp4"},
@@ -142,7 +143,7 @@ var types = []struct{ ext, contentType string }{
 	{".safetensors", anyType},
 }
 
-// TypeOf returns the content type that a key's extension means, or "".
+// TypeOf returns the content type of a key's extension, or "".
 func TypeOf(key string) string {
 	ext := path.Ext(key)
 	for _, t := range types {
@@ -153,8 +154,8 @@ func TypeOf(key string) string {
 	return ""
 }
 
-// ExtOf returns the usual extension of a content type, or "". Parameters do not
-// matter, and octet-stream is no extension's.
+// ExtOf returns the usual extension of a content type, or "". Parameters of the
+// type are ignored; octet-stream has no extension.
 func ExtOf(contentType string) string {
 	want, _, err := mime.ParseMediaType(contentType)
 	if err != nil || want == anyType {
@@ -168,8 +169,8 @@ func ExtOf(contentType string) string {
 	return ""
 }
 
-// resolveType is the content type of a blob: its extension's, else what the
-// store kept, else octet-stream.
+// resolveType is the content type of a blob: its extension's, else the one that
+// the store kept, else octet-stream.
 func resolveType(key, kept string) string {
 	if t := TypeOf(key); t != "" {
 		return t

@@ -72,8 +72,8 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// FuzzKey: a key that is accepted names a file below the folder, on every
-// system, by one spelling.
+// FuzzKey: an accepted key names a file below the folder on every system, with
+// only one spelling.
 func FuzzKey(f *testing.F) {
 	for _, s := range []string{"video/ab/x.mp4", "../x", "a/./b", "C:\\x", "nul", "a/..", "\xff", ""} {
 		f.Add(s)

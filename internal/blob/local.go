@@ -28,7 +28,7 @@ const (
 	tempDir = ".tmp"
 	// copyBytes is how much is read, hashed and written at a time.
 	copyBytes = 256 << 10
-	// maxKnownDirs bounds the memory of which folders are on the disk.
+	// maxKnownDirs bounds the cache of folders that are known to be on the disk.
 	maxKnownDirs = 1 << 16
 )
 
@@ -38,9 +38,9 @@ type local struct {
 	dir  string // its absolute path
 
 	mu   sync.Mutex
-	dirs map[string]bool // folders whose entry in their parent was synced
+	dirs map[string]bool // folders whose entry in their parent is synced
 
-	// fault, in tests, is asked before each step of a write and may fail it.
+	// fault, in tests, is called before each step of a write and may fail it.
 	fault func(step string) error
 }
 
@@ -74,13 +74,13 @@ func (l *local) put(ctx context.Context, key, _ string, src *source) error {
 	if err != nil {
 		return errors.Join(err, f.Close(), l.remove(temp))
 	}
-	return l.place(w, temp, key)
+	return l.commit(w, temp, key)
 }
 
 var bufs = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// stepFile is f without its ReadFrom, which would keep the bytes from being
-// copied through a buffer of ours.
+// stepFile is f without its ReadFrom, so that the bytes are copied through a
+// buffer of ours.
 type stepFile struct {
 	f     *os.File
 	fault func(string) error
@@ -113,7 +113,7 @@ func (l *local) create() (*os.File, string, error) {
 	name := tempDir + "/" + strings.ToLower(rand.Text())
 	f, err := l.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if errors.Is(err, fs.ErrNotExist) {
-		// The first write, or somebody tidied the folder away.
+		// This is the first write, or somebody removed the folder.
 		if err := l.root.Mkdir(tempDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, "", err
 		}
@@ -122,8 +122,8 @@ func (l *local) create() (*os.File, string, error) {
 	return f, name, err
 }
 
-// place gives a temporary file its key, as disk.Commit does.
-func (l *local) place(f stepFile, temp, key string) error {
+// commit renames a temporary file to its key, as disk.Commit expects.
+func (l *local) commit(f stepFile, temp, key string) error {
 	dir := path.Dir(key)
 	placed := false
 	err := disk.Commit(f, func() error {
@@ -132,7 +132,8 @@ func (l *local) place(f stepFile, temp, key string) error {
 		return err
 	}, func() (*os.File, error) { return l.openDir(dir) })
 	if err != nil && placed {
-		// The caller will believe that the key is not there, so let it be so.
+		// The caller gets an error and assumes that the key is missing, so remove
+		// it.
 		return errors.Join(err, l.remove(key))
 	}
 	if err != nil {
@@ -141,7 +142,7 @@ func (l *local) place(f stepFile, temp, key string) error {
 	return nil
 }
 
-// rename gives a file its key, in folders that are made where they are missing.
+// rename renames a file to its key, and makes missing folders.
 func (l *local) rename(temp, key string) error {
 	dir := path.Dir(key)
 	if err := l.makeDir(dir); err != nil {
@@ -152,7 +153,7 @@ func (l *local) rename(temp, key string) error {
 	}
 	err := l.root.Rename(temp, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Somebody removed the folder since it was made.
+		// Somebody removed the folder after it was made.
 		l.forgetDirs()
 		if err := l.makeDir(dir); err != nil {
 			return err
@@ -162,8 +163,8 @@ func (l *local) rename(temp, key string) error {
 	return err
 }
 
-// makeDir makes a folder and those above it, each brought to the disk once in
-// the life of the process.
+// makeDir makes a folder and its parents, and syncs each once in the life of the
+// process.
 func (l *local) makeDir(dir string) error {
 	l.mu.Lock()
 	known := l.dirs[dir]
@@ -181,7 +182,8 @@ func (l *local) makeDir(dir string) error {
 	if err := l.root.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// Also when another process made it: it may not have come to this yet.
+	// This is needed even if another process made the folder: it may not have
+	// synced it yet.
 	if err := disk.SyncFolder(func() (*os.File, error) { return l.openDir(parent) }); err != nil {
 		return err
 	}
@@ -200,7 +202,7 @@ func (l *local) forgetDirs() {
 	l.dirs = map[string]bool{".": true}
 }
 
-// openDir opens a folder, to bring its entries to the disk.
+// openDir opens a folder, to sync its entries.
 func (l *local) openDir(dir string) (*os.File, error) {
 	if err := l.fault("syncdir"); err != nil {
 		return nil, err
@@ -217,7 +219,7 @@ func (l *local) remove(name string) error {
 }
 
 func (l *local) open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {
-	info, err := l.stat(ctx, key) // first, because opening a pipe would wait
+	info, err := l.stat(ctx, key) // first, because opening a pipe would block
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -251,9 +253,10 @@ func (l *local) stat(ctx context.Context, key string) (Info, error) {
 }
 
 // delete does not sync the folder: a blob that a crash brings back is an orphan,
-// and the janitor's.
+// which the janitor deletes.
 func (l *local) delete(ctx context.Context, key string) error {
-	// A key that names a folder names no blob, and an empty folder could go.
+	// If the key names a folder, it names no blob, and Remove would delete an
+	// empty folder.
 	if _, err := l.stat(ctx, key); errors.Is(err, ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -262,7 +265,7 @@ func (l *local) delete(ctx context.Context, key string) error {
 	return l.remove(key)
 }
 
-// absent turns what file systems say of a missing file into ErrNotFound.
+// absent turns a file system's error for a missing file into ErrNotFound.
 func absent(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return ErrNotFound
@@ -289,7 +292,7 @@ func (l *local) walk(ctx context.Context, dir, prefix string, yield func(Info, e
 			continue
 		}
 		if strings.HasSuffix(e, "/") {
-			// Above the prefix, below it, or beside it.
+			// The folder is above the prefix or below it.
 			if sub := key + "/"; strings.HasPrefix(sub, prefix) || strings.HasPrefix(prefix, sub) {
 				if !l.walk(ctx, key, prefix, yield) {
 					return false
@@ -302,7 +305,7 @@ func (l *local) walk(ctx context.Context, dir, prefix string, yield func(Info, e
 		}
 		info, err := l.stat(ctx, key)
 		if errors.Is(err, ErrNotFound) {
-			continue // deleted since, or a link
+			continue // deleted meanwhile, or a link
 		}
 		if !yield(info, err) || err != nil {
 			return false
@@ -311,8 +314,8 @@ func (l *local) walk(ctx context.Context, dir, prefix string, yield func(Info, e
 	return true
 }
 
-// readDir returns the names in a folder; those of folders end in a slash, which
-// makes the order of names that of keys. A folder that is not there is empty.
+// readDir returns the names in a folder. Names of folders end in a slash, so that
+// their order is that of keys. A missing folder is empty.
 func (l *local) readDir(dir string) ([]string, error) {
 	d, err := l.root.Open(dir)
 	if err != nil {
@@ -337,7 +340,7 @@ func (l *local) readDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-// absentOK drops an error that says that something is not there.
+// absentOK drops an error that means that a file is missing.
 func absentOK(err error) error {
 	if errors.Is(absent(err), ErrNotFound) {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// openFolder opens a local store and also returns its insides.
+// openFolder opens a local store and also returns its backend.
 func openFolder(t testing.TB) (*Store, *local) {
 	t.Helper()
 	s := open(t, filepath.Join(t.TempDir(), "media"))
@@ -42,8 +42,8 @@ func files(t testing.TB, dir string) []string {
 	return out
 }
 
-// TestFaults fails each step of a write in turn, once, and looks at the whole
-// folder afterwards.
+// TestFaults makes each step of a write fail in turn, once, and then checks the
+// whole folder.
 func TestFaults(t *testing.T) {
 	full := &fs.PathError{Op: "write", Path: "x", Err: errFull}
 	broken := errors.New("the disk is broken")
@@ -84,17 +84,17 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%s (%d) fails with %v: %v", step, i, fault, err)
 				}
 				var want []string
-				if over && i < len(all)-1 { // after a failed last sync the key is gone, as Put says
+				if over && i < len(all)-1 { // after a failed last sync the key is gone, as Put documents
 					want = []string{"video/ab/x.mp4"}
 				}
 				if got := files(t, l.dir); !slices.Equal(got, want) {
 					t.Errorf("%s (%d) fails with %v: the folder holds %q, want %q", step, i, fault, got, want)
 				} else if want != nil && string(get(t, s, want[0])) != "old" {
-					t.Errorf("%s (%d): the old blob is not what it was", step, i)
+					t.Errorf("%s (%d): the old blob has changed", step, i)
 				}
 				l.fault = func(string) error { return nil }
 				if put(t, s, "video/ab/x.mp4", noise(777)); !bytes.Equal(get(t, s, "video/ab/x.mp4"), noise(777)) {
-					t.Errorf("%s (%d): the next write does not hold", step, i)
+					t.Errorf("%s (%d): the next write is not stored", step, i)
 				}
 			}
 		}
@@ -114,7 +114,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestLinks: a symbolic link in the folder leads nowhere, and other files of
+// TestLinks: a symbolic link in the folder is not followed, and other files of
 // the folder are left alone.
 func TestLinks(t *testing.T) {
 	s, l := openFolder(t)
@@ -144,7 +144,7 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	if err := s.Delete(t.Context(), "file/00/secret.txt"); err == nil {
-		t.Error("a file outside was deleted, or it seems so")
+		t.Error("a file outside was deleted, or Delete reports so")
 	}
 	if _, err := s.Put(t.Context(), "file/00/new.txt", strings.NewReader("x"), Meta{}); err == nil {
 		t.Error("a file outside was written")
@@ -161,7 +161,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestFolderTidiedAway: somebody removes folders while the store is open.
+// TestFolderTidiedAway: the store survives that somebody removes its folders
+// while it is open.
 func TestFolderTidiedAway(t *testing.T) {
 	s, l := openFolder(t)
 	put(t, s, "video/ab/x.mp4", []byte("x"))
@@ -176,7 +177,8 @@ func TestFolderTidiedAway(t *testing.T) {
 	}
 }
 
-// TestOpenIsAFile: an HTTP server may send it from the kernel.
+// TestOpenIsAFile: Open returns a file, which an HTTP server can send from the
+// kernel.
 func TestOpenIsAFile(t *testing.T) {
 	s, _ := openFolder(t)
 	put(t, s, "video/ab/x.mp4", []byte("x"))
@@ -207,12 +209,12 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// crashDir, in the environment, makes TestKilled a program that puts blobs into
-// that folder until it is killed.
+// crashDir, in the environment, turns TestKilled into a program that puts blobs
+// into that folder until it is killed.
 const crashDir = "KINORA_BLOB_CRASH_DIR"
 
-// TestKilled kills a process that writes, three times at different moments: what
-// lies under a key is whole, and what it told of is there.
+// TestKilled kills a writing process at three different moments. Every stored
+// blob is whole, and every blob that the process reported is there.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		putUntilKilled(t, dir)
@@ -251,12 +253,12 @@ func TestKilled(t *testing.T) {
 	for _, key := range keys(t, s, "") {
 		sum := sha256.Sum256(get(t, s, key))
 		if want := "video/00/" + hex.EncodeToString(sum[:]) + ".mp4"; key != want {
-			t.Errorf("%s does not hold what its name says", key)
+			t.Errorf("%s does not match its name", key)
 		}
 		delete(told, key)
 	}
 	if len(told) != 0 {
-		t.Errorf("told of and not there: %v", told)
+		t.Errorf("reported but missing: %v", told)
 	}
 	left := files(t, filepath.Join(dir, tempDir))
 	j := &Janitor{Store: s, Now: func() time.Time { return time.Now().Add(2 * DefaultGrace) }}
@@ -284,8 +286,8 @@ func BenchmarkPutOpenLocal(b *testing.B) {
 
 func BenchmarkPutOpenMem(b *testing.B) { benchPutOpen(b, open(b, "mem://")) }
 
-// benchPutOpen writes and reads back 1 MiB. Locally most of it is the disk's
-// fsync.
+// benchPutOpen writes and reads back 1 MiB. In a local folder most of the time is
+// the disk's fsync.
 func benchPutOpen(b *testing.B, s *Store) {
 	data, buf := noise(1<<20), make([]byte, 1<<20)
 	b.SetBytes(int64(len(data)))

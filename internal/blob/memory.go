@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// memory is a backend for tests, which lasts as long as it is open.
+// memory is a backend for tests. It lasts as long as it is open.
 type memory struct {
 	mu    sync.Mutex
 	blobs map[string]held
@@ -52,7 +52,7 @@ func (m *memory) get(key string) (held, Info, error) {
 	return h, Info{Key: key, Size: int64(len(h.data)), ContentType: resolveType(key, h.contentType), ModTime: h.modTime}, nil
 }
 
-// memoryReader is a reader that Close need not tell of anything.
+// memoryReader is a reader whose Close does nothing.
 type memoryReader struct{ *bytes.Reader }
 
 // Close implements io.Closer.
@@ -90,7 +90,7 @@ func (m *memory) list(ctx context.Context, prefix string) iter.Seq2[Info, error]
 			}
 			_, info, err := m.get(key)
 			if errors.Is(err, ErrNotFound) {
-				continue // deleted since
+				continue // deleted meanwhile
 			}
 			if !yield(info, err) {
 				return

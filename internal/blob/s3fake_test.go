@@ -20,7 +20,7 @@ import (
 )
 
 // s3fake is the part of the S3 API that a store uses, on loopback: one bucket,
-// path style, objects and multipart uploads in memory.
+// path style, with objects and multipart uploads in memory.
 type s3fake struct {
 	mu      sync.Mutex
 	objects map[string]s3object
@@ -38,7 +38,7 @@ type s3object struct {
 
 const fakeBucket = "media"
 
-// newS3 starts a fake and returns it with the place of its bucket.
+// newS3 starts a fake and returns it with the URL of its bucket.
 func newS3(t testing.TB) (*s3fake, string) {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
@@ -157,9 +157,9 @@ func (f *s3fake) list(w http.ResponseWriter, q url.Values) {
 	xml.NewEncoder(w).Encode(out)
 }
 
-// received is the body of a request, and whether it is whole and what its
-// checksum says. Without TLS it comes in signed chunks: their length in hex and
-// their signature on a line, then the bytes and an end of line.
+// received returns the body of a request, and whether it is whole and matches its
+// checksum. Without TLS the body comes in signed chunks: their length in hex and
+// their signature on a line, then the bytes and a line end.
 func received(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // The parameters of a signed link. Verify refuses any other.
 const (
 	ParamExpires   = "expires"   // Unix time in seconds, decimal
-	ParamFilename  = "filename"  // under which a browser saves it; optional
+	ParamFilename  = "filename"  // the name a browser saves it under; optional
 	ParamSignature = "signature" // base64url of the HMAC-SHA256, no padding
 )
 
@@ -32,15 +32,15 @@ const (
 	maxHTTPToken = 16  // bytes of a method
 )
 
-// What Verify says of a link.
+// Errors of Verify.
 var (
-	ErrSignature = errors.New("the link is not genuine: it was changed, cut short, or signed with a secret that is no longer kept")
+	ErrSignature = errors.New("the link is not genuine: it was changed, cut short, or signed with a secret that is no longer valid")
 	ErrExpired   = errors.New("the link has expired: ask for a new one")
 )
 
-// Signer makes and checks links that open one path until a given second. It
-// signs with its current secret and also takes links of the previous ones, so
-// that a secret can be replaced while its links live on.
+// Signer makes and checks links that open one path until a given second. It signs
+// with its current secret and also accepts links of the previous secrets, so that
+// a secret can be replaced while its links stay valid.
 type Signer struct {
 	secrets [][]byte // current first
 }
@@ -60,16 +60,16 @@ func NewSigner(current []byte, previous ...[]byte) (*Signer, error) {
 	return s, nil
 }
 
-// Sign returns the parameters that make path open to method before expires,
-// whose fraction of a second is cut off. path is the decoded path of the URL,
-// as a server's router sees it. A filename may be "".
+// Sign returns the parameters that make path open to method until expires,
+// rounded down to a second. path is the decoded path of the URL, as a server's
+// router sees it. A filename may be "".
 func (s *Signer) Sign(method, path, filename string, expires time.Time) (url.Values, error) {
 	if why := unfit(method, path, filename); why != "" {
 		return nil, fmt.Errorf("blob: signing a link: %s", why)
 	}
 	sec := expires.Unix()
 	if sec <= 0 {
-		return nil, fmt.Errorf("blob: signing a link that expires at %s: that is no time to come", expires.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("blob: signing a link that expires at %s: that time is not in the future", expires.UTC().Format(time.RFC3339))
 	}
 	v := url.Values{
 		ParamExpires:   {strconv.FormatInt(sec, 10)},
@@ -81,8 +81,8 @@ func (s *Signer) Sign(method, path, filename string, expires time.Time) (url.Val
 	return v, nil
 }
 
-// Link returns path and the parameters of Sign as one escaped string, to be put
-// behind the server's address.
+// Link returns path and the parameters of Sign as one escaped string, to be
+// appended to the server's address.
 func (s *Signer) Link(method, path, filename string, expires time.Time) (string, error) {
 	v, err := s.Sign(method, path, filename, expires)
 	if err != nil {
@@ -91,11 +91,11 @@ func (s *Signer) Link(method, path, filename string, expires time.Time) (string,
 	return (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode(), nil
 }
 
-// Verify returns nil for a link of Sign before it expires, else ErrExpired for
-// a genuine one and ErrSignature for any other. HEAD is allowed where GET was
-// signed. The query must hold the link's parameters, each once, and no other:
-// what is not signed cannot ask for anything. After nil, the query's filename
-// is one that Sign was given.
+// Verify returns nil for a link of Sign before it expires, ErrExpired for a
+// genuine link after that, and ErrSignature for any other. HEAD is allowed where
+// GET was signed. The query must hold each of the link's parameters once, and no
+// other: an unsigned parameter must have no effect. If Verify returns nil, the
+// query's filename is the signed one.
 func (s *Signer) Verify(method, path string, query url.Values, now time.Time) error {
 	for name, values := range query {
 		if name != ParamExpires && name != ParamFilename && name != ParamSignature || len(values) != 1 || values[0] == "" {
@@ -125,8 +125,9 @@ func (s *Signer) Verify(method, path string, query url.Values, now time.Time) er
 	return nil
 }
 
-// signed returns 1 if given is the signature by any of the secrets, else 0. The
-// text is compared, not what it decodes to: there is one way to write it.
+// signed returns 1 if given is the signature with any of the secrets, else 0. It
+// compares the texts, not the decoded bytes, so each signature has only one
+// spelling.
 func (s *Signer) signed(method, path, filename string, sec int64, given string) int {
 	ok := 0
 	for _, secret := range s.secrets {
@@ -135,8 +136,8 @@ func (s *Signer) signed(method, path, filename string, sec int64, given string) 
 	return ok
 }
 
-// signature is the HMAC-SHA256 of a label and the link's fields, each behind its
-// length, so that no two links sign the same bytes.
+// signature is the HMAC-SHA256 of a label and the link's fields. Each field is
+// preceded by its length, so that no two links sign the same bytes.
 func signature(secret []byte, method, path, filename string, sec int64) string {
 	mac := hmac.New(sha256.New, secret)
 	var n [8]byte
@@ -150,7 +151,7 @@ func signature(secret []byte, method, path, filename string, sec int64) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// unfit says why there can be no link of these fields, or "".
+// unfit returns why these fields cannot be signed, or "".
 func unfit(method, path, filename string) string {
 	switch {
 	case method == "" || len(method) > maxHTTPToken || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
@@ -158,13 +159,13 @@ func unfit(method, path, filename string) string {
 	case !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//"):
 		return "its path does not start with one slash"
 	case len(path) > MaxLinkPath:
-		return fmt.Sprintf("its path has %d bytes, at most %d may be", len(path), MaxLinkPath)
+		return fmt.Sprintf("its path has %d bytes, more than %d", len(path), MaxLinkPath)
 	case len(filename) > MaxFileName:
-		return fmt.Sprintf("its filename has %d bytes, at most %d may be", len(filename), MaxFileName)
+		return fmt.Sprintf("its filename has %d bytes, more than %d", len(filename), MaxFileName)
 	case !utf8.ValidString(filename) || strings.ContainsFunc(filename, func(r rune) bool {
 		return !unicode.IsPrint(r) || strings.ContainsRune(`/\"`, r)
 	}):
-		return "its filename holds a slash, a quote, or what cannot be printed"
+		return "its filename holds a slash, a quote, or an unprintable character"
 	}
 	return ""
 }

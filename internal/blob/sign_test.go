@@ -69,8 +69,8 @@ func TestSignedLink(t *testing.T) {
 	}
 }
 
-// TestSignatureGolden holds the signed bytes still: a new version must not end
-// the links of the one before.
+// TestSignatureGolden pins the signed bytes: a new version must not invalidate
+// the links of the previous one.
 func TestSignatureGolden(t *testing.T) {
 	const want = "kR5ktRzw6CNU0UqBJI2CgPzT5-dpr3yXk5oG0YzeZIA"
 	if got := signature(secretA, "GET", "/files/x.mp4", "x.mp4", noon.Unix()); got != want {
@@ -108,13 +108,13 @@ func TestRotation(t *testing.T) {
 
 func TestSignerRefuses(t *testing.T) {
 	if _, err := NewSigner(secretA[1:]); err == nil {
-		t.Error("a secret of 31 bytes was taken")
+		t.Error("a secret of 31 bytes was accepted")
 	}
 	if _, err := NewSigner(secretA, nil); err == nil {
-		t.Error("an empty previous secret was taken")
+		t.Error("an empty previous secret was accepted")
 	}
 	if _, err := NewSigner(secretA, make([][]byte, MaxSecrets)...); err == nil {
-		t.Error("too many secrets were taken")
+		t.Error("too many secrets were accepted")
 	}
 	s := signer(t, secretA)
 	for _, tt := range []struct {
@@ -142,7 +142,8 @@ func TestSignerRefuses(t *testing.T) {
 	}
 }
 
-// TestQueryIsExact: a link says each thing once, in one way, and nothing else.
+// TestQueryIsExact: a link has each parameter once, in one spelling, and no
+// other.
 func TestQueryIsExact(t *testing.T) {
 	s := signer(t, secretA)
 	v, err := s.Sign("GET", "/x", "", noon)
@@ -216,8 +217,8 @@ func TestChangedBit(t *testing.T) {
 	})
 }
 
-// TestNoTwoLinksAlike: different links have different signatures, however their
-// fields would join.
+// TestNoTwoLinksAlike: different links have different signatures, even if their
+// concatenated fields are equal.
 func TestNoTwoLinksAlike(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m1, p1, f1, e1 := drawLink(t)
@@ -232,7 +233,7 @@ func TestNoTwoLinksAlike(t *testing.T) {
 	})
 }
 
-// FuzzVerify: of all queries only the signed one is let through.
+// FuzzVerify: of all queries only the signed one is accepted.
 func FuzzVerify(f *testing.F) {
 	s, err := NewSigner(secretA)
 	if err != nil {

@@ -7,16 +7,15 @@ import (
 	"io"
 )
 
-// A bucket is read in windows that grow while the reading goes on: a player
-// that jumps about gets little that it throws away, and one that reads on asks
-// seldom.
+// A bucket is read in windows that grow while reading continues. A player that
+// jumps about wastes few bytes, and sequential reading needs few requests.
 const (
 	firstWindow  = 1 << 20
 	windowGrowth = 4
 	lastWindow   = 64 << 20
 )
 
-// windowReader reads an object of known size through requests for ranges.
+// windowReader reads an object of known size with range requests.
 type windowReader struct {
 	ctx    context.Context
 	fetch  func(ctx context.Context, off, n int64) (io.ReadCloser, error)
@@ -24,9 +23,9 @@ type windowReader struct {
 	pos    int64 // where the next Read begins
 	window int64 // bytes of the next request
 
-	body io.ReadCloser // the rest of the request that is open, or nil
-	at   int64         // where body is
-	left int64         // bytes that body still owes
+	body io.ReadCloser // the rest of the open response, or nil
+	at   int64         // the position of body
+	left int64         // bytes still to come from body
 }
 
 // Read implements io.Reader.
@@ -52,7 +51,7 @@ func (r *windowReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// aim makes body stand at pos.
+// aim makes body start at pos.
 func (r *windowReader) aim() error {
 	if r.body != nil && r.at == r.pos {
 		return nil
@@ -102,7 +101,7 @@ func (r *windowReader) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Close implements io.Closer. A reader that is closed reads nothing more.
+// Close implements io.Closer. A closed reader reads nothing more.
 func (r *windowReader) Close() error {
 	r.fetch = func(context.Context, int64, int64) (io.ReadCloser, error) {
 		return nil, errors.New("blob: reading after Close")

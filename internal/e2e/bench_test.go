@@ -16,13 +16,13 @@ import (
 // benchClients is how many customers submit at once.
 const benchClients = 32
 
-// BenchmarkSubmit is how fast jobs are accepted over HTTP, on SQLite, while one
-// worker runs them on the fake engine:
+// BenchmarkSubmit measures how fast jobs are accepted over HTTP, on SQLite, while
+// one worker runs them on the fake engine:
 //
 //	go test -run '^$' -bench Submit -benchtime 5000x ./internal/e2e
 //
-// accepted/s is over all clients; p50-ms and p99-ms are of single requests. With
-// KINORA_TEST_PROFILE=file the server writes a profile of itself.
+// accepted/s is of all clients together; p50-ms and p99-ms are of single
+// requests. With KINORA_TEST_PROFILE=file the server writes a profile of itself.
 func BenchmarkSubmit(b *testing.B) {
 	p := newPlatform(b, store.SQLite, "jobs: {queue: 10000000}\nlimits: {free_space: 0}\nlog: {level: warn}\n")
 	c := p.tenant("acme", 1_000_000)

@@ -16,13 +16,13 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// The tests of this file run the model of this binary, through clients that
-// other people wrote, unmodified.
+// The tests of this file run this binary's model through unmodified clients by
+// others.
 
-// real is a plan with the models of this binary.
+// real is a plan with this binary's models.
 func real(p *plan, _ *[]string) { p.Real = true }
 
-// needFFmpeg skips where films cannot be MP4.
+// needFFmpeg skips the test where videos cannot be MP4.
 func needFFmpeg(t *testing.T) {
 	t.Helper()
 	if err := kinora.CanWrite(kinora.MP4); err != nil {
@@ -30,24 +30,24 @@ func needFFmpeg(t *testing.T) {
 	}
 }
 
-// isFilm checks that bytes are a film, of so many seconds at least.
-func isFilm(t *testing.T, film []byte, seconds float64) {
+// isVideo checks that bytes are a video of at least so many seconds.
+func isVideo(t *testing.T, video []byte, seconds float64) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "film.mp4")
-	if err := os.WriteFile(path, film, 0o600); err != nil {
+	path := filepath.Join(t.TempDir(), "video.mp4")
+	if err := os.WriteFile(path, video, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	info, err := media.Inspect(t.Context(), path)
 	if err != nil {
-		t.Fatalf("%v, in %d bytes that begin with %q", err, len(film), film[:min(16, len(film))])
+		t.Fatalf("%v, in %d bytes that begin with %q", err, len(video), video[:min(16, len(video))])
 	}
 	if info.Duration.Seconds() < seconds-0.1 || info.W == 0 || info.Frames == 0 {
-		t.Errorf("a film of %+v, want %v s", info, seconds)
+		t.Errorf("a video of %+v, want %v s", info, seconds)
 	}
 }
 
 // mmx runs MiniMax's own command line, KINORA_MMX, or skips the test. Without a
-// region it would first ask MiniMax's servers which one the key is of.
+// region it would first ask MiniMax's servers for the key's region.
 func mmx(t *testing.T, c *client) func(args ...string) string {
 	t.Helper()
 	program := os.Getenv("KINORA_MMX")
@@ -80,8 +80,8 @@ func mmx(t *testing.T, c *client) func(args ...string) string {
 	}
 }
 
-// TestMiniMaxClient: MiniMax's own command line makes and downloads a film,
-// keeps files and asks for the quota.
+// TestMiniMaxClient: MiniMax's own command line makes and downloads a video,
+// manages files and asks for the quota.
 func TestMiniMaxClient(t *testing.T) {
 	t.Parallel()
 	skipInShort(t)
@@ -93,13 +93,13 @@ func TestMiniMaxClient(t *testing.T) {
 	p.ready()
 
 	dir := t.TempDir()
-	film := filepath.Join(dir, "ball.mp4")
-	said := run("video", "generate", "--prompt", "a red ball bounces on a beach. [Static shot]", "--model", "MiniMax-Hailuo-2.3", "--download", film, "--poll-interval", "1")
-	got, err := os.ReadFile(film)
+	video := filepath.Join(dir, "ball.mp4")
+	said := run("video", "generate", "--prompt", "a red ball bounces on a beach. [Static shot]", "--model", "MiniMax-Hailuo-2.3", "--download", video, "--poll-interval", "1")
+	got, err := os.ReadFile(video)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	isFilm(t, got, 6)
+	isVideo(t, got, 6)
 
 	picture := filepath.Join(dir, "dot.png")
 	if err := os.WriteFile(picture, pngOf(t, 320, 320), 0o600); err != nil {
@@ -136,6 +136,6 @@ func TestMiniMaxClient(t *testing.T) {
 		t.Errorf("the quota: %s", said)
 	}
 	if status, _, err := c.try("GET", "/v1/files/retrieve?file_id="+id, nil); err != nil || status != http.StatusOK {
-		t.Errorf("V1 answers what is not there with status %d, %v", status, err)
+		t.Errorf("V1 answers an unknown path with status %d, %v", status, err)
 	}
 }

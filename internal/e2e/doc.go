@@ -1,5 +1,4 @@
-// Package e2e has the tests that run whole servers as processes of their own:
-// kill -9 and full disks, programs of others as clients, projects that must not
-// see each other, and how many jobs a second are accepted. It has no code but
-// tests.
+// Package e2e has the tests that run whole servers as separate processes: kill -9
+// and full disks, clients by others, isolation of projects, and the rate at which
+// jobs are accepted. It contains only tests.
 package e2e

@@ -18,23 +18,23 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// engine is a fake of a model. A prompt is a script of words:
+// engine is a fake model. A prompt is a script of words:
 //
-//	name=a        the name under which the journal tells what is done
+//	name=a        the name of the job in the journal
 //	sample=20ms   how long sampling takes; draw=20ms likewise
 //	hold=sample   sampling (or draw, drawing) does not end before the gate is open
-//	bytes=1000    how large the film is at the least
+//	bytes=1000    the least size of the video
 //	full          the disk is full while the gate is closed
 //
 // The journal gets a line for each step: sample, sampled, load, draw, drawn, and
-// stopped for one that was cancelled.
+// stopped for a cancelled one.
 type engine struct {
 	name string
 	plan plan
 }
 
-// Capabilities are those of the test card, which takes every number that a request
-// may have.
+// Capabilities are the test card's, which accepts every number that a request may
+// have.
 func (e *engine) Capabilities() kinora.Capabilities {
 	c, err := kinora.CapabilitiesOf("testcard")
 	if err != nil {
@@ -44,7 +44,7 @@ func (e *engine) Capabilities() kinora.Capabilities {
 	return c
 }
 
-// script is what a prompt says.
+// script is a parsed prompt.
 type script map[string]string
 
 func scriptOf(prompt string) script {
@@ -58,7 +58,8 @@ func scriptOf(prompt string) script {
 
 func (s script) has(key string) bool { _, ok := s[key]; return ok }
 
-// note writes a line of the journal, whole: other processes do too.
+// note appends a line to the journal in one write, as other processes write to it
+// too.
 func (e *engine) note(what string, s script) {
 	f, err := os.OpenFile(e.plan.Journal, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -70,7 +71,7 @@ func (e *engine) note(what string, s script) {
 	}
 }
 
-// work is a phase of a job: it takes its time, and waits for the gate where the
+// work is a phase of a job: it takes its time, and waits for the gate if the
 // script says so.
 func (e *engine) work(ctx context.Context, phase string, s script, progress func(kinora.Progress)) error {
 	e.note(phase, s)
@@ -112,7 +113,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Generate samples: the latents are the prompt.
+// Generate samples. The latents are the prompt.
 func (e *engine) Generate(ctx context.Context, r kinora.Request) (worker.Clip, error) {
 	s := scriptOf(r.Prompt)
 	if err := e.work(ctx, "sample", s, r.Progress); err != nil {
@@ -125,7 +126,7 @@ func (e *engine) Generate(ctx context.Context, r kinora.Request) (worker.Clip, e
 	return &clip{e, s, r}, nil
 }
 
-// Load goes on from latents.
+// Load makes a clip from latents.
 func (e *engine) Load(_ context.Context, path string, r kinora.Request) (worker.Clip, error) {
 	latents, err := os.ReadFile(path)
 	if err != nil {
@@ -139,7 +140,7 @@ func (e *engine) Load(_ context.Context, path string, r kinora.Request) (worker.
 	return &clip{e, s, r}, nil
 }
 
-// clip is a fake of a clip.
+// clip is a fake clip.
 type clip struct {
 	*engine
 	script script
@@ -151,7 +152,7 @@ func (c *clip) Facts() worker.Facts {
 	return worker.Facts{Width: 256, Height: 160, FPS: 24, Frames: max(1, int(24*c.r.Seconds))}
 }
 
-// Save writes a film of words.
+// Save writes a text as the video.
 func (c *clip) Save(ctx context.Context, path string, _ int, at []int, show func(i int, frame *image.RGBA)) error {
 	if err := c.work(ctx, "draw", c.script, c.r.Progress); err != nil {
 		return err
@@ -162,11 +163,11 @@ func (c *clip) Save(ctx context.Context, path string, _ int, at []int, show func
 	for i := range at {
 		show(at[i], image.NewRGBA(image.Rect(0, 0, 16, 10)))
 	}
-	film := fmt.Sprintf("film of %s by %d, take %d\n", c.script["name"], os.Getpid(), rand.Uint64())
-	if n, err := strconv.Atoi(c.script["bytes"]); err == nil && n > len(film) {
-		film += strings.Repeat("x", n-len(film))
+	video := fmt.Sprintf("video of %s by %d, take %d\n", c.script["name"], os.Getpid(), rand.Uint64())
+	if n, err := strconv.Atoi(c.script["bytes"]); err == nil && n > len(video) {
+		video += strings.Repeat("x", n-len(video))
 	}
-	if err := os.WriteFile(path, []byte(film), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(video), 0o600); err != nil {
 		return err
 	}
 	c.note("drawn", c.script)
@@ -178,10 +179,10 @@ func (c *clip) Frames(context.Context) iter.Seq2[*image.RGBA, error] {
 	return func(yield func(*image.RGBA, error) bool) { yield(image.NewRGBA(image.Rect(0, 0, 16, 10)), nil) }
 }
 
-// LatentsPath is where Generate put them.
+// LatentsPath is the file that Generate wrote.
 func (c *clip) LatentsPath() string { return c.r.Latents }
 
-// Discard removes them.
+// Discard removes the latents.
 func (c *clip) Discard() error {
 	if err := os.Remove(c.r.Latents); !os.IsNotExist(err) {
 		return err

@@ -21,8 +21,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// told is an error in any API's form.
-func told(t *testing.T, answer []byte) (text string) {
+// errorText returns the text of an error in any API's form.
+func errorText(t *testing.T, answer []byte) (text string) {
 	t.Helper()
 	if !json.Valid(answer) {
 		t.Errorf("an answer that is no JSON: %s", answer)
@@ -30,8 +30,9 @@ func told(t *testing.T, answer []byte) (text string) {
 	return string(answer)
 }
 
-// TestDiskFullWhileDrawing: a job whose film finds no room is tried again, from
-// its latents; one that never finds room fails, says why, and costs nothing.
+// TestDiskFullWhileDrawing: a job whose video does not fit on the disk is retried
+// from its latents. If it never fits, the job fails with an error that says so,
+// and costs nothing.
 func TestDiskFullWhileDrawing(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "jobs: {attempts: 2}\nlimits: {free_space: 0}\n")
@@ -53,7 +54,7 @@ func TestDiskFullWhileDrawing(t *testing.T) {
 			t.Errorf("%s: the engine did %v, want one sampling", name, did)
 		}
 	}
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		w, err := db.Wallet(ctx, c.project)
 		if err != nil {
 			return err
@@ -65,13 +66,13 @@ func TestDiskFullWhileDrawing(t *testing.T) {
 	})
 }
 
-// limited is a plan whose process may write no larger files.
+// limited is a plan whose process can write no larger files.
 func limited(bytes int64) func(*plan, *[]string) {
 	return func(p *plan, _ *[]string) { p.FileLimit = uint64(bytes) }
 }
 
-// TestDiskFullForMedia: what cannot be stored is refused with an error that says
-// so, leaves nothing, and the server goes on.
+// TestDiskFullForMedia: an upload that cannot be stored is refused with an error
+// that says so and leaves nothing, and the server keeps running.
 func TestDiskFullForMedia(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
@@ -80,11 +81,11 @@ func TestDiskFullForMedia(t *testing.T) {
 	p.ready()
 	body, kind := form(t, make([]byte, 12<<20), "purpose", "video_generation_input")
 	status, answer, err := c.try("POST", "/v1/files/upload", body, "Content-Type", kind)
-	if text := told(t, answer); err != nil || status != http.StatusOK || !strings.Contains(text, "1033") || !strings.Contains(text, "could not be stored") {
+	if text := errorText(t, answer); err != nil || status != http.StatusOK || !strings.Contains(text, "1033") || !strings.Contains(text, "could not be stored") {
 		t.Errorf("V1: status %d, %v: %s", status, err, answer)
 	}
 	status, answer, err = c.try("POST", "/v1/uploads", body, "Content-Type", kind)
-	if text := told(t, answer); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "could not be stored") {
+	if text := errorText(t, answer); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "could not be stored") {
 		t.Errorf("native: status %d, %v: %s", status, err, answer)
 	}
 	if left := filesUnder(t, filepath.Join(p.dir, "data", "media"), ""); left != 0 {
@@ -95,8 +96,8 @@ func TestDiskFullForMedia(t *testing.T) {
 	}
 }
 
-// TestNoRoom: with less room than it is to keep, the server takes no new work
-// and says so, and what it has it shows.
+// TestNoRoom: with less free space than configured, the server refuses new work
+// with an error that says so, but still serves existing results.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 1125899906842624}\n")
@@ -108,7 +109,7 @@ func TestNoRoom(t *testing.T) {
 	})
 	for path, want := range map[string]int{"/v1/jobs": 503, "/v1/videos": 503, "/v1/video_generation": 200, "/v2/video_generation": 529} {
 		status, answer, err := c.try("POST", path, bodyFor(path))
-		if text := told(t, answer); err != nil || status != want || !strings.Contains(text, "disk is full") {
+		if text := errorText(t, answer); err != nil || status != want || !strings.Contains(text, "disk is full") {
 			t.Errorf("POST %s: status %d, want %d, %v: %s", path, status, want, err, answer)
 		}
 	}
@@ -118,7 +119,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// bodyFor is a good request to make a film.
+// bodyFor is a valid request for a video.
 func bodyFor(path string) any {
 	switch path {
 	case "/v1/videos":
@@ -133,9 +134,8 @@ func bodyFor(path string) any {
 	return map[string]any{"prompt": "name=a", "seconds": 1}
 }
 
-// TestDiskFullForDatabase: once the database cannot grow, requests are refused
-// and told to come again; whatever was accepted before is there when there is
-// room again.
+// TestDiskFullForDatabase: if the database cannot grow, requests are refused as
+// unavailable. Jobs accepted before are all there once there is space again.
 func TestDiskFullForDatabase(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "workers: 2\njobs: {lease: 2s, attempts: 10}\nlimits: {free_space: 0}\n")
@@ -157,13 +157,13 @@ func TestDiskFullForDatabase(t *testing.T) {
 			accepted = append(accepted, j.ID)
 		default:
 			refused = true
-			if text := told(t, answer); status != http.StatusServiceUnavailable || !strings.Contains(text, `"unavailable"`) || !strings.Contains(text, "database") {
+			if text := errorText(t, answer); status != http.StatusServiceUnavailable || !strings.Contains(text, `"unavailable"`) || !strings.Contains(text, "database") {
 				t.Errorf("job %d: status %d: %s", i, status, answer)
 			}
 		}
 	}
 	if !refused || len(accepted) == 0 {
-		t.Fatalf("%d jobs were accepted, refused %v: the limit does not do what it is for", len(accepted), refused)
+		t.Fatalf("%d jobs were accepted, refused %v: the limit has no effect", len(accepted), refused)
 	}
 	q.kill()
 	p.start()
@@ -173,7 +173,7 @@ func TestDiskFullForDatabase(t *testing.T) {
 			t.Errorf("%+v, %+v", got, got.Error)
 		}
 	}
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		if n := count(ctx, t, db, "SELECT COUNT(*) FROM jobs"); n != len(accepted) {
 			t.Errorf("%d jobs, of which %d were accepted", n, len(accepted))
 		}
@@ -181,14 +181,14 @@ func TestDiskFullForDatabase(t *testing.T) {
 	})
 }
 
-// wire stands between a server and its Postgres, and can be cut.
+// wire is a connection between a server and its Postgres that a test can cut.
 type wire struct {
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]bool
 }
 
-// newWire returns the address of a database by way of a wire.
+// newWire returns the address of a database through a wire.
 func newWire(t *testing.T, database string) (*wire, string) {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -215,7 +215,7 @@ func newWire(t *testing.T, database string) (*wire, string) {
 	return w, u.String()
 }
 
-// carry carries bytes both ways until either end or the wire ends.
+// carry copies bytes both ways until either end or the wire is closed.
 func (w *wire) carry(in net.Conn, to string) {
 	out, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", to)
 	if err != nil {
@@ -246,7 +246,7 @@ func (w *wire) carry(in net.Conn, to string) {
 	w.mu.Unlock()
 }
 
-// set cuts the wire, or mends it.
+// set cuts or restores the wire.
 func (w *wire) set(cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -258,8 +258,8 @@ func (w *wire) set(cut bool) {
 	}
 }
 
-// TestDatabaseGone: while Postgres is away requests are refused in each API's
-// form, what runs goes on, and nothing that was accepted is lost.
+// TestDatabaseGone: while Postgres is away, requests are refused in each API's
+// form, running jobs go on, and no accepted job is lost.
 func TestDatabaseGone(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.Postgres, "")
@@ -281,7 +281,7 @@ func TestDatabaseGone(t *testing.T) {
 	w.set(true)
 	for path, want := range map[string]int{"/v1/jobs": 503, "/v1/videos": 503, "/v1/video_generation": 200, "/v2/video_generation": 529} {
 		status, answer, err := c.try("POST", path, bodyFor(path))
-		if text := told(t, answer); err != nil || status != want || !strings.Contains(text, "database is not available") {
+		if text := errorText(t, answer); err != nil || status != want || !strings.Contains(text, "database is not available") {
 			t.Errorf("POST %s: status %d, want %d, %v: %s", path, status, want, err, answer)
 		}
 	}
@@ -291,7 +291,7 @@ func TestDatabaseGone(t *testing.T) {
 	if status, _, err := c.try("GET", "/healthz", nil); err != nil || status != http.StatusOK {
 		t.Errorf("/healthz: status %d, %v", status, err)
 	}
-	p.openGate() // the job that runs ends while nobody can be told
+	p.openGate() // the running job ends while its end cannot be written
 	time.Sleep(time.Second)
 	w.set(false)
 
@@ -304,7 +304,7 @@ func TestDatabaseGone(t *testing.T) {
 	if did := p.wrote("holds"); strings.Count(strings.Join(did, " "), "sampled") != 1 {
 		t.Errorf("the job that ran while the database was away: %v", did)
 	}
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		if n := count(ctx, t, db, "SELECT COUNT(*) FROM jobs"); n != 52 {
 			t.Errorf("%d jobs, want 52", n)
 		}
@@ -312,8 +312,9 @@ func TestDatabaseGone(t *testing.T) {
 	})
 }
 
-// TestDatabaseLocked: while another process holds SQLite's file, what would
-// write is refused after a while, what reads is not, and afterwards all goes on.
+// TestDatabaseLocked: while another process holds SQLite's lock, writing requests
+// are refused after a while and reading ones are served. Afterwards everything
+// works again.
 func TestDatabaseLocked(t *testing.T) {
 	t.Parallel()
 	skipInShort(t) // SQLite waits for ten seconds
@@ -323,10 +324,10 @@ func TestDatabaseLocked(t *testing.T) {
 	p.ready()
 	before := c.submit("name=before hold=sample")
 	eventually(t, 10*time.Second, "a job runs", func() bool { return len(p.wrote("before")) == 1 })
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		return db.Write(ctx, func(*store.Tx) error {
 			status, answer, err := c.try("POST", "/v1/jobs", bodyFor("/v1/jobs"))
-			if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(told(t, answer), "database is not available") {
+			if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(errorText(t, answer), "database is not available") {
 				t.Errorf("status %d, %v: %s", status, err, answer)
 			}
 			if j := c.job(before.ID); j.State != "running" {
@@ -353,7 +354,7 @@ func TestDatabaseAwayAtStart(t *testing.T) {
 	}
 	for database, why := range map[string]string{
 		"postgres://kinora@" + freeAddr(t) + "/kinora": "refused",
-		garbage:     "is it a file of Kinora's?",
+		garbage:     "is it a database of Kinora?",
 		t.TempDir(): "directory",
 	} {
 		p := newPlatform(t, store.SQLite, "")
@@ -376,7 +377,8 @@ func environment(name, value string) func(*plan, *[]string) {
 	return func(_ *plan, env *[]string) { *env = append(*env, name+"="+value) }
 }
 
-// TestWithoutFFmpeg: without ffmpeg films are animated WebP, and say so.
+// TestWithoutFFmpeg: without ffmpeg, videos are animated WebP, with a note that
+// says so.
 func TestWithoutFFmpeg(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
@@ -388,15 +390,15 @@ func TestWithoutFFmpeg(t *testing.T) {
 	if got.State != "succeeded" {
 		t.Fatalf("%+v, %+v", got, got.Error)
 	}
-	if status, film, err := c.try("GET", got.Result.Files[0].URL, nil); err != nil || status != http.StatusOK || !strings.HasPrefix(string(film), "RIFF") {
-		t.Errorf("status %d, %v, %.20q", status, err, film)
+	if status, video, err := c.try("GET", got.Result.Files[0].URL, nil); err != nil || status != http.StatusOK || !strings.HasPrefix(string(video), "RIFF") {
+		t.Errorf("status %d, %v, %.20q", status, err, video)
 	}
 	if _, answer, err := c.try("GET", "/v1/jobs/"+j.ID, nil); err != nil || !strings.Contains(string(answer), "ffmpeg") {
 		t.Errorf("nothing says that ffmpeg is missing: %s", answer)
 	}
 }
 
-// TestHangingFFmpeg: an ffmpeg that does nothing is ended with its job.
+// TestHangingFFmpeg: a hanging ffmpeg is ended with its job.
 func TestHangingFFmpeg(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
@@ -430,8 +432,8 @@ func TestHangingFFmpeg(t *testing.T) {
 	t.Logf("all ended %v after the job was cancelled", time.Since(began).Round(10*time.Millisecond))
 }
 
-// TestSlowUpstream: a service that does not answer is given up after its time,
-// and holds nothing else up.
+// TestSlowUpstream: a request to an upstream that does not answer ends after its
+// time limit, and delays no other request.
 func TestSlowUpstream(t *testing.T) {
 	t.Parallel()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -466,16 +468,16 @@ upstreams:
 		t.Errorf("meanwhile: %+v", got)
 	}
 	asking.Wait()
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		if w, err := db.Wallet(ctx, c.project); err != nil || w.Held != 0 {
-			t.Errorf("speech that was not made holds money: %+v, %v", w, err)
+			t.Errorf("failed speech still holds money: %+v, %v", w, err)
 		}
 		return db.CheckLedger(ctx)
 	})
 }
 
-// TestSlowModeration: a moderation service that does not answer lets nothing
-// pass, unless it is told to.
+// TestSlowModeration: while a moderation service does not answer, prompts are
+// refused, unless it is configured as open.
 func TestSlowModeration(t *testing.T) {
 	t.Parallel()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

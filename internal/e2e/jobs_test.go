@@ -21,15 +21,15 @@ jobs: {grace: 1s}
 limits: {free_space: 0}
 `
 
-// shortLease is for tests whose workers die: no shorter than a busy machine may
-// take to send a heartbeat.
+// shortLease is for tests whose workers die. It is no shorter than a busy machine
+// may take to send a heartbeat.
 const shortLease = `
 jobs: {lease: 5s, grace: 1s}
 limits: {free_space: 0}
 `
 
-// TestFairness: one project has 500 jobs waiting when another submits one; that
-// one runs next.
+// TestFairness: one project has 500 waiting jobs when another submits one. The
+// latter runs next.
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	n := 500
@@ -40,7 +40,7 @@ func TestFairness(t *testing.T) {
 	many, one := p.tenant("many", 1000), p.tenant("one", 1)
 	p.start()
 	p.ready()
-	// The first holds the only worker, so that what comes now is known to wait.
+	// The first job holds the only worker, so all later jobs wait.
 	first := many.submit("name=first hold=sample")
 	eventually(t, 10*time.Second, "the first job runs", func() bool { return len(p.wrote("first")) == 1 })
 	var clients sync.WaitGroup
@@ -54,7 +54,7 @@ func TestFairness(t *testing.T) {
 	clients.Wait()
 	mine := one.submit("name=mine")
 	if mine.Position == nil || *mine.Position != 0 {
-		t.Errorf("its place in the queue is %v, want 0", mine.Position)
+		t.Errorf("its position in the queue is %v, want 0", mine.Position)
 	}
 	p.openGate()
 	if j := one.final(mine.ID, 20*time.Second); j.State != "succeeded" {
@@ -73,7 +73,7 @@ func TestFairness(t *testing.T) {
 }
 
 // TestCancelRunning: the engine of a cancelled job stops long before its lease
-// ends, and it costs nothing.
+// ends, and the job costs nothing.
 func TestCancelRunning(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, `
@@ -85,7 +85,7 @@ limits: {free_space: 0}
 	p.ready()
 	for _, phase := range []string{"sample", "draw"} {
 		j := c.submit("name=" + phase + " hold=" + phase)
-		eventually(t, 10*time.Second, "the job is at its "+phase, func() bool { return slices.Contains(p.wrote(phase), phase) })
+		eventually(t, 10*time.Second, "the job is in phase "+phase, func() bool { return slices.Contains(p.wrote(phase), phase) })
 		if asked := must[shownJob](c, http.StatusOK, "POST", "/v1/jobs/"+j.ID+"/cancel", nil); !asked.CancelAsked && asked.State != "cancelled" {
 			t.Errorf("asked to stop: %+v", asked)
 		}
@@ -94,7 +94,7 @@ limits: {free_space: 0}
 			t.Errorf("%+v", got)
 		}
 	}
-	// One that waits is cancelled at once.
+	// A waiting job is cancelled at once.
 	busy := c.submit("name=busy hold=sample")
 	waits := c.submit("name=waits")
 	if got := must[shownJob](c, http.StatusOK, "POST", "/v1/jobs/"+waits.ID+"/cancel", nil); got.State != "cancelled" {
@@ -106,7 +106,7 @@ limits: {free_space: 0}
 	if did := p.wrote("waits"); len(did) > 0 {
 		t.Errorf("a job that was cancelled ran: %v", did)
 	}
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		w, err := db.Wallet(ctx, c.project)
 		if err != nil {
 			return err
@@ -118,8 +118,8 @@ limits: {free_space: 0}
 	})
 }
 
-// TestRestart: a server that is asked to end gives back what runs, and the next
-// goes on with that and with all that waited.
+// TestRestart: a server that is asked to stop returns running jobs to the queue.
+// The next server continues them and runs all waiting jobs.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, plainConfig)
@@ -149,8 +149,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestLatentsSurvive: a job whose process is killed, or asked to end, after its
-// sampling goes on from the latents.
+// TestLatentsSurvive: a job whose process is killed or asked to stop after
+// sampling continues from its latents.
 func TestLatentsSurvive(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*process){"killed": (*process).kill, "stopped": (*process).stop} {
@@ -178,13 +178,13 @@ func TestLatentsSurvive(t *testing.T) {
 			if sampled != 1 || !slices.Contains(did, "load") {
 				t.Errorf("the engines did %v, want one sampling and a load", did)
 			}
-			p.look(func(ctx context.Context, db *store.DB) error { return db.CheckLedger(ctx) })
+			p.inspect(func(ctx context.Context, db *store.DB) error { return db.CheckLedger(ctx) })
 		})
 	}
 }
 
-// TestWorkersElsewhere: one process takes requests, others run the jobs; a
-// worker that is killed is replaced by those that are left.
+// TestWorkersElsewhere: one process takes requests and others run the jobs. If a
+// worker is killed, the remaining ones take over its job.
 func TestWorkersElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
@@ -206,7 +206,7 @@ func TestWorkersElsewhere(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			}
-			p.look(func(ctx context.Context, db *store.DB) error { return db.CheckLedger(ctx) })
+			p.inspect(func(ctx context.Context, db *store.DB) error { return db.CheckLedger(ctx) })
 		})
 	}
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// hooks is a receiver of webhooks: it knows which event ids came for which job.
+// hooks is a receiver of webhooks: it records which event ids came for which job.
 type hooks struct {
 	mu     sync.Mutex
-	events map[string]map[string]int // job to event id to how often it came
+	events map[string]map[string]int // how often each event id came, by job
 }
 
 func newHooks(t testing.TB) (*hooks, string) {
@@ -57,12 +57,12 @@ func (h *hooks) jobs() int {
 	return len(h.events)
 }
 
-// What the loop of kills does.
+// The parameters of the kill loop.
 const (
 	killJobs    = 1000
 	killTimes   = 12
 	killClients = 8
-	killWithin  = 3 * time.Minute // all of it, on a busy machine; alone it takes half a minute
+	killWithin  = 3 * time.Minute // the whole test on a busy machine; alone it takes half a minute
 )
 
 const killConfig = `
@@ -74,8 +74,8 @@ webhooks: {timeout: 1s, workers: 8}
 `
 
 // TestKillLoop: the server is killed again and again while customers submit a
-// thousand jobs and it runs them. In the end each that was accepted has
-// succeeded, once: one result, one charge, one event.
+// thousand jobs and it runs them. In the end each accepted job has succeeded
+// exactly once: one result, one charge, one event.
 func TestKillLoop(t *testing.T) {
 	t.Parallel()
 	skipInShort(t)
@@ -92,17 +92,18 @@ func TestKillLoop(t *testing.T) {
 			ids := k.run(c)
 			t.Logf("%d kills, %d requests repeated, after %v", k.kills, k.repeated.Load(), time.Since(began).Round(100*time.Millisecond))
 			left := killWithin - time.Since(began)
-			eventually(t, left, "every job has told that it succeeded", func() bool { return h.jobs() == killJobs })
+			eventually(t, left, "every job has sent its event", func() bool { return h.jobs() == killJobs })
 			eventually(t, killWithin-time.Since(began), "nothing is queued or running", func() bool { return p.idle(c) })
-			// Of an event that was sent as the server was killed nobody has noted that it
-			// arrived: it is sent again, and its receiver knows it by its id.
-			eventually(t, killWithin-time.Since(began), "no event is on its way", func() bool { return noneOnItsWay(c, hook.ID) })
+			// If the server was killed while it sent an event, the delivery is
+			// not recorded. The event is sent again, and its receiver recognises
+			// the id.
+			eventually(t, killWithin-time.Since(began), "no event is pending", func() bool { return noneOnItsWay(c, hook.ID) })
 			checkEach(c, ids)
 			k.q.stop()
 			p.checkBooks(c, ids)
 			for job, events := range h.events {
 				if len(events) != 1 {
-					t.Errorf("%s told of %d events that it succeeded: %v", job, len(events), events)
+					t.Errorf("%s has %d events of success: %v", job, len(events), events)
 				}
 			}
 			t.Logf("all in %v", time.Since(began).Round(100*time.Millisecond))
@@ -119,8 +120,8 @@ type killer struct {
 	repeated atomic.Int64
 }
 
-// run submits the jobs and kills the server meanwhile: each time that some more
-// were accepted or made. It returns the job of each key.
+// run submits the jobs and meanwhile kills the server, each time after some more
+// jobs were accepted or done. It returns the job of each key.
 func (k *killer) run(c *client) (ids []string) {
 	ids = make([]string, killJobs)
 	var next atomic.Int64
@@ -138,7 +139,7 @@ func (k *killer) run(c *client) (ids []string) {
 			time.Sleep(5 * time.Millisecond)
 			continue
 		}
-		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond) // in the middle of whatever
+		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond) // at a random moment
 		k.q.kill()
 		k.kills++
 		k.q = k.p.start()
@@ -150,8 +151,7 @@ func (k *killer) run(c *client) (ids []string) {
 	return ids
 }
 
-// submit posts one job, with the same key again and again, until an answer
-// comes.
+// submit posts one job with the same key repeatedly until an answer comes.
 func (k *killer) submit(c *client, i int, deadline time.Time) string {
 	prompt := fmt.Sprintf("name=%d sample=2ms draw=1ms", i)
 	if i%25 == 0 {
@@ -178,7 +178,7 @@ func (k *killer) submit(c *client, i int, deadline time.Time) string {
 	return ""
 }
 
-// idle reports whether there is nothing left to do.
+// idle reports whether no job is queued or running.
 func (p *platform) idle(c *client) bool {
 	status, answer, err := c.try("GET", "/v1/jobs?state=queued,running&limit=1", nil)
 	return err == nil && status == http.StatusOK && strings.Contains(string(answer), `"data":[]`)
@@ -190,8 +190,8 @@ func noneOnItsWay(c *client, hook string) bool {
 	return err == nil && status == http.StatusOK && strings.Contains(string(answer), `"data":[]`)
 }
 
-// checkEach: every job succeeded, with one film, and the key that made it still
-// names it. Of some the film is downloaded.
+// checkEach checks that every job succeeded with one video, and that its
+// idempotency key still names it. It downloads some of the videos.
 func checkEach(c *client, ids []string) {
 	c.t.Helper()
 	seen := map[string]bool{}
@@ -205,35 +205,35 @@ func checkEach(c *client, ids []string) {
 			c.t.Errorf("job %d, %s, is %s: %+v", i, id, j.State, j.Error)
 			continue
 		}
-		films := 0
+		videos := 0
 		for _, f := range j.Result.Files {
 			if f.Role != "video" {
 				continue
 			}
-			films++
+			videos++
 			if i%50 == 0 {
-				status, film, err := c.try("GET", f.URL, nil)
-				if err != nil || status != http.StatusOK || int64(len(film)) != f.Bytes || !strings.Contains(string(film), fmt.Sprintf("film of %d by ", i)) {
-					c.t.Errorf("job %d: its film: status %d, %v, %d bytes", i, status, err, len(film))
+				status, video, err := c.try("GET", f.URL, nil)
+				if err != nil || status != http.StatusOK || int64(len(video)) != f.Bytes || !strings.Contains(string(video), fmt.Sprintf("video of %d by ", i)) {
+					c.t.Errorf("job %d: its video: status %d, %v, %d bytes", i, status, err, len(video))
 				}
 			}
 		}
-		if films != 1 {
-			c.t.Errorf("job %d has %d films", i, films)
+		if videos != 1 {
+			c.t.Errorf("job %d has %d videos", i, videos)
 		}
 	}
 }
 
-// checkBooks looks at the database: a row for each job, none besides, and money
-// that adds up.
+// checkBooks checks the database: one row per job, no others, and a ledger that
+// balances.
 func (p *platform) checkBooks(c *client, ids []string) {
 	p.t.Helper()
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		for what, query := range map[string]string{
 			"jobs":                  "SELECT COUNT(*) FROM jobs",
 			"keys":                  "SELECT COUNT(DISTINCT idempotency_key) FROM jobs WHERE idempotency_key <> ''",
 			"jobs that succeeded":   "SELECT COUNT(*) FROM jobs WHERE state = 'succeeded'",
-			"jobs with a film":      "SELECT COUNT(DISTINCT job) FROM files WHERE content_type LIKE 'video/%' OR content_type LIKE 'image/webp%'",
+			"jobs with a video":     "SELECT COUNT(DISTINCT job) FROM files WHERE content_type LIKE 'video/%' OR content_type LIKE 'image/webp%'",
 			"charges":               "SELECT COUNT(*) FROM charges WHERE outcome = 'succeeded'",
 			"reservations":          "SELECT COUNT(*) FROM ledger WHERE kind = 'reserve'",
 			"settlements":           "SELECT COUNT(*) FROM ledger WHERE kind = 'settle'",
@@ -259,7 +259,7 @@ func (p *platform) checkBooks(c *client, ids []string) {
 	})
 }
 
-// count runs a query whose answer is a number.
+// count runs a query that returns a number.
 func count(ctx context.Context, t testing.TB, db *store.DB, query string, args ...any) (n int) {
 	t.Helper()
 	err := db.Read(ctx, func(q store.Queryer) error { return q.QueryRowContext(ctx, query, args...).Scan(&n) })
@@ -275,7 +275,7 @@ limits: {free_space: 0}
 `
 
 // TestFrozenWorker: a worker that is frozen past its lease loses its job to
-// another, and when it wakes nothing of what it made is seen.
+// another. When it wakes, none of its result is visible.
 func TestFrozenWorker(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
@@ -298,8 +298,8 @@ func TestFrozenWorker(t *testing.T) {
 				t.Fatalf("after %v: %+v", time.Since(frozen), done)
 			}
 			first.signal(syscall.SIGCONT)
-			// It goes on with what it was at, and is then told that it is late: it
-			// takes the next job when the other cannot.
+			// The first worker finishes its attempt and then learns that it is
+			// late. It takes the next job when the second worker cannot.
 			second.stop()
 			again := c.submit("name=b")
 			if got := c.final(again.ID, 20*time.Second); got.State != "succeeded" {
@@ -308,7 +308,7 @@ func TestFrozenWorker(t *testing.T) {
 			if after := c.job(j.ID); after.Attempt != 2 || len(after.Result.Files) != len(done.Result.Files) || after.Result.Files[0].SHA256 != done.Result.Files[0].SHA256 {
 				t.Errorf("the result changed: %+v, before %+v", after.Result, done.Result)
 			}
-			p.look(func(ctx context.Context, db *store.DB) error {
+			p.inspect(func(ctx context.Context, db *store.DB) error {
 				id := strings.TrimPrefix(j.ID, "job_")
 				for query, want := range map[string]int{
 					"SELECT COUNT(*) FROM files WHERE job = " + id:                             len(done.Result.Files),
@@ -321,14 +321,14 @@ func TestFrozenWorker(t *testing.T) {
 				}
 				return db.CheckLedger(ctx)
 			})
-			if films := filesUnder(t, filepath.Join(p.dir, "data", "media"), "film of a"); films != 1 {
-				t.Errorf("%d films of the job are kept, want 1", films)
+			if videos := filesUnder(t, filepath.Join(p.dir, "data", "media"), "video of a"); videos != 1 {
+				t.Errorf("%d videos of the job are kept, want 1", videos)
 			}
 		})
 	}
 }
 
-// filesUnder counts files of a folder that hold a text.
+// filesUnder counts the files of a folder that contain a text.
 func filesUnder(t testing.TB, dir, text string) (n int) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {

@@ -29,25 +29,25 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// The tests of this package run servers as processes of their own: this test
-// binary once more, told by a variable to be one. What they do to those, such
-// as kill -9, is what a machine would do.
+// The tests of this package run servers as separate processes: this test binary
+// again, with a variable that makes it a server. Tests do to them what a machine
+// would, such as kill -9.
 
 // childVariable holds the plan of a process that is a server.
 const childVariable = "KINORA_TEST_SERVER"
 
-// profileVariable names a file that a server process, if it ends in order,
-// writes a profile of its processor time to.
+// profileVariable names a file to which a server process writes a profile of its
+// processor time, if it ends in order.
 const profileVariable = "KINORA_TEST_PROFILE"
 
-// plan is what a server process is told.
+// plan configures a server process.
 type plan struct {
 	Config  string // path of its configuration
-	Journal string // where its engines write what they do
-	Gate    string // the file that engines wait for which are told to hold
-	Real    bool   // the models of this binary instead of fakes
-	// FileLimit is how large a file it may write, in bytes; 0 is no limit. It
-	// stands for a disk that is full.
+	Journal string // the file to which its engines write their steps
+	Gate    string // the file that holding engines wait for
+	Real    bool   // use this binary's models instead of fakes
+	// FileLimit is the largest file that it can write, in bytes; 0 is no limit.
+	// It simulates a full disk.
 	FileLimit uint64
 }
 
@@ -62,14 +62,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child is a server process, as cmd/kinora has it.
+// child runs a server process, as cmd/kinora does.
 func child(text string) error {
 	var p plan
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return err
 	}
 	if p.FileLimit > 0 {
-		signal.Ignore(syscall.SIGXFSZ) // so that a write fails, and not the process
+		signal.Ignore(syscall.SIGXFSZ) // so that the write fails instead of the process
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: p.FileLimit, Max: p.FileLimit}); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ type platform struct {
 	n        int // processes that were started
 }
 
-// newPlatform makes one with a new database of a dialect. more is YAML that is
+// newPlatform makes a platform with a new database of a dialect. more is YAML
 // added to its configuration.
 func newPlatform(t testing.TB, dialect, more string) *platform {
 	t.Helper()
@@ -140,7 +140,7 @@ func newPlatform(t testing.TB, dialect, more string) *platform {
 	return p
 }
 
-// configure writes the configuration anew.
+// configure rewrites the configuration.
 func (p *platform) configure(more string) {
 	p.t.Helper()
 	text := fmt.Sprintf("listen: %s\ndata: %s\ndatabase: %q\n%s", p.addr, filepath.Join(p.dir, "data"), p.database, more)
@@ -159,8 +159,8 @@ func freeAddr(t testing.TB) string {
 	return ln.Addr().String()
 }
 
-// look runs a function on the database.
-func (p *platform) look(do func(ctx context.Context, db *store.DB) error) {
+// inspect runs a function on the database.
+func (p *platform) inspect(do func(ctx context.Context, db *store.DB) error) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -174,11 +174,11 @@ func (p *platform) look(do func(ctx context.Context, db *store.DB) error) {
 	}
 }
 
-// tenant makes a project with money, and a client of it.
+// tenant creates a project with money, and a client for it.
 func (p *platform) tenant(name string, dollars int64) *client {
 	p.t.Helper()
 	c := &client{t: p.t, base: "http://" + p.addr}
-	p.look(func(ctx context.Context, db *store.DB) error {
+	p.inspect(func(ctx context.Context, db *store.DB) error {
 		made, err := db.CreateProject(ctx, store.Project{Name: name, Plan: "payg", Weight: 1})
 		if err != nil {
 			return err
@@ -193,7 +193,7 @@ func (p *platform) tenant(name string, dollars int64) *client {
 	return c
 }
 
-// process is a server that runs.
+// process is a running server.
 type process struct {
 	t    testing.TB
 	os   *os.Process
@@ -209,11 +209,11 @@ func (p *platform) start(change ...func(*plan, *[]string)) *process {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	told, env := p.plan, os.Environ()
+	config, env := p.plan, os.Environ()
 	for _, c := range change {
-		c(&told, &env)
+		c(&config, &env)
 	}
-	text, err := json.Marshal(told)
+	text, err := json.Marshal(config)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func (p *platform) start(change ...func(*plan, *[]string)) *process {
 	return q
 }
 
-// role sets what a process does, by a configuration of its own.
+// role sets the role of a process with a configuration of its own.
 func role(name string) func(*plan, *[]string) {
 	return func(p *plan, _ *[]string) {
 		text, err := os.ReadFile(p.Config)
@@ -288,7 +288,7 @@ func (q *process) kill() {
 	<-q.over
 }
 
-// stop ends it in order, and fails the test if it does not.
+// stop ends the process in order, and fails the test if that fails.
 func (q *process) stop() {
 	q.t.Helper()
 	q.signal(syscall.SIGTERM)
@@ -317,7 +317,7 @@ var httpClient = &http.Client{
 	Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 }
 
-// try makes a request; body is bytes, or what is sent as JSON.
+// try sends a request; body is bytes, or a value that is sent as JSON.
 func (c *client) try(method, path string, body any, header ...string) (status int, answer []byte, err error) {
 	var r io.Reader
 	switch b := body.(type) {
@@ -354,7 +354,8 @@ func (c *client) try(method, path string, body any, header ...string) (status in
 	return resp.StatusCode, answer, err
 }
 
-// must makes a request whose answer is JSON of a status, or ends the test.
+// must sends a request and decodes its JSON answer; it ends the test if the
+// status is another one.
 func must[T any](c *client, want int, method, path string, body any, header ...string) (out T) {
 	c.t.Helper()
 	status, answer, err := c.try(method, path, body, header...)
@@ -369,7 +370,7 @@ func must[T any](c *client, want int, method, path string, body any, header ...s
 	return out
 }
 
-// shownJob is a job as the native API shows it, as far as tests look.
+// shownJob is the part of the native API's job that tests use.
 type shownJob struct {
 	ID          string `json:"id"`
 	State       string `json:"state"`
@@ -393,13 +394,13 @@ type shownError struct {
 	Code, Message, Detail, Param string
 }
 
-// submit posts a job with a prompt, which tells the fake engine what to do.
+// submit posts a job. Its prompt is the fake engine's script.
 func (c *client) submit(prompt string) shownJob {
 	c.t.Helper()
 	return must[shownJob](c, http.StatusAccepted, "POST", "/v1/jobs", map[string]any{"prompt": prompt, "seconds": 1})
 }
 
-// job looks at a job.
+// job fetches a job.
 func (c *client) job(id string) shownJob {
 	c.t.Helper()
 	return must[shownJob](c, http.StatusOK, "GET", "/v1/jobs/"+id, nil)
@@ -413,7 +414,7 @@ func (c *client) final(id string, within time.Duration) shownJob {
 	})
 }
 
-// until waits until something holds of a job.
+// until waits until a condition of a job holds.
 func (c *client) until(id string, within time.Duration, what string, holds func(shownJob) bool) (j shownJob) {
 	c.t.Helper()
 	deadline := time.Now().Add(within)
@@ -444,7 +445,7 @@ func (p *platform) ready() {
 	})
 }
 
-// eventually waits until something holds, or ends the test.
+// eventually waits until a condition holds, or ends the test.
 func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -453,19 +454,19 @@ func eventually(t testing.TB, within time.Duration, what string, holds func() bo
 		}
 	}
 	_, file, line, _ := runtime.Caller(1)
-	t.Fatalf("%s:%d: after %v it is not so that %s", filepath.Base(file), line, within, what)
+	t.Fatalf("%s:%d: not within %v: %s", filepath.Base(file), line, within, what)
 }
 
-// skipInShort leaves out what takes long.
+// skipInShort skips slow tests with -short.
 func skipInShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("it takes long; without -short it runs")
+		t.Skip("slow: it only runs without -short")
 	}
 }
 
-// wrote returns what the engines did with a job, by the name in its prompt: the
-// words of the journal in order.
+// wrote returns the engines' steps for the job with a name, in the journal's
+// order.
 func (p *platform) wrote(name string) (did []string) {
 	for _, e := range p.entries() {
 		if name == "" || e.name == name {
@@ -495,7 +496,7 @@ func (p *platform) entries() (out []entry) {
 	return out
 }
 
-// openGate lets engines go on that hold.
+// openGate lets holding engines continue.
 func (p *platform) openGate() {
 	p.t.Helper()
 	if err := os.WriteFile(p.plan.Gate, nil, 0o600); err != nil {

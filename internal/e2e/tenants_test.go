@@ -48,20 +48,20 @@ func form(t testing.TB, file []byte, fields ...string) (body []byte, contentType
 	return b.Bytes(), w.FormDataContentType()
 }
 
-// owned are the ids of what a project has.
+// owned are the ids of a project's objects.
 type owned struct {
 	job, waits, video, v1, v2, file, hook, delivery string
-	films                                           shownJob
+	videos                                          shownJob
 }
 
-// fill makes one of everything.
+// fill creates one object of each kind.
 func fill(t *testing.T, p *platform, c *client) (o owned) {
 	t.Helper()
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
 	o.hook = must[shownJob](c, http.StatusCreated, "POST", "/v1/webhooks", map[string]any{"url": receiver.URL, "events": []string{"job.succeeded"}}).ID
 	o.job = c.submit("name=a").ID
-	o.films = c.final(o.job, 20*time.Second)
+	o.videos = c.final(o.job, 20*time.Second)
 	o.video = must[shownJob](c, http.StatusOK, "POST", "/v1/videos", map[string]any{"model": "sora-2", "prompt": "name=video"}).ID
 	type task struct {
 		ID string `json:"task_id"`
@@ -92,8 +92,8 @@ func fill(t *testing.T, p *platform, c *client) (o owned) {
 	return o
 }
 
-// intrusion is a request that names a thing of another project; ID in it stands
-// for the thing's id.
+// intrusion is a request that names another project's object; ID in it stands for
+// the object's id.
 type intrusion struct {
 	method, path string
 	body         any
@@ -145,7 +145,7 @@ func intrusions(o owned) []intrusion {
 		{"POST", "/v2/video_generation", h3, o.file, 200},
 		{"POST", "/v2/video_regeneration", map[string]any{"model": "MiniMax-H3", "source_task_id": "ID", "resolution": "2K"}, o.v2, 200},
 
-		// What its owner can do once only comes last.
+		// Requests that the owner can make only once come last.
 		{"POST", "/v1/jobs/ID/cancel", nil, o.waits, 200},
 		{"DELETE", "/v2/video_generation/ID", nil, o.v2, 200},
 		{"DELETE", "/v1/videos/ID", nil, o.video, 200},
@@ -155,8 +155,7 @@ func intrusions(o owned) []intrusion {
 	}
 }
 
-// ask makes the request with an id, and returns the answer with the id taken
-// out.
+// ask sends the request with an id, and returns the answer with the id removed.
 func (i intrusion) ask(c *client, id string) (status int, answer string) {
 	c.t.Helper()
 	var body any
@@ -175,8 +174,8 @@ func (i intrusion) ask(c *client, id string) (status int, answer string) {
 	return status, strings.ReplaceAll(string(got), digits, "0000000000000000")
 }
 
-// TestTenantIsolation: to a project another's things are not there: the answer
-// is the same, letter for letter, as for an id that nobody has.
+// TestTenantIsolation: for another project's object a project gets exactly the
+// same answer as for an id that does not exist.
 func TestTenantIsolation(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\negress: {allow: [127.0.0.0/8]}\n")
@@ -197,12 +196,11 @@ func TestTenantIsolation(t *testing.T) {
 			t.Errorf("%s: status %d: %s", name, status, got)
 		}
 	}
-	// What was tried changed nothing, and each request is one that its owner can
-	// make.
+	// The attempts changed nothing, and the owner can make each of the requests.
 	if j := a.job(o.waits); j.State != "queued" {
-		t.Errorf("the job that waits: %+v", j)
+		t.Errorf("the waiting job: %+v", j)
 	}
-	if f := a.job(o.job); f.State != "succeeded" || f.Result.Files[0].SHA256 != o.films.Result.Files[0].SHA256 {
+	if f := a.job(o.job); f.State != "succeeded" || f.Result.Files[0].SHA256 != o.videos.Result.Files[0].SHA256 {
 		t.Errorf("the job: %+v", f)
 	}
 	refused := regexp.MustCompile(`\b2013\b`) // MiniMax's code; an id may have its digits
@@ -213,7 +211,7 @@ func TestTenantIsolation(t *testing.T) {
 			t.Errorf("%s %s by its owner: %d %s", i.method, i.path, status, got)
 		}
 	}
-	// Nothing of it is in any list.
+	// No list contains any of the objects.
 	for _, path := range []string{
 		"/v1/jobs", "/v1/videos", "/v1/files/list?purpose=video_generation_input", "/v1/files", "/v1/uploads", "/v1/webhooks",
 		"/v2/query/video_generation?page_num=1&page_size=10", "/v1/usage?format=json",
@@ -230,24 +228,24 @@ func TestTenantIsolation(t *testing.T) {
 	}
 }
 
-// TestLinks: a signed link works without a key, and no change of it does.
+// TestLinks: a signed link works without a key, and a changed one does not.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, store.SQLite, "limits: {free_space: 0}\n")
 	c := p.tenant("a", 100)
 	p.start()
 	p.ready()
-	films := c.final(c.submit("name=a").ID, 20*time.Second).Result.Files
+	videos := c.final(c.submit("name=a").ID, 20*time.Second).Result.Files
 	other := c.final(c.submit("name=b").ID, 20*time.Second).Result.Files
-	u, err := url.Parse(films[0].URL)
+	u, err := url.Parse(videos[0].URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stranger := &client{t: t, base: c.base}
-	if status, film, err := stranger.try("GET", u.String(), nil); err != nil || status != http.StatusOK || !strings.Contains(string(film), "film of a") {
+	if status, video, err := stranger.try("GET", u.String(), nil); err != nil || status != http.StatusOK || !strings.Contains(string(video), "video of a") {
 		t.Fatalf("the link: status %d, %v", status, err)
 	}
-	if status, part, err := stranger.try("GET", u.String(), nil, "Range", "bytes=5-6"); err != nil || status != http.StatusPartialContent || string(part) != "of" {
+	if status, part, err := stranger.try("GET", u.String(), nil, "Range", "bytes=6-7"); err != nil || status != http.StatusPartialContent || string(part) != "of" {
 		t.Errorf("a part: status %d, %q, %v", status, part, err)
 	}
 	second, err := url.Parse(other[0].URL)
@@ -256,7 +254,7 @@ func TestLinks(t *testing.T) {
 	}
 	swapped := *u
 	swapped.Path = second.Path
-	changed := map[string]string{"another film": swapped.String(), "no signature": "http://" + u.Host + u.Path}
+	changed := map[string]string{"another video": swapped.String(), "no signature": "http://" + u.Host + u.Path}
 	for name := range u.Query() {
 		q := u.Query()
 		v := q.Get(name)
@@ -275,7 +273,7 @@ func TestLinks(t *testing.T) {
 	for what, link := range changed {
 		for _, who := range []*client{stranger, c} { // a key does not help either
 			status, got, err := who.try("GET", link, nil)
-			if err != nil || status != http.StatusForbidden && status != http.StatusGone || strings.Contains(string(got), "film of") {
+			if err != nil || status != http.StatusForbidden && status != http.StatusGone || strings.Contains(string(got), "video of") {
 				t.Errorf("%s: status %d, %v: %.80s", what, status, err, got)
 			}
 		}

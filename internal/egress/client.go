@@ -20,32 +20,32 @@ const (
 	// DefaultRedirects is how many redirects a fetch follows, and the most that
 	// may be asked for.
 	DefaultRedirects = 3
-	// DefaultUserAgent is how requests introduce themselves.
+	// DefaultUserAgent is the User-Agent header of requests.
 	DefaultUserAgent = "kinora"
-	// MaxHeader is how many bytes the headers of an answer may have.
+	// MaxHeader is the most bytes of an answer's headers.
 	MaxHeader = 64 << 10
 
-	dialTimeout = 10 * time.Second // for each connection, its name's resolution included
+	dialTimeout = 10 * time.Second // for each connection, including name resolution
 	tlsTimeout  = 10 * time.Second
 	// stallTimeout is how long an answer's body may pause.
 	stallTimeout = 15 * time.Second
-	// maxConns is how many requests go to one host at the same time; the others wait.
+	// maxConns bounds the concurrent requests to one host; others wait.
 	maxConns = 64
 )
 
-// Options are what an operator may set for requests to URLs that strangers
-// give. The zero value is right for a server on the internet.
+// Options configure requests to URLs that strangers give. The zero value is right
+// for a server on the internet.
 type Options struct {
-	// Allow are ranges that may be connected to although they are not public,
-	// on all ports: for self-hosters whose files lie in their own network.
+	// Allow are ranges that may be connected to although they are not public, on
+	// all ports: for self-hosters whose files are in their own network.
 	Allow []netip.Prefix
-	// Deny are ranges that may not be connected to although they are public,
-	// such as the site's own addresses, or a NAT64 prefix of its own. It goes
-	// before Allow.
+	// Deny are ranges that may not be connected to although they are public, such
+	// as the site's own addresses, or a NAT64 prefix of its own. Deny takes
+	// precedence over Allow.
 	Deny []netip.Prefix
 	// MaxRedirects is how many redirects a fetch follows, at most
-	// DefaultRedirects, which is also what 0 means; a negative number forbids
-	// them. A post follows none.
+	// DefaultRedirects. 0 means DefaultRedirects; a negative number forbids
+	// redirects. A post follows none.
 	MaxRedirects int
 	// Timeout is for a whole request; 0 means DefaultTimeout.
 	Timeout time.Duration
@@ -54,8 +54,8 @@ type Options struct {
 }
 
 // Client sends requests to URLs that strangers give. Its methods may be called
-// at the same time. Each request has a connection of its own, so none is left
-// open to a host that nobody chose.
+// concurrently. Each request has a connection of its own, so none stays open to a
+// host that a stranger chose.
 type Client struct {
 	guard     *guard
 	transport *http.Transport
@@ -66,18 +66,18 @@ type Client struct {
 	agent     string
 }
 
-// seams are what tests replace.
+// seams are the parts that tests replace.
 type seams struct {
 	resolver *net.Resolver
 	roots    *x509.CertPool
-	// admitted is called with an address that the guard let through, before
-	// it is connected to.
+	// admitted is called with an address that the guard accepted, before the
+	// connection is made.
 	admitted func(netip.AddrPort) error
 	stall    time.Duration
 	drain    time.Duration
 }
 
-// New returns a client. Errors are about Options: they name the field.
+// New returns a client. An error names the field of Options that is wrong.
 func New(o Options) (*Client, error) { return newClient(o, seams{}) }
 
 func newClient(o Options, s seams) (*Client, error) {
@@ -116,7 +116,8 @@ func newClient(o Options, s seams) (*Client, error) {
 	return c, nil
 }
 
-// checkAgent refuses what cannot be a header: each request would fail on it.
+// checkAgent refuses a text that cannot be a header, as every request would fail
+// on it.
 func checkAgent(agent string) error {
 	if strings.ContainsFunc(agent, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return fmt.Errorf("egress: UserAgent %q: use printable ASCII alone", agent)
@@ -130,18 +131,18 @@ func newTransport(d *net.Dialer, roots *x509.CertPool) *http.Transport {
 	var only http.Protocols
 	only.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  nil, // the environment's would connect where the guard cannot see
+		Proxy:                  nil, // a proxy would connect without the guard
 		DialContext:            d.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:    tlsTimeout,
-		DisableCompression:     true, // so that limits count what is sent
+		DisableCompression:     true, // so that limits count the bytes that are sent
 		MaxResponseHeaderBytes: MaxHeader,
 		Protocols:              &only,
 	}
 }
 
-// begin returns the context of a whole request. The first of what ends it is
-// its cause.
+// begin returns the context of a whole request. Its cause is the first event that
+// ended it.
 func begin(ctx context.Context, total time.Duration) (context.Context, context.CancelCauseFunc) {
 	ctx, end := context.WithCancelCause(ctx)
 	if total <= 0 {
@@ -151,8 +152,8 @@ func begin(ctx context.Context, total time.Duration) (context.Context, context.C
 	return ctx, func(cause error) { end(cause); stop() }
 }
 
-// send makes one request of one connection. The answer's body is yet to be
-// read and closed.
+// send makes one request on one connection. The caller reads and closes the
+// answer's body.
 func (c *Client) send(ctx context.Context, method string, u *url.URL, header http.Header, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, (&url.URL{
 		Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery,
@@ -168,7 +169,7 @@ func (c *Client) send(ctx context.Context, method string, u *url.URL, header htt
 	return c.transport.RoundTrip(req)
 }
 
-// stallReader ends the request when one read waits longer than idle.
+// stallReader ends the request when one read takes longer than idle.
 type stallReader struct {
 	r    io.Reader
 	idle time.Duration

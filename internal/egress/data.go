@@ -13,9 +13,9 @@ func isData(rawURL string) bool {
 	return len(rawURL) >= 5 && strings.EqualFold(rawURL[:5], "data:")
 }
 
-// DecodeData returns what a data: URL (RFC 2397) has in it, under the limits
-// of a fetch; there is no time in it. Base64 may lack its padding and have
-// line ends, as many programs write it. Errors are of type *Error.
+// DecodeData returns the contents of a data: URL (RFC 2397) under the limits of a
+// fetch, except its time limit. Base64 may lack its padding and may contain line
+// ends, as many programs write it. Errors are of type *Error.
 func DecodeData(rawURL string, l Limits) (*Content, error) {
 	c, err := decodeData(rawURL, l)
 	if err == nil {
@@ -35,15 +35,15 @@ func decodeData(rawURL string, l Limits) (*Content, error) {
 	}
 	meta, data, ok := strings.Cut(rawURL[len("data:"):], ",")
 	if !ok || len(meta) > MaxURL {
-		return nil, errors.New("it has no comma behind its type: write it as data:image/png;base64,…")
+		return nil, errors.New("it has no comma after its type: write it as data:image/png;base64,…")
 	}
 	meta, encoded := cutSuffixFold(meta, ";base64")
 	declared, err := mediaType(meta)
 	if err != nil {
 		return nil, err
 	}
-	// Nothing here takes more than four bytes for one, percent-encoded base64
-	// included: what cannot fit is not decoded.
+	// No encoding takes more than four bytes for one, not even percent-encoded
+	// base64. A text that must exceed the limit is not decoded.
 	limit := l.bytes()
 	if int64(len(data))/4 > limit {
 		return nil, tooLarge(limit)
@@ -64,7 +64,7 @@ func decodeData(rawURL string, l Limits) (*Content, error) {
 // mediaType returns the type that a data: URL declares, without parameters.
 func mediaType(meta string) (string, error) {
 	if meta == "" || meta[0] == ';' {
-		meta = "text/plain" + meta // what RFC 2397 says of a URL without a type
+		meta = "text/plain" + meta // RFC 2397's type of a URL without one
 	}
 	meta, err := url.PathUnescape(meta)
 	if err != nil {

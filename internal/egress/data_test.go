@@ -74,8 +74,8 @@ func TestDecodeDataRefuses(t *testing.T) {
 	}
 }
 
-// TestDataRoundTrip: what any encoder writes is read as it was, up to the
-// limit exactly.
+// TestDataRoundTrip: the output of any encoder decodes to the same bytes, up to
+// the exact limit.
 func TestDataRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(t, "data")

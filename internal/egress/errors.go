@@ -8,14 +8,14 @@ import (
 	"net/url"
 )
 
-// What went wrong, for errors.Is; handlers map these to their API's codes.
+// The kinds of errors, for errors.Is; handlers map them to their API's codes.
 var (
 	// ErrURL: the URL is malformed or of a kind that is never fetched.
 	ErrURL = errors.New("the URL cannot be used")
-	// ErrBlocked: the host is unknown, or neither public nor allowed. The two
-	// are one error, so that nobody learns which private names exist.
+	// ErrBlocked: the host is unknown, or neither public nor allowed. Both are
+	// one error, so that nobody learns which private names exist.
 	ErrBlocked = errors.New("the address is not open to requests")
-	// ErrUnreachable: the host is fine, but it could not be spoken with.
+	// ErrUnreachable: the host is allowed, but the connection failed.
 	ErrUnreachable = errors.New("the host could not be reached")
 	// ErrTimeout: the host was too slow.
 	ErrTimeout = errors.New("the host took too long")
@@ -24,19 +24,18 @@ var (
 	ErrStatus = errors.New("the host answered with an error")
 	// ErrTooLarge: the answer is larger than the limit.
 	ErrTooLarge = errors.New("the answer is too large")
-	// ErrType: the answer is not of a kind that was asked for.
+	// ErrType: the answer's type is not among those requested.
 	ErrType = errors.New("the answer is of the wrong type")
 )
 
-// msgBlocked is said about every refused address and every unknown name, in
-// the same words.
+// msgBlocked is the message for every refused address and every unknown name.
 const msgBlocked = "its host is unknown or not public: use a host with a public address, on port 80, 443 or one from 1024 up, or ask the operator to allow its network"
 
 // maxShown is how many bytes of a URL an error repeats.
 const maxShown = 200
 
-// Error is a request that failed. Its text may be shown to the customer who
-// gave the URL: it has neither addresses nor what came from the network.
+// Error is a failed request. Its text may be shown to the customer who gave the
+// URL: it contains neither addresses nor data from the network.
 type Error struct {
 	Kind   error  // one of the errors above, or context.Canceled when the caller gave up
 	Op     string // what was being done: "fetch", "post", "ask"
@@ -44,7 +43,7 @@ type Error struct {
 	Status int    // the HTTP status with ErrStatus, else 0
 	Msg    string // why, and what to do about it
 
-	cause error // what the network said; not for customers
+	cause error // the network's error; not for customers
 }
 
 // Error returns "op URL: why and what to do".
@@ -65,8 +64,8 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind}
 }
 
-// Detail is what the network said, with addresses, for the operator's log; it
-// is empty when there is no more to say. Never show it to a customer.
+// Detail is the network's error, with addresses, for the operator's log; it is
+// empty when there is none. Never show it to a customer.
 func (e *Error) Detail() string {
 	if e.cause == nil {
 		return ""
@@ -84,24 +83,24 @@ func shown(u *url.URL) string {
 	return s[:maxShown] + "…" // it is ASCII: the path is escaped
 }
 
-// Causes with which this package itself ends a request.
+// The causes for which this package itself ends a request.
 var (
 	errTotal = errors.New("the time for the whole request ran out")
 	errStall = errors.New("the host sent nothing for too long")
 )
 
-// classify says what kind of failure err is and how to put it. ctx is the
-// request's own context, which knows why it was ended.
+// classify returns the kind and the message of a failure. ctx is the request's
+// own context, whose cause says why it ended.
 func classify(ctx context.Context, err error) (kind error, msg string, cause error) {
 	if ctx.Err() != nil {
 		c := context.Cause(ctx)
 		switch {
 		case errors.Is(c, errTotal):
-			return ErrTimeout, "it was not done in the time allowed: use a faster host or a smaller file", c
+			return ErrTimeout, "it did not finish in the time allowed: use a faster host or a smaller file", c
 		case errors.Is(c, errStall):
 			return ErrTimeout, "the host stopped sending: try again, or use another host", c
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return ErrTimeout, "it was not done before the request's deadline: try again, or use a faster host", ctx.Err()
+			return ErrTimeout, "it did not finish before the request's deadline: try again, or use a faster host", ctx.Err()
 		default:
 			return context.Canceled, "cancelled", ctx.Err()
 		}

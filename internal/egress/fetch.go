@@ -15,19 +15,19 @@ import (
 
 const (
 	// DefaultMaxBytes is the largest file that is fetched when Limits does not
-	// say: 20 MB, what MiniMax's API allows a picture to have.
+	// set a size: 20 MB, the limit of an image in MiniMax's API.
 	DefaultMaxBytes = 20_000_000
-	// sniffLen is how much of a file is looked at to know its type.
+	// sniffLen is how many bytes of a file determine its type.
 	sniffLen = 512
 )
 
-// Limits are those of one fetch.
+// Limits are the limits of one fetch.
 type Limits struct {
 	MaxBytes int64         // of the file; 0 means DefaultMaxBytes
 	Timeout  time.Duration // for all of it, redirects included; 0 means the client's
-	// Accept are the beginnings of the media types that are taken, such as
-	// "image/" or "video/mp4". What counts is what the file's first bytes say,
-	// not what the host declares. None takes every type.
+	// Accept are the beginnings of the accepted media types, such as "image/" or
+	// "video/mp4". The file's first bytes decide, not the type that the host
+	// declares. An empty list accepts every type.
 	Accept []string
 }
 
@@ -53,9 +53,9 @@ func (c *Client) FetchURL(ctx context.Context, rawURL string, l Limits) (*Conten
 	return c.Fetch(ctx, rawURL, l)
 }
 
-// Fetch gets the file at an http: or https: URL that a stranger gave, and
-// follows redirects, though none from https to http. It holds at most
-// l.MaxBytes in memory and takes at most l.Timeout. Errors are of type *Error.
+// Fetch gets the file at an http: or https: URL that a stranger gave. It follows
+// redirects, but none from https to http. It holds at most l.MaxBytes in memory
+// and takes at most l.Timeout. Errors are of type *Error.
 func (c *Client) Fetch(ctx context.Context, rawURL string, l Limits) (*Content, error) {
 	u, err := parseTarget(nil, rawURL)
 	if err != nil {
@@ -80,8 +80,8 @@ func (c *Client) Fetch(ctx context.Context, rawURL string, l Limits) (*Content, 
 	return nil, e
 }
 
-// get is Fetch within its time. What it returns as *Error has neither
-// operation nor URL yet.
+// get is Fetch within its time limit. The *Error it returns has neither operation
+// nor URL yet.
 func (c *Client) get(ctx context.Context, end context.CancelCauseFunc, u *url.URL, l Limits) (*Content, error) {
 	resp, err := c.follow(ctx, u, http.Header{"Accept": {acceptHeader(l.Accept)}})
 	if err != nil {
@@ -91,7 +91,8 @@ func (c *Client) get(ctx context.Context, end context.CancelCauseFunc, u *url.UR
 	if resp.StatusCode != http.StatusOK {
 		return nil, statusError(resp.StatusCode)
 	}
-	// A body that unpacks to a thousand times its size is none to count.
+	// A limit on a compressed body would be useless: it may unpack to a thousand
+	// times its size.
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, &Error{Kind: ErrType, Msg: "the host sends the file compressed although it was asked not to: serve it without Content-Encoding"}
 	}
@@ -105,7 +106,8 @@ func (c *Client) get(ctx context.Context, end context.CancelCauseFunc, u *url.UR
 	return read(&stallReader{resp.Body, c.stall, end}, declared, l)
 }
 
-// follow sends a GET and follows redirects, until an answer is none.
+// follow sends a GET and follows redirects until it has an answer that is not
+// one.
 func (c *Client) follow(ctx context.Context, u *url.URL, header http.Header) (*http.Response, error) {
 	for hop := 0; ; hop++ {
 		resp, err := c.send(ctx, http.MethodGet, u, header, nil)
@@ -141,8 +143,8 @@ func redirects(status int) bool {
 	return false
 }
 
-// read reads a file within its limits. It looks at the first bytes before it
-// asks for the others.
+// read reads a file within its limits. It checks the first bytes before it
+// requests the others.
 func read(r io.Reader, declared string, l Limits) (*Content, error) {
 	limit := l.bytes()
 	head, err := io.ReadAll(io.LimitReader(r, sniffLen))
@@ -163,8 +165,8 @@ func read(r io.Reader, declared string, l Limits) (*Content, error) {
 	return c, nil
 }
 
-// ReadAll reads all of r, an answer's body for instance, and fails with
-// ErrTooLarge when that is more than limit bytes. It never holds much more.
+// ReadAll reads all of r, such as an answer's body, and fails with ErrTooLarge
+// when that is more than limit bytes. It never holds much more.
 func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1)
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
@@ -179,7 +181,7 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// accepted says whether the type is one that was asked for.
+// accepted returns an error unless the type is an accepted one.
 func (c *Content) accepted(size int, accept []string) error {
 	if len(accept) == 0 {
 		return nil
@@ -196,12 +198,12 @@ func (c *Content) accepted(size int, accept []string) error {
 	case c.Type == "text/html":
 		what = "a web page"
 	case c.Type == unknownType:
-		what = "of a type that is not known here"
+		what = "of an unknown type"
 	}
 	return &Error{Kind: ErrType, Msg: "the file is " + what + ": give the direct URL of a file of the type " + strings.Join(accept, ", ")}
 }
 
-// acceptHeader writes beginnings of media types as RFC 9110 has them.
+// acceptHeader writes beginnings of media types in the form of RFC 9110.
 func acceptHeader(accept []string) string {
 	if len(accept) == 0 {
 		return "*/*"

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// raw serves bytes that net/http's server would not send: speak is called with
+// raw serves bytes that net/http's server would not send: it calls speak with
 // each connection after the request's headers.
 func raw(t *testing.T, speak func(net.Conn)) string {
 	t.Helper()
@@ -54,7 +54,7 @@ func raw(t *testing.T, speak func(net.Conn)) string {
 	return "http://" + l.Addr().String() + "/file"
 }
 
-// flood writes block until the other side has enough, and adds up what went.
+// flood writes block until the other side closes, and adds up the bytes written.
 func flood(c io.Writer, block string, sent *atomic.Int64) {
 	for {
 		n, err := io.WriteString(c, block)
@@ -92,8 +92,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestBytesAreLimited: whatever a host says about the size, no more than the
-// limit is taken and not much more is sent.
+// TestBytesAreLimited: whatever size a host declares, no more than the limit is
+// kept and not much more is transferred.
 func TestBytesAreLimited(t *testing.T) {
 	const limit = 100_000
 	var sent atomic.Int64
@@ -161,14 +161,15 @@ func TestBytesAreLimited(t *testing.T) {
 			} else if err != nil || len(f.Data) != tt.bytes {
 				t.Errorf("%v, %v, want %d bytes", f, err, tt.bytes)
 			}
-			if n := sent.Load(); n > 16<<20 { // what fits in the sockets' buffers
+			if n := sent.Load(); n > 16<<20 { // the capacity of the sockets' buffers
 				t.Errorf("the host could send %d bytes", n)
 			}
 		})
 	}
 }
 
-// TestNothingIsUnpacked: ten million bytes in ten thousand.
+// TestNothingIsUnpacked: a body of ten thousand bytes that would unpack to ten
+// million is refused.
 func TestNothingIsUnpacked(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -195,7 +196,7 @@ func TestNothingIsUnpacked(t *testing.T) {
 	}
 }
 
-// TestTimeIsLimited: hosts that are slow at each of the stages.
+// TestTimeIsLimited: hosts that are slow at each stage are given up.
 func TestTimeIsLimited(t *testing.T) {
 	hang := func(c net.Conn) { io.Copy(io.Discard, c) } // until the client leaves
 	for name, tt := range map[string]struct {
@@ -231,7 +232,7 @@ func TestTimeIsLimited(t *testing.T) {
 			c := mustClient(t, allowed, seams{stall: tt.stall})
 			timeout := 250 * time.Millisecond
 			if tt.stall < timeout {
-				timeout = time.Minute // so that it is the pause that ends it
+				timeout = time.Minute // so that the pause ends the request
 			}
 			start := time.Now()
 			_, err := c.Fetch(t.Context(), raw(t, tt.speak), Limits{Timeout: timeout})
@@ -273,7 +274,8 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestTypes: the bytes decide, whatever is declared, and soon.
+// TestTypes: the first bytes decide about the type, early and whatever is
+// declared.
 func TestTypes(t *testing.T) {
 	var body []byte
 	var sent atomic.Int64
@@ -296,7 +298,7 @@ func TestTypes(t *testing.T) {
 		{string(png), []string{"video/", "audio/"}, "image/png: give the direct URL of a file of the type video/, audio/"},
 		{"<!DOCTYPE html><title>", []string{"image/"}, "a web page"},
 		{"", []string{"image/", "text/"}, "empty"},
-		{"\x00\x01\x02\x03", []string{"image/"}, "not known"},
+		{"\x00\x01\x02\x03", []string{"image/"}, "unknown"},
 		{"#!/bin/sh\n", []string{"image/"}, "text/plain"},
 		{"<svg xmlns='http://www.w3.org/2000/svg'/>", []string{"image/"}, "text/plain"},
 	} {
@@ -347,7 +349,7 @@ func TestSniff(t *testing.T) {
 	}
 }
 
-// TestEnvironmentProxiesAreIgnored: the host is a name that no exception for
+// TestEnvironmentProxiesAreIgnored uses a host name that no exception for
 // loopback covers.
 func TestEnvironmentProxiesAreIgnored(t *testing.T) {
 	proxy, hits := listen(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) {
@@ -375,13 +377,15 @@ func TestEnvironmentProxiesAreIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its name cannot be replaced here, so what would be asked is looked at.
+	// An upstream's name cannot be replaced here, so the test checks its
+	// transport.
 	if u.transport.Proxy != nil {
 		t.Error("upstreams are asked through a proxy")
 	}
 }
 
-// TestNothingFollowsARedirect: cookies, referers and credentials stay.
+// TestNothingFollowsARedirect: cookies, referers and credentials do not follow a
+// redirect.
 func TestNothingFollowsARedirect(t *testing.T) {
 	var got []http.Header
 	s, _ := listen(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
@@ -434,7 +438,7 @@ func TestTLS(t *testing.T) {
 	t.Cleanup(s.Close)
 	_, err := mustClient(t, allowed, seams{}).Fetch(t.Context(), s.URL, Limits{})
 	if e := wantKind(t, err, ErrUnreachable); !strings.Contains(e.Msg, "certificate") {
-		t.Errorf("a certificate of nobody: %q", e.Msg)
+		t.Errorf("an untrusted certificate: %q", e.Msg)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())

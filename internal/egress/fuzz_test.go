@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// private says, in the words of net/netip and of the RFCs and not of the
-// guard, that an address is none of the internet.
+// private reports whether an address is not a public one. It is written with
+// net/netip and the RFCs, independently of the guard.
 func private(a netip.Addr) bool {
 	if a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.Is4In6() {
 		return true
@@ -25,7 +25,7 @@ func private(a netip.Addr) bool {
 	return b[0]&0xe0 != 0x20 || b[0] == 0x20 && b[1] == 0x02 || string(b[:4]) == "\x20\x01\x00\x00"
 }
 
-// fuzzAnswers are what names resolve to when a URL is fuzzed.
+// fuzzAnswers are the addresses of names in fuzzed URLs.
 var fuzzAnswers = [][]netip.Addr{
 	nil,
 	{netip.MustParseAddr("93.184.216.34")},
@@ -35,8 +35,8 @@ var fuzzAnswers = [][]netip.Addr{
 	{netip.MustParseAddr("64:ff9b::7f00:1"), netip.MustParseAddr("::ffff:127.0.0.1")},
 }
 
-// FuzzFetchURL: whatever the URL, and whatever its redirect, no private
-// address is ever about to be connected to.
+// FuzzFetchURL: for any URL and any redirect, no connection to a private address
+// is attempted.
 func FuzzFetchURL(f *testing.F) {
 	canary, hits := listen(f, "tcp", "127.0.0.1:0", servePNG)
 	fill := strings.NewReplacer("PORT", port(f, canary), "SOCKET", "/run/s")
@@ -72,7 +72,7 @@ func FuzzFetchURL(f *testing.F) {
 				t.Fatalf("%q: the guard let %v through", raw, to)
 			}
 		}
-		// The same as where a redirect leads: what is refused is refused.
+		// The same text as a redirect's target is refused in the same way.
 		base := &url.URL{Scheme: "http", Host: "public.test", Path: "/a/b"}
 		if u, err := parseTarget(base, raw); err == nil && (u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
 			t.Fatalf("%q leads to %v", raw, u)
@@ -83,7 +83,7 @@ func FuzzFetchURL(f *testing.F) {
 	})
 }
 
-// FuzzGuard holds the guard to the oracle for every address there is.
+// FuzzGuard compares the guard with the oracle, for any address.
 func FuzzGuard(f *testing.F) {
 	for _, a := range []string{"127.0.0.1", "8.8.8.8", "::ffff:127.0.0.1", "::1", "64:ff9b::1", "2002::1", "2001::1", "2606:4700::1", "fd00::1"} {
 		f.Add(netip.MustParseAddr(a).AsSlice(), uint16(80))

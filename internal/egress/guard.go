@@ -10,18 +10,18 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// firstOpenPort is the first of the ports that need no privileges to listen
-// on. Below it only 80 and 443 are connected to: the rest are mail, remote
-// shells and the like, which a request could be made to speak to.
+// firstOpenPort is the first port that needs no privileges to listen on. Below it
+// only 80 and 443 are open: the others are mail, remote shells and the like, to
+// which a request might be made to speak.
 const firstOpenPort = 1024
 
-// alsoDenied are addresses in public ranges that belong to no stranger.
+// alsoDenied are addresses in public ranges that are not public hosts.
 var alsoDenied = []netip.Prefix{
 	netip.MustParsePrefix("168.63.129.16/32"), // the host's agent and resolver, on every Azure machine
 }
 
-// errRefused is a connection that the guard did not let through. The dialler
-// wraps it; see classify for what becomes of it.
+// errRefused is the guard's refusal of a connection. The dialler wraps it;
+// classify turns it into an Error.
 var errRefused = errors.New("refused")
 
 // guard decides about the address of a socket that is about to connect.
@@ -49,7 +49,7 @@ func newGuard(allow, deny []netip.Prefix) (*guard, error) {
 	return g, nil
 }
 
-// plain writes a range of IPv4-mapped addresses as one of IPv4, the form in
+// plain converts a range of IPv4-mapped addresses to one of IPv4, the form in
 // which addresses are compared here.
 func plain(p netip.Prefix) (netip.Prefix, error) {
 	switch {
@@ -63,8 +63,8 @@ func plain(p netip.Prefix) (netip.Prefix, error) {
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked(), nil
 }
 
-// control is for [net.Dialer]: it is called for each address that is tried,
-// with the socket made and not yet connected.
+// control is for [net.Dialer], which calls it for each address that is tried,
+// after the socket is made and before it connects.
 func (g *guard) control(network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: network %s", errRefused, network)
@@ -87,8 +87,8 @@ func (g *guard) check(to netip.AddrPort) error {
 		return fmt.Errorf("%w: %s is denied", errRefused, to)
 	case slices.ContainsFunc(g.allow, within):
 		if ssrf.IPv6NAT64Prefix.Contains(addr) {
-			// In a network of IPv6 alone the operator has to allow the
-			// translator's range, though not all that hides behind it.
+			// In an IPv6-only network the operator has to allow the translator's
+			// range, but not all private addresses behind it.
 			b := addr.As16()
 			return g.check(netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:])), to.Port()))
 		}
@@ -102,7 +102,7 @@ func (g *guard) check(to netip.AddrPort) error {
 	return nil
 }
 
-// control is the guard, with what tests add behind it.
+// control is the guard, followed by the tests' hook.
 func (s seams) control(g *guard) func(network, address string, c syscall.RawConn) error {
 	if s.admitted == nil {
 		return g.control

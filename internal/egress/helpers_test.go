@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// errNoNetwork stands for the internet, which tests do not touch.
+// errNoNetwork replaces the internet, which tests do not access.
 var errNoNetwork = errors.New("tests connect to loopback only")
 
 // loopbackOnly lets connections through to loopback and records all others.
@@ -43,13 +43,13 @@ func (l *loopbackOnly) take() []netip.AddrPort {
 	return seen
 }
 
-// names is a DNS server in memory. The nth look-up of a name gets its nth
-// answer, those after the last get the last.
+// names is a DNS server in memory. The nth look-up of a name gets its nth answer;
+// later look-ups get the last one.
 type names struct {
 	mu      sync.Mutex
 	answers map[string][][]netip.Addr
-	asked   map[string]int // by name and type
-	// everything is the answer to all names, if it is not empty.
+	asked   map[string]int // look-ups by name and type
+	// everything, if not empty, is the answer to all names.
 	everything []netip.Addr
 }
 
@@ -90,7 +90,7 @@ func (n *names) lookup(name string, qtype uint16) (out []netip.Addr, known bool)
 	return out, true
 }
 
-// resolver returns Go's own resolver, asking n.
+// resolver returns Go's own resolver, which asks n.
 func (n *names) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
@@ -146,7 +146,7 @@ func (n *names) serve(c net.Conn) {
 	}
 }
 
-// countingListener counts connections, whatever is then said on them.
+// countingListener counts connections.
 type countingListener struct {
 	net.Listener
 	n *atomic.Int64
@@ -160,8 +160,7 @@ func (l countingListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// listen returns a server at an address of loopback and the count of its
-// connections.
+// listen returns a server at a loopback address and the count of its connections.
 func listen(t testing.TB, network, address string, h http.HandlerFunc) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -186,7 +185,7 @@ func port(t testing.TB, s *httptest.Server) string {
 	return u.Port()
 }
 
-// png is a file that is known by its first bytes.
+// png is a file whose first bytes show its type.
 var png = []byte("\x89PNG\r\n\x1a\n and then some")
 
 func servePNG(w http.ResponseWriter, _ *http.Request) {
@@ -194,7 +193,8 @@ func servePNG(w http.ResponseWriter, _ *http.Request) {
 	w.Write(png)
 }
 
-// loopback is what a client must be allowed for a test to reach its server.
+// loopback is the range that a client must be allowed so that a test reaches its
+// server.
 var loopback = netip.MustParsePrefix("127.0.0.1/32")
 
 func mustClient(t testing.TB, o Options, s seams) *Client {
@@ -227,7 +227,7 @@ func wantKind(t failer, err, kind error) *Error {
 		t.Fatalf("%v (%s): not of the kind %q", err, e.Detail(), kind)
 	}
 	if e.Op == "" || !strings.Contains(e.Msg, ": ") && !errors.Is(kind, context.Canceled) {
-		t.Errorf("%q does not say what was being done and what to do", err)
+		t.Errorf("%q does not name the operation and what to do", err)
 	}
 	return e
 }

@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// MaxAnswer is how many bytes are kept of the answer to a post. What comes
-// behind them is not read.
+// MaxAnswer is how many bytes of the answer to a post are kept. The rest is not
+// read.
 const MaxAnswer = 64 << 10
 
-// notTheirs are headers that belong to the connection, not to a message.
-var notTheirs = []string{
+// connectionHeaders are headers that belong to the connection, not to the
+// message.
+var connectionHeaders = []string{
 	"Accept-Encoding", "Connection", "Content-Length", "Host", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-// drainTime is how long Tell goes on reading an answer whose status it has.
+// drainTime is how long Tell keeps reading an answer after its status.
 const drainTime = time.Second
 
-// Post asks a URL that a stranger gave, and returns the answer's status and the
-// beginning of its body. Every status is an answer and none an error, those of
-// redirects too: they are not followed, so that what was signed for one host
-// never goes to another. Without a Content-Type in header the body is JSON.
-// Errors are of type *Error; one that came while the answer's body was read has
-// status and answer beside it.
+// Post posts to a URL that a stranger gave, and returns the answer's status and
+// the beginning of its body. No status is an error. Redirects are returned, not
+// followed, so a request that was signed for one host never goes to another.
+// Without a Content-Type in header the body is JSON. Errors are of type *Error;
+// if one occurs while the body is read, status and answer are returned with it.
 func (c *Client) Post(ctx context.Context, rawURL string, header http.Header, body []byte) (status int, answer []byte, err error) {
 	p, err := c.post(ctx, rawURL, header, body)
 	if err != nil {
@@ -42,21 +42,21 @@ func (c *Client) Post(ctx context.Context, rawURL string, header http.Header, bo
 	return p.resp.StatusCode, answer, err
 }
 
-// Tell is Post for a caller to whom the status says it all: a webhook. A
-// receiver that has answered with a status has taken what it was told, or has
-// not, whatever becomes of the answer's body: one that is cut short is no error,
-// and one without an end is not waited for.
+// Tell is Post for a caller that needs only the status, such as a webhook's
+// sender. A receiver's status says whether it accepted the message, whatever
+// happens to the answer's body. A body that is cut short is no error, and one
+// without an end is not waited for.
 func (c *Client) Tell(ctx context.Context, rawURL string, header http.Header, body []byte) (status int, err error) {
 	p, err := c.post(ctx, rawURL, header, body)
 	if err != nil {
 		return 0, err
 	}
 	defer p.close()
-	// A short answer is read to its end, so that the receiver does not find its
-	// connection closed while it writes.
+	// A short answer is read to its end, so that the receiver's connection is not
+	// closed while it writes.
 	enough := time.AfterFunc(c.drain, func() { p.end(nil) })
 	defer enough.Stop()
-	_, _ = io.Copy(io.Discard, io.LimitReader(p.resp.Body, MaxAnswer)) // it says nothing that counts
+	_, _ = io.Copy(io.Discard, io.LimitReader(p.resp.Body, MaxAnswer)) // its content and errors do not matter
 	return p.resp.StatusCode, nil
 }
 
@@ -64,7 +64,7 @@ func (c *Client) Tell(ctx context.Context, rawURL string, header http.Header, bo
 type posted struct {
 	resp *http.Response
 	end  context.CancelCauseFunc // of the whole request
-	fail func(error) error       // what to say of an error while the body is read
+	fail func(error) error       // turns an error while the body is read into an *Error
 }
 
 func (p *posted) close() {
@@ -88,7 +88,7 @@ func (c *Client) post(ctx context.Context, rawURL string, header http.Header, bo
 	for name, values := range header {
 		own[http.CanonicalHeaderKey(name)] = values
 	}
-	for _, name := range notTheirs {
+	for _, name := range connectionHeaders {
 		own.Del(name)
 	}
 	resp, err := c.send(ctx, http.MethodPost, u, own, bytes.NewReader(body))
@@ -100,10 +100,10 @@ func (c *Client) post(ctx context.Context, rawURL string, header http.Header, bo
 	return &posted{resp, end, fail}, nil
 }
 
-// CheckURL says whether a URL has the form of one that is fetched or posted
-// to, so that a request is refused when it is made rather than when its
-// callback is due. Where the host is an address that is decided about, too; no
-// name is resolved. Errors are of type *Error.
+// CheckURL returns an error if a URL does not have the form of one that is
+// fetched or posted to. So a bad URL is refused when the request arrives, not
+// when its callback is due. If the host is an address, the guard decides about
+// it; no name is resolved. Errors are of type *Error.
 func (c *Client) CheckURL(rawURL string) error {
 	u, err := parseTarget(nil, rawURL)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *Client) CheckURL(rawURL string) error {
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
-		return nil //nolint:nilerr // a name, about which only connecting tells
+		return nil //nolint:nilerr // a name, which is checked when connecting
 	}
 	port := uint64(80)
 	if u.Scheme == "https" {

@@ -67,8 +67,8 @@ func TestPost(t *testing.T) {
 	}
 }
 
-// TestPostTellsTheStatus: a receiver that answered and then broke off has
-// answered.
+// TestPostTellsTheStatus: if a receiver breaks off after its status, the status
+// is returned.
 func TestPostTellsTheStatus(t *testing.T) {
 	url := raw(t, func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nhalf")
@@ -88,7 +88,7 @@ func TestPostTellsTheStatus(t *testing.T) {
 	}
 }
 
-// TestTell: the status is all that a telling is about.
+// TestTell: Tell returns the status, whatever the answer's body is.
 func TestTell(t *testing.T) {
 	rest := make(chan struct{})
 	t.Cleanup(func() { close(rest) })
@@ -108,7 +108,7 @@ func TestTell(t *testing.T) {
 			t.Errorf("%s: %d, %v, want %d", name, status, err, tt.status)
 		}
 	}
-	// An endless one is left: the request's own time does not run out.
+	// An endless answer is abandoned before the request's own time limit.
 	c := mustClient(t, Options{Allow: allowed.Allow, Timeout: time.Hour}, seams{stall: time.Hour, drain: time.Millisecond})
 	url := raw(t, func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n.")

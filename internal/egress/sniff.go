@@ -8,8 +8,8 @@ import (
 
 const unknownType = "application/octet-stream"
 
-// brands are the ISO base media files (ISO/IEC 14496-12) that net/http does
-// not know by their major brand, four bytes at offset 8.
+// brands are the major brands of ISO base media files (ISO/IEC 14496-12) that
+// net/http does not know: four bytes at offset 8.
 var brands = map[string]string{
 	"qt  ": "video/quicktime",
 	"M4A ": "audio/mp4",
@@ -22,8 +22,8 @@ var brands = map[string]string{
 }
 
 // sniff returns the media type that a file's first bytes show, without
-// parameters. It is net/http's, which follows the WHATWG standard, and besides
-// the sounds and films that cameras and phones make.
+// parameters. It is net/http's, which follows the WHATWG standard, extended by
+// the sounds and videos that cameras and phones make.
 func sniff(head []byte) string {
 	if len(head) >= 12 && string(head[4:8]) == "ftyp" {
 		if t, ok := brands[string(head[8:12])]; ok {
@@ -36,14 +36,14 @@ func sniff(head []byte) string {
 	}
 	t, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	if t == "audio/wave" {
-		return "audio/wav" // the name that APIs know
+		return "audio/wav" // the name that APIs use
 	}
 	return t
 }
 
-// sound knows the headers of sounds that have no container. The first bytes of
-// an MPEG frame (ISO/IEC 11172-3, 13818-7) are few; fields that must not have
-// certain values tell them from UTF-16's mark and from noise.
+// sound detects sounds without a container by their headers. An MPEG frame
+// (ISO/IEC 11172-3, 13818-7) has few fixed bits; fields with forbidden values
+// distinguish it from UTF-16's mark and from noise.
 func sound(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("fLaC")):

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// attempts are URLs that must not reach the machine they are fetched from, nor
-// its network. PORT is that of a server on loopback, SOCKET a unix socket.
+// attempts are URLs that must not reach the machine that fetches them, nor its
+// network. PORT is that of a server on loopback, SOCKET a unix socket.
 var attempts = []struct {
 	url  string
 	kind error
@@ -181,8 +181,8 @@ var testNames = map[string][]string{
 	"internal":       {"10.1.2.3"},
 }
 
-// TestNothingPrivateIsReached makes each attempt, by fetch and by post, on a
-// machine where somebody listens: on IPv4, on IPv6 and on a unix socket.
+// TestNothingPrivateIsReached makes each attempt, by fetch and by post, while
+// servers listen on IPv4, on IPv6 and on a unix socket.
 func TestNothingPrivateIsReached(t *testing.T) {
 	four, hits := listen(t, "tcp", "127.0.0.1:0", servePNG)
 	port := port(t, four)
@@ -206,7 +206,7 @@ func TestNothingPrivateIsReached(t *testing.T) {
 		for _, err := range []error{fetched, posted} {
 			e := wantKind(t, err, a.kind)
 			if errors.Is(a.kind, ErrBlocked) && e.Msg != msgBlocked {
-				t.Errorf("%s: %q, which is not what is said of every refused address", url, e.Msg)
+				t.Errorf("%s: %q differs from the message for refused addresses", url, e.Msg)
 			}
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s: the error repeats the password: %v", url, err)
@@ -222,7 +222,8 @@ func TestNothingPrivateIsReached(t *testing.T) {
 		}
 	}
 
-	// The listeners can be reached where it is allowed: the above can fail.
+	// The listeners can be reached where it is allowed, so the checks above can
+	// fail.
 	c = mustClient(t, Options{Allow: []netip.Prefix{loopback}}, seams{resolver: newNames(testNames).resolver()})
 	for _, url := range []string{"http://127.0.0.1:PORT/", "http://private.test:PORT/", "http://[::ffff:127.0.0.1]:PORT/"} {
 		got, err := c.Fetch(t.Context(), fill.Replace(url), Limits{})
@@ -235,8 +236,8 @@ func TestNothingPrivateIsReached(t *testing.T) {
 	}
 }
 
-// TestRefusalsLookTheSame: an error must not tell a private name that exists
-// from one that does not.
+// TestRefusalsLookTheSame: an error does not reveal whether a private name
+// exists.
 func TestRefusalsLookTheSame(t *testing.T) {
 	c := mustClient(t, Options{}, seams{resolver: newNames(testNames).resolver()})
 	text := func(name string) string {
@@ -255,8 +256,8 @@ func TestRefusalsLookTheSame(t *testing.T) {
 	}
 }
 
-// TestErrorsAreShort: a name server that fails is no refusal, and a long URL
-// is not repeated.
+// TestErrorsAreShort: a failing name server is not reported as a refusal, and a
+// long URL is not repeated.
 func TestErrorsAreShort(t *testing.T) {
 	c := mustClient(t, Options{}, seams{resolver: newNames(nil).resolver()})
 	_, err := c.Fetch(t.Context(), "http://broken.test/"+strings.Repeat("€", 1000)+"?secret", Limits{})
@@ -273,7 +274,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// TestPublicIsLetThrough: what is open must stay open.
+// TestPublicIsLetThrough: public addresses are accepted.
 func TestPublicIsLetThrough(t *testing.T) {
 	var out loopbackOnly
 	c := mustClient(t, Options{}, seams{admitted: out.admitted, resolver: newNames(map[string][]string{
@@ -302,7 +303,8 @@ func TestPublicIsLetThrough(t *testing.T) {
 	}
 }
 
-// TestRebinding: a name that answers well at first and badly then.
+// TestRebinding: a name that resolves to a public address at first and to a
+// private one later is not followed there.
 func TestRebinding(t *testing.T) {
 	secret, hits := listen(t, "tcp", "127.0.0.2:0", servePNG)
 	front, fronted := listen(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
@@ -328,7 +330,7 @@ func TestRebinding(t *testing.T) {
 	_, err = c.Fetch(t.Context(), url, Limits{})
 	wantKind(t, err, ErrBlocked)
 	if _, err = c.Fetch(t.Context(), "http://both.test:"+port(t, secret)+"/", Limits{}); err == nil {
-		t.Error("one of several addresses was private, and it answered")
+		t.Error("a private address among several answered")
 	}
 	for _, to := range out.take() {
 		if to.Addr() != netip.MustParseAddr("93.184.216.34") {
@@ -340,7 +342,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestRedirectsPassTheGuard: each target is refused as it would be at first.
+// TestRedirectsPassTheGuard: each target of a redirect is refused as it would be
+// as a first URL.
 func TestRedirectsPassTheGuard(t *testing.T) {
 	secret, hits := listen(t, "tcp", "127.0.0.2:0", servePNG)
 	var location string
@@ -429,8 +432,8 @@ func TestRedirectsEnd(t *testing.T) {
 	}
 }
 
-// TestAllowListIsExact: what an operator allows, on all ports, and nothing
-// beside it; and what is denied stays so.
+// TestAllowListIsExact: exactly the allowed ranges are accepted, on all ports;
+// denied ones stay denied.
 func TestAllowListIsExact(t *testing.T) {
 	prefixes := func(ss ...string) (out []netip.Prefix) {
 		for _, s := range ss {
@@ -518,13 +521,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// TestCheckURL decides about addresses and form, and asks nobody.
+// TestCheckURL: CheckURL decides about form and addresses, and resolves no name.
 func TestCheckURL(t *testing.T) {
 	dns := newNames(testNames)
 	c := mustClient(t, Options{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, seams{resolver: dns.resolver()})
 	for url, want := range map[string]error{
 		"https://hooks.example.test/x": nil,
-		"http://private.test/":         nil, // connecting will tell
+		"http://private.test/":         nil, // checked when connecting
 		"http://10.2.3.4:25/":          nil,
 		"http://93.184.216.34/":        nil,
 		"http://93.184.216.34:25/":     ErrBlocked,

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// MaxURL is the length in bytes of the longest URL that is followed;
-	// data: URLs have the limit of their contents instead.
+	// MaxURL is the length in bytes of the longest accepted URL; for data: URLs
+	// the limit of their contents applies instead.
 	MaxURL = 8192
-	// maxHost is the longest name that DNS knows.
+	// maxHost is the longest name that DNS allows.
 	maxHost = 253
 )
 
 // parseTarget parses the URL of a request, or of a redirect from base, and
-// refuses what two parsers might read in two ways. It decides nothing about
-// addresses: the guard does. Its errors never repeat the URL, which may have a
-// password in it.
+// refuses URLs that two parsers might read differently. It decides nothing about
+// addresses: the guard does. Its errors never repeat the URL, which may contain a
+// password.
 func parseTarget(base *url.URL, raw string) (*url.URL, error) {
 	if len(raw) > MaxURL {
-		return nil, fmt.Errorf("the URL has %d bytes, at most %d are followed: use a shorter one", len(raw), MaxURL)
+		return nil, fmt.Errorf("the URL has %d bytes, more than %d: use a shorter one", len(raw), MaxURL)
 	}
 	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
 		return nil, errors.New("the URL has a space, a backslash or a control character in it: remove it or write it as %20, %5C and so on")
@@ -41,11 +41,11 @@ func parseTarget(base *url.URL, raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkTarget holds the parts of a URL before its path to what is followed.
+// checkTarget checks the parts of a URL before its path.
 func checkTarget(u *url.URL) error {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("only http:// and https:// URLs are followed: write it in full, as https://host/path")
+		return errors.New("only http:// and https:// URLs are accepted: write it in full, as https://host/path")
 	case u.User != nil:
 		return errors.New("the URL has a user name or password in it: remove it, for instance by using a signed URL")
 	case u.Opaque != "" || u.Host == "":
@@ -56,13 +56,13 @@ func checkTarget(u *url.URL) error {
 			return errors.New("the URL's port is not a number from 1 to 65535: correct it or leave it out")
 		}
 	} else if strings.HasSuffix(u.Host, ":") {
-		return errors.New("the URL has a colon and no port behind its host: remove the colon")
+		return errors.New("the URL has a colon but no port after its host: remove the colon")
 	}
 	return checkHost(u)
 }
 
-// checkHost holds the host to the names of RFC 1123, with the underscore that
-// some hosts have, and to addresses in their usual form.
+// checkHost checks that the host is a name by RFC 1123 (or with the underscore
+// that some hosts have), or an address in its usual form.
 func checkHost(u *url.URL) error {
 	host := u.Hostname()
 	if strings.HasPrefix(u.Host, "[") {
@@ -72,7 +72,7 @@ func checkHost(u *url.URL) error {
 		return nil
 	}
 	if len(host) > maxHost {
-		return fmt.Errorf("the URL's host has %d characters, DNS knows at most %d: correct it", len(host), maxHost)
+		return fmt.Errorf("the URL's host has %d characters, more than DNS allows (%d): correct it", len(host), maxHost)
 	}
 	labels := strings.Split(host, ".")
 	for _, label := range labels {
@@ -94,9 +94,9 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// numeric reports whether a host whose last label this is would be read as an
-// IPv4 address by some: decimal, octal or hexadecimal, whole or in parts. No
-// top-level domain looks like that.
+// numeric reports whether some parsers would read a host with this last label as
+// an IPv4 address: decimal, octal or hexadecimal, whole or in parts. No top-level
+// domain has this form.
 func numeric(label string) bool {
 	if h, ok := strings.CutPrefix(strings.ToLower(label), "0x"); ok {
 		return strings.Trim(h, "0123456789abcdef") == ""

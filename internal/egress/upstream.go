@@ -15,7 +15,7 @@ import (
 
 const (
 	// DefaultUpstreamHeader is how long an upstream may take until its answer
-	// begins. One that does not stream thinks all that time.
+	// begins. An upstream that does not stream computes during all that time.
 	DefaultUpstreamHeader = 5 * time.Minute
 	// DefaultUpstreamIdle is how long an upstream's answer may pause.
 	DefaultUpstreamIdle = 2 * time.Minute
@@ -24,7 +24,7 @@ const (
 	upstreamKeepAlive = 90 * time.Second
 )
 
-// UpstreamOptions name a server that answers in the platform's stead.
+// UpstreamOptions configure an upstream server.
 type UpstreamOptions struct {
 	BaseURL       string        // such as "http://127.0.0.1:11434/v1"; any address, since the operator gives it
 	APIKey        string        // sent as a bearer token; empty sends none
@@ -33,8 +33,8 @@ type UpstreamOptions struct {
 	UserAgent     string        // empty means DefaultUserAgent
 }
 
-// Upstream sends requests to one server of the operator's configuration, such
-// as an OpenAI-compatible one. Its methods may be called at the same time.
+// Upstream sends requests to one server of the operator's configuration, such as
+// an OpenAI-compatible one. Its methods may be called concurrently.
 type Upstream struct {
 	base      *url.URL
 	key       string
@@ -51,13 +51,13 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 		return nil, fmt.Errorf("egress: upstream's base URL: %w", err)
 	}
 	if base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("egress: upstream's base URL has a query or fragment: give what stands before it")
+		return nil, errors.New("egress: upstream's base URL has a query or fragment: leave it out")
 	}
 	if base.Path == "" {
-		base.Path = "/" // or what JoinPath returns is relative
+		base.Path = "/" // otherwise JoinPath returns a relative path
 	}
 	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("egress: upstream's API key has a space or another character that no key has: copy it again")
+		return nil, errors.New("egress: upstream's API key has a space or another invalid character: copy it again")
 	}
 	if o.HeaderTimeout < 0 || o.IdleTimeout < 0 {
 		return nil, errors.New("egress: upstream's timeouts: give positive times")
@@ -84,27 +84,27 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 // String returns the base URL, without the key.
 func (u *Upstream) String() string { return u.base.String() }
 
-// GoString is String, so that no way of printing shows the key.
+// GoString is String, so that no format prints the key.
 func (u *Upstream) GoString() string { return "egress.Upstream(" + u.String() + ")" }
 
 // Close closes idle connections. Requests under way go on.
 func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
 
-// passed are the headers of a request that reach the upstream. Keys, cookies
-// and addresses of customers are not its business.
+// passed are the headers of a request that are sent to the upstream. It gets no
+// keys, cookies or addresses of customers.
 var passed = []string{"Accept", "Content-Type", "X-Request-Id", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}
 
-// notPassed are the headers of an answer that end here.
-var notPassed = append([]string{"Set-Cookie", "Alt-Svc", "Strict-Transport-Security"}, notTheirs...)
+// notPassed are the headers of an answer that are not sent to the customer.
+var notPassed = append([]string{"Set-Cookie", "Alt-Svc", "Strict-Transport-Security"}, connectionHeaders...)
 
-// Do sends a request and returns the answer as soon as its headers are there,
-// its body to be read while it comes (server-sent events, for instance) and
-// closed. Of req.URL only path and query count: they are joined to the base
-// URL. Of its headers Accept, Content-Type, X-Request-Id and those of Standard
-// Webhooks are passed on, and
-// the upstream's own key is added. Every status but a redirect is an answer.
-// The body has no limit on its size: see ReadAll. Errors, those of the body
-// too, are of type *Error; their text does not name the upstream.
+// Do sends a request and returns the answer as soon as its headers arrive. The
+// caller may read the body as a stream (server-sent events, for instance) and
+// closes it. Of req.URL only path and query are used: they are joined to the base
+// URL. Of its headers, Accept, Content-Type, X-Request-Id and those of Standard
+// Webhooks are passed on, and the upstream's own key is added. Every status but a
+// redirect is an answer. The body's size is not limited: see ReadAll. All errors,
+// also those of the body, are of type *Error; their text does not name the
+// upstream.
 func (u *Upstream) Do(ctx context.Context, req *http.Request) (*http.Response, error) {
 	ctx, end := begin(ctx, 0)
 	resp, err := u.send(ctx, req)
@@ -152,8 +152,8 @@ func (u *Upstream) send(ctx context.Context, req *http.Request) (*http.Response,
 	return u.transport.RoundTrip(out)
 }
 
-// fail puts a failure in words that are right for an upstream: the customer
-// cannot choose another host, and nothing here is refused for its address.
+// fail builds the error of an upstream's failure. The customer cannot choose
+// another host, and no upstream is refused for its address.
 func (u *Upstream) fail(ctx context.Context, err error) *Error {
 	e := &Error{Op: "ask the upstream"}
 	var why error
@@ -169,7 +169,7 @@ func (u *Upstream) fail(ctx context.Context, err error) *Error {
 	return e
 }
 
-// upstreamBody is an answer's body whose pauses are limited.
+// upstreamBody is an answer's body with a limit on pauses.
 type upstreamBody struct {
 	stallReader
 	body io.Closer

@@ -24,7 +24,7 @@ func mustUpstream(t *testing.T, o UpstreamOptions) *Upstream {
 	return u
 }
 
-// TestUpstreamStreams: an event is there before the next is made.
+// TestUpstreamStreams: an event arrives before the next one is sent.
 func TestUpstreamStreams(t *testing.T) {
 	next := make(chan bool)
 	s, _ := listen(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) {
@@ -53,12 +53,12 @@ func TestUpstreamStreams(t *testing.T) {
 		next <- true
 	}
 	if lines.Scan() || lines.Err() != nil {
-		t.Errorf("behind the last event: %q, %v", lines.Text(), lines.Err())
+		t.Errorf("after the last event: %q, %v", lines.Text(), lines.Err())
 	}
 }
 
-// TestUpstreamRequest: what a customer sent with a request stays here, but for
-// its content.
+// TestUpstreamRequest: of a customer's request only the content reaches the
+// upstream.
 func TestUpstreamRequest(t *testing.T) {
 	var got *http.Request
 	var body []byte
@@ -146,13 +146,13 @@ func TestUpstreamFails(t *testing.T) {
 				var text []byte
 				text, err = io.ReadAll(resp.Body)
 				if string(text) != "half" {
-					t.Errorf("%q came, want what was sent", text)
+					t.Errorf("got %q, want what was sent", text)
 				}
 				resp.Body.Close()
 			}
 			e := wantKind(t, err, tt.kind)
 			if text := err.Error() + e.URL; strings.Contains(text, "127.0.0.1") || strings.Contains(text+e.Detail(), "sk-upstream") {
-				t.Errorf("%q (%s) tells too much", text, e.Detail())
+				t.Errorf("%q (%s) reveals too much", text, e.Detail())
 			}
 			if !strings.Contains(e.Detail(), strings.TrimPrefix(tt.base, "http://")) {
 				t.Errorf("the detail %q does not name the upstream", e.Detail())

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Code says what kind of error it is. Every API has its own word and number
-// for each.
+// Code is the kind of an error. Each API has its own word and number for it.
 type Code string
 
 // The codes.
@@ -31,22 +30,23 @@ const (
 	PromptUnsafe Code = "prompt_unsafe" // moderation refused the input (MiniMax 1026)
 	OutputUnsafe Code = "output_unsafe" // moderation refused the output (MiniMax 1027)
 	Invisible    Code = "invisible"     // invisible characters in the prompt (MiniMax 1042)
-	Timeout      Code = "timeout"       // it took longer than it may
-	Unavailable  Code = "unavailable"   // a part that is needed is not there now; try again
-	Internal     Code = "internal"      // a defect of ours
-	IsCancelled  Code = "cancelled"     // what a cancelled job shows where an API knows no such state
-	IsExpired    Code = "expired"       // what an expired job shows likewise
+	Timeout      Code = "timeout"       // it exceeded its time limit
+	Unavailable  Code = "unavailable"   // a required part is unavailable now; try again
+	Internal     Code = "internal"      // a defect of this program
+	IsCancelled  Code = "cancelled"     // of a cancelled job, for APIs without that state
+	IsExpired    Code = "expired"       // of an expired job, likewise
 	PastAttempts Code = "attempts_used" // every attempt failed or was lost
 )
 
-// Error is an error that its reader may see: what was wrong, where, and what to
-// do. It never tells of the inside of the machine.
+// Error is an error that a customer may see: what was wrong, where, and what to
+// do. It reveals nothing of the machine's internals.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
 	// Param is the field that is wrong, in the API's own name; "" for none.
 	Param string `json:"param,omitempty"`
-	// RetryAfter is when it may be worth trying again; 0 when it is not.
+	// RetryAfter is after how long another try may succeed; 0 means that none
+	// will.
 	RetryAfter time.Duration `json:"retry_after,omitempty"`
 	// Err is the cause, for logs only.
 	Err error `json:"-"`
@@ -58,7 +58,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Detail is what the cause says; "" where there is none. It is for logs only.
+// Detail is the cause's text; "" if there is no cause. It is for logs only.
 func (e *Error) Detail() string {
 	if e.Err == nil {
 		return ""
@@ -66,8 +66,8 @@ func (e *Error) Detail() string {
 	return e.Err.Error()
 }
 
-// Detail is the text of an error as an operator needs it: with the causes that
-// its parts hide from customers, which are those with a Detail of their own.
+// Detail is the text of an error for operators. It includes the causes that its
+// parts hide from customers, that is the parts with a Detail method.
 func Detail(err error) string {
 	text := err.Error()
 	for part := range parts(err) {
@@ -82,7 +82,7 @@ func Detail(err error) string {
 	return text
 }
 
-// parts are an error and all that it wraps, the outer before the inner.
+// parts yields an error and all errors that it wraps, the outer before the inner.
 func parts(err error) iter.Seq[error] {
 	return func(yield func(error) bool) { walk(err, yield) }
 }
@@ -125,7 +125,6 @@ func AsError(err error) *Error {
 // CodeOf is the code of the *Error in err's chain, or Internal.
 func CodeOf(err error) Code { return AsError(err).Code }
 
-// ErrLate is what a worker is told whose attempt is not the current one: the
-// job was given to another, cancelled or finished. Whatever it made is to be
-// thrown away.
+// ErrLate means that a worker's attempt is not the current one: the job was given
+// to another worker, cancelled or finished. The worker throws its result away.
 var ErrLate = errors.New("this attempt at the job is over: another has it, or it is finished")

@@ -1,6 +1,6 @@
-// Package job says what a job is: what is asked for, the states it passes
-// through, what comes of it, and the errors that its owner is told. It is the
-// language that the store, the workers and the HTTP APIs share.
+// Package job defines a job: the request, the states it passes through, its
+// result, and the errors its owner sees. The store, the workers and the HTTP APIs
+// share these types.
 //
 // It holds no I/O: no database, no network, no clock.
 package job
@@ -18,15 +18,15 @@ const (
 	MaxPromptChars = 7000 // characters; an API may allow fewer
 	MaxSeconds     = 60   // of video
 	MaxImages      = 9    // of one image job
-	MaxAttempts    = 10   // that a job may be configured to get
+	MaxAttempts    = 10   // the most attempts that may be configured
 	MaxPriority    = 9    // 0 is the lowest; jobs start at DefaultPriority
 
 	DefaultPriority = 5
 	DefaultAttempts = 3
 )
 
-// ID names a job. It is random, has 16 decimal digits, and is below 2^53, so
-// that it survives every JSON parser; it is no secret, as every look-up is
+// ID identifies a job. It is random, has 16 decimal digits and is below 2^53, so
+// that every JSON parser keeps it exact. It is no secret, as every look-up is
 // bound to a project.
 type ID int64
 
@@ -39,8 +39,8 @@ const (
 // String is the ID in decimal, the form of MiniMax's task_id.
 func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 
-// ParseID reads an ID in decimal, after the prefix that an API puts before it
-// ("job_", "video_", or "").
+// ParseID parses a decimal ID with the prefix of an API ("job_", "video_", or
+// "").
 func ParseID(s, prefix string) (ID, error) {
 	digits, ok := strings.CutPrefix(s, prefix)
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -55,12 +55,12 @@ type Kind string
 
 // Kinds of jobs.
 const (
-	Video     Kind = "video"   // a clip
+	Video     Kind = "video"   // a video
 	Image     Kind = "image"   // one or more stills
-	Expansion Kind = "context" // a structured prompt, by the configured chat upstream
+	Expansion Kind = "context" // a structured prompt from the configured chat upstream
 )
 
-// API is the door a job came through. Its answers and callbacks are in that
+// API is the API that a job came through. Its answers and callbacks have that
 // API's form.
 type API string
 
@@ -72,14 +72,14 @@ const (
 	Native    API = "native"
 )
 
-// Spec is what is asked for, made definite and checked: it is kept as JSON, and
-// the same Spec gives the same media.
+// Spec is a complete and checked request. It is stored as JSON, and the same Spec
+// gives the same media.
 type Spec struct {
 	Kind   Kind   `json:"kind"`
-	Model  string `json:"model"`  // the public name that was asked for
+	Model  string `json:"model"`  // the public name in the request
 	Engine string `json:"engine"` // the local model that runs it
-	Prompt string `json:"prompt"` // what the engine is told
-	// Asked is the prompt as the customer wrote it, where it differs.
+	Prompt string `json:"prompt"` // the prompt for the engine
+	// Asked is the prompt as the customer wrote it, if it differs.
 	Asked    string  `json:"asked,omitempty"`
 	Seconds  float64 `json:"seconds,omitempty"`
 	Width    int     `json:"width,omitempty"`  // pixels; 0 is native
@@ -88,11 +88,11 @@ type Spec struct {
 	Seed     uint64  `json:"seed"`
 	Steps    int     `json:"steps,omitempty"`    // 0 is the model's default
 	Guidance float32 `json:"guidance,omitempty"` // 0 is the model's default
-	// FirstFrame is the blob key of the first frame, a PNG that was decoded,
-	// checked and encoded again by the platform; "" for none.
+	// FirstFrame is the blob key of the first frame, a PNG that the platform
+	// decoded, checked and encoded again; "" for none.
 	FirstFrame string `json:"first_frame,omitempty"`
-	// After is a finished job of the same project whose film this one goes on
-	// from; with Join the result is both, one after the other.
+	// After is a finished job of the same project whose video this job continues.
+	// With Join the result is both videos, one after the other.
 	After ID   `json:"after,omitempty"`
 	Join  bool `json:"join,omitempty"`
 	// Count is the number of images of an image job.
@@ -100,25 +100,27 @@ type Spec struct {
 	// ImageType is the media type of the images of an image job, image/png or
 	// image/jpeg; "" is image/png.
 	ImageType string `json:"image_type,omitempty"`
-	// Watermark asks for a visible mark that a model made this.
+	// Watermark asks for a visible mark that the video is made by a model.
 	Watermark bool `json:"watermark,omitempty"`
-	// Resolution, Ratio and Size are what the API's own answer repeats.
+	// Resolution and Ratio are repeated in the API's answer.
 	Resolution string `json:"resolution,omitempty"`
 	Ratio      string `json:"ratio,omitempty"`
-	// TaskType is MiniMax V2's word for what was asked for.
+	// TaskType is MiniMax V2's word for the kind of request.
 	TaskType string `json:"task_type,omitempty"`
-	// RemixOf is the job whose prompt was changed, for the APIs that show it.
+	// RemixOf is the job whose prompt was changed to make this one, for the APIs
+	// that show it.
 	RemixOf ID `json:"remix_of,omitempty"`
-	// Inputs counts what the customer gave, for usage reports.
+	// InputImages and InputSeconds count the customer's inputs, for usage
+	// reports.
 	InputImages  int     `json:"input_images,omitempty"`
 	InputSeconds float64 `json:"input_seconds,omitempty"`
-	// Notes say where the result differs from what might be expected, such as
-	// frames that are upscaled. Every API shows them.
+	// Notes say where the result will differ from what the customer may expect,
+	// such as upscaled frames. Every API shows them.
 	Notes []string `json:"notes,omitempty"`
-	// PromptNotes say the same of the prompt: they go with it when another takes
-	// its place.
+	// PromptNotes are the notes that concern the prompt. When another prompt
+	// replaces it, they are replaced with it.
 	PromptNotes []string `json:"prompt_notes,omitempty"`
-	// Metadata is the customer's own, given back as it came.
+	// Metadata is the customer's own data, returned unchanged.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -145,7 +147,7 @@ type File struct {
 	Height      int    `json:"height,omitempty"`
 }
 
-// Result is what came of a job.
+// Result is the result of a job.
 type Result struct {
 	Files    []File  `json:"files,omitempty"`
 	Width    int     `json:"width,omitempty"`
@@ -155,10 +157,10 @@ type Result struct {
 	Seconds  float64 `json:"seconds,omitempty"`
 	Seed     uint64  `json:"seed"`
 	Upscaled bool    `json:"upscaled,omitempty"`
-	Text     string  `json:"text,omitempty"`   // of a context job
+	Text     string  `json:"text,omitempty"`   // of a job of kind Expansion
 	Failed   int     `json:"failed,omitempty"` // images that were refused
-	// Notes say where the result differs from what was to be expected when the
-	// job was accepted, such as a film that is no MP4.
+	// Notes say where the result differs from what was expected when the job was
+	// accepted, such as a video that is no MP4.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -174,7 +176,7 @@ func (r *Result) File(role Role) (File, bool) {
 	return File{}, false
 }
 
-// Job is a job as the store knows it.
+// Job is a job as it is stored.
 type Job struct {
 	ID       ID    `json:"id"`
 	Project  int64 `json:"project"`
@@ -184,34 +186,35 @@ type Job struct {
 	State    State `json:"state"`
 	Priority int   `json:"priority"`
 
-	Attempt     int    `json:"attempt"` // of running it: 1 is the first; 0 before that
+	Attempt     int    `json:"attempt"` // number of the attempt, from 1; 0 before the first
 	MaxAttempts int    `json:"max_attempts"`
-	Worker      string `json:"worker,omitempty"` // who runs it
-	// CancelAsked says that its owner wants it to stop; the worker sees this
-	// with its next heartbeat.
+	Worker      string `json:"worker,omitempty"` // the worker that runs it
+	// CancelAsked says that its owner cancelled it; the worker sees this with its
+	// next heartbeat.
 	CancelAsked bool          `json:"cancel_asked,omitempty"`
 	Phase       string        `json:"phase,omitempty"`    // "preparing", "sampling", "drawing", "storing"
 	Progress    float64       `json:"progress"`           // 0 to 1
 	Left        time.Duration `json:"left,omitempty"`     // expected until the end; 0 when unknown
 	Result      *Result       `json:"result,omitempty"`   // once it succeeded
 	Error       *Error        `json:"error,omitempty"`    // once it failed, or why it was refused
-	Latents     string        `json:"latents,omitempty"`  // blob key of latents of a sampling that was over
+	Latents     string        `json:"latents,omitempty"`  // blob key of latents of a finished sampling
 	Preview     string        `json:"preview,omitempty"`  // blob key of the latest preview frame
 	Callback    string        `json:"callback,omitempty"` // MiniMax's callback_url
 
 	Price    int64 `json:"price"`    // millionths of a dollar, reserved at submit
 	Sponsor  bool  `json:"sponsor"`  // may show a sponsor while it waits
-	Revision int64 `json:"revision"` // counts changes, for followers
+	Revision int64 `json:"revision"` // incremented by each change, for followers
 
 	CreatedAt  time.Time `json:"created_at"`
 	StartedAt  time.Time `json:"started_at,omitzero"` // of the last attempt
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 	UpdatedAt  time.Time `json:"updated_at"`
-	// ExpiresAt is when a queued job gives up, or a finished one's files go.
+	// ExpiresAt is when a queued job expires, or when the files of a finished one
+	// are deleted.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// Percent is the progress as a whole number, 100 only when the job succeeded.
+// Percent is the progress in percent. It is 100 only when the job succeeded.
 func (j *Job) Percent() int {
 	if j.State == Succeeded {
 		return 100
@@ -219,8 +222,8 @@ func (j *Job) Percent() int {
 	return min(99, max(0, int(100*j.Progress)))
 }
 
-// Notes say where the result differs from what might be expected: what was
-// known when the job came, and what its making added.
+// Notes are all notes on where the result differs from what may be expected:
+// those known when the job was accepted, and those of its result.
 func (j *Job) Notes() []string {
 	notes := slices.Concat(j.Spec.PromptNotes, j.Spec.Notes)
 	if j.Result != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestMoves: what docs/jobs.md draws, and nothing else.
+// TestMoves: the transitions are exactly those that docs/jobs.md draws.
 func TestMoves(t *testing.T) {
 	want := map[string]bool{
 		"queued running": true, "queued cancelled": true, "queued expired": true,
@@ -24,7 +24,7 @@ func TestMoves(t *testing.T) {
 		}
 	}
 	if State("paused").Valid() || !Queued.Valid() {
-		t.Error("Valid takes a state for what it is not")
+		t.Error("Valid is wrong about a state")
 	}
 }
 
@@ -48,8 +48,8 @@ func TestAsErrorHidesWhatIsOurs(t *testing.T) {
 	if e.Code != Internal || !errors.Is(e, secret) || e.Message == secret.Error() {
 		t.Errorf("got %+v", e)
 	}
-	told := Errorf(Invalid, "seconds", "seconds is %d", 99)
-	if got := AsError(fmt.Errorf("submit: %w", told)); got != told || got.Error() != "seconds is 99" {
+	public := Errorf(Invalid, "seconds", "seconds is %d", 99)
+	if got := AsError(fmt.Errorf("submit: %w", public)); got != public || got.Error() != "seconds is 99" {
 		t.Errorf("got %+v", got)
 	}
 }

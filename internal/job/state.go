@@ -2,7 +2,7 @@ package job
 
 import "slices"
 
-// State is where a job stands; docs/jobs.md draws how it moves.
+// State is the state of a job; docs/jobs.md draws the transitions.
 type State string
 
 // The states. The last four are final.
@@ -12,13 +12,13 @@ const (
 	Succeeded State = "succeeded" // its media is stored and visible
 	Failed    State = "failed"    // it will not be tried again; Error says why
 	Cancelled State = "cancelled" // its owner stopped it
-	Expired   State = "expired"   // it waited longer than it was to
+	Expired   State = "expired"   // it waited past its time limit
 )
 
 // States lists all states in the order of a job's life.
 func States() []State { return []State{Queued, Running, Succeeded, Failed, Cancelled, Expired} }
 
-// moves are the changes that may happen.
+// moves are the allowed transitions.
 var moves = map[State][]State{
 	Queued:  {Running, Cancelled, Expired},
 	Running: {Queued, Succeeded, Failed, Cancelled},
@@ -32,8 +32,8 @@ func (s State) Valid() bool {
 	return slices.Contains(States(), s)
 }
 
-// CanBecome reports whether a job may go from s to t: from running back to
-// queued when a worker is lost or an attempt failed that is to be repeated.
+// CanBecome reports whether a job may go from s to t. It may go from running back
+// to queued, when its worker is lost or a failed attempt is repeated.
 func (s State) CanBecome(t State) bool {
 	return slices.Contains(moves[s], t)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Format is a form of a usage report.
+// Format is the format of a usage report.
 type Format string
 
 // The formats.
@@ -55,7 +55,7 @@ func (r *row) cells() []string {
 	}
 }
 
-// text keeps a cell from being run by a spreadsheet as a formula.
+// text makes a cell that a spreadsheet does not run as a formula.
 func text(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
 		return "'" + s
@@ -71,11 +71,11 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// Export writes a usage report as it reads it, so that it takes no memory
-// that grows with the report (but for Table, which is sums).
+// Export writes a usage report while it reads the charges, so its memory does not
+// grow with the report (except Table, which holds sums).
 func (m *Meter) Export(ctx context.Context, w io.Writer, format Format, f store.UsageFilter) error {
 	if format != Table && format != CSV && format != JSON {
-		return job.Errorf(job.Invalid, "format", "there is no format %.20q: table, csv or json", format)
+		return job.Errorf(job.Invalid, "format", "there is no format %.20q: the formats are table, csv and json", format)
 	}
 	projects, err := m.db.Projects(ctx)
 	if err != nil {

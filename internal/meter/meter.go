@@ -13,13 +13,14 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// staleAfter is how long a Hold may be open before Sweep gives it back.
+// staleAfter is how long a Hold may be open before Sweep refunds it.
 const staleAfter = time.Hour
 
-// kindSpeech is the kind of charges that are no jobs.
+// kindSpeech is the kind of charges that belong to no job.
 const kindSpeech = "speech"
 
-// Meter quotes, reserves and settles. It is safe for use by many goroutines.
+// Meter quotes prices, and reserves and settles them. It is safe for use by many
+// goroutines.
 type Meter struct {
 	*Prices
 	db    *store.DB
@@ -43,11 +44,11 @@ func New(db *store.DB, c Config) (*Meter, error) {
 	return &Meter{Prices: prices, db: db, plan: c.Plan, plans: plans}, nil
 }
 
-// Plans are the plans there are.
+// Plans returns all plans.
 func (m *Meter) Plans() map[string]Plan { return maps.Clone(m.plans) }
 
-// NewProject is a project on a plan, "" being that of new projects, to be
-// changed as one likes and given to store.DB.CreateProject.
+// NewProject returns a new project on a plan, "" being the default plan. The
+// caller may change it and gives it to store.DB.CreateProject.
 func (m *Meter) NewProject(name, plan string) (store.Project, error) {
 	p := store.Project{Name: name}
 	if plan == "" {
@@ -56,7 +57,7 @@ func (m *Meter) NewProject(name, plan string) (store.Project, error) {
 	return p, m.put(&p, plan)
 }
 
-// put puts a project on a plan.
+// put applies a plan to a project.
 func (m *Meter) put(p *store.Project, plan string) error {
 	pl, ok := m.plans[plan]
 	if !ok {
@@ -67,9 +68,9 @@ func (m *Meter) put(p *store.Project, plan string) error {
 	return nil
 }
 
-// UpdateProject changes a project: first its plan, where plan is not "", then
-// what change sets. On another plan, what is left of the old one's credits
-// lapses, and the new one's are granted, with the project's next job.
+// UpdateProject changes a project: first its plan, if plan is not "", then
+// whatever change sets. If the plan changes, the rest of the old plan's credits
+// lapses and the new one's are granted with the project's next job.
 func (m *Meter) UpdateProject(ctx context.Context, id int64, plan string, change func(*store.Project) error) (p store.Project, err error) {
 	err = m.db.Write(ctx, func(tx *store.Tx) error {
 		moved := false
@@ -90,9 +91,9 @@ func (m *Meter) UpdateProject(ctx context.Context, id int64, plan string, change
 	return p, err
 }
 
-// Reserve holds the price of a job, in the transaction that accepts it: of the
-// plan's credits first, then of the balance. Without the money it is a
-// job.Error of code Balance or Quota, and the job is not accepted.
+// Reserve holds the price of a job, in the transaction that accepts it: from the
+// plan's credits first, then from the balance. If the money does not suffice, the
+// error is a job.Error of code Balance or Quota, and the job is not accepted.
 func (m *Meter) Reserve(tx *store.Tx, j *job.Job) error {
 	c := store.Charge{
 		Job: j.ID, Project: j.Project, Key: j.Key, Kind: string(j.Spec.Kind), Model: j.Spec.Model, API: string(j.API),
@@ -107,7 +108,7 @@ func (m *Meter) Reserve(tx *store.Tx, j *job.Job) error {
 	return m.reserve(tx, c)
 }
 
-// resolution is what a report shows of a spec.
+// resolution is the resolution of a spec in reports.
 func resolution(s *job.Spec) string {
 	switch {
 	case s.Resolution != "":
@@ -119,14 +120,14 @@ func resolution(s *job.Spec) string {
 }
 
 func (m *Meter) reserve(tx *store.Tx, c store.Charge) error {
-	// The transaction has the context that ends it; the hooks of the store have
-	// none of their own.
+	// The transaction has its own context; the store's hooks have none to pass
+	// on.
 	ctx := context.Background()
 	w, err := tx.Wallet(ctx, c.Project)
 	if err != nil {
 		return err
 	}
-	plan := m.plans[w.Plan] // a plan that is no more grants nothing
+	plan := m.plans[w.Plan] // a plan that no longer exists grants nothing
 	if plan.Credits > 0 || w.PeriodCredits > 0 || w.Credits > 0 {
 		anchor := w.Anchor
 		if anchor.IsZero() {
@@ -143,9 +144,9 @@ func (m *Meter) reserve(tx *store.Tx, c store.Charge) error {
 	return tx.Reserve(ctx, w, c, amount)
 }
 
-// Settle ends the charge of a job, in the transaction that ends the job: one
-// that succeeded is charged, for the images that were not refused where it is
-// of images; any other is refunded. It is idempotent.
+// Settle ends the charge of a job, in the transaction that ends the job. A job
+// that succeeded is charged, an image job for the images that were not refused.
+// Any other job is refunded. It is idempotent.
 func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
 	if j.State != job.Succeeded {
 		return m.Refund(tx, j)
@@ -157,13 +158,13 @@ func (m *Meter) Settle(tx *store.Tx, j *job.Job) error {
 	return tx.Settle(context.Background(), j.ID, price)
 }
 
-// Refund gives back what a job that did not succeed had reserved, in the
+// Refund returns the reservation of a job that did not succeed, in the
 // transaction that ends the job. It is idempotent.
 func (m *Meter) Refund(tx *store.Tx, j *job.Job) error {
 	return tx.Refund(context.Background(), j.ID, outcomeOf(j))
 }
 
-// outcomeOf is what a report says of a job that did not succeed.
+// outcomeOf is the outcome of an unsuccessful job in reports.
 func outcomeOf(j *job.Job) store.Outcome {
 	switch {
 	case j.State == job.Cancelled:
@@ -176,7 +177,7 @@ func outcomeOf(j *job.Job) store.Outcome {
 	return store.OutcomeFailed
 }
 
-// Speech is speech that is to be paid for.
+// Speech is a piece of speech to be paid for.
 type Speech struct {
 	Project, Key int64
 	Model        string
@@ -184,15 +185,15 @@ type Speech struct {
 	Characters   int
 }
 
-// Hold is money that is held for work that is no job.
+// Hold is money reserved for work that is no job.
 type Hold struct {
 	m     *Meter
 	id    job.ID
 	price int64
 }
 
-// Hold reserves the price of speech. Settle or Refund ends it; if the process
-// ends before, Sweep gives the money back.
+// Hold reserves the price of speech. Settle or Refund ends it. If the process
+// ends before that, Sweep refunds the money.
 func (m *Meter) Hold(ctx context.Context, s Speech) (*Hold, error) {
 	price, err := m.QuoteSpeech(s.Model, s.Characters)
 	if err != nil {
@@ -211,18 +212,18 @@ func (m *Meter) Hold(ctx context.Context, s Speech) (*Hold, error) {
 	return h, nil
 }
 
-// Settle charges what is held.
+// Settle charges the reserved price.
 func (h *Hold) Settle(ctx context.Context) error {
 	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Settle(ctx, h.id, h.price) })
 }
 
-// Refund gives back what is held.
+// Refund returns the reserved price.
 func (h *Hold) Refund(ctx context.Context) error {
 	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Refund(ctx, h.id, store.OutcomeFailed) })
 }
 
-// Sweep gives back what is held for speech since more than an hour, as its
-// process ended in its middle. It is to be called from time to time.
+// Sweep refunds speech that was reserved more than an hour ago, as its process
+// has ended in the middle. Call it regularly.
 func (m *Meter) Sweep(ctx context.Context) (refunded int, err error) {
 	return m.db.RefundStale(ctx, kindSpeech, m.db.Now().Add(-staleAfter))
 }
@@ -230,19 +231,20 @@ func (m *Meter) Sweep(ctx context.Context) (refunded int, err error) {
 // Allowance is what a project may still spend, in micros.
 type Allowance struct {
 	Balance      int64     `json:"balance"`     // below zero: owed
-	HasBalance   bool      `json:"has_balance"` // else Used is what there is to say
-	Used         int64     `json:"used"`        // what was charged so far
-	Held         int64     `json:"held"`        // reserved by work that is not over
+	HasBalance   bool      `json:"has_balance"` // if not, only Used is meaningful
+	Used         int64     `json:"used"`        // charged so far
+	Held         int64     `json:"held"`        // reserved by unfinished work
 	CreditsTotal int64     `json:"credits_total"`
-	CreditsUsed  int64     `json:"credits_used"` // or held
+	CreditsUsed  int64     `json:"credits_used"` // including held ones
 	PeriodEnds   time.Time `json:"period_ends,omitzero"`
-	// Spendable is what the next job may cost; meaningless where Unlimited.
+	// Spendable is the most that the next job may cost; it is meaningless if
+	// Unlimited.
 	Spendable int64 `json:"spendable"`
-	Unlimited bool  `json:"unlimited"` // post-paid without a limit, or not charged at all
+	Unlimited bool  `json:"unlimited"` // post-paid without a credit limit, or unbilled
 }
 
-// Allowance says what a project may still spend. It changes nothing: a period
-// that has begun since the last job is reckoned with.
+// Allowance returns what a project may still spend. It changes nothing, but
+// accounts for a period that has begun since the last job.
 func (m *Meter) Allowance(ctx context.Context, p store.Project) (Allowance, error) {
 	w, err := m.db.Wallet(ctx, p.ID)
 	if err != nil {
@@ -265,18 +267,18 @@ func (m *Meter) Allowance(ctx context.Context, p store.Project) (Allowance, erro
 	}, nil
 }
 
-// CountImpression notes that a project was shown a sponsor.
+// CountImpression counts that a project was shown a sponsor.
 func (m *Meter) CountImpression(ctx context.Context, sponsor string, project int64) error {
 	return m.db.CountSponsor(ctx, sponsor, project, 1, 0)
 }
 
-// CountClick notes that a project followed a sponsor's link.
+// CountClick counts that a project followed a sponsor's link.
 func (m *Meter) CountClick(ctx context.Context, sponsor string, project int64) error {
 	return m.db.CountSponsor(ctx, sponsor, project, 0, 1)
 }
 
-// SponsorReport lists what sponsors got by day and project, from a day to
-// another, that one left out; zero times are no bounds.
+// SponsorReport lists sponsors' impressions and clicks by day and project, for
+// the days from from up to but not including to; zero times are no bounds.
 func (m *Meter) SponsorReport(ctx context.Context, from, to time.Time) ([]store.SponsorCount, error) {
 	return m.db.SponsorCounts(ctx, from, to)
 }

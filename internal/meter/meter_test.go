@@ -35,7 +35,7 @@ func (c *clock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// bench is a meter on a database with a clock.
+// bench is a meter on a database, with a clock.
 type bench struct {
 	*meter.Meter
 	t     *testing.T
@@ -97,7 +97,7 @@ func (b *bench) must(p store.Project, spec job.Spec) job.Job {
 	return j
 }
 
-// finish takes the next job and ends it.
+// finish claims the next job and ends it.
 func (b *bench) finish(state job.State, r *job.Result, e *job.Error) {
 	b.t.Helper()
 	j, ok, err := b.db.Claim(b.t.Context(), "w", time.Minute, []string{"reel"})
@@ -110,7 +110,7 @@ func (b *bench) finish(state job.State, r *job.Result, e *job.Error) {
 	}
 }
 
-// has checks what a project may still spend: balance, held, and credits used.
+// has checks a project's allowance: balance, held, and credits used.
 func (b *bench) has(p store.Project, want string) {
 	b.t.Helper()
 	a, err := b.Allowance(b.t.Context(), p)
@@ -127,7 +127,7 @@ func (b *bench) deposit(p store.Project, dollars int64) {
 	}
 }
 
-// TestPayAsYouGo: what happens to the money of jobs, however they end.
+// TestPayAsYouGo: the money of jobs is right, however they end.
 func TestPayAsYouGo(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()
@@ -188,8 +188,8 @@ func TestPayAsYouGo(t *testing.T) {
 	})
 }
 
-// TestRetries: a job that is tried again is paid for once; one whose attempts
-// are used up, not at all.
+// TestRetries: a job that is retried is charged once. One whose attempts are used
+// up is not charged.
 func TestRetries(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()
@@ -223,8 +223,8 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// TestCredits: a plan's credits go first, lapse with the month, and change with
-// the plan.
+// TestCredits: a plan's credits are spent first, lapse with the month, and change
+// with the plan.
 func TestCredits(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()
@@ -244,7 +244,7 @@ func TestCredits(t *testing.T) {
 		b.finish(job.Succeeded, &job.Result{}, nil)
 		b.has(p, "0.00 0.00 0.80/1.00")
 
-		b.deposit(p, 1) // what the credits do not pay, the balance does
+		b.deposit(p, 1) // the balance pays what the credits do not
 		b.must(p, video(5))
 		b.finish(job.Succeeded, &job.Result{}, nil)
 		b.has(p, "0.80 0.00 1.00/1.00")
@@ -269,7 +269,7 @@ func TestCredits(t *testing.T) {
 	})
 }
 
-// TestUnlimited: who is never refused is metered all the same.
+// TestUnlimited: a project that is never refused is metered all the same.
 func TestUnlimited(t *testing.T) {
 	each(t, func(b *bench) {
 		for plan, want := range map[string]string{"unlimited": "-48.00 0.00 0.00/0.00", "gift": "0.00 0.00 0.00/0.00"} {
@@ -362,7 +362,7 @@ func TestExport(t *testing.T) {
 		}
 		for i, name := range rows[0] {
 			if name == "seconds" && rows[2][i] != "2.5" || name == "outcome" && rows[2][i] != "open" || name == "finished_at" && rows[2][i] != "" {
-				b.t.Errorf("%s of a job that waits: %s", name, rows[2][i])
+				b.t.Errorf("%s of a queued job: %s", name, rows[2][i])
 			}
 		}
 
@@ -398,7 +398,7 @@ type fails struct{ err error }
 
 func (f fails) Write([]byte) (int, error) { return 0, f.err }
 
-// TestFormulas: no cell begins with what a spreadsheet runs.
+// TestFormulas: no cell begins with a character that makes a spreadsheet run it.
 func TestFormulas(t *testing.T) {
 	each(t, func(b *bench) {
 		p := b.project("unlimited")
@@ -425,7 +425,8 @@ func TestFormulas(t *testing.T) {
 	})
 }
 
-// BenchmarkReserveSettle: the money of a job, by 32 clients at once.
+// BenchmarkReserveSettle measures reserving and settling a job, by 32 concurrent
+// clients.
 func BenchmarkReserveSettle(b *testing.B) {
 	db := storetest.Open(b, storetest.URL(b, store.SQLite), store.Options{})
 	m, err := meter.New(db, meter.Config{})

@@ -13,27 +13,27 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Plan says how projects pay, and what new ones on it get. Credits and Unbilled
-// are looked up when a job is accepted, so that a change of the configuration
-// holds for all; the rest is copied into a project when it is put on the plan,
-// and may be changed for each.
+// Plan says how projects pay, and which limits new projects on it get. Credits
+// and Unbilled are looked up when a job is accepted, so a change of the
+// configuration applies to all projects. The other fields are copied into a
+// project when it is put on the plan, and may be changed per project.
 type Plan struct {
-	// Credits are granted each month and lapse at its end; 0 is none.
+	// Credits are granted each month and lapse at its end; 0 grants none.
 	Credits Dollars `yaml:"credits" json:"credits"`
-	// Postpaid lets the balance go below zero, to -Limit, or without a limit
-	// where Limit is 0.
+	// Postpaid lets the balance go below zero, down to -Limit, or without a limit
+	// if Limit is 0.
 	Postpaid bool    `yaml:"postpaid" json:"postpaid"`
 	Limit    Dollars `yaml:"limit" json:"limit"`
-	// Unbilled meters work at its price and charges nothing.
+	// Unbilled meters work at its price but charges nothing.
 	Unbilled bool `yaml:"unbilled" json:"unbilled"`
 
-	Weight      int  `yaml:"weight" json:"weight"`               // of its turns; 0 is 1
+	Weight      int  `yaml:"weight" json:"weight"`               // share of the workers; 0 is 1
 	MaxRunning  int  `yaml:"max_running" json:"max_running"`     // 0 is no limit
 	MaxInFlight int  `yaml:"max_in_flight" json:"max_in_flight"` // 0 is no limit
 	Sponsored   bool `yaml:"sponsored" json:"sponsored"`         // may be shown a sponsor
 }
 
-// BuiltInPlans are the plans without a configuration.
+// BuiltInPlans returns the plans that exist without a configuration.
 func BuiltInPlans() map[string]Plan {
 	return map[string]Plan{
 		"unlimited":    {Postpaid: true, Weight: 1},
@@ -45,7 +45,7 @@ func BuiltInPlans() map[string]Plan {
 
 // Config is the billing part of the configuration.
 type Config struct {
-	// Plan is that of new projects; "" is unlimited.
+	// Plan is the plan of new projects; "" is unlimited.
 	Plan string `yaml:"plan"`
 	// Prices replace built-in rates, by public model name.
 	Prices map[string]Rates `yaml:"prices"`
@@ -53,7 +53,7 @@ type Config struct {
 	Plans map[string]Plan `yaml:"plans"`
 }
 
-// plansOf are the plans of a configuration, checked.
+// plansOf returns the plans of a configuration, checked.
 func plansOf(c Config) (map[string]Plan, error) {
 	plans := BuiltInPlans()
 	for name, p := range c.Plans {
@@ -76,14 +76,14 @@ func plansOf(c Config) (map[string]Plan, error) {
 	return plans, nil
 }
 
-// apply copies to a project what it gets of a plan.
+// apply copies the plan's limits to a project.
 func (pl Plan) apply(p *store.Project) {
 	p.Postpaid, p.CreditLimit = pl.Postpaid, int64(pl.Limit)
 	p.Weight, p.MaxRunning, p.MaxInFlight, p.Sponsored = max(1, pl.Weight), pl.MaxRunning, pl.MaxInFlight, pl.Sponsored
 }
 
-// periodEnd is when the month of a plan ends that a time is in. Months are
-// counted from anchor, at its time of day in UTC; one that begins on the 31st
+// periodEnd is when the plan's month that contains a time ends. Months are
+// counted from anchor, at its time of day in UTC. A month that begins on the 31st
 // ends on the last day of shorter months.
 func periodEnd(anchor, now time.Time) time.Time {
 	anchor, now = anchor.UTC(), now.UTC()
@@ -101,7 +101,7 @@ func addMonths(t time.Time, n int) time.Time {
 	return first.AddDate(0, 0, min(t.Day(), last)-1)
 }
 
-// Sponsor is who may be named to projects on a sponsored plan while they wait.
+// Sponsor is shown to projects on a sponsored plan while they wait.
 type Sponsor struct {
 	ID    string `yaml:"id" json:"id"`
 	Line  string `yaml:"line" json:"line"`                       // a sentence
@@ -115,7 +115,7 @@ const (
 	MaxSponsorLine = 200 // characters
 )
 
-// CheckSponsors refuses sponsors that could not be shown.
+// CheckSponsors refuses sponsors that cannot be shown.
 func CheckSponsors(all []Sponsor) error {
 	if len(all) > MaxSponsors {
 		return fmt.Errorf("sponsors: there are %d, more than %d", len(all), MaxSponsors)
@@ -124,9 +124,9 @@ func CheckSponsors(all []Sponsor) error {
 	for i, s := range all {
 		switch n := utf8.RuneCountInString(s.Line); {
 		case s.ID == "" || len(s.ID) > store.MaxSponsorID || strings.ContainsFunc(s.ID, notWord):
-			return fmt.Errorf("sponsors[%d]: an id has 1 to %d letters, digits, dashes, dots and underscores: %q has not", i, store.MaxSponsorID, s.ID)
+			return fmt.Errorf("sponsors[%d]: %[3]q is not an id: it has 1 to %[2]d letters, digits, dashes, dots and underscores", i, store.MaxSponsorID, s.ID)
 		case seen[s.ID]:
-			return fmt.Errorf("sponsors[%d]: the id %s is there twice", i, s.ID)
+			return fmt.Errorf("sponsors[%d]: the id %s is used twice", i, s.ID)
 		case n == 0 || n > MaxSponsorLine || !utf8.ValidString(s.Line) || strings.ContainsFunc(s.Line, func(r rune) bool { return r < ' ' }):
 			return fmt.Errorf("sponsors[%d]: line has 1 to %d characters, in one line", i, MaxSponsorLine)
 		}
@@ -144,9 +144,9 @@ func notWord(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
 }
 
-// SponsorOf picks the sponsor of a job: always the same one, and each sponsor
-// for as many jobs as the others. Without sponsors, or for a job that is not
-// sponsored, there is none.
+// SponsorOf picks the sponsor of a job: always the same one, and each sponsor for
+// an equal share of jobs. ok is false without sponsors, or for a job that is not
+// sponsored.
 func SponsorOf(all []Sponsor, j *job.Job) (Sponsor, bool) {
 	if len(all) == 0 || !j.Sponsor {
 		return Sponsor{}, false

@@ -11,33 +11,32 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Dollars is money: millionths of a dollar that are written as dollars.
+// Dollars is an amount of money in millionths of a dollar, written as dollars.
 type Dollars = store.Dollars
 
-// DefaultRates names the rates of models that have none of their own.
+// DefaultRates is the key of the rates for models that have none of their own.
 const DefaultRates = "default"
 
-// AnyResolution prices whatever is larger than the resolutions that are named.
+// AnyResolution is the key of the price for resolutions larger than those named.
 const AnyResolution = "any"
 
-// Rates are what a model costs. A rate that is not there is that of
-// DefaultRates.
+// Rates are the prices of a model. A missing rate is that of DefaultRates.
 type Rates struct {
-	// Clips are prices of whole clips, by resolution and seconds. A length
-	// between two costs as the longer one, one beyond the longest costs its
-	// price in proportion.
+	// Clips are prices of whole videos, by resolution and seconds. A length
+	// between two costs as much as the longer one. A length beyond the longest
+	// costs the longest's price in proportion.
 	Clips map[string]map[int]Dollars `yaml:"clips,omitempty" json:"clips,omitempty"`
-	// Seconds are prices of a second, by resolution.
+	// Seconds are prices per second, by resolution.
 	Seconds map[string]Dollars `yaml:"seconds,omitempty" json:"seconds,omitempty"`
 	// Image is the price of an image.
 	Image *Dollars `yaml:"image,omitempty" json:"image,omitempty"`
 	// Characters is the price of a million characters of speech.
 	Characters *Dollars `yaml:"characters,omitempty" json:"characters,omitempty"`
-	// Request is the price of a prompt that is worked out.
+	// Request is the price of expanding a prompt.
 	Request *Dollars `yaml:"request,omitempty" json:"request,omitempty"`
 }
 
-// MaxRate is the largest price of one clip, second, image, request or million
+// MaxRate is the largest price of one video, second, image, request or million
 // characters.
 const MaxRate = Dollars(1_000_000 * store.Micro)
 
@@ -46,8 +45,8 @@ const MaxModels = 1000
 
 func price(micros int64) *Dollars { d := Dollars(micros); return &d }
 
-// BuiltIn are the rates without a configuration: for MiniMax's models those of
-// its price list, and defaults of our own for all others.
+// BuiltIn returns the rates that apply without a configuration: MiniMax's price
+// list for its models, and our own defaults for all others.
 func BuiltIn() map[string]Rates {
 	hailuo := map[string]map[int]Dollars{"768P": {6: 280_000, 10: 560_000}, "1080P": {6: 490_000}}
 	hailuo02 := map[string]map[int]Dollars{"512P": {6: 100_000, 10: 150_000}}
@@ -67,8 +66,8 @@ func BuiltIn() map[string]Rates {
 	}
 }
 
-// lines is the height that a resolution's name stands for, in pixels of the
-// shorter side.
+// lines is the height that a resolution's name means, in pixels of the shorter
+// side.
 func lines(resolution string) (int, bool) {
 	switch s := strings.ToUpper(strings.TrimSpace(resolution)); s {
 	case strings.ToUpper(AnyResolution):
@@ -86,7 +85,7 @@ func lines(resolution string) (int, bool) {
 	}
 }
 
-// linesOf is the height of what a spec asks for, or 0 for the model's own.
+// linesOf is the height that a spec asks for, or 0 for the model's own.
 func linesOf(s *job.Spec) int {
 	if n, ok := lines(s.Resolution); ok && n != math.MaxInt {
 		return n
@@ -94,8 +93,8 @@ func linesOf(s *job.Spec) int {
 	return min(s.Width, s.Height)
 }
 
-// at finds what is priced for a height: the next larger resolution that is
-// named, or the largest there is.
+// at returns the price for a height: that of the next larger named resolution, or
+// of the largest.
 func at[T any](byResolution map[string]T, height int) (found T, ok bool) {
 	best := -1
 	for r, v := range byResolution {
@@ -133,7 +132,7 @@ func NewPrices(replace map[string]Rates) (*Prices, error) {
 	return p, nil
 }
 
-// or fills in rates that are not there.
+// or fills in missing rates from other.
 func (r Rates) or(other Rates) Rates {
 	if len(r.Clips) == 0 && len(r.Seconds) == 0 {
 		r.Clips, r.Seconds = other.Clips, other.Seconds
@@ -168,7 +167,7 @@ func (r Rates) check() error {
 			return err
 		}
 		if len(clips) == 0 {
-			return fmt.Errorf("clips of %s: there is no price", name)
+			return fmt.Errorf("clips of %s: it has no price", name)
 		}
 		for seconds, d := range clips {
 			if seconds < 1 || seconds > 3600 {
@@ -197,10 +196,10 @@ func (r Rates) check() error {
 	return nil
 }
 
-// Of is what a model costs, with nothing left open.
+// Of returns the rates of a model, with none missing.
 func (p *Prices) Of(model string) Rates { return p.rates[model].or(p.rates[DefaultRates]) }
 
-// Quote is what a job costs, in micros.
+// Quote returns the price of a job, in micros.
 func (p *Prices) Quote(s job.Spec) (int64, error) {
 	r := p.Of(s.Model)
 	switch s.Kind {
@@ -217,7 +216,7 @@ func (p *Prices) Quote(s job.Spec) (int64, error) {
 	return 0, job.Errorf(job.Internal, "", "there is no price for a job of kind %q", s.Kind)
 }
 
-// QuoteSpeech is what speech costs, in micros.
+// QuoteSpeech returns the price of speech, in micros.
 func (p *Prices) QuoteSpeech(model string, characters int) (int64, error) {
 	if characters < 0 || characters > 1_000_000_000 {
 		return 0, job.Errorf(job.Invalid, "text", "%d characters is out of range", characters)
@@ -240,7 +239,7 @@ func (r Rates) video(s *job.Spec) (int64, error) {
 	return 0, job.Errorf(job.Internal, "", "the model %s has no price", s.Model)
 }
 
-// clip is the price of a clip of ms milliseconds.
+// clip is the price of a video of ms milliseconds.
 func clip(clips map[int]Dollars, ms int64) int64 {
 	lengths := make([]int, 0, len(clips))
 	for s := range clips {

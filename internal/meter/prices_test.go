@@ -15,7 +15,8 @@ import (
 	"github.com/kinora-video/kinora/internal/meter"
 )
 
-// TestPriceList: MiniMax's list, and what lies between and beyond its lines.
+// TestPriceList: prices of MiniMax's list, and those between and beyond its
+// lines.
 func TestPriceList(t *testing.T) {
 	p, err := meter.NewPrices(nil)
 	if err != nil {
@@ -49,12 +50,12 @@ func TestPriceList(t *testing.T) {
 		{"MiniMax-Hailuo-2.3", "720P", 6, "0.28"},      // the next larger resolution
 		{"MiniMax-Hailuo-2.3", "", 6, "0.28"},          // the model's own size
 		{"MiniMax-Hailuo-2.3", "4K", 6, "0.49"},        // beyond the largest
-		{"MiniMax-H3", "768p", 1.0001, "0.08008"},      // to the started millisecond
-		{"MiniMax-H3", "nonsense", 1, "0.08"},          // a word that names no height
-		{"MiniMax-H3", "any", 1, "0.08"},               // nor does that one
+		{"MiniMax-H3", "768p", 1.0001, "0.08008"},      // rounded up to a millisecond
+		{"MiniMax-H3", "nonsense", 1, "0.08"},          // not a height
+		{"MiniMax-H3", "any", 1, "0.08"},               // not a height either
 		{"MiniMax-Hailuo-02", "100000P", 6, "0.10"},    // not a height either
 		{"minimax-hailuo-02", "512P", 6, "0.30"},       // names are exact
-		{"default", "512P", 6, "0.30"},                 // and so is this one
+		{"default", "512P", 6, "0.30"},                 // this one too
 		{"MiniMax-Hailuo-02", "1080P", 3600, "294.00"}, // an hour
 	} {
 		got, err := p.Quote(job.Spec{Kind: job.Video, Model: tt.model, Resolution: tt.resolution, Seconds: tt.seconds})
@@ -69,7 +70,7 @@ func TestPriceList(t *testing.T) {
 		t.Errorf("three images: %d, %v", got, err)
 	}
 	if got, err := p.Quote(job.Spec{Kind: job.Expansion, Model: "MiniMax-H3"}); err != nil || got != 0 {
-		t.Errorf("a prompt worked out: %d, %v", got, err)
+		t.Errorf("an expanded prompt: %d, %v", got, err)
 	}
 	if got, err := p.QuoteSpeech("speech-02-hd", 1001); err != nil || got != 60_060 {
 		t.Errorf("speech: %d, %v", got, err)
@@ -96,7 +97,7 @@ func TestQuoteRefuses(t *testing.T) {
 	}
 }
 
-// TestQuoteGrows: a longer clip never costs less, nor does a larger one of the
+// TestQuoteGrows: a longer video never costs less, nor does a larger one of the
 // built-in list, and everything costs something.
 func TestQuoteGrows(t *testing.T) {
 	p, _ := meter.NewPrices(nil)
@@ -115,7 +116,7 @@ func TestQuoteGrows(t *testing.T) {
 	})
 }
 
-// TestPricesFromYAML: what a configuration says is what is quoted.
+// TestPricesFromYAML: quotes follow the configuration.
 func TestPricesFromYAML(t *testing.T) {
 	const text = `
 plan: club
@@ -172,8 +173,8 @@ plans:
 	}
 }
 
-// TestConfigInDocs: the configuration that docs/keys-and-billing.md shows is
-// taken.
+// TestConfigInDocs: the configurations that docs/keys-and-billing.md shows are
+// accepted.
 func TestConfigInDocs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "keys-and-billing.md"))
 	if err != nil {

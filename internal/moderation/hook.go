@@ -15,7 +15,7 @@ import (
 const DefaultHookTimeout = 10 * time.Second
 
 // Poster sends a body to the operator's webhook and returns the status and the
-// start of the answer.
+// beginning of the answer.
 type Poster interface {
 	Post(ctx context.Context, body []byte) (status int, answer []byte, err error)
 }
@@ -29,10 +29,11 @@ type Poster interface {
 type Webhook struct {
 	To      Poster
 	Timeout time.Duration // 0 is DefaultHookTimeout
-	// Open lets things pass when the service does not answer; otherwise they
-	// are refused as unavailable, to be tried again.
+	// Open accepts prompts and videos when the service does not answer. Otherwise
+	// they are refused as unavailable, to be tried again.
 	Open bool
-	// Failed, which may be nil, is told why the service could not be asked.
+	// Failed, which may be nil, is called with the reason why the service could
+	// not be asked.
 	Failed func(error)
 }
 
@@ -47,10 +48,10 @@ type question struct {
 // Prompt asks about a prompt.
 func (w *Webhook) Prompt(ctx context.Context, project int64, text string) error {
 	return w.ask(ctx, question{Type: "prompt", Project: project, Prompt: text},
-		job.Errorf(job.PromptUnsafe, "prompt", "the prompt asks for what this server does not make: change it; nothing was charged"))
+		job.Errorf(job.PromptUnsafe, "prompt", "this server's rules do not allow the prompt: change it; nothing was charged"))
 }
 
-// Output asks about a film.
+// Output asks about a video.
 func (w *Webhook) Output(ctx context.Context, j job.Job, stills [][]byte) error {
 	q := question{Type: "output", Project: j.Project, Job: j.ID.String(), Prompt: j.Spec.Prompt}
 	for _, s := range stills {
@@ -59,7 +60,7 @@ func (w *Webhook) Output(ctx context.Context, j job.Job, stills [][]byte) error 
 	return w.ask(ctx, q, job.Errorf(job.OutputUnsafe, "", "the video was refused by this server's review; nothing was charged"))
 }
 
-// ask posts a question and returns refusal if the answer is no.
+// ask posts a question, and returns refusal if the answer is no.
 func (w *Webhook) ask(ctx context.Context, q question, refusal error) error {
 	timeout := w.Timeout
 	if timeout <= 0 {
@@ -82,7 +83,7 @@ func (w *Webhook) ask(ctx context.Context, q question, refusal error) error {
 		if w.Open {
 			return nil
 		}
-		return &job.Error{Code: job.Unavailable, Message: "the review of prompts does not answer: try again later", RetryAfter: 10 * time.Second, Err: err}
+		return &job.Error{Code: job.Unavailable, Message: "the moderation service does not answer: try again later", RetryAfter: 10 * time.Second, Err: err}
 	case !allow:
 		return refusal
 	}

@@ -1,9 +1,9 @@
-// Package moderation says what may not be asked for: prompts are held against
-// word lists, one a language, and, if the operator has one, a webhook decides
-// about prompts and films.
+// Package moderation decides which prompts and videos are refused. It compares
+// prompts with word lists, one per language. If the operator has a webhook, it
+// then decides about prompts and videos.
 //
-// It never changes a prompt, never tells a customer which word it was, and
-// keeps nothing.
+// It never changes a prompt, never tells a customer which word was refused, and
+// stores nothing.
 package moderation
 
 import (
@@ -23,32 +23,32 @@ const (
 	MaxWordRunes = 100
 )
 
-// Options say what is refused.
+// Options configure a Filter.
 type Options struct {
-	// Words lists what a prompt may not hold, by language ("en", "zh", "ar").
-	// Where a language puts spaces between words an entry matches whole words
-	// ("cat" is not in "category"); in Chinese, Japanese and Thai it matches
-	// anywhere. Case, width and accents written in several ways do not matter,
-	// nor does what is put between letters to hide them.
+	// Words lists what a prompt must not contain, by language ("en", "zh", "ar").
+	// In languages with spaces between words an entry matches whole words ("cat"
+	// is not in "category"); in Chinese, Japanese and Thai it matches anywhere.
+	// Case, width and the spelling of accents do not matter, nor do characters
+	// inserted between letters to hide a word.
 	Words map[string][]string
 	// Hook is asked after the lists; nil for none.
 	Hook Hook
 }
 
-// Hook decides about what the lists let pass.
+// Hook decides about prompts that the lists accept, and about videos.
 type Hook interface {
-	// Prompt returns a *job.Error of code PromptUnsafe to refuse.
+	// Prompt returns a *job.Error of code PromptUnsafe to refuse the prompt.
 	Prompt(ctx context.Context, project int64, text string) error
-	// Output returns a *job.Error of code OutputUnsafe to refuse. Stills are
-	// JPEG, a few of the film's frames.
+	// Output returns a *job.Error of code OutputUnsafe to refuse the video.
+	// Stills are a few of its frames, as JPEG.
 	Output(ctx context.Context, j job.Job, stills [][]byte) error
 }
 
-// Filter is the lists made ready and the hook. Several goroutines may use it.
+// Filter is the prepared lists and the hook. Several goroutines may use it.
 type Filter struct {
 	words   map[string]struct{} // whole words and phrases, folded
 	longest int                 // words of the longest phrase
-	parts   []string            // what matches anywhere, folded
+	parts   []string            // texts that match anywhere, folded
 	hook    Hook
 }
 
@@ -78,15 +78,15 @@ func New(o Options) (*Filter, error) {
 	return f, nil
 }
 
-// Prompt checks a prompt before it is accepted. Errors are *job.Error:
-// Invisible for characters that hide text, PromptUnsafe for what lists or hook
-// refuse, Unavailable when the hook cannot be asked.
+// Prompt checks a prompt before it is accepted. Errors are *job.Error: Invisible
+// for characters that hide text, PromptUnsafe if the lists or the hook refuse it,
+// Unavailable if the hook cannot be asked.
 func (f *Filter) Prompt(ctx context.Context, project int64, text string) error {
 	if r, ok := Invisible(text); ok {
 		return job.Errorf(job.Invisible, "prompt", "the prompt holds the invisible character U+%04X: remove it", r)
 	}
 	if f.listed(text) {
-		return job.Errorf(job.PromptUnsafe, "prompt", "the prompt asks for what this server does not make: change it; nothing was charged")
+		return job.Errorf(job.PromptUnsafe, "prompt", "this server's rules do not allow the prompt: change it; nothing was charged")
 	}
 	if f.hook == nil {
 		return nil
@@ -94,10 +94,10 @@ func (f *Filter) Prompt(ctx context.Context, project int64, text string) error {
 	return f.hook.Prompt(ctx, project, text)
 }
 
-// Watches reports whether films are looked at, so that stills are worth making.
+// Watches reports whether videos are reviewed, that is whether stills are needed.
 func (f *Filter) Watches() bool { return f.hook != nil }
 
-// Output checks a film before it is shown.
+// Output checks a video before it is shown.
 func (f *Filter) Output(ctx context.Context, j job.Job, stills [][]byte) error {
 	if f.hook == nil {
 		return nil
@@ -105,7 +105,7 @@ func (f *Filter) Output(ctx context.Context, j job.Job, stills [][]byte) error {
 	return f.hook.Output(ctx, j, stills)
 }
 
-// listed reports whether a text holds an entry of the lists.
+// listed reports whether a text contains an entry of the lists.
 func (f *Filter) listed(text string) bool {
 	words := fold(text)
 	for i := range words {
@@ -132,8 +132,8 @@ func (f *Filter) listed(text string) bool {
 	return false
 }
 
-// fold is a text's words in the form that comparisons use: compatibility
-// decomposition (UAX #15) without marks, lower case.
+// fold returns a text's words in the form that is compared: compatibility
+// decomposition (UAX #15) without marks, in lower case.
 func fold(text string) []string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) || r == 'ـ' { // accents, vowel signs, and Arabic's filler
@@ -144,8 +144,7 @@ func fold(text string) []string {
 	return strings.FieldsFunc(plain, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-// unspaced reports whether a word is of a script that puts no spaces between
-// words.
+// unspaced reports whether a word's script has no spaces between words.
 func unspaced(w string) bool {
 	for _, r := range w {
 		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) {
@@ -155,22 +154,23 @@ func unspaced(w string) bool {
 	return false
 }
 
-// emojiBases are the characters that are emoji once a variation selector follows
-// them, and are not symbols to Unicode: digits are found by their kind
+// emojiBases are characters that become emoji with a variation selector but are
+// not symbols in Unicode. Digits are detected by their category
 // (emoji-variation-sequences.txt of UTS #51).
 const emojiBases = "#*\u203c\u2049\u2139\u3030\u303d"
 
-// regionFlags takes their tags off the three flags that have some: England's,
-// Scotland's and Wales' (emoji-sequences.txt of UTS #51). Tags elsewhere hide text.
+// regionFlags removes the tags of the three flags that have some: England's,
+// Scotland's and Wales' (emoji-sequences.txt of UTS #51). Tags elsewhere hide
+// text.
 var regionFlags = strings.NewReplacer(
 	"\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "\U0001f3f4",
 	"\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "\U0001f3f4",
 	"\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "\U0001f3f4",
 )
 
-// Invisible finds a character that shows nothing and can hide text: controls,
-// tags, bidirectional overrides, zero-width ones. Joiners are part of writing in
-// Arabic and Indic scripts and of emoji, and stay allowed next to such.
+// Invisible finds an invisible character that can hide text: controls, tags,
+// bidirectional overrides, zero-width characters. Joiners are part of writing in
+// Arabic and Indic scripts and of emoji, and are allowed next to those.
 func Invisible(text string) (rune, bool) {
 	prev := rune(0)
 	runes := []rune(regionFlags.Replace(text))
@@ -202,8 +202,8 @@ func Invisible(text string) (rune, bool) {
 	return 0, false
 }
 
-// pictured reports whether r is a symbol, or of the blocks that are kept for
-// emoji: some of those are newer than the tables of package unicode.
+// pictured reports whether r is a symbol or in a block reserved for emoji: some
+// emoji are newer than the tables of package unicode.
 func pictured(r rune) bool { return unicode.IsSymbol(r) || r >= 0x1f000 && r <= 0x1faff }
 
 // joins reports whether a zero-width joiner beside r is part of writing.

@@ -33,7 +33,7 @@ func TestLists(t *testing.T) {
 		"a cafe":                 true,
 		"一个血腥的场面":                true,
 		"一个红色的球":                 false,
-		"血 腥":                    true, // parted by a space
+		"血 腥":                    true, // with a space inside
 		"هناك دَم على الشاطئ":    true, // with a vowel sign
 		"هناك دمية على الشاطئ":   false,
 		"":                       false,
@@ -68,7 +68,7 @@ func TestInvisible(t *testing.T) {
 		"\U0001f9d1\u200d\U0001faef\u200d\U0001f9d1":                                                      false, // of Unicode 17
 		"\u203c\ufe0f\ufe0f": true, // a selector of nothing
 		"\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f bounces": false, // Scotland's flag
-		"\U0001f3f4\U000e0067\U000e0062\U000e007f":                                       true,  // nobody's
+		"\U0001f3f4\U000e0067\U000e0062\U000e007f":                                       true,  // no flag
 		"ordinary — with dashes, 中文。":                                                    false,
 	} {
 		err := f.Prompt(context.Background(), 1, text)
@@ -81,7 +81,7 @@ func TestInvisible(t *testing.T) {
 func TestNewChecksLists(t *testing.T) {
 	for _, w := range []string{"", " - ", strings.Repeat("x", MaxWordRunes+1)} {
 		if _, err := New(Options{Words: map[string][]string{"en": {w}}}); err == nil {
-			t.Errorf("the entry %q is taken", w)
+			t.Errorf("the entry %q is accepted", w)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func FuzzPrompt(f *testing.F) {
 			return
 		}
 		_ = filter.Prompt(context.Background(), 1, text)
-		// A text that is the entry itself is always found.
+		// A text that is an entry itself is always found.
 		if _, hidden := Invisible(word); !hidden && filter.Prompt(context.Background(), 1, word) == nil {
 			t.Errorf("%q passes its own list", word)
 		}

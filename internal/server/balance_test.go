@@ -10,9 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestNoBalanceWithoutALimit: what a project used that may spend without a limit
-// is no debt, and is not shown as one. Once a deposit is noted there is an
-// account to keep.
+// TestNoBalanceWithoutALimit: the usage of a project that may spend without a
+// limit is no debt and is not shown as one. After a deposit its balance is shown.
 func TestNoBalanceWithoutALimit(t *testing.T) {
 	s, keys := realServer(t, nil)
 	who, err := s.auth.Check(t.Context(), keys.API)

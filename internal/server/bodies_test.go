@@ -12,7 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// stalled sends its text and then nothing until it is closed.
+// stalled sends its text and then blocks until it is closed.
 type stalled struct {
 	*strings.Reader
 	sent, end chan struct{}
@@ -27,8 +27,8 @@ func (s stalled) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestBodiesHaveABound: beyond what all bodies may take together, each API says
-// in its own form when to try again; afterwards there is room again.
+// TestBodiesHaveABound: beyond the bound of all bodies, each API says in its own
+// form when to try again. Afterwards requests are served again.
 func TestBodiesHaveABound(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.Body, c.Limits.Bodies = 1<<20, 1<<20 })
 	body := stalled{strings.NewReader(`{"prompt":"` + strings.Repeat("a", 700<<10)), make(chan struct{}), make(chan struct{})}
@@ -67,7 +67,7 @@ func TestBodiesHaveABound(t *testing.T) {
 		}
 	}
 	if resp, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"a ball"}`); resp.StatusCode != 202 {
-		t.Errorf("a small body finds no room: %d %s", resp.StatusCode, answer)
+		t.Errorf("a small body is refused: %d %s", resp.StatusCode, answer)
 	}
 
 	close(body.end)
@@ -76,12 +76,12 @@ func TestBodiesHaveABound(t *testing.T) {
 		t.Errorf("afterwards: %d %.200s", resp.StatusCode, answer)
 	}
 	if !s.bodies.TryAcquire(1 << 20) {
-		t.Error("something is held when no request is")
+		t.Error("bytes are held although no request is")
 	}
 }
 
-// TestManyValues: JSON that would take many times its size is refused by every
-// API before it is decoded.
+// TestManyValues: every API refuses JSON that would grow to many times its size,
+// before decoding it.
 func TestManyValues(t *testing.T) {
 	s, keys := realServer(t, nil)
 	many := `{"prompt":"a ball","x":[` + strings.Repeat("0,", web.MaxValues) + `0]}`
@@ -98,7 +98,7 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKnowsTheEndpoint: the same body and key at another endpoint is
+// TestIdempotencyKnowsTheEndpoint: the same body and key at another endpoint are
 // another request.
 func TestIdempotencyKnowsTheEndpoint(t *testing.T) {
 	s, keys := realServer(t, nil)

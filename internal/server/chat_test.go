@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestChatIsModerated: what word lists or the operator's service refuse never
-// reaches the chat upstream.
+// TestChatIsModerated: a text that the word lists or the operator's service
+// refuse never reaches the chat upstream.
 func TestChatIsModerated(t *testing.T) {
 	var asked, reviewed atomic.Int64
 	var question atomic.Value
@@ -64,6 +64,6 @@ func TestChatIsModerated(t *testing.T) {
 	}
 	call(t, s, "POST", "/v1/chat/completions", keys.API, `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.example/"}}]}]}`)
 	if reviewed.Load() != n+1 {
-		t.Error("the service was asked about no words at all")
+		t.Error("the service was asked about an empty text")
 	}
 }

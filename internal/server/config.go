@@ -26,8 +26,8 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// ConfigFile is the configuration with every key, its default, and what it
-// means: the reference.
+// ConfigFile is the reference configuration: every key with its default and its
+// meaning.
 //
 //go:embed config.yaml
 var ConfigFile []byte
@@ -35,7 +35,7 @@ var ConfigFile []byte
 // MaxConfigBytes is how large a configuration file may be.
 const MaxConfigBytes = 1 << 20
 
-// Role is what a process does.
+// Role is the part of the platform that a process runs.
 type Role string
 
 // The roles.
@@ -45,8 +45,8 @@ const (
 	RoleWorker Role = "worker" // runs jobs
 )
 
-// Config is the configuration. config.yaml says what each key means; a test
-// keeps the two the same.
+// Config is the configuration. config.yaml documents each key; a test keeps the
+// two in step.
 type Config struct {
 	Listen    string `yaml:"listen"`
 	PublicURL string `yaml:"public_url"`
@@ -117,10 +117,10 @@ type Config struct {
 	Billing  meter.Config    `yaml:"billing"`
 	Sponsors []meter.Sponsor `yaml:"sponsors"`
 
-	variables []setVariable // of the environment, which no error may repeat
+	variables []setVariable // used environment variables, whose values no error may repeat
 }
 
-// base is what links begin with that are made outside any request.
+// base is the beginning of links that are made outside any request.
 func (c *Config) base() string {
 	if public := c.public(); public != "" {
 		return public
@@ -128,11 +128,11 @@ func (c *Config) base() string {
 	return (&url.URL{Scheme: "http", Host: c.Listen}).String()
 }
 
-// public is the address that customers use, as links begin with it; "" where
-// the configuration names none.
+// public is the address that customers use, without a final slash; "" if the
+// configuration names none.
 func (c *Config) public() string { return strings.TrimSuffix(c.PublicURL, "/") }
 
-// DefaultConfig is what config.yaml says.
+// DefaultConfig returns the configuration of config.yaml.
 func DefaultConfig() Config {
 	var c Config
 	if err := yaml.UnmarshalWithOptions(ConfigFile, &c, yaml.Strict()); err != nil {
@@ -141,8 +141,8 @@ func DefaultConfig() Config {
 	return c
 }
 
-// ReadConfig is the default configuration with what the file at path changes,
-// checked. "" is no file. getenv looks up the variables that values name.
+// ReadConfig returns the default configuration, changed by the file at path and
+// checked. "" means no file. getenv looks up the variables that values name.
 func ReadConfig(path string, getenv func(string) (string, bool)) (Config, error) {
 	c := DefaultConfig()
 	if path == "" {
@@ -163,16 +163,16 @@ func ReadConfig(path string, getenv func(string) (string, bool)) (Config, error)
 	return c, nil
 }
 
-// decode changes c to what YAML says.
+// decode applies YAML to c.
 func (c *Config) decode(words string, getenv func(string) (string, bool)) error {
 	words = variables.ReplaceAllString(words, varOpen+"$1"+varClose)
-	explain := func(err error) error {
-		told := placeOf(err, words) + strings.TrimRight(yaml.FormatError(err, false, true), "\n")
-		return fmt.Errorf("%s\n(kinora serve --print-config shows every key and its default)", asWritten.Replace(told))
+	readable := func(err error) error {
+		message := lineOf(err, words) + strings.TrimRight(yaml.FormatError(err, false, true), "\n")
+		return fmt.Errorf("%s\n(kinora serve --print-config shows every key and its default)", asWritten.Replace(message))
 	}
 	file, err := parser.ParseBytes([]byte(words), 0)
 	if err != nil {
-		return explain(err)
+		return readable(err)
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -193,18 +193,18 @@ func (c *Config) decode(words string, getenv func(string) (string, bool)) error 
 	}
 	c.variables = e.used
 	if err := yaml.NodeToValue(body, c, yaml.Strict()); err != nil {
-		return c.hide(explain(err))
+		return c.hide(readable(err))
 	}
 	return nil
 }
 
-// quoted is a value that an error repeats.
+// quoted matches a value that an error repeats.
 var quoted = regexp.MustCompile(`"([^"]+)"`)
 
-// placeOf says on which line the value is that an error is about, where the
-// decoder does not: it tells of what a type of its own says of a duration or an
-// address without saying where.
-func placeOf(err error, text string) string {
+// lineOf returns the line of the value that an error is about, if the decoder
+// does not name it: the decoder passes on errors of types such as durations and
+// addresses without a position.
+func lineOf(err error, text string) string {
 	value := quoted.FindStringSubmatch(err.Error())
 	if y := yaml.Error(nil); errors.As(err, &y) || value == nil {
 		return ""
@@ -217,17 +217,17 @@ func placeOf(err error, text string) string {
 	return ""
 }
 
-// Check says what is wrong with a configuration, by key.
+// Check returns the faults of a configuration, by key.
 func (c *Config) Check(engines []string) error {
 	var wrong []error
 	no := func(key, format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		no("listen", "%q is no address with a port, such as 127.0.0.1:8080", c.Listen)
+		no("listen", "%q is not an address with a port, such as 127.0.0.1:8080", c.Listen)
 	}
 	if c.Role != RoleAll && c.Role != RoleAPI && c.Role != RoleWorker {
-		no("role", "%q is none of api, worker, all", c.Role)
+		no("role", "%q is not one of api, worker, all", c.Role)
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		no("log.format", "%q is neither text nor json", c.Log.Format)
@@ -238,7 +238,7 @@ func (c *Config) Check(engines []string) error {
 		"jobs.attempts":        {int64(c.Jobs.Attempts), 1, job.MaxAttempts},
 		"jobs.seconds":         {int64(c.Jobs.Seconds), 1, job.MaxSeconds},
 		"limits.body":          {c.Limits.Body, 1 << 20, 1 << 30},
-		"limits.bodies":        {c.Limits.Bodies, c.Limits.Body, 1 << 40}, // one always has room
+		"limits.bodies":        {c.Limits.Bodies, c.Limits.Body, 1 << 40}, // one body always fits
 		"limits.anonymous_rpm": {int64(c.Limits.AnonymousRPM), 1, 1_000_000},
 		"limits.key_rpm":       {int64(c.Limits.KeyRPM), 0, store.MaxKeyRPM},
 		"limits.followers":     {int64(c.Limits.Followers), 1, 100_000},
@@ -267,7 +267,7 @@ func (c *Config) Check(engines []string) error {
 		"upstreams.chat.url": c.Upstreams.Chat.URL, "upstreams.speech.url": c.Upstreams.Speech.URL,
 	} {
 		if p, err := url.Parse(u); u != "" && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" || p.RawQuery != "" || p.Fragment != "") {
-			no(key, "%q is no http(s) address without query", u)
+			no(key, "%q is not an http(s) address without a query", u)
 		}
 	}
 	if c.Database != "" {
@@ -296,11 +296,11 @@ func (c *Config) checkModels(engines []string, no func(key, format string, args 
 		case m.Name == "" || len(m.Name) > 100:
 			no(key, "a name has 1 to 100 characters")
 		case seen[m.Name]:
-			no(key, "the name %s is there twice", m.Name)
+			no(key, "the name %s is used twice", m.Name)
 		case !slices.Contains(engines, m.Engine):
 			no(key, "there is no local model %q: %s", m.Engine, strings.Join(engines, ", "))
 		case m.API != "" && m.API != job.MiniMaxV1 && m.API != job.MiniMaxV2 && m.API != job.OpenAI:
-			no(key, "%q is none of minimax-v1, minimax-v2, openai", m.API)
+			no(key, "%q is not one of minimax-v1, minimax-v2, openai", m.API)
 		}
 		seen[m.Name] = true
 	}

@@ -14,12 +14,12 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A value of the configuration may name variables of the environment as
-// ${NAME}. They are put in after the YAML was parsed, so what a variable holds
-// is a string as it is and never syntax, and no error repeats it.
+// A value of the configuration may name environment variables as ${NAME}. They
+// are inserted after the YAML was parsed. So a variable's value is a plain string
+// and never syntax, and no error repeats it.
 //
-// The parser never sees ${NAME} itself: braces have a meaning of their own
-// within {…}. Private characters stand for the brackets, as many as those have.
+// The parser never sees ${NAME} itself, as braces have a meaning of their own
+// within {…}. Private-use characters replace the brackets, one for one.
 const (
 	varOpen  = "\ue000\ue001"
 	varClose = "\ue002"
@@ -31,16 +31,16 @@ var (
 	asWritten = strings.NewReplacer(varOpen, "${", varClose, "}")
 )
 
-// setVariable is a variable that was put in.
+// setVariable is a variable that was inserted.
 type setVariable struct{ name, value string }
 
-// expander puts variables into the values of a parsed configuration.
+// expander inserts variables into the values of a parsed configuration.
 type expander struct {
 	getenv func(string) (string, bool)
 	used   []setVariable
 }
 
-// expand visits a node that will be decoded into type t; key is its path.
+// expand processes a node that will be decoded into type t; key is its path.
 func (e *expander) expand(n ast.Node, t reflect.Type, key string) (ast.Node, error) {
 	if t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -53,7 +53,7 @@ func (e *expander) expand(n ast.Node, t reflect.Type, key string) (ast.Node, err
 				return nil, err
 			}
 		}
-	case *ast.MappingValueNode: // a mapping of one
+	case *ast.MappingValueNode: // a mapping with one entry
 		return n, e.value(n, t, key)
 	case *ast.SequenceNode:
 		for i, v := range n.Values {
@@ -75,7 +75,7 @@ func (e *expander) expand(n ast.Node, t reflect.Type, key string) (ast.Node, err
 	return n, nil
 }
 
-// value visits one entry of a mapping.
+// value processes one entry of a mapping.
 func (e *expander) value(v *ast.MappingValueNode, t reflect.Type, key string) (err error) {
 	name := v.Key.GetToken().Value
 	if strings.Contains(name, varOpen) {
@@ -88,7 +88,8 @@ func (e *expander) value(v *ast.MappingValueNode, t reflect.Type, key string) (e
 	return err
 }
 
-// leaf is a scalar with its variables put in, as a node that decodes into t.
+// leaf returns a scalar with its variables inserted, as a node that decodes into
+// t.
 func (e *expander) leaf(n ast.Node, text string, t reflect.Type, key string) (ast.Node, error) {
 	if !strings.Contains(text, varOpen) {
 		return n, nil
@@ -111,7 +112,7 @@ func (e *expander) leaf(n ast.Node, text string, t reflect.Type, key string) (as
 	}
 	kind, ok := reads(t, value)
 	if !ok {
-		return nil, fmt.Errorf("line %d: %s: what %s gives is not %s", line, key, asWritten.Replace(text), kind)
+		return nil, fmt.Errorf("line %d: %s: the value of %s is not %s", line, key, asWritten.Replace(text), kind)
 	}
 	at := *n.GetToken().Position
 	if t != nil && (isNumber(t) || t.Kind() == reflect.Bool) {
@@ -128,13 +129,13 @@ func isNumber(t reflect.Type) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64 && !readsItself(t)
 }
 
-// readsItself says that a type reads its values from text by itself.
+// readsItself reports whether a type parses its values from text itself.
 func readsItself(t reflect.Type) bool {
 	return t == reflect.TypeFor[time.Duration]() || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// reads reports whether a text can be read as a type, and names what the type
-// takes.
+// reads reports whether a text can be parsed as a type, and names what the type
+// accepts.
 func reads(t reflect.Type, text string) (kind string, ok bool) {
 	var err error
 	switch {
@@ -145,7 +146,7 @@ func reads(t reflect.Type, text string) (kind string, ok bool) {
 		kind = "a duration, such as 30s"
 	case readsItself(t):
 		err = reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
-		kind = "what this key takes"
+		kind = "a valid value"
 	case isNumber(t):
 		_, err = strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		kind = "a whole number"
@@ -160,8 +161,8 @@ func reads(t reflect.Type, text string) (kind string, ok bool) {
 	return kind, err == nil
 }
 
-// fieldOf is the type of a mapping's value: of a struct's field by its key, or
-// of a map's values. nil where there is none.
+// fieldOf returns the type of a mapping's value: that of a struct's field by its
+// key, or of a map's values; nil if there is none.
 func fieldOf(t reflect.Type, key string) reflect.Type {
 	if t == nil || t.Kind() != reflect.Struct {
 		return elemOf(t)
@@ -181,7 +182,7 @@ func elemOf(t reflect.Type) reflect.Type {
 	return t.Elem()
 }
 
-// hidden is an error whose text names variables in place of their values.
+// hidden is an error whose text has variables' names in place of their values.
 type hidden struct {
 	text string
 	err  error
@@ -190,9 +191,8 @@ type hidden struct {
 func (h *hidden) Error() string { return h.text }
 func (h *hidden) Unwrap() error { return h.err }
 
-// hide replaces the values of the configuration's variables in an error by the
-// variables' names. It replaces whole words: a value of one digit is a part of
-// many numbers.
+// hide replaces the values of variables in an error by the variables' names. It
+// replaces whole words only: a value of one digit is part of many numbers.
 func (c *Config) hide(err error) error {
 	if err == nil {
 		return nil
@@ -209,7 +209,7 @@ func (c *Config) hide(err error) error {
 	return &hidden{text, err}
 }
 
-// replaceWord replaces old where no letter or digit goes on beside it.
+// replaceWord replaces old where no letter or digit adjoins it.
 func replaceWord(s, old, by string) string {
 	part := func(c byte) bool {
 		return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
@@ -233,5 +233,6 @@ func replaceWord(s, old, by string) string {
 	}
 }
 
-// errMoreDocuments refuses a file of several YAML documents: only one would count.
-var errMoreDocuments = errors.New("it holds several documents, parted by ---: only one can be the configuration")
+// errMoreDocuments refuses a file of several YAML documents, of which only one
+// would apply.
+var errMoreDocuments = errors.New("it holds several documents, separated by ---: only one can be the configuration")

@@ -14,7 +14,7 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// configOf reads a configuration of a text, with the variables of env.
+// configOf reads a configuration from a text, with the variables of env.
 func configOf(t *testing.T, yaml string, env map[string]string) (Config, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "k.yaml")
@@ -27,8 +27,8 @@ func configOf(t *testing.T, yaml string, env map[string]string) (Config, error) 
 	})
 }
 
-// TestVariablesAreStrings: a variable's value is used as it is, whatever YAML
-// would make of it, and in every style of YAML.
+// TestVariablesAreStrings: a variable's value is used unchanged, whatever it
+// would mean in YAML, and in every style of YAML.
 func TestVariablesAreStrings(t *testing.T) {
 	values := []string{
 		"0123", "1e3", "0x1F", "true", "null", "~", "# no comment", "a: b", "- a", "{a", "[", "*x", "&x", "!x", "%x", "@", "|",
@@ -90,19 +90,19 @@ billing:
 }
 
 // TestVariablesAreNotPrinted: an error names the key and the variable, and never
-// repeats what it holds.
+// repeats the variable's value.
 func TestVariablesAreNotPrinted(t *testing.T) {
 	const secret = "top-secret"
 	for _, tt := range []struct{ text, want string }{
-		{"listen: ${S}\n", `listen: "${S}" is no address`},
-		{"role: ${S}\n", `role: "${S}" is none of`},
-		{"workers: ${S}\n", "line 1: workers: what ${S} gives is not a whole number"},
-		{"jobs: {lease: ${S}}\n", "line 1: jobs.lease: what ${S} gives is not a duration"},
-		{"jobs:\n  lease: a${S}\n", "line 2: jobs.lease: what a${S} gives is not a duration"},
-		{"egress: {allow: [${S}]}\n", "line 1: egress.allow[0]: what ${S} gives is not"},
-		{"egress: {allow: ${S}}\n", "line 1: egress.allow: what ${S} gives is not one value: this key takes several"},
+		{"listen: ${S}\n", `listen: "${S}" is not an address`},
+		{"role: ${S}\n", `role: "${S}" is not one of`},
+		{"workers: ${S}\n", "line 1: workers: the value of ${S} is not a whole number"},
+		{"jobs: {lease: ${S}}\n", "line 1: jobs.lease: the value of ${S} is not a duration"},
+		{"jobs:\n  lease: a${S}\n", "line 2: jobs.lease: the value of a${S} is not a duration"},
+		{"egress: {allow: [${S}]}\n", "line 1: egress.allow[0]: the value of ${S} is not"},
+		{"egress: {allow: ${S}}\n", "line 1: egress.allow: the value of ${S} is not one value: this key takes several"},
 		{"moderation: {webhook: {open: ${S}}}\n", "not true or false"},
-		{"billing: {plans: {a: {credits: ${S}}}}\n", "billing.plans.a.credits: what ${S} gives is not"},
+		{"billing: {plans: {a: {credits: ${S}}}}\n", "billing.plans.a.credits: the value of ${S} is not"},
 		{"lisen: ${S}\n", "lisen"},
 		{"upstreams: {chat: {key: ${S}}}\nlisten: [\n", "${S}"},
 		{"upstreams: {chat: {key: ${S}, keys: 1}}\n", "keys"},
@@ -129,8 +129,8 @@ func TestVariablesAreNotPrinted(t *testing.T) {
 	}
 }
 
-// TestConfigEncodings: a byte order mark is no part of a configuration, and
-// another encoding is named.
+// TestConfigEncodings: a byte order mark is ignored, and an error names another
+// encoding.
 func TestConfigEncodings(t *testing.T) {
 	for _, in := range []string{text.Mark + "listen: 127.0.0.1:18093\r\n", text.Mark + text.Mark + "listen: 127.0.0.1:18093"} {
 		if c, err := configOf(t, in, nil); err != nil || c.Listen != "127.0.0.1:18093" {

@@ -41,8 +41,8 @@ func fieldsOf(t reflect.Type) func(func(reflect.StructField) bool) {
 	}
 }
 
-// TestConfigFileIsComplete: config.yaml has every key, each of them has a
-// comment above it or beside it or in its group, and none that nobody reads.
+// TestConfigFileIsComplete: config.yaml has every key and no unknown one. Each
+// key has a comment above it, beside it or in its group.
 func TestConfigFileIsComplete(t *testing.T) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(ConfigFile, &tree); err != nil {
@@ -58,12 +58,12 @@ func TestConfigFileIsComplete(t *testing.T) {
 			}
 		}
 	}
-	DefaultConfig() // strict: it panics on a key that nobody reads
+	DefaultConfig() // strict: it panics on an unknown key
 	lines := strings.Split(string(ConfigFile), "\n")
 	top := regexp.MustCompile(`^[a-z_]+:`)
 	for i, line := range lines {
 		if top.MatchString(line) && !strings.Contains(line, "#") && !strings.HasPrefix(lines[i-1], "#") && !strings.HasSuffix(line, ":") {
-			t.Errorf("config.yaml, line %d says nothing of %s", i+1, line)
+			t.Errorf("config.yaml, line %d: %s has no comment", i+1, line)
 		}
 	}
 }
@@ -112,14 +112,14 @@ func TestReadConfig(t *testing.T) {
 			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
 		}
 		if d := DefaultConfig(); err == nil && !strings.HasPrefix(tt.text, "listen") && !reflect.DeepEqual(c, d) {
-			t.Errorf("%q: %+v, want what is built in", tt.text, c)
+			t.Errorf("%q: %+v, want the default", tt.text, c)
 		}
 		if strings.HasPrefix(tt.text, "listen") && (c.Listen != "0.0.0.0:80" || c.Upstreams.Chat.Key != "k-1" || c.Jobs.Queue != 10000) {
 			t.Errorf("%q: %+v", tt.text, c)
 		}
 	}
 	if _, err := ReadConfig(filepath.Join(t.TempDir(), "none.yaml"), env); err == nil {
-		t.Error("a file that is not there is taken")
+		t.Error("a missing file is accepted")
 	}
 }
 
@@ -133,7 +133,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 		"public_url":       func(c *Config) { c.PublicURL = "example.com" },
 		"upstreams.chat":   func(c *Config) { c.Upstreams.Chat.URL = "file:///etc/passwd" },
 		"models[0]":        func(c *Config) { c.Models[0].Engine = "sora" },
-		"is there twice":   func(c *Config) { c.Models = append(c.Models, c.Models[0]) },
+		"is used twice":    func(c *Config) { c.Models = append(c.Models, c.Models[0]) },
 		"log.format":       func(c *Config) { c.Log.Format = "xml" },
 		"models: there is": func(c *Config) { c.Models = nil },
 	} {
@@ -145,7 +145,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 	}
 }
 
-// TestRangesThatMatchNothing are told of.
+// TestRangesThatMatchNothing: a range that matches no address is an error.
 func TestRangesThatMatchNothing(t *testing.T) {
 	for text, fine := range map[string]bool{"10.0.0.0/8": true, "2001:db8::/32": true, "::ffff:10.0.0.0/104": false} {
 		c := DefaultConfig()

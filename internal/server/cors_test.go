@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestOtherOrigins: pages of other origins may call the server where the
-// configuration names theirs, and otherwise not.
+// TestOtherOrigins: pages of other origins may call the server only if the
+// configuration names their origins.
 func TestOtherOrigins(t *testing.T) {
 	const page = "https://app.example.com"
 	for _, tt := range []struct {
@@ -42,7 +42,7 @@ func TestOtherOrigins(t *testing.T) {
 		switch {
 		case tt.origins == nil:
 			if resp.StatusCode != http.StatusMethodNotAllowed || h.Get("Vary") != "" {
-				t.Errorf("off, and a page is told %d %v %s", resp.StatusCode, h, body)
+				t.Errorf("off, but a page gets %d %v %s", resp.StatusCode, h, body)
 			}
 		case h.Get("Access-Control-Allow-Origin") != tt.want, (h.Get("Access-Control-Allow-Methods") == "DELETE") != (tt.want != ""),
 			strings.Contains(h.Get("Access-Control-Allow-Headers"), "authorization") != (tt.want != ""), resp.StatusCode != http.StatusNoContent:

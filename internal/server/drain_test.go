@@ -20,10 +20,10 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// heldEngine begins each clip when it is let.
+// heldEngine begins each video when the test lets it.
 type heldEngine struct {
 	worker.Engine
-	began chan struct{} // a value for each that is asked for
+	began chan struct{} // a value for each requested video
 	goOn  chan struct{} // closed
 }
 
@@ -61,8 +61,8 @@ func runServer(t *testing.T, c Config, e worker.Engine) (s *Server, url, key str
 	return s, "http://" + ln.Addr().String(), keys.API, cancel, done
 }
 
-// TestDrain: a server that is asked to stop begins no further job, and lets
-// those go at once who wait for one, while a slow request gets its time.
+// TestDrain: a server that is asked to stop begins no further job. Requests that
+// wait for a job end at once, while a slow request gets its time.
 func TestDrain(t *testing.T) {
 	c := DefaultConfig()
 	c.Data = t.TempDir()
@@ -134,10 +134,10 @@ func TestDrain(t *testing.T) {
 		select {
 		case answer := <-ended:
 			if !strings.HasPrefix(answer, "200 ") || !strings.Contains(answer, `"state":"queued"`) || !strings.HasSuffix(answer, "<nil>") {
-				t.Errorf("someone who waits is told %s", answer)
+				t.Errorf("a waiting request gets %s", answer)
 			}
 		case err := <-over:
-			t.Fatalf("the server has stopped (%v), and someone still waits for a job", err)
+			t.Fatalf("the server has stopped (%v), but a request still waits for a job", err)
 		}
 	}
 	close(e.goOn)
@@ -159,8 +159,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestWaitUntilTheServerStops: one who comes to wait when the server stops
-// already is told how the job stands, even before anybody has looked again.
+// TestWaitUntilTheServerStops: a request that begins to wait while the server
+// stops gets the job's present state.
 func TestWaitUntilTheServerStops(t *testing.T) {
 	s, keys := realServer(t, nil)
 	who, err := s.auth.Check(t.Context(), keys.API)
@@ -199,8 +199,8 @@ func TestWaitUntilTheServerStops(t *testing.T) {
 	}
 }
 
-// TestWaitingIsBounded: whatever waits for a job takes one of the project's places, and
-// gives it back.
+// TestWaitingIsBounded: each request that waits for a job takes one of the
+// project's waiting slots, and frees it afterwards.
 func TestWaitingIsBounded(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.Followers = 1 })
 	who, err := s.auth.Check(t.Context(), keys.API)
@@ -233,14 +233,14 @@ func TestWaitingIsBounded(t *testing.T) {
 		}
 	}
 	if _, n, err := s.db.Jobs(t.Context(), store.JobFilter{Project: who.Project.ID, Limit: 1}); n != 1 || err != nil {
-		t.Errorf("%d jobs, %v: the images were not to be asked for", n, err)
+		t.Errorf("%d jobs, %v: the images should not be submitted", n, err)
 	}
 	done()
-	done() // once counts
+	done() // a second call has no effect
 	if resp, answer := call(t, s, "GET", "/v1/jobs/"+j.ID+"?wait=1", keys.API, ""); resp.StatusCode != 200 {
-		t.Errorf("with a place free: %d %s", resp.StatusCode, answer)
+		t.Errorf("with a free slot: %d %s", resp.StatusCode, answer)
 	}
 	if n := s.service.Waiting(); n != 0 {
-		t.Errorf("%d places are taken in the end", n)
+		t.Errorf("%d slots are taken in the end", n)
 	}
 }

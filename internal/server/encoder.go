@@ -6,10 +6,10 @@ import (
 	"github.com/kinora-video/kinora"
 )
 
-// filmsNote says what people should know of how this process writes videos. It
-// returns "" when there is nothing to say, or when ctx ends first.
-func (s *Server) filmsNote(ctx context.Context) string {
-	if s.cfg.Role == RoleAPI { // others write them
+// encoderNote describes limitations of how this process writes videos. It returns
+// "" when there are none, or when ctx ends first.
+func (s *Server) encoderNote(ctx context.Context) string {
+	if s.cfg.Role == RoleAPI { // other processes write them
 		return ""
 	}
 	found := make(chan string, 1)

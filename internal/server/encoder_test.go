@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestReadyTellsOfEncoders: who looks after a server learns there that its films
-// will not be what customers expect.
+// TestReadyTellsOfEncoders: /readyz tells operators that videos are not written
+// as customers expect.
 func TestReadyTellsOfEncoders(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the stand-in for ffmpeg is a shell script")

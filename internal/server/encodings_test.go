@@ -16,8 +16,9 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// TestBodiesAreText: every API takes a JSON body that begins with a byte order
-// mark, and names what is not UTF-8 instead of reading other letters in it.
+// TestBodiesAreText: every API accepts a JSON body with a byte order mark. It
+// refuses invalid UTF-8 with an error that names it, instead of replacing
+// characters.
 func TestBodiesAreText(t *testing.T) {
 	s, keys := realServer(t, nil)
 	const ascii = `{"model":"testcard","prompt":"a red ball"}`
@@ -60,7 +61,7 @@ func TestBodiesAreText(t *testing.T) {
 	}
 }
 
-// TestFormsAreText: the fields of a form are texts too.
+// TestFormsAreText: the fields of a form are checked as texts too.
 func TestFormsAreText(t *testing.T) {
 	s, keys := realServer(t, nil)
 	for prompt, want := range map[string]string{
@@ -77,7 +78,7 @@ func TestFormsAreText(t *testing.T) {
 			t.Errorf("%q: %.300s, want %s", prompt, answer, want)
 		}
 	}
-	// A script may have read its prompt from a file that has a mark.
+	// A script may read its prompt from a file with a byte order mark.
 	if _, answer := call(t, s, "POST", "/v1/jobs", keys.API, `{"prompt":"\ufeffa red ball"}`); !strings.Contains(answer, `"prompt":"a red ball"`) {
 		t.Errorf("a mark within JSON: %.300s", answer)
 	}
@@ -100,8 +101,8 @@ func TestFormsAreText(t *testing.T) {
 	}
 }
 
-// TestWordFiles: a comment of a word list blocks nothing, whatever stands before
-// it, and a list that is not UTF-8 is refused before it lets everything pass.
+// TestWordFiles: a comment of a word list blocks nothing, even after a byte order
+// mark. A list that is not UTF-8 is refused, as it would block nothing.
 func TestWordFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) string {

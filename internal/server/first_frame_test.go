@@ -16,8 +16,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestFramesOfTheirOwn: a task that is made again has a first frame of its own,
-// so that either job may go first and takes its picture with it.
+// TestFramesOfTheirOwn: a repeated task has a copy of the first frame, so that
+// either job can be deleted first together with its frame.
 func TestFramesOfTheirOwn(t *testing.T) {
 	for _, first := range []string{"source", "copy"} {
 		t.Run(first, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestFramesOfTheirOwn(t *testing.T) {
 			}
 			remade := end(body)
 			if n := blobsOf(t, s, blob.KindImage); n != 2 || remade.Spec.FirstFrame == source.Spec.FirstFrame {
-				t.Fatalf("%d pictures of two jobs: %s and %s", n, source.Spec.FirstFrame, remade.Spec.FirstFrame)
+				t.Fatalf("%d frames of two jobs: %s and %s", n, source.Spec.FirstFrame, remade.Spec.FirstFrame)
 			}
 			read := func(key string) []byte {
 				t.Helper()
@@ -75,23 +75,23 @@ func TestFramesOfTheirOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := read(left.Spec.FirstFrame); !bytes.Equal(got, frame) || blobsOf(t, s, blob.KindImage) != 1 {
-				t.Errorf("%d bytes of the other's frame, want %d; %d pictures", len(got), len(frame), blobsOf(t, s, blob.KindImage))
+				t.Errorf("%d bytes of the other's frame, want %d; %d frames", len(got), len(frame), blobsOf(t, s, blob.KindImage))
 			}
 			if err := s.service.Delete(t.Context(), who, left.ID); err != nil {
 				t.Fatal(err)
 			}
 			if n := blobsOf(t, s, blob.KindImage); n != 0 {
-				t.Errorf("%d pictures are left", n)
+				t.Errorf("%d frames are left", n)
 			}
 			_, err := s.service.CopyPicture(t.Context(), left.Spec.FirstFrame)
 			if job.CodeOf(err) != job.NotFound {
-				t.Errorf("a copy of what is gone: %v", err)
+				t.Errorf("a copy of a missing frame: %v", err)
 			}
 		})
 	}
 }
 
-// TestAnimatedFirstFrame: of an animation the first picture is taken, and the
+// TestAnimatedFirstFrame: the first picture of an animation is used, and the
 // answer says so.
 func TestAnimatedFirstFrame(t *testing.T) {
 	s, keys := realServer(t, nil)

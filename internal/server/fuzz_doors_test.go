@@ -26,18 +26,18 @@ import (
 
 // These targets send a request through the whole server to a handler, on SQLite
 // and on Postgres at once (KINORA_TEST_POSTGRES names one; without it they start
-// their own, where its programs are). No request may make a server panic or
-// answer that the fault is ours, and both databases answer alike.
+// their own if its programs are installed). No request may make a server panic or
+// answer with an internal error, and both databases answer alike.
 
-// fuzzed is a server with a thing of each kind for requests to name.
+// fuzzed is a server with one object of each kind that requests can name.
 type fuzzed struct {
 	*Server
 	keys  auth.FirstKeys
-	named map[string]string // a path's beginning to the ids of its wildcards
+	named map[string]string // the ids of a path's wildcards, by the path's beginning
 }
 
-// fuzzedServers are one server a database. Nothing outside the machine is
-// reached from them, and nothing that a request waits for takes long.
+// fuzzedServers returns one server per database. They reach nothing outside the
+// machine, and no request waits for long.
 func fuzzedServers(f *testing.F) (list []*fuzzed) {
 	f.Helper()
 	was := net.DefaultResolver
@@ -66,7 +66,7 @@ func fuzzedServers(f *testing.F) (list []*fuzzed) {
 				v1.ImageWait = time.Millisecond
 			}
 		}
-		close(s.stopping) // who waits for a job is let go at once
+		close(s.stopping) // requests that wait for a job end at once
 		fz := &fuzzed{Server: s, keys: keys, named: map[string]string{}}
 		fz.name(f)
 		list = append(list, fz)
@@ -74,7 +74,7 @@ func fuzzedServers(f *testing.F) (list []*fuzzed) {
 	return list
 }
 
-// name makes the things that requests name.
+// name creates the objects that requests name.
 func (s *fuzzed) name(f *testing.F) {
 	f.Helper()
 	create := func(path, key, body string) string {
@@ -101,7 +101,7 @@ func (s *fuzzed) name(f *testing.F) {
 	}
 }
 
-// target is a route's path with ids that exist for its wildcards.
+// target returns a route's path with existing ids for its wildcards.
 func (s *fuzzed) target(path string) string {
 	var ids []string
 	for begin, names := range s.named {
@@ -121,8 +121,8 @@ func (s *fuzzed) target(path string) string {
 	return path
 }
 
-// answeredAlike sends a request to each server and holds the answers to what every
-// answer is.
+// answeredAlike sends a request to each server and checks the properties that
+// every answer must have.
 func answeredAlike(t *testing.T, all []*fuzzed, request func(*fuzzed) *http.Request) {
 	t.Helper()
 	var first string
@@ -148,8 +148,8 @@ func answeredAlike(t *testing.T, all []*fuzzed, request func(*fuzzed) *http.Requ
 				t.Fatalf("%s %s: %d, no JSON: %q", r.Method, r.URL.Path, w.Code, body)
 			}
 			is = fmt.Sprint(w.Code, " ", v1.Base.Code)
-			// 1000 is also what a job is told by that an earlier request cancelled,
-			// and that a repeated key finds.
+			// A job that an earlier request cancelled, and that a repeated key
+			// finds, has code 1000 too.
 			cancelled := v1.Base.Message == "the task was cancelled"
 			if slices.Contains([]int{1000, 1013, 1024, 1033}, v1.Base.Code) && !cancelled {
 				t.Fatalf("%s %s on %s: %s", r.Method, r.URL.Path, s.cfg.Database, body)
@@ -166,7 +166,7 @@ func answeredAlike(t *testing.T, all []*fuzzed, request func(*fuzzed) *http.Requ
 	}
 }
 
-// askFor is a request as net/http would hand it over, whatever its parts hold.
+// askFor returns a request as net/http would pass it, whatever its parts contain.
 func askFor(ctx context.Context, method, path, query, kind string, body []byte) *http.Request {
 	r := httptest.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
 	r.URL = &url.URL{Path: path, RawQuery: query}
@@ -176,7 +176,7 @@ func askFor(ctx context.Context, method, path, query, kind string, body []byte) 
 	return r
 }
 
-// fuzzPaths are the paths of all routes that pass, without their methods.
+// fuzzPaths returns the paths, without methods, of all routes that pass accepts.
 func fuzzPaths(s *fuzzed, pass func(method, path string) bool) (patterns []string) {
 	for _, a := range s.apis {
 		for _, rt := range a.Routes() {
@@ -189,10 +189,10 @@ func fuzzPaths(s *fuzzed, pass func(method, path string) bool) (patterns []strin
 	return patterns
 }
 
-// forms are the paths that take a form.
+// forms are the paths that accept a form.
 var forms = []string{"/v1/files", "/v1/files/upload", "/v1/uploads", "/v1/videos", "/v1/videos/characters", "/v1/videos/edits", "/v1/videos/extensions", "/v1/videos/{id}/remix"}
 
-// FuzzDoorJSON sends JSON to every handler that reads some.
+// FuzzDoorJSON sends JSON to every handler that reads it.
 func FuzzDoorJSON(f *testing.F) {
 	all := fuzzedServers(f)
 	bodies := []string{
@@ -206,7 +206,7 @@ func FuzzDoorJSON(f *testing.F) {
 		return method != "GET" && (method != "DELETE" || path == "/v1/files") && !slices.Contains([]string{"/v1/files/upload", "/v1/uploads"}, path)
 	})
 	for i := range patterns {
-		for n := i % 4; n < len(bodies); n += 4 { // some of them: each is asked of two databases
+		for n := i % 4; n < len(bodies); n += 4 { // only some of them, as each request goes to two databases
 			f.Add(uint8(i), []byte(bodies[n]))
 		}
 	}
@@ -218,7 +218,7 @@ func FuzzDoorJSON(f *testing.F) {
 	})
 }
 
-// FuzzDoorForms sends forms to every handler that reads some.
+// FuzzDoorForms sends forms to every handler that reads them.
 func FuzzDoorForms(f *testing.F) {
 	all := fuzzedServers(f)
 	for i := range forms {

@@ -13,8 +13,8 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// guard lets a request with a good key through to a handler, and answers others
-// in the API's own form.
+// guard passes a request with a valid key to a handler, and answers others in the
+// API's own form.
 func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := web.InfoOf(r.Context())
@@ -41,13 +41,13 @@ func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 	})
 }
 
-// check says who a request comes from. Where an address had its requests without
-// a valid key, a key that is not known is only looked up in the database while
-// lookups lasts, which is for all such addresses together.
+// check returns who a request comes from. Once an address has used up its
+// requests without a valid key, its unknown keys are only looked up while lookups
+// allows it; lookups is shared by all such addresses.
 func (s *Server) check(r *http.Request, client netip.Addr) (auth.Principal, error) {
 	tooMany := &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
 	key := web.PresentedKey(r)
-	if s.keyless.spent(client) && s.auth.Stranger(key) && !s.lookups.Allow() {
+	if s.keyless.spent(client) && s.auth.Unknown(key) && !s.lookups.Allow() {
 		return auth.Principal{}, tooMany
 	}
 	who, err := s.auth.Check(r.Context(), key)
@@ -64,20 +64,21 @@ type keyless struct {
 	m   map[netip.Prefix]*rate.Limiter
 }
 
-// What keys of nobody may cost the database: look-ups a second, and at once, for
-// all addresses that had their requests without a valid key.
+// The look-ups of unknown keys, per second and in a burst, for all addresses
+// together that have used up their requests without a valid key.
 const (
 	lookupRate  = 10
 	lookupBurst = 100
 )
 
-// maxAddresses bounds the map: when it is full it starts afresh.
+// maxAddresses bounds the map. When the map is full, it is emptied.
 const maxAddresses = 10_000
 
-// allow counts a request of an address, and says whether it was one too many.
+// allow counts a request of an address, and reports whether it is within the
+// limit.
 func (s *keyless) allow(a netip.Addr) bool { return s.of(a).Allow() }
 
-// spent says whether the next one would be.
+// spent reports whether the next request would exceed the limit.
 func (s *keyless) spent(a netip.Addr) bool { return s.of(a).Tokens() < 1 }
 
 func (s *keyless) of(a netip.Addr) *rate.Limiter {
@@ -85,7 +86,7 @@ func (s *keyless) of(a netip.Addr) *rate.Limiter {
 	if a.Is6() {
 		bits = 64
 	}
-	p, _ := a.Prefix(bits) // the zero prefix stands for an address that is none
+	p, _ := a.Prefix(bits) // an invalid address has the zero prefix
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.m[p]

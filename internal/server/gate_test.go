@@ -14,9 +14,9 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// TestFloodOfKeys: beyond their requests all addresses together cost the database
-// a few looks, however well their keys are formed; who is known behind them, and
-// others, are served.
+// TestFloodOfKeys: addresses that have used up their requests without a valid key
+// cost the database only a few look-ups in all, even with well-formed keys. Known
+// keys from such addresses, and other addresses, are served.
 func TestFloodOfKeys(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.AnonymousRPM = 3 })
 	elsewhere := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{})
@@ -50,13 +50,13 @@ func TestFloodOfKeys(t *testing.T) {
 	}
 	get(flood, keys.API, 200)
 	s.lookups = rate.NewLimiter(0, 1)
-	get(flood, stranger(), 429) // the last look
-	get(flood, keys.Admin, 429) // it was never used here: it may be anybody's
+	get(flood, stranger(), 429) // the last look-up
+	get(flood, keys.Admin, 429) // it was never used here, so it is unknown
 	get(other, keys.Admin, 200)
 	get(flood, keys.Admin, 200) // it is known now
 
 	s.auth.Forget()
-	s.db.Close() // who asks it is told so
+	s.db.Close() // requests that need a look-up fail
 	for range 10 {
 		get(flood, stranger(), 429)
 	}
@@ -64,8 +64,8 @@ func TestFloodOfKeys(t *testing.T) {
 	get(flood, keys.API, 503)
 }
 
-// TestAddressesBehindProxies: who sends another address each time is one
-// customer, as a trusted proxy tells.
+// TestAddressesBehindProxies: a client that claims another address each time is
+// one customer, by the address that a trusted proxy reports.
 func TestAddressesBehindProxies(t *testing.T) {
 	s, _ := realServer(t, func(c *Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}

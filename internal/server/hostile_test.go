@@ -19,15 +19,15 @@ import (
 	"github.com/kinora-video/kinora/internal/service"
 )
 
-// brokenListener fails as one does whose address has gone.
+// brokenListener fails like a listener whose address was removed.
 type brokenListener struct{ net.Listener }
 
 var errBroken = errors.New("the address has gone")
 
 func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
 
-// TestListenerFails: a server that cannot take requests ends, so that it is
-// started again.
+// TestListenerFails: a server that cannot accept connections ends, so that it is
+// restarted.
 func TestListenerFails(t *testing.T) {
 	s, _ := realServer(t, nil)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +58,7 @@ func TestReadyWithoutMedia(t *testing.T) {
 	}
 }
 
-// TestLinkKeyOfOne: processes that start side by side in a new folder have one
+// TestLinkKeyOfOne: processes that start concurrently in a new folder get one
 // key, and none reads half of it.
 func TestLinkKeyOfOne(t *testing.T) {
 	for range 20 {
@@ -85,7 +85,7 @@ func TestLinkKeyOfOne(t *testing.T) {
 	}
 }
 
-// ownerOf is who a key belongs to.
+// ownerOf returns the principal of a key.
 func ownerOf(t *testing.T, s *Server, key string) auth.Principal {
 	t.Helper()
 	who, err := s.auth.Check(t.Context(), key)
@@ -95,7 +95,7 @@ func ownerOf(t *testing.T, s *Server, key string) auth.Principal {
 	return who
 }
 
-// blobsOf counts what is stored of a kind.
+// blobsOf counts the blobs of a kind.
 func blobsOf(t *testing.T, s *Server, kind string) (n int) {
 	t.Helper()
 	for _, err := range s.blobs.List(t.Context(), kind+"/") {
@@ -107,8 +107,8 @@ func blobsOf(t *testing.T, s *Server, kind string) (n int) {
 	return n
 }
 
-// TestRefusedJobsLeaveNothing: the first frame of a job that is refused, or is
-// there already, does not fill the disk; one that another job has stays.
+// TestRefusedJobsLeaveNothing: the first frame of a job that is refused or is a
+// repeat is not kept. A frame of another job stays.
 func TestRefusedJobsLeaveNothing(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Moderation.Words = map[string][]string{"en": {"gore"}} })
 	who := ownerOf(t, s, keys.API)
@@ -144,7 +144,7 @@ func TestRefusedJobsLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestNoRoomForPictures: a full disk takes no pictures either.
+// TestNoRoomForPictures: on a full disk first frames are refused too.
 func TestNoRoomForPictures(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.FreeSpace = 1 << 50 })
 	_, err := s.service.PictureFrom(t.Context(), ownerOf(t, s, keys.API), "image", bytes.NewReader(pngOf(t, 64, 36)), service.PictureRules{})
@@ -153,8 +153,8 @@ func TestNoRoomForPictures(t *testing.T) {
 	}
 }
 
-// TestUploadsThatFail: what the sender did wrong is not said to be the server's
-// fault, which would have clients try again.
+// TestUploadsThatFail: a sender's mistake is not reported as a server error,
+// after which clients would try again.
 func TestUploadsThatFail(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Limits.Body = 1 << 20 })
 	form := func(size int) (string, *bytes.Buffer) {

@@ -8,13 +8,13 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// How often and how much the janitor does.
+// How often the janitor runs, and how much it removes at a time.
 const (
 	janitorEvery = 10 * time.Minute
 	janitorBatch = 500
 )
 
-// janitor removes what was kept long enough, until ctx ends.
+// janitor removes expired data until ctx ends.
 func (s *Server) janitor(ctx context.Context) {
 	sweeper := &blob.Janitor{Store: s.blobs}
 	t := time.NewTicker(janitorEvery)
@@ -31,12 +31,12 @@ func (s *Server) janitor(ctx context.Context) {
 	}
 }
 
-// clean is one round: what killed workers left, old jobs with their media, old
-// uploads, old deliveries, and bytes that no row knows.
+// clean is one round: folders of killed workers, old jobs with their media, old
+// uploads, old deliveries, and media without a row.
 func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 	s.runner.Tidy()
 	if err := s.db.WatchClock(ctx); err != nil {
-		return err // nothing is removed for its age by a clock that nobody looked at
+		return err // nothing is removed for its age before the clock is checked
 	}
 	now := time.Now()
 	s.tidyTemp(now)
@@ -57,7 +57,7 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 		}
 		for _, f := range files {
 			key, err := s.db.DeleteFile(ctx, f.Project, f.ID)
-			if job.CodeOf(err) == job.NotFound { // its owner, or another process, was first
+			if job.CodeOf(err) == job.NotFound { // its owner or another process removed it first
 				continue
 			}
 			if err != nil {
@@ -72,7 +72,7 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 	if n, err := s.meter.Sweep(ctx); err != nil {
 		return err
 	} else if n > 0 {
-		s.log.Info("janitor gave back what interrupted speech held", "requests", n)
+		s.log.Info("janitor refunded interrupted speech", "requests", n)
 	}
 	for {
 		n, err := s.db.ForgetDeliveries(ctx, now.Add(-s.cfg.Keep.Jobs), janitorBatch)
@@ -89,7 +89,7 @@ func (s *Server) clean(ctx context.Context, sweeper *blob.Janitor) error {
 			return err
 		}
 		if swept.Deleted > 0 {
-			s.log.Info("janitor removed media that no job knows", "kind", kind, "files", swept.Deleted)
+			s.log.Info("janitor removed media without a row", "kind", kind, "files", swept.Deleted)
 		}
 	}
 	return nil

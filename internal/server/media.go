@@ -12,7 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/web"
 )
 
-// serveMedia answers signed links: no key is needed, and none helps.
+// serveMedia answers signed links. They need no key.
 func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 	err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now())
 	switch {
@@ -35,8 +35,8 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// sponsorClick counts a click and leads on to the sponsor. Links are signed, so
-// nobody counts clicks up or uses the server to lead elsewhere.
+// sponsorClick counts a click and redirects to the sponsor. Links are signed, so
+// nobody can inflate the count or use the server to redirect elsewhere.
 func (s *Server) sponsorClick(w http.ResponseWriter, r *http.Request) {
 	if err := s.signer.Verify(r.Method, r.URL.Path, r.URL.Query(), time.Now()); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
@@ -49,7 +49,7 @@ func (s *Server) sponsorClick(w http.ResponseWriter, r *http.Request) {
 	}
 	link := s.sponsors.Click(r.Context(), r.PathValue("sponsor"), id, r.Method == http.MethodGet)
 	if link == "" {
-		http.Error(w, "this sponsor is no longer there", http.StatusNotFound)
+		http.Error(w, "this sponsor no longer exists", http.StatusNotFound)
 		return
 	}
 	http.Redirect(w, r, link, http.StatusFound)

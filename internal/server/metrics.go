@@ -16,12 +16,12 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// serverMetrics are what /metrics shows of one server; docs/operations.md lists
-// them. Several goroutines may use it.
+// serverMetrics are the metrics of one server at /metrics; docs/operations.md lists
+// them. It is safe for concurrent use.
 type serverMetrics struct{ set *metrics.Set }
 
 func newMetrics() *serverMetrics {
-	metrics.ExposeMetadata(true) // the TYPE lines; a switch of the whole process
+	metrics.ExposeMetadata(true) // adds TYPE lines, in the whole process
 	return &serverMetrics{metrics.NewSet()}
 }
 
@@ -31,8 +31,8 @@ var (
 	phaseBounds   = metrics.ExponentialBuckets(0.05, 2.5, 12)
 )
 
-// series names one series of a metric, by the names and values of its labels in
-// turn.
+// series returns the name of a metric's series; labels are names and values in
+// turn, at least one pair.
 func series(name string, labels ...string) string {
 	var b strings.Builder
 	b.WriteString(name)
@@ -57,17 +57,18 @@ func (m *serverMetrics) answered(pattern string, status int, took time.Duration)
 	m.set.GetOrCreatePrometheusHistogramExt(series("kinora_http_request_seconds", "route", pattern), requestBounds).Update(took.Seconds())
 }
 
-// Phase, Ended and Retried make the metrics the worker's observer.
+// Phase observes how long a job was in a phase. Phase, Ended and Retried
+// implement worker.Observer.
 func (m *serverMetrics) Phase(name string, took time.Duration) {
 	m.set.GetOrCreatePrometheusHistogramExt(series("kinora_job_phase_seconds", "phase", name), phaseBounds).Update(took.Seconds())
 }
 
-// Ended counts a job that came to its end here.
+// Ended counts a job that ended in this process.
 func (m *serverMetrics) Ended(state job.State, code job.Code) {
 	m.count("kinora_jobs_ended_total", "state", string(state), "code", string(code))
 }
 
-// Retried counts an attempt that failed.
+// Retried counts an attempt that failed and is repeated.
 func (m *serverMetrics) Retried(code job.Code) {
 	m.count("kinora_job_attempts_failed_total", "code", string(code))
 }
@@ -77,7 +78,7 @@ func (m *serverMetrics) delivered(outcome string) {
 	m.count("kinora_webhook_deliveries_total", "outcome", outcome)
 }
 
-// scrapeTime is the most that a scrape waits for the database.
+// scrapeTime bounds how long a scrape waits for the database.
 const scrapeTime = 3 * time.Second
 
 // writeQueue asks the database for the depth of the queue and writes it to w. The
@@ -101,7 +102,7 @@ func writeQueue(ctx context.Context, w io.Writer, db *store.DB) error {
 	return nil
 }
 
-// cpuSeconds is what the Go runtime counts as spent by user code.
+// cpuSeconds is the time that the Go runtime attributes to user code.
 func cpuSeconds() float64 {
 	s := []runtimemetrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}}
 	runtimemetrics.Read(s)
@@ -123,6 +124,6 @@ func (m *serverMetrics) handler(db *store.DB) http.Handler {
 		metrics.WriteProcMetrics(&text)
 		metrics.WriteFDMetrics(&text)
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write(text.Bytes()) // an error means that the client has gone
+		_, _ = w.Write(text.Bytes()) // an error means that the scraper has gone
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// told is what a server's own set of metrics says.
+// told returns the text of a server's own set of metrics.
 func told(m *serverMetrics) string {
 	var b bytes.Buffer
 	m.set.WritePrometheus(&b)

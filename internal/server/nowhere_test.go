@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNowhere: a path or method that is not there is answered in the form of
-// the API it would belong to, with what was probably meant.
+// TestNowhere: an unknown path or method is answered in the form of the API it
+// would belong to, with the endpoint that was probably meant.
 func TestNowhere(t *testing.T) {
 	s, keys := realServer(t, nil)
 	for _, tt := range []struct {

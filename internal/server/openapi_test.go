@@ -17,13 +17,13 @@ import (
 
 var update = flag.Bool("update", false, "write docs/openapi.json again")
 
-// answer is a page of a server.
+// answer is a page that a server returned.
 type answer struct {
 	header http.Header
 	body   string
 }
 
-// shown is a page that needs no key.
+// shown fetches a page that needs no key.
 func shown(t *testing.T, s *Server, path string) answer {
 	t.Helper()
 	resp, body := call(t, s, "GET", path, "", "")
@@ -33,14 +33,15 @@ func shown(t *testing.T, s *Server, path string) answer {
 	return answer{resp.Header, body}
 }
 
-// pageOfNew is a page of a new server.
+// pageOfNew fetches a page of a new server.
 func pageOfNew(t *testing.T, path string) []byte {
 	t.Helper()
 	s, _ := realServer(t, nil)
 	return []byte(shown(t, s, path).body)
 }
 
-// TestOpenAPIIsCommitted: docs/openapi.json is what the server serves.
+// TestOpenAPIIsCommitted: docs/openapi.json equals the document that the server
+// serves.
 func TestOpenAPIIsCommitted(t *testing.T) {
 	got := pageOfNew(t, "/openapi.json")
 	path := filepath.Join("..", "..", "docs", "openapi.json")
@@ -51,15 +52,15 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("docs/openapi.json is not what the code says (%v): run go generate ./internal/server and look at the difference", err)
+		t.Errorf("docs/openapi.json differs from the code (%v): run go generate ./internal/server and check the difference", err)
 	}
 	if again := pageOfNew(t, "/openapi.json"); !bytes.Equal(got, again) {
-		t.Error("the description differs from one start to the next")
+		t.Error("the document differs between two starts")
 	}
 }
 
-// TestOpenAPIDescribesAll: every endpoint of ours is in the description, in
-// words, with its scope and its errors; every reference leads somewhere.
+// TestOpenAPIDescribesAll: the document has every native endpoint with its
+// summary, scope and errors, and every reference resolves.
 func TestOpenAPIDescribesAll(t *testing.T) {
 	s, _ := realServer(t, nil)
 	text := []byte(shown(t, s, "/openapi.json").body)
@@ -109,7 +110,8 @@ func TestOpenAPIDescribesAll(t *testing.T) {
 	}
 }
 
-// TestDocsPage: the page shows every endpoint and error, and loads nothing.
+// TestDocsPage: the page lists every endpoint and error, and loads no other
+// resources.
 func TestDocsPage(t *testing.T) {
 	s, _ := realServer(t, nil)
 	docs, described, yaml := shown(t, s, "/docs"), shown(t, s, "/openapi.json"), shown(t, s, "/openapi.yaml")

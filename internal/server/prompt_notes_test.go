@@ -11,7 +11,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// taught has a server's reel say what the embedded one does of prompts.
+// taught makes a server's reel return the embedded model's notes on prompts.
 func taught(t *testing.T, s *Server) {
 	t.Helper()
 	reel, err := kinora.CapabilitiesOf("reel")
@@ -21,8 +21,9 @@ func taught(t *testing.T, s *Server) {
 	s.engines["reel"] = reel
 }
 
-// TestUnknownWordsAreNoted: whoever asks for what the model was never taught is
-// told by every API what the terminal says too, at once and when looking.
+// TestUnknownWordsAreNoted: if a prompt has words that the model was never
+// taught, every API returns the note that the terminal prints, both in the first
+// answer and in later queries.
 func TestUnknownWordsAreNoted(t *testing.T) {
 	s, keys := realServer(t, nil)
 	taught(t, s)
@@ -65,7 +66,7 @@ func TestUnknownWordsAreNoted(t *testing.T) {
 			t.Errorf("%s: notes %q", path, said)
 		}
 		if _, body := call(t, s, "GET", tt.look+id, keys.API, ""); !slices.Equal(notes(body), said) {
-			t.Errorf("%s: notes %q when looked at, %q before", path, notes(body), said)
+			t.Errorf("%s: notes %q when queried, %q before", path, notes(body), said)
 		}
 	}
 	if _, said := post("/v1/jobs", `{"kind":"image","prompt":"`+prompt+`"}`); !slices.Equal(said, want) {
@@ -79,8 +80,8 @@ func TestUnknownWordsAreNoted(t *testing.T) {
 	}
 }
 
-// TestNotesOfARemix: what was said of a prompt goes with it, the rest stays, and
-// nothing is said twice.
+// TestNotesOfARemix: notes on the old prompt are replaced with it, other notes
+// stay, and none is repeated.
 func TestNotesOfARemix(t *testing.T) {
 	s, keys := realServer(t, nil)
 	taught(t, s)

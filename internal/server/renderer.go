@@ -12,11 +12,11 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// renderer writes the bodies of webhooks and callbacks, each as its API has it.
+// renderer writes the bodies of webhooks and callbacks in the form of each API.
 type renderer struct{ service *service.Service }
 
 // Render writes the body of a delivery: the job as it was when the event
-// happened, with links made anew.
+// happened, with fresh links.
 func (r renderer) Render(_ context.Context, d store.Delivery) ([]byte, error) {
 	switch {
 	case d.Form == store.FormMiniMax:

@@ -12,8 +12,8 @@ import (
 	"github.com/kinora-video/kinora/internal/service"
 )
 
-// TestWorkerIsWatched: a process that only runs jobs answers those who watch it,
-// and nobody else.
+// TestWorkerIsWatched: a process that only runs jobs answers monitoring requests
+// and no others.
 func TestWorkerIsWatched(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) { c.Role = RoleWorker })
 	for path, part := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "kinora_jobs{"} {
@@ -32,8 +32,8 @@ func TestWorkerIsWatched(t *testing.T) {
 	}
 }
 
-// TestLinksThatLeadNowhereAreWarnedOf: a start says so when what is sent to
-// others would name an address of this machine.
+// TestLinksThatLeadNowhereAreWarnedOf: at start the log warns if links that are
+// sent to others name an address of this machine.
 func TestLinksThatLeadNowhereAreWarnedOf(t *testing.T) {
 	for public, warned := range map[string]bool{"": true, "https://video.example.com/": false} {
 		var log bytes.Buffer

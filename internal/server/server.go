@@ -35,16 +35,16 @@ import (
 
 // Limits of connections.
 const (
-	headerTime = 10 * time.Second // until a request's header is there
-	bodyTime   = 5 * time.Minute  // until its body is
+	headerTime = 10 * time.Second // for reading a request's header
+	bodyTime   = 5 * time.Minute  // for reading its body
 	idleTime   = 2 * time.Minute
 	maxHeader  = 64 << 10
-	// drainTime is what answers in flight get when the server stops; event
-	// streams and ?wait= end at once.
+	// drainTime is how long answers in flight may take when the server stops;
+	// event streams and ?wait= end at once.
 	drainTime = 5 * time.Second
 )
 
-// Options are what a server is made of.
+// Options configure a Server.
 type Options struct {
 	Config Config
 	// Engines are the local models by name.
@@ -62,8 +62,8 @@ type Server struct {
 	service  *service.Service
 	metrics  *serverMetrics
 	keyless  keyless
-	lookups  *rate.Limiter       // of unknown keys, beyond each address's own requests
-	bodies   *semaphore.Weighted // bytes of bodies in memory
+	lookups  *rate.Limiter       // of unknown keys, for addresses that used up their own requests
+	bodies   *semaphore.Weighted // bytes of request bodies in memory
 	apis     []web.API
 	native   *native.API
 	sponsors *service.Sponsors
@@ -78,7 +78,7 @@ type Server struct {
 	runner   *worker.Runner
 	sender   *webhook.Sender
 	stopping chan struct{}
-	temps    map[string]tempLook // the janitor's
+	temps    map[string]tempFile // the janitor's
 }
 
 // Paths of a data folder.
@@ -89,7 +89,7 @@ const (
 	linkKeyFile  = "link.key"
 )
 
-// DatabaseOf is where a configuration's database is.
+// DatabaseOf is the address of a configuration's database.
 func DatabaseOf(c Config) string {
 	if c.Database != "" {
 		return c.Database
@@ -97,7 +97,7 @@ func DatabaseOf(c Config) string {
 	return filepath.Join(c.Data, databaseFile)
 }
 
-// New opens everything that a server stands on. Close ends it.
+// New opens all parts of a server. Close closes them.
 func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{
 		cfg: o.Config, log: o.Log, metrics: newMetrics(), stopping: make(chan struct{}), engines: map[string]kinora.Capabilities{},
@@ -127,7 +127,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.service, err = s.newService(o.Engines); err != nil {
 		return nil, err
 	}
-	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("noting when keys were used", "error", err) }})
+	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("the last use of keys could not be written", "error", err) }})
 	s.sender = &webhook.Sender{
 		Store: s.db, To: s.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
 		Count: s.metrics.delivered,
@@ -147,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// addAPIs makes the APIs on the service.
+// addAPIs creates the APIs on the service.
 func (s *Server) addAPIs() {
 	s.sponsors = service.NewSponsors(s.service)
 	s.apis = minimax.New(s.service)
@@ -167,12 +167,12 @@ func (s *Server) addAPIs() {
 	s.apis = append(s.apis, others[0].API, s.native)
 }
 
-// Bootstrap makes a default project and its keys at the first start.
+// Bootstrap creates a default project and its keys at the first start.
 func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 	return auth.Bootstrap(ctx, s.db)
 }
 
-// newService makes the parts that the service stands on, and the service.
+// newService creates the service and the parts that it needs.
 func (s *Server) newService(engines map[string]worker.Engine) (*service.Service, error) {
 	c := s.cfg
 	for name, e := range engines {
@@ -218,7 +218,7 @@ func upstream(url, key string, timeout time.Duration) (*egress.Upstream, error) 
 	return egress.NewUpstream(egress.UpstreamOptions{BaseURL: url, APIKey: key, HeaderTimeout: timeout})
 }
 
-// newFilter reads the word lists and finds the operator's own service.
+// newFilter reads the word lists and sets up the operator's moderation service.
 func (s *Server) newFilter() (*moderation.Filter, error) {
 	m := s.cfg.Moderation
 	o := moderation.Options{Words: map[string][]string{}}
@@ -248,7 +248,7 @@ func (s *Server) newFilter() (*moderation.Filter, error) {
 // maxWordFile is how large a word list may be, in bytes.
 const maxWordFile = 16 << 20
 
-// wordsOf are the entries of a word list: one a line, but for comments.
+// wordsOf returns the entries of a word list: one a line, without comments.
 func wordsOf(path string) (words []string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -267,8 +267,8 @@ func wordsOf(path string) (words []string, err error) {
 	return words, nil
 }
 
-// routes is the table of all paths. A process that only runs jobs has those by
-// which it is watched, and no other.
+// routes returns the table of all paths. A process that only runs jobs has only
+// those for monitoring.
 func (s *Server) routes() (*web.Router, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -276,7 +276,7 @@ func (s *Server) routes() (*web.Router, error) {
 	mux.Handle("GET /metrics", s.metrics.handler(s.db))
 	if s.cfg.Role == RoleWorker {
 		d := web.NewRouter(mux, s.apis)
-		d.Purpose = "this process runs jobs, and requests are answered by one of role api or all"
+		d.Purpose = "this process only runs jobs; a process of role api or all answers requests"
 		return d, nil
 	}
 	for _, a := range s.apis {
@@ -297,10 +297,10 @@ func (s *Server) routes() (*web.Router, error) {
 	return web.NewRouter(mux, s.apis), nil
 }
 
-// readyTime is the most that /readyz takes.
+// readyTime bounds an answer of /readyz.
 const readyTime = 2 * time.Second
 
-// ready says whether requests would be served.
+// ready answers whether requests would be served.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
@@ -326,7 +326,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
-	if note := s.filmsNote(ctx); note != "" {
+	if note := s.encoderNote(ctx); note != "" {
 		fmt.Fprintln(w, "note:", note)
 	}
 }
@@ -334,8 +334,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // Handler answers requests; for tests and for Run.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run works until ctx ends and then stops in order: no more requests and jobs,
-// what runs gets its grace. A nil ln answers no requests.
+// Run serves until ctx ends. Then it stops in order: it takes no more requests
+// and jobs, and gives running ones their grace. A nil ln answers no requests.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.PublicURL == "" {
 		s.log.Warn("public_url is not set: links in webhooks and callbacks begin with an address that their receivers may not reach", "address", s.cfg.base())
@@ -355,7 +355,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	var side sync.WaitGroup
 	side.Go(func() { s.janitor(ctx) })
 	side.Go(func() {
-		if note := s.filmsNote(ctx); note != "" {
+		if note := s.encoderNote(ctx); note != "" {
 			s.log.Warn(note)
 		}
 	})
@@ -377,7 +377,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	close(s.stopping)
 	s.log.Info("stopping: running jobs have this long to finish; a second signal ends at once", "grace", s.cfg.Jobs.Grace, "waiting", s.service.Waiting())
 	var stopErr error
-	side.Go(func() { // at once: no job is begun while answers are being sent
+	side.Go(func() { // at the same time, so that no job begins while answers are sent
 		grace, cancel := context.WithTimeout(life, s.cfg.Jobs.Grace)
 		defer cancel()
 		stopErr = queue.Stop(grace)
@@ -393,28 +393,28 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	return errors.Join(err, stopErr)
 }
 
-// Close lets go of everything.
+// Close closes all parts of the server.
 func (s *Server) Close() {
 	if s.auth != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := s.auth.Close(ctx); err != nil {
-			s.log.Warn("noting when keys were used", "error", err)
+			s.log.Warn("the last use of keys could not be written", "error", err)
 		}
 	}
 	if s.db != nil {
 		if err := s.db.Close(); err != nil {
-			s.log.Warn("closing the database", "error", err)
+			s.log.Warn("the database could not be closed", "error", err)
 		}
 	}
 	if s.blobs != nil {
 		if err := s.blobs.Close(); err != nil {
-			s.log.Warn("closing the media store", "error", err)
+			s.log.Warn("the media store could not be closed", "error", err)
 		}
 	}
 }
 
-// newRunner is what takes jobs and runs them.
+// newRunner creates the worker that claims and runs jobs.
 func (s *Server) newRunner(engines map[string]worker.Engine) (*worker.Runner, error) {
 	o := worker.Options{
 		DB: s.db, Blobs: s.blobs, Engines: engines, Dir: filepath.Join(s.cfg.Data, workFolder), Lease: s.cfg.Jobs.Lease,

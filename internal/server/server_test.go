@@ -27,8 +27,8 @@ import (
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
-// realServer is a server on a database and a folder of its own, whose queue
-// does not run, and the keys of its first start.
+// realServer returns a server with its own database and folder, whose queue is
+// not started, and the keys of its first start.
 func realServer(t testing.TB, change func(*Config)) (*Server, auth.FirstKeys) {
 	t.Helper()
 	c := DefaultConfig()
@@ -75,8 +75,8 @@ func call(t *testing.T, s *Server, method, path, key, body string, header ...str
 	return w.Result(), w.Body.String()
 }
 
-// TestKeysAndForms: without a good key nothing is done, and each API says so in
-// its own form.
+// TestKeysAndForms: without a valid key a request has no effect, and each API
+// says so in its own form.
 func TestKeysAndForms(t *testing.T) {
 	s, keys := realServer(t, nil)
 	for path, want := range map[string]struct {
@@ -126,8 +126,8 @@ func TestStrangersAreSlowedDown(t *testing.T) {
 	}
 }
 
-// TestKeysAreSlowedDown: a key without a limit of its own has that of the
-// configuration, where there is one.
+// TestKeysAreSlowedDown: a key without a limit of its own has the
+// configuration's, if there is one.
 func TestKeysAreSlowedDown(t *testing.T) {
 	for rpm, want := range map[int]int{3: 429, 0: 200} {
 		s, keys := realServer(t, func(c *Config) { c.Limits.KeyRPM = rpm })
@@ -185,8 +185,8 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// TestPanicIsAnswered: a defect in a handler is an error of that request alone,
-// in the API's form, and its cause is not told.
+// TestPanicIsAnswered: a panic in a handler is an error of that request alone, in
+// the API's form and without its cause.
 func TestPanicIsAnswered(t *testing.T) {
 	var log bytes.Buffer
 	s, _ := realServer(t, nil)
@@ -202,8 +202,8 @@ func TestPanicIsAnswered(t *testing.T) {
 	}
 }
 
-// TestSendersWhoLeave: a request whose sender went away while it waited is no
-// fault of ours in the log.
+// TestSendersWhoLeave: if a sender disconnects while its request waits, the log
+// shows no server error.
 func TestSendersWhoLeave(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Server, keys auth.FirstKeys) {
 		var log bytes.Buffer
@@ -238,8 +238,8 @@ func pngOf(t testing.TB, w, h int) []byte {
 	return out.Bytes()
 }
 
-// TestMediaLinks: a signed link opens its file to anybody, whole or in ranges,
-// and nothing else does.
+// TestMediaLinks: a signed link opens its file to anybody, whole or in ranges.
+// Any other link opens nothing.
 func TestMediaLinks(t *testing.T) {
 	s, keys := realServer(t, nil)
 	who, err := s.auth.Check(t.Context(), keys.API)
@@ -273,7 +273,7 @@ func TestMediaLinks(t *testing.T) {
 		}
 	}
 	old := s.service.FileURL("", f, -time.Hour)
-	_ = old // a link that is not good for a time has the configured one
+	_ = old // a link without a lifetime of its own has the configured one
 	expired, err := s.signer.Link("GET", service.MediaPath+f.Key, "", time.Now().Add(-time.Second))
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func TestMediaLinks(t *testing.T) {
 	}
 }
 
-// TestSponsors: shown once, clicked by a signed link, counted each.
+// TestSponsors: impressions and clicks are counted; a click needs a signed link.
 func TestSponsors(t *testing.T) {
 	s, keys := realServer(t, func(c *Config) {
 		c.Sponsors = []meter.Sponsor{{ID: "acme", Line: "Brought to you by Acme", Link: "https://example.com/acme"}}
@@ -321,8 +321,8 @@ func TestSponsors(t *testing.T) {
 	}
 }
 
-// TestChatUpstream: requests reach the upstream with its key and not the
-// customer's, and its answer comes back as it is.
+// TestChatUpstream: requests reach the upstream with the upstream's key instead
+// of the customer's, and its answer is returned unchanged.
 func TestChatUpstream(t *testing.T) {
 	var seen *http.Request
 	var body []byte
@@ -358,8 +358,8 @@ func TestChatUpstream(t *testing.T) {
 	}
 }
 
-// TestExpansionsAreText: what the chat model says goes into the database too. No
-// request is refused for it.
+// TestExpansionsAreText: the chat model's answer is stored in the database too,
+// so invalid text is not used. No request fails because of it.
 func TestExpansionsAreText(t *testing.T) {
 	says := `a \u0000 cat`
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

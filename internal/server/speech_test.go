@@ -14,7 +14,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// voice is a speech upstream.
+// voice is a speech upstream for tests.
 func voice(t *testing.T) string {
 	t.Helper()
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -25,7 +25,7 @@ func voice(t *testing.T) string {
 	return up.URL + "/v1"
 }
 
-// TestSpeechIsChargedWhenItIsThere: speech whose file cannot be kept costs
+// TestSpeechIsChargedWhenItIsThere: speech whose file cannot be stored costs
 // nothing and leaves nothing.
 func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -33,10 +33,10 @@ func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
 		room    bool
 		charged bool
 	}{
-		"hex":                    {format: "hex", room: true, charged: true},
-		"hex without room":       {format: "hex", charged: true}, // it needs none
-		"a link":                 {format: "url", room: true, charged: true},
-		"a link without a place": {format: "url"},
+		"hex":                 {format: "hex", room: true, charged: true},
+		"hex without room":    {format: "hex", charged: true}, // it needs no file
+		"a link":              {format: "url", room: true, charged: true},
+		"a link without room": {format: "url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, keys := realServer(t, func(cfg *Config) {
@@ -79,12 +79,12 @@ func TestSpeechIsChargedWhenItIsThere(t *testing.T) {
 	}
 }
 
-// TestSpeechNotSettled: speech that cannot be charged is not handed out, and its
-// file does not stay.
+// TestSpeechNotSettled: speech that cannot be charged is not returned, and its
+// file is removed.
 func TestSpeechNotSettled(t *testing.T) {
 	s, keys := realServer(t, func(cfg *Config) { cfg.Upstreams.Speech.URL = voice(t) })
 	who := ownerOf(t, s, keys.API)
-	// The database refuses what is earned.
+	// The database refuses earnings.
 	err := s.db.Write(t.Context(), func(tx *store.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE UPDATE ON wallets WHEN new.revenue > old.revenue BEGIN SELECT RAISE(ABORT, 'no'); END`)
 		return err
@@ -102,8 +102,8 @@ func TestSpeechNotSettled(t *testing.T) {
 	}
 }
 
-// TestSpeechWithoutEspeak: a program that is missing here is no mistake in the
-// request: the answer says that it may work later, and nothing is charged.
+// TestSpeechWithoutEspeak: a missing program is not the request's mistake. The
+// answer says that it may work later, and nothing is charged.
 func TestSpeechWithoutEspeak(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("KINORA_ESPEAK", "")
@@ -119,7 +119,7 @@ func TestSpeechWithoutEspeak(t *testing.T) {
 	}
 }
 
-// TestUpstreamVoices: with a speech upstream the voices are its own.
+// TestUpstreamVoices: with a speech upstream the voices are the upstream's.
 func TestUpstreamVoices(t *testing.T) {
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// tempFolder is where temporary files go, within the folder of work.
+// tempFolder is the folder of temporary files, within the folder of work.
 const tempFolder = "tmp"
 
-// A temporary file is taken for one that a killed process left when it was last
-// written staleTemp ago, and this process saw it unchanged for leftTemp: a clock
-// that was wrong and is put right makes every file old at once.
+// A temporary file counts as abandoned by a killed process if it was last written
+// staleTemp ago and this process has seen it unchanged for leftTemp. The latter
+// is needed because correcting a wrong clock makes every file old at once.
 const (
 	staleTemp = 24 * time.Hour // no request or attempt takes as long
 	leftTemp  = time.Hour
 )
 
-// tempLook is when a temporary file was last written, and since when this process
-// has known that.
-type tempLook struct {
+// tempFile records when a temporary file was last written, and since when this
+// process has known that time.
+type tempFile struct {
 	written time.Time // by the clock of the file system
-	since   time.Time // by that of this process
+	since   time.Time // by this process's clock
 }
 
-// UseTemp has this process, and what it starts, put temporary files into the data
-// folder: parts of large uploads, sound, films that are joined. The system's
-// place for them may be missing, or on a disk that is read-only or small. It is
-// for the start of a program, as it changes the environment.
+// UseTemp makes this process, and programs that it starts, put temporary files
+// into the data folder: parts of large uploads, sound, videos to be joined. The
+// system's temporary folder may be missing, small, or on a read-only disk. Call
+// it at program start, as it changes the environment.
 func UseTemp(c Config) error {
 	dir, err := filepath.Abs(tempOf(c))
 	if err == nil {
@@ -38,21 +38,21 @@ func UseTemp(c Config) error {
 	if err == nil {
 		err = checkTemp(dir)
 	}
-	// The names that os.TempDir and other programs look at, on Unix and Windows.
+	// The variables that os.TempDir and other programs read, on Unix and Windows.
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		if err == nil {
 			err = os.Setenv(name, dir)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("data folder: make a place for temporary files: %w", err)
+		return fmt.Errorf("data folder: make the folder for temporary files: %w", err)
 	}
 	return nil
 }
 
 func tempOf(c Config) string { return filepath.Join(c.Data, workFolder, tempFolder) }
 
-// checkTemp reports why no temporary file can be made in a folder.
+// checkTemp returns an error if no temporary file can be made in a folder.
 func checkTemp(dir string) error {
 	f, err := os.CreateTemp(dir, "check-*")
 	if err != nil {
@@ -61,33 +61,33 @@ func checkTemp(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// tidyTemp removes what killed processes left in the folder of UseTemp. It is
-// called from time to time, by the janitor alone.
+// tidyTemp removes files that killed processes left in the folder of UseTemp.
+// Only the janitor calls it.
 func (s *Server) tidyTemp(now time.Time) {
 	dir := tempOf(s.cfg)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) { // UseTemp was not called
-			s.log.Warn("looking for temporary files that were left", "error", err)
+			s.log.Warn("the folder of temporary files could not be read", "error", err)
 		}
 		return
 	}
-	seen := map[string]tempLook{}
+	seen := map[string]tempFile{}
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
-			continue // it has just gone
+			continue // it was just removed
 		}
-		look, known := s.temps[e.Name()]
-		if !known || !look.written.Equal(info.ModTime()) {
-			look = tempLook{info.ModTime(), now}
+		last, known := s.temps[e.Name()]
+		if !known || !last.written.Equal(info.ModTime()) {
+			last = tempFile{info.ModTime(), now}
 		}
-		if now.Sub(look.written) < staleTemp || now.Sub(look.since) < leftTemp {
-			seen[e.Name()] = look
+		if now.Sub(last.written) < staleTemp || now.Sub(last.since) < leftTemp {
+			seen[e.Name()] = last
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			s.log.Warn("removing a temporary file that was left", "file", e.Name(), "error", err)
+			s.log.Warn("an abandoned temporary file could not be removed", "file", e.Name(), "error", err)
 		}
 	}
 	s.temps = seen

@@ -13,14 +13,15 @@ import (
 	"time"
 )
 
-// TestTemporaryFiles: where the system has no place for temporary files, a server
-// says that it is not ready; with a place of its own it needs none.
+// TestTemporaryFiles: if the system has no folder for temporary files, a server
+// reports that it is not ready. With its own folder it does not need the
+// system's.
 func TestTemporaryFiles(t *testing.T) {
 	s, keys := realServer(t, nil)
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		t.Setenv(name, filepath.Join(t.TempDir(), "missing"))
 	}
-	// A picture that is too large to be kept in memory as it is read.
+	// A picture that is too large to be parsed in memory.
 	noise := image.NewNRGBA(image.Rect(0, 0, 1280, 720))
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range noise.Pix {
@@ -50,20 +51,20 @@ func TestTemporaryFiles(t *testing.T) {
 	}
 
 	if status, answer := upload(); status != 503 {
-		t.Errorf("with nowhere to put it: %d %s", status, answer)
+		t.Errorf("without a temporary folder: %d %s", status, answer)
 	}
 	if resp, answer := call(t, s, "GET", "/readyz", "", ""); resp.StatusCode != 503 || !strings.Contains(answer, "temporary files") {
-		t.Errorf("it says: %d %s", resp.StatusCode, answer)
+		t.Errorf("/readyz: %d %s", resp.StatusCode, answer)
 	}
 
 	if err := UseTemp(s.cfg); err != nil {
 		t.Fatal(err)
 	}
 	if status, answer := upload(); status != 200 {
-		t.Errorf("with a place of its own: %d %s", status, answer)
+		t.Errorf("with its own folder: %d %s", status, answer)
 	}
 	if resp, answer := call(t, s, "GET", "/readyz", "", ""); resp.StatusCode != 200 {
-		t.Errorf("then it says: %d %s", resp.StatusCode, answer)
+		t.Errorf("/readyz with its own folder: %d %s", resp.StatusCode, answer)
 	}
 	dir := filepath.Join(s.cfg.Data, "work", "tmp")
 	if os.TempDir() != dir {
@@ -73,7 +74,7 @@ func TestTemporaryFiles(t *testing.T) {
 		t.Errorf("%v is left, %v", left, err)
 	}
 
-	// What a killed process left goes, and nothing that is in use.
+	// Files of a killed process are removed; files in use are not.
 	old, used := filepath.Join(dir, "multipart-1"), filepath.Join(dir, "kinora-2")
 	for _, path := range []string{old, used} {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -87,7 +88,7 @@ func TestTemporaryFiles(t *testing.T) {
 	now := time.Now()
 	s.tidyTemp(now)
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
-		t.Errorf("a clock that was put right removed files in use: there is %v, %v", left, err)
+		t.Errorf("after a corrected clock files in use were removed: there is %v, %v", left, err)
 	}
 	s.tidyTemp(now.Add(leftTemp))
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "kinora-2" {

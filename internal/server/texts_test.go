@@ -14,7 +14,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// onEach runs a test with a server on each database there is.
+// onEach runs a test with a server on each available database.
 func onEach(t *testing.T, test func(*testing.T, *Server, auth.FirstKeys)) {
 	t.Helper()
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
@@ -25,7 +25,7 @@ func onEach(t *testing.T, test func(*testing.T, *Server, auth.FirstKeys)) {
 	}
 }
 
-// partsOf is the text of a form of parts, each a header and what follows it.
+// partsOf returns a form made of parts, each a header and what follows it.
 func partsOf(t testing.TB, parts ...[2]string) (kind, body string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -45,7 +45,7 @@ func partsOf(t testing.TB, parts ...[2]string) (kind, body string) {
 	return w.FormDataContentType(), b.String()
 }
 
-// refusals are how each API says that a request is wrong.
+// refusals are the forms in which each API says that a request is wrong.
 var refusals = map[string]struct {
 	status int
 	part   string
@@ -53,8 +53,8 @@ var refusals = map[string]struct {
 	"native": {400, `"code":"invalid"`}, "openai": {400, `"invalid_request_error"`}, "v1": {200, `"status_code":2013`}, "v2": {400, `(2013)`},
 }
 
-// TestTextsAreChecked: no database and no reader gets a text that is none: each
-// API refuses it in its own form, wherever in a request it stands.
+// TestTextsAreChecked: invalid text reaches no database and no reader. Each API
+// refuses it in its own form, wherever in a request it is.
 func TestTextsAreChecked(t *testing.T) {
 	tooLong, formLong := partsOf(t, [2]string{`form-data; name="purpose"`, strings.Repeat("é", 64)}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
 	long, form := partsOf(t, [2]string{`form-data; name="purpose"`, "a\x00b"}, [2]string{`form-data; name="file"; filename="a.png"`, "x"})
@@ -107,7 +107,7 @@ func TestTextsAreChecked(t *testing.T) {
 			}
 		}
 		if _, body := call(t, s, "POST", "/v1/uploads", keys.API, formLong, "Content-Type", tooLong); !strings.Contains(body, "1 to 64 bytes") {
-			t.Errorf("a purpose that ends within a character once it is cut: %s", body)
+			t.Errorf("a purpose that would be cut within a character: %s", body)
 		}
 		for _, path := range []string{"/v1/jobs", "/v1/videos"} {
 			resp, body := call(t, s, "POST", path, keys.API, `{"prompt":"a ball"}`, "Idempotency-Key", "a\xffb")
@@ -122,8 +122,8 @@ func TestTextsAreChecked(t *testing.T) {
 	})
 }
 
-// TestFormsThatAreNone: what is no form is the sender's mistake, at every
-// endpoint that takes one.
+// TestFormsThatAreNone: a malformed form is the sender's mistake, at every
+// endpoint that accepts a form.
 func TestFormsThatAreNone(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Server, keys auth.FirstKeys) {
 		head := "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n"
@@ -148,8 +148,8 @@ func TestFormsThatAreNone(t *testing.T) {
 	})
 }
 
-// TestUploadsEndWithTheirFile: what comes after the file is not lost without a
-// word, and a form that was cut leaves no file.
+// TestUploadsEndWithTheirFile: fields after the file are an error instead of
+// being ignored, and a form that is cut short leaves no file.
 func TestUploadsEndWithTheirFile(t *testing.T) {
 	s, keys := realServer(t, nil)
 	file, purpose := [2]string{`form-data; name="file"; filename="a.txt"`, "hello"}, [2]string{`form-data; name="purpose"`, "story"}

@@ -26,9 +26,9 @@ var (
 )
 
 // ParseAddress reads the address of a database: "postgres://user@host/name", or
-// for SQLite a path or "sqlite:///path/kinora.db". What looks like any other
-// kind of address is an error and no file name. Errors repeat nothing of it but
-// a scheme, as it may hold a password.
+// for SQLite a path or "sqlite:///path/kinora.db". Text that looks like any other
+// kind of address is an error, not a file name. An address may hold a password,
+// so errors repeat nothing of it but the scheme.
 func ParseAddress(address string) (Address, error) {
 	if address == "" {
 		return Address{}, errors.New("the database has no address: give a path, sqlite:///path or postgres://…")
@@ -75,9 +75,9 @@ func parseFile(rest string) (Address, error) {
 	return Address{Dialect: SQLite, File: rest}, nil
 }
 
-// parsePostgres checks an address whose password may hold characters that have
-// a meaning in a URL: then parts of the password are where the host, the port or
-// the name should be, and every error about those would print them.
+// parsePostgres checks an address. A password may hold characters that have a
+// meaning in a URL. Parts of it are then parsed as the host, the port or the
+// name, so an error that repeats those would print them.
 func parsePostgres(address string) (Address, error) {
 	unread := errors.New("the address postgres://… of the database cannot be read: it is postgres://user:password@host:port/name, with special characters of user and password written as %2F for /, %23 for #, %3F for ?, %40 for @, %25 for %")
 	u, err := url.Parse(address)

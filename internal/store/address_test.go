@@ -27,8 +27,8 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// TestForeignAddresses: what is no address of ours becomes no file, and its
-// error repeats no secret of it.
+// TestForeignAddresses: an address of another kind creates no file, and its error
+// repeats no secret of it.
 func TestForeignAddresses(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for in, want := range map[string]string{

@@ -10,18 +10,18 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Beat is what a worker tells with a heartbeat.
-type Beat struct {
+// Heartbeat is what a worker reports of its attempt while it runs.
+type Heartbeat struct {
 	Phase    string
 	Progress float64       // 0 to 1
 	Left     time.Duration // expected until the end; 0 when unknown
 	Preview  string        // blob key of the latest preview; "" for no new one
 }
 
-// Heartbeat renews the lease of an attempt and writes where it stands. It
-// reports whether the job's owner asked for its end. job.ErrLate says that the
-// attempt is over.
-func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.Duration, b Beat) (cancelAsked bool, err error) {
+// Heartbeat renews the lease of an attempt and writes its progress. It reports
+// whether the job's owner asked to cancel the job. The error is job.ErrLate if
+// the attempt is over.
+func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.Duration, b Heartbeat) (cancelAsked bool, err error) {
 	var asked int64
 	err = db.Write(ctx, func(tx *Tx) error {
 		tx.AfterCommit(func() { db.followers.wake(id) })
@@ -34,8 +34,8 @@ func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.
 	return asked != 0, err
 }
 
-// KeepLatents notes where the latents of a job are whose sampling is over, so
-// that another attempt goes on from them. "" forgets them.
+// KeepLatents writes the blob key of a job's sampled latents into its row, so
+// that another attempt can go on from them. "" removes the key.
 func (db *DB) KeepLatents(ctx context.Context, id job.ID, attempt int, key string) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		n, err := tx.Changed(ctx, "UPDATE jobs SET latents = $1, updated_at = "+later("updated_at", "$2")+" WHERE id = $3 AND attempt = $4 AND state = 'running'",
@@ -47,7 +47,8 @@ func (db *DB) KeepLatents(ctx context.Context, id job.ID, attempt int, key strin
 	})
 }
 
-// late makes job.ErrLate of a row that is not there any more.
+// late turns sql.ErrNoRows into job.ErrLate: the row is no longer in the state
+// that the statement asked for.
 func late(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return job.ErrLate
@@ -65,9 +66,9 @@ type Ending struct {
 }
 
 // Finish ends an attempt and its job. settle, which may be nil, runs in the same
-// transaction, after the change: it adds the result's files, and charges or
-// refunds. job.ErrLate says that the attempt is over: nothing was changed, and
-// what it made is to be thrown away.
+// transaction after the change: it adds the result's files, and charges or
+// refunds. The error is job.ErrLate if the attempt is over; then nothing was
+// changed, and the caller throws its result away.
 func (db *DB) Finish(ctx context.Context, id job.ID, attempt int, o Ending, settle func(*Tx, *job.Job) error) (j job.Job, err error) {
 	if !job.Running.CanBecome(o.State) || !o.State.Final() {
 		return job.Job{}, fmt.Errorf("finish job %s: %q is not how a running job ends", id, o.State)
@@ -85,13 +86,13 @@ func (db *DB) Finish(ctx context.Context, id job.ID, attempt int, o Ending, sett
 	return j, nil
 }
 
-// attempt reads and locks a job that runs, at an attempt.
+// attempt reads and locks a job that is running with this attempt number.
 func (tx *Tx) attempt(ctx context.Context, id job.ID, attempt int) (job.Job, error) {
 	j, err := scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND attempt = $2 AND state = 'running'"+tx.Lock(), int64(id), attempt))
 	return j, late(err)
 }
 
-// endJob ends a job that this transaction has locked, and settles.
+// endJob ends a job that this transaction has locked, and calls settle.
 func (tx *Tx) endJob(ctx context.Context, j *job.Job, o Ending, settle func(*Tx, *job.Job) error) error {
 	result, err := encode(o.Result)
 	if err != nil {
@@ -131,11 +132,11 @@ func (tx *Tx) endJob(ctx context.Context, j *job.Job, o Ending, settle func(*Tx,
 	return tx.changed(*j)
 }
 
-// Retry ends an attempt that failed: the job is queued again, not to start
-// before after has passed. If its owner asked for its end it is cancelled; if
-// its attempts are used up it fails with job.PastAttempts and the message of
-// cause. In both cases refund is called. job.ErrLate says that the attempt was
-// over already.
+// Retry ends an attempt that failed and queues the job again; it starts once
+// after has passed. If the job's owner asked to cancel it, the job is cancelled
+// instead. If its attempts are used up, it fails with job.PastAttempts and the
+// message of cause. In both cases refund is called. The error is job.ErrLate if
+// the attempt was over already.
 func (db *DB) Retry(ctx context.Context, id job.ID, attempt int, cause *job.Error, after time.Duration, refund func(*Tx, *job.Job) error) (j job.Job, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
@@ -149,9 +150,9 @@ func (db *DB) Retry(ctx context.Context, id job.ID, attempt int, cause *job.Erro
 	return j, nil
 }
 
-// Release gives a job back that a worker cannot finish because it is stopped.
-// The job is queued again, and the attempt does not count: there may be one
-// more. (Its number is not used again; it tells attempts apart.)
+// Release gives back a job that a worker cannot finish because the worker is
+// stopped. The job is queued again, and the attempt does not count: one more is
+// allowed. (Attempt numbers identify attempts, so the number is not used again.)
 func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*Tx, *job.Job) error) (j job.Job, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		if j, err = tx.attempt(ctx, id, attempt); err != nil {
@@ -165,9 +166,9 @@ func (db *DB) Release(ctx context.Context, id job.ID, attempt int, refund func(*
 	return j, nil
 }
 
-// requeue queues a job again that this transaction has locked, not to start before
-// at and with so many more attempts allowed. A job whose owner asked for its end,
-// or whose attempts are used up, ends.
+// requeue queues a job again that this transaction has locked. The job starts at
+// the time at or later, and may have this many more attempts. A job ends instead
+// if its owner asked to cancel it or its attempts are used up.
 func (tx *Tx) requeue(ctx context.Context, j *job.Job, cause *job.Error, at time.Time, more int, refund func(*Tx, *job.Job) error) error {
 	if j.CancelAsked {
 		return tx.endJob(ctx, j, Ending{State: job.Cancelled}, refund)
@@ -177,7 +178,7 @@ func (tx *Tx) requeue(ctx context.Context, j *job.Job, cause *job.Error, at time
 		if cause != nil {
 			why = cause.Message
 		}
-		e := job.Errorf(job.PastAttempts, "", "it was tried %d times, and will not be again; the last time: %s", j.Attempt, why)
+		e := job.Errorf(job.PastAttempts, "", "it was tried %d times and is not tried again; the last error: %s", j.Attempt, why)
 		return tx.endJob(ctx, j, Ending{State: job.Failed, Error: e}, refund)
 	}
 	var err error
@@ -200,14 +201,14 @@ func (tx *Tx) requeue(ctx context.Context, j *job.Job, cause *job.Error, at time
 
 // Bounds of one Reap.
 const (
-	maxReaped  = 200 // jobs of each kind; the next one goes on
-	maxTickets = 64  // tickets that wait; each stands for all jobs
+	maxReaped  = 200 // jobs of each kind; the next Reap does the rest
+	maxTickets = 64  // waiting tickets; one ticket runs any number of jobs
 )
 
-// Reap looks after jobs that no worker looks after: those whose lease ran out by
-// now are queued again (or end, as with Retry), those that waited past their
-// ExpiresAt expire, and if more jobs are due than tickets wait, tickets are made.
-// Any process may call it, at any time.
+// Reap looks after jobs that no worker looks after. Jobs whose lease ran out by
+// now are queued again (or end, as with Retry). Queued jobs that waited past
+// their ExpiresAt expire. If more jobs are due than tickets wait, Reap makes
+// tickets. Any process may call it, at any time.
 func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job) error) (requeued, failed, expired int, err error) {
 	if some, err := db.somethingToReap(ctx, now); err != nil || !some {
 		return 0, 0, 0, err
@@ -260,8 +261,8 @@ func (db *DB) Reap(ctx context.Context, now time.Time, refund func(*Tx, *job.Job
 	return requeued, failed, expired, db.topUp(ctx, now)
 }
 
-// somethingToReap asks all that Reap does at once, which is all that an idle
-// server asks.
+// somethingToReap reports with one query whether Reap has anything to do. An idle
+// server runs no other.
 func (db *DB) somethingToReap(ctx context.Context, now time.Time) (some bool, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		return q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1)
@@ -274,11 +275,11 @@ func (db *DB) somethingToReap(ctx context.Context, now time.Time) (some bool, er
 func tooLate(j *job.Job) *job.Error {
 	switch j.Attempt {
 	case 0:
-		return job.Errorf(job.IsExpired, "", "it waited longer than it was to, and was not started")
+		return job.Errorf(job.IsExpired, "", "it waited past its time limit without being started")
 	case 1:
-		return job.Errorf(job.IsExpired, "", "it was started once, without coming to its end, and then waited longer than it was to for another attempt")
+		return job.Errorf(job.IsExpired, "", "it was started once but did not finish, and then waited past its time limit for another attempt")
 	}
-	return job.Errorf(job.IsExpired, "", "it was started %d times, without coming to its end, and then waited longer than it was to for another attempt", j.Attempt)
+	return job.Errorf(job.IsExpired, "", "it was started %d times but did not finish, and then waited past its time limit for another attempt", j.Attempt)
 }
 
 type dueJob struct {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestFrozenWorker: a worker that sleeps past its lease and wakes after another
-// has finished its job changes nothing; one result is visible.
+// has finished its job changes nothing. One result is visible.
 func TestFrozenWorker(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		submit(t, db, submission(1))
@@ -34,7 +34,7 @@ func TestFrozenWorker(t *testing.T) {
 		late := func(when string) {
 			t.Helper()
 			ctx := t.Context()
-			_, beat := db.Heartbeat(ctx, frozen.ID, 1, lease, store.Beat{Progress: 0.9})
+			_, beat := db.Heartbeat(ctx, frozen.ID, 1, lease, store.Heartbeat{Progress: 0.9})
 			_, finish := db.Finish(ctx, frozen.ID, 1, store.Ending{State: job.Succeeded, Result: &job.Result{Text: "late"}}, func(*store.Tx, *job.Job) error {
 				t.Error("a late result was settled")
 				return nil
@@ -58,8 +58,8 @@ func TestFrozenWorker(t *testing.T) {
 	})
 }
 
-// TestPoison: a job that loses or fails all its attempts ends as failed, and
-// says why.
+// TestPoison: a job that loses or fails all its attempts ends as failed, with a
+// message that says why.
 func TestPoison(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		var r refunds
@@ -81,7 +81,7 @@ func TestPoison(t *testing.T) {
 		if err != nil || got.State != job.Failed || got.Error.Code != job.PastAttempts || r.of[j.ID] != 1 {
 			t.Fatalf("%+v, %v, refunds %v", got, err, r.of)
 		}
-		if want := "it was tried 3 times, and will not be again; the last time: the disk bit"; got.Error.Message != want {
+		if want := "it was tried 3 times and is not tried again; the last error: the disk bit"; got.Error.Message != want {
 			t.Errorf("%q, want %q", got.Error.Message, want)
 		}
 		none(t, db)
@@ -101,7 +101,7 @@ func TestPoison(t *testing.T) {
 }
 
 // TestRelease: attempts that a stopping worker gives back do not count, however
-// many, and their numbers are not used again.
+// many there are. Their numbers are not used again.
 func TestRelease(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		s := submission(1)
@@ -131,7 +131,7 @@ func TestExpiry(t *testing.T) {
 		patient := submit(t, db, submission(1))
 		c.add(time.Minute)
 		if got := claim(t, db); got.ID != patient.ID {
-			t.Errorf("a job was started that waited too long")
+			t.Errorf("a job that waited too long was started")
 		}
 		_, _, expired, err := db.Reap(t.Context(), c.Now(), r.hook)
 		if expired != 1 || err != nil || r.of[j.ID] != 1 {
@@ -143,11 +143,11 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestExpirySaysWhatHappened: a job whose attempts came to nothing was not one
-// that was never started.
+// TestExpirySaysWhatHappened: the error of an expired job says how often it was
+// started.
 func TestExpirySaysWhatHappened(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
-		for attempts, want := range []string{"was not started", "was started once", "was started 2 times"} {
+		for attempts, want := range []string{"without being started", "was started once", "was started 2 times"} {
 			s := submission(1)
 			s.Job.ExpiresAt = c.Now().Add(time.Minute)
 			j := submit(t, db, s)

@@ -10,7 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Outcome says what came of a piece of work that was to be paid for.
+// Outcome says how a charge ended.
 type Outcome string
 
 // The outcomes.
@@ -23,10 +23,10 @@ const (
 	OutcomeExpired   Outcome = "expired"
 )
 
-// Charge is one piece of work: who wanted what, when, what it was to cost and
-// what it did cost.
+// Charge is one piece of work that costs money: who asked for what and when, the
+// price quoted, and the amount charged.
 type Charge struct {
-	Job        job.ID        `json:"job"` // or an ID of its own, for what is no job
+	Job        job.ID        `json:"job"` // or an ID of its own, for work that is no job
 	Project    int64         `json:"project"`
 	Key        int64         `json:"key"`  // the API key that asked for it
 	Kind       string        `json:"kind"` // "video", "image", "context", "speech"
@@ -40,7 +40,7 @@ type Charge struct {
 	FromCredits int64     `json:"from_credits"`
 	FromBalance int64     `json:"from_balance"`
 	Outcome     Outcome   `json:"outcome"`
-	Charged     int64     `json:"charged"` // micros; 0 but for what succeeded
+	Charged     int64     `json:"charged"` // micros; 0 unless the work succeeded
 	CreatedAt   time.Time `json:"created_at"`
 	FinishedAt  time.Time `json:"finished_at,omitzero"`
 
@@ -59,11 +59,11 @@ func scanCharge(row interface{ Scan(...any) error }) (Charge, error) {
 	return c, err
 }
 
-// Reserve notes a charge and holds amount, in micros, for it: of the plan's
-// credits first, then of the balance. w must come from Tx.Wallet. A charge of
-// the same job that is there already makes it do nothing. Without the money it
-// is a job.Error of code Quota, where the plan gives credits and they are used
-// up, or Balance.
+// Reserve writes a charge and holds amount, in micros, for it: from the plan's
+// credits first, then from the balance. w must come from Tx.Wallet. If the job
+// has a charge already, Reserve does nothing. If the money does not suffice, the
+// error is a job.Error of code Quota (the plan gives credits and they are used
+// up) or Balance.
 func (tx *Tx) Reserve(ctx context.Context, w *Wallet, c Charge, amount int64) error {
 	if amount < 0 || amount > MaxAmount || c.Price < 0 || c.Price > MaxAmount {
 		return fmt.Errorf("reserve for job %v: a price of $%s is out of range", c.Job, Dollars(max(amount, c.Price)))
@@ -91,10 +91,10 @@ func (tx *Tx) Reserve(ctx context.Context, w *Wallet, c Charge, amount int64) er
 	return err
 }
 
-// short is what a project is told that cannot pay.
+// short is the error for a project that cannot pay an amount.
 func short(w *Wallet, amount int64, now time.Time) error {
 	have := w.Credits + w.Balance - w.Least
-	if w.PeriodCredits > 0 && w.Deposits == 0 && w.Least == 0 { // it never paid anything but by its plan
+	if w.PeriodCredits > 0 && w.Deposits == 0 && w.Least == 0 { // it has no money beside its plan's credits
 		return &job.Error{
 			Code:       job.Quota,
 			Message:    fmt.Sprintf("this costs $%s, and the plan %s has $%s left until %s UTC: wait, or ask the operator for a deposit", Dollars(amount), w.Plan, Dollars(have), w.PeriodEnds.UTC().Format(time.DateTime)),
@@ -104,18 +104,18 @@ func short(w *Wallet, amount int64, now time.Time) error {
 	return job.Errorf(job.Balance, "", "this costs $%s, and the project has $%s to spend: add money to its balance", Dollars(amount), Dollars(max(0, have)))
 }
 
-// Settle ends the charge of a job that succeeded: of what was reserved, amount
-// (micros, at most all of it) is earned and the rest goes back to where it came
-// from. A charge that has ended already stays as it is.
+// Settle ends the charge of a job that succeeded. It earns amount (micros, at
+// most what was reserved) and returns the rest to the accounts it came from. A
+// charge that has ended already is left unchanged.
 func (tx *Tx) Settle(ctx context.Context, id job.ID, amount int64) error {
 	return tx.end(ctx, id, amount, OutcomeSucceeded)
 }
 
-// Refund ends the charge of a job that did not succeed: all goes back to where
-// it came from. A charge that has ended already stays as it is.
+// Refund ends the charge of a job that did not succeed. All of it returns to the
+// accounts it came from. A charge that has ended already is left unchanged.
 func (tx *Tx) Refund(ctx context.Context, id job.ID, outcome Outcome) error {
 	if outcome == OutcomeOpen || outcome == OutcomeSucceeded {
-		return fmt.Errorf("refund job %v: %s is no reason to", id, outcome)
+		return fmt.Errorf("refund job %v: a charge with the outcome %s is not refunded", id, outcome)
 	}
 	return tx.end(ctx, id, 0, outcome)
 }
@@ -148,18 +148,18 @@ func (tx *Tx) end(ctx context.Context, id job.ID, amount int64, outcome Outcome)
 	}
 	done, err := tx.Post(ctx, w, Posting{Kind: kind, Ref: id.String(), Entries: c.ending(w)})
 	if err == nil && !done {
-		err = fmt.Errorf("settle job %v: it is open, and the ledger has it ended", id)
+		err = fmt.Errorf("settle job %v: its charge is open, but the ledger has ended it", id)
 	}
 	return err
 }
 
-// ending are the entries that empty what a charge holds. What was paid is taken
-// from credits first, as they lapse.
+// ending returns the entries that empty what a charge holds. Earnings are taken
+// from the reserved credits first, as credits lapse.
 func (c *Charge) ending(w *Wallet) (entries []Entry) {
 	backCredits := c.FromCredits - min(c.Charged, c.FromCredits)
 	backBalance := c.FromCredits + c.FromBalance - c.Charged - backCredits
 	credits := AccountCredits
-	if !w.PeriodEnds.Equal(c.periodEnds) { // their period is over, and with it they are
+	if !w.PeriodEnds.Equal(c.periodEnds) { // their period is over, so the credits have lapsed
 		credits = AccountGrants
 	}
 	for _, e := range []Entry{{AccountHeld, AccountRevenue, c.Charged}, {AccountHeld, credits, backCredits}, {AccountHeld, AccountBalance, backBalance}} {
@@ -170,9 +170,9 @@ func (c *Charge) ending(w *Wallet) (entries []Entry) {
 	return entries
 }
 
-// RefundStale refunds charges of a kind that were open before a time: those of
-// work that is no job, and whose process ended in its middle. It does at most
-// 1000 at a call and says how many.
+// RefundStale refunds charges of a kind that have been open since before a time.
+// They belong to work that is no job, whose process ended in the middle. One call
+// refunds at most 1000 and returns how many.
 func (db *DB) RefundStale(ctx context.Context, kind string, before time.Time) (n int, err error) {
 	var ids []job.ID
 	err = db.Read(ctx, func(q Queryer) error {

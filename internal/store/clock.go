@@ -9,15 +9,16 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Bounds of what is taken for a clock that was set.
+// Thresholds for deciding that the clock was set.
 const (
-	// noteEvery is how often the time is noted.
+	// noteEvery is how often the current time is written to the database.
 	noteEvery = time.Minute
-	// maxForward is how long no process may have run before it counts as a jump
-	// of the clock. The two cannot be told apart, and need not be.
+	// maxForward is the longest gap between two notes that counts as normal. A
+	// longer one is either a jump of the clock or a time in which no process ran.
+	// The two cannot be told apart, and need not be.
 	maxForward = 24 * time.Hour
-	// maxBack is how far a clock may go back without being taken for one that
-	// was wrong before.
+	// maxBack is how far the clock may go back before the earlier time counts as
+	// wrong.
 	maxBack = time.Hour
 )
 
@@ -27,16 +28,16 @@ type watch struct {
 	noted time.Time
 }
 
-// WatchClock notices that the clock was set since a process of the server ran
-// last, and sets right what was reckoned with the other time. It is to be called
-// from time to time, and before anything is removed for its age.
+// WatchClock detects that the clock was set since a process of the server last
+// ran, and corrects times that were computed with the wrong clock. Call it from
+// time to time, and before anything is removed for its age.
 //
-// Where the clock went forward, what would have expired in between is kept as
-// long as it was to be kept: nobody could have used it. Where it went back, on
-// SQLite, what lies in the future is moved back with it: otherwise leases,
-// retries and periods that began under the wrong clock would last for years. On
-// Postgres the processes of other machines may have the right time, so there
-// this is only told in the log.
+// If the clock went forward, everything that would have expired in the gap is
+// kept longer by the length of the gap, as nobody could have used it. If the
+// clock went back on SQLite, times in the future are moved back by as much:
+// otherwise leases, retries and periods that began under the wrong clock would
+// last for years. On Postgres the processes of other machines may have the right
+// time, so there WatchClock only logs a warning.
 func (db *DB) WatchClock(ctx context.Context) error {
 	db.watch.mu.Lock()
 	defer db.watch.mu.Unlock()
@@ -63,7 +64,7 @@ func (db *DB) WatchClock(ctx context.Context) error {
 			err = tx.turnBack(ctx, gap.Milliseconds())
 		}
 		if err != nil {
-			return fmt.Errorf("set right what was reckoned with another time: %w", err)
+			return fmt.Errorf("correct times after the clock was set: %w", err)
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE clock SET seen = $1 WHERE one = 1", millis(now))
 		return err
@@ -74,18 +75,18 @@ func (db *DB) WatchClock(ctx context.Context) error {
 	db.watch.noted = now
 	switch {
 	case gap > maxForward:
-		db.log.Info("no process of this server ran for long, or the clock was set forward: what would have expired meanwhile is kept for that much longer", "gap", gap)
+		db.log.Info("no process of this server ran for a long time, or the clock was set forward: whatever would have expired in the gap is kept longer by its length", "gap", gap)
 	case gap < -maxBack && db.dialect == SQLite:
-		db.log.Warn("the clock was set back: what was to happen in the future is moved back with it", "by", -gap)
+		db.log.Warn("the clock was set back: times in the future are moved back by as much", "by", -gap)
 	case gap < -maxBack:
-		db.log.Warn("the clock of this machine is behind, or another's was ahead: leases and retries of that time last as long", "by", -gap)
+		db.log.Warn("the clock of this machine is behind, or another machine's was ahead: leases and retries written by the faster clock last longer by the difference", "by", -gap)
 	}
 	return nil
 }
 
-// skipTime keeps what would have expired between the time that was seen last and
-// now. A job without a result has no time of its own at which it is forgotten:
-// aged reckons with the gap.
+// skipTime prolongs what would have expired between the last noted time and now.
+// A job without a result has no expiry time in its row: aged accounts for the
+// gap.
 func (tx *Tx) skipTime(ctx context.Context, seen, gap int64) error {
 	for _, table := range []string{"jobs", "files"} {
 		_, err := tx.ExecContext(ctx, "UPDATE "+table+" SET expires_at = expires_at + $1 WHERE expires_at > $2 AND expires_at <= $3", gap, seen, millis(tx.now))
@@ -106,9 +107,10 @@ var timesOf = map[string][]string{
 	"wallets":    {"period_ends", "anchor"},
 }
 
-// turnBack moves times of the future back by as much as the clock was. What was
-// written under the wrong clock lies after the middle between the two times, what
-// was not lies before it. River has times of its own: its entries are made anew.
+// turnBack moves times in the future back by as much as the clock went back. A
+// time later than the midpoint of the two clocks was written by the wrong clock,
+// an earlier one by the right clock. River has times of its own: its entries are
+// made anew.
 func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
 	middle := millis(tx.now) - gap/2
 	for table, columns := range timesOf {
@@ -121,9 +123,9 @@ func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
 	if err := tx.clearQueue(ctx); err != nil {
 		return err
 	}
-	// The reaper makes tickets. A delivery that holds a slot gets another entry too:
-	// if its process was lost, River would rescue the old one as late as the clock
-	// was ahead.
+	// The reaper makes tickets. A delivery that holds a slot gets another entry
+	// too: if its process was lost, River would rescue the old entry only after
+	// the time by which the clock was ahead.
 	rows, err := tx.QueryContext(ctx, "SELECT id, next_at FROM deliveries WHERE state = 'pending' AND slot <> 'waiting'")
 	if err != nil {
 		return err
@@ -143,16 +145,16 @@ func (tx *Tx) turnBack(ctx context.Context, gap int64) error {
 	return err
 }
 
-// aged is the condition that a column's time is before another, not counting a
-// time in which no process of the server ran.
+// aged adds the condition that a column's time is before another. A time in which
+// no process of the server ran does not count.
 func (w *where) aged(column string, before time.Time) {
 	at := w.arg(millis(before))
 	w.and(column + " < " + at)
 	w.and("NOT EXISTS (SELECT 1 FROM clock WHERE " + column + " <= jumped_from AND " + column + " + jumped_by >= " + at + ")")
 }
 
-// notBefore is the time of this transaction, or the latest that a job's row
-// knows: a clock that is wrong makes no job end before it began.
+// notBefore is the time of this transaction, or the latest time in a job's row if
+// that is later: a wrong clock must not make a job end before it began.
 func (tx *Tx) notBefore(j *job.Job) time.Time {
 	now := tx.now
 	for _, t := range []time.Time{j.CreatedAt, j.StartedAt, j.UpdatedAt} {
@@ -163,8 +165,8 @@ func (tx *Tx) notBefore(j *job.Job) time.Time {
 	return now
 }
 
-// later is an SQL expression of a column's value or a parameter's, whichever is
-// the later.
+// later is an SQL expression for the greater of a column's value and a
+// parameter's.
 func later(column, parameter string) string {
 	return "CASE WHEN " + column + " > " + parameter + " THEN " + column + " ELSE " + parameter + " END"
 }

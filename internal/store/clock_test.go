@@ -11,7 +11,7 @@ import (
 
 const keep = 30 * 24 * time.Hour
 
-// finish makes a job of a project that succeeded, with a file.
+// finish makes a job of a project that has succeeded, with one file.
 func finish(t *testing.T, db *store.DB, project int64) (job.Job, store.File) {
 	t.Helper()
 	submit(t, db, submission(project))
@@ -27,8 +27,9 @@ func finish(t *testing.T, db *store.DB, project int64) (job.Job, store.File) {
 	return done, f
 }
 
-// TestWrongClock: what a server made while its clock was wrong is kept for as
-// long as anything, once the clock is right: over a restart, or while it runs.
+// TestWrongClock: files and jobs that a server made while its clock was wrong are
+// kept for the usual time once the clock is right, both over a restart and while
+// it runs.
 func TestWrongClock(t *testing.T) {
 	right := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
@@ -76,30 +77,30 @@ func TestWrongClock(t *testing.T) {
 				}
 				looks(right)
 				if jobs, files := sweep(); jobs != 0 || files != 0 {
-					t.Errorf("as the clock is mended %d jobs and %d files go", jobs, files)
+					t.Errorf("when the clock is corrected, %d jobs and %d files are removed", jobs, files)
 				}
 				if got, err := db.File(t.Context(), 1, f.ID); err != nil || got.ExpiresAt.Sub(right) < keep-time.Minute || got.ExpiresAt.Sub(right) > keep {
 					t.Errorf("the file: %+v, %v, want it kept for %v", got, err, keep)
 				}
 				if got := get(t, db, made); got.ExpiresAt.Sub(right) < keep-time.Minute {
-					t.Errorf("the job's files are said to go at %v", got.ExpiresAt)
+					t.Errorf("the job's files expire at %v", got.ExpiresAt)
 				}
 				if got := get(t, db, waits); got.State != job.Queued {
-					t.Errorf("the job that waits is %s", got.State)
+					t.Errorf("the waiting job is %s", got.State)
 				}
 				get(t, db, failed)
-				// And when their time has come, they go.
+				// They are removed when their time has come.
 				for day := range 31 {
 					c.add(24 * time.Hour)
 					if err := db.WatchClock(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 					if jobs, files := sweep(); day < 29 && jobs+files != 0 {
-						t.Fatalf("after %d days %d jobs and %d files go", day+1, jobs, files)
+						t.Fatalf("after %d days %d jobs and %d files are removed", day+1, jobs, files)
 					}
 				}
 				if got := get(t, db, waits); got.State != job.Expired {
-					t.Errorf("the job that waits is still %s", got.State)
+					t.Errorf("the waiting job is still %s", got.State)
 				}
 				if _, err := db.Job(t.Context(), 1, made.ID); job.CodeOf(err) != job.NotFound {
 					t.Errorf("the job is still there: %v", err)
@@ -109,12 +110,12 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
-// TestClockBack: what a server began while its clock was years ahead goes on
+// TestClockBack: work that a server began while its clock was years ahead goes on
 // when the clock is right. (On Postgres, other machines may have the right time.)
 func TestClockBack(t *testing.T) {
 	c := &clock{now: time.Now().AddDate(70, 0, 0).Truncate(time.Millisecond)}
 	db := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{Now: c.Now})
-	tell(db)
+	reportChanges(db)
 	endpoint(t, db, 1, "job.queued")
 	submit(t, db, submission(1))
 	lost := claim(t, db)
@@ -154,13 +155,13 @@ func TestClockBack(t *testing.T) {
 }
 
 // TestTimesInOrder: no job ends before it began, and none is kept for less than
-// it should, whatever the clock does in between.
+// its time, whatever the clock does in between.
 func TestTimesInOrder(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		made := submit(t, db, submission(1))
 		c.add(-24 * 365 * time.Hour)
 		running := claim(t, db)
-		if _, err := db.Heartbeat(t.Context(), running.ID, running.Attempt, lease, store.Beat{}); err != nil {
+		if _, err := db.Heartbeat(t.Context(), running.ID, running.Attempt, lease, store.Heartbeat{}); err != nil {
 			t.Fatal(err)
 		}
 		beaten := get(t, db, made)
@@ -170,7 +171,7 @@ func TestTimesInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if running.StartedAt.Before(made.CreatedAt) || beaten.UpdatedAt.Before(made.CreatedAt) || done.FinishedAt.Before(running.StartedAt) || !done.ExpiresAt.Equal(done.FinishedAt.Add(keep)) {
-			t.Errorf("created %v, started %v, beaten %v, finished %v, kept until %v", made.CreatedAt, running.StartedAt, beaten.UpdatedAt, done.FinishedAt, done.ExpiresAt)
+			t.Errorf("created %v, started %v, heartbeat %v, finished %v, kept until %v", made.CreatedAt, running.StartedAt, beaten.UpdatedAt, done.FinishedAt, done.ExpiresAt)
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestCloseIsWhole: Close waits for those who use a connection, so that SQLite's
-// log is in the file of the database afterwards, and gone.
+// TestCloseIsWhole: Close waits for users of a connection. Afterwards SQLite's
+// log is copied into the database's file and removed.
 func TestCloseIsWhole(t *testing.T) {
 	for name, use := range map[string]func(db *store.DB, began, release chan struct{}) error{
 		"a read": func(db *store.DB, began, release chan struct{}) error {
@@ -39,7 +39,7 @@ func TestCloseIsWhole(t *testing.T) {
 				cancel()
 				return rows.Err()
 			})
-			return nil // the error is what was asked for
+			return nil // the error is expected
 		},
 		"nobody": func(_ *store.DB, began, _ chan struct{}) error {
 			close(began)
@@ -70,9 +70,9 @@ func TestCloseIsWhole(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			if name != "nobody" {
-				select { // time for one that does not wait
+				select { // time for a Close that does not wait
 				case <-closed:
-					t.Fatal("it was closed under its user")
+					t.Fatal("Close did not wait for the user of a connection")
 				case <-time.After(30 * time.Millisecond):
 				}
 			}
@@ -84,7 +84,7 @@ func TestCloseIsWhole(t *testing.T) {
 			if info, err := os.Stat(path + "-wal"); err == nil {
 				t.Errorf("a log of %d bytes is left", info.Size())
 			}
-			// The file alone has it all.
+			// The file alone holds everything.
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)

@@ -52,8 +52,7 @@ type Options struct {
 	// Now is the clock; nil is time.Now. All times that are written come from
 	// it, in milliseconds.
 	Now func() time.Time
-	// Log gets what the queue and the migrations have to say; nil is
-	// slog.Default.
+	// Log gets the messages of the queue and the migrations; nil is slog.Default.
 	Log *slog.Logger
 	// Readers is how many readers work at once; 0 is DefaultReaders.
 	Readers int
@@ -71,16 +70,16 @@ type DB struct {
 
 	writer    *sql.DB       // SQLite: its one connection that writes. Postgres: the pool
 	reader    *sql.DB       // SQLite: a pool that cannot write. Postgres: the same pool
-	listener  *pgxpool.Pool // Postgres: what River listens on
+	listener  *pgxpool.Pool // Postgres: the connections that River listens on
 	group     *groupWriter  // SQLite: commits many writes at once
-	index     logIndex      // SQLite: what its listener looks at
+	index     logIndex      // SQLite: the log index that its listener reads
 	written   *statements
 	readStmts *statements
-	queue     *river.Client[*sql.Tx] // enqueues; Queue has one of its own that works
-	reads     *river.Client[*sql.Tx] // reads River's queue; on SQLite without waiting for who writes
+	queue     *river.Client[*sql.Tx] // enqueues only; Queue has another that runs jobs
+	reads     *river.Client[*sql.Tx] // reads River's queue; on SQLite without waiting for writers
 
 	deliveries int  // slots of one project
-	wake       wake // SQLite: of what this process enqueues
+	wake       wake // SQLite: signals that this process enqueued something
 
 	watch     watch
 	hooks     []func(*Tx, job.Job) error
@@ -91,9 +90,9 @@ type DB struct {
 	closed  chan struct{}
 }
 
-// Open opens a database, creates it if need be, and brings its tables up to
-// date. ParseAddress says what an address is. Several processes may open one
-// database at the same time.
+// Open opens a database, creates it if need be, and brings its tables up to date.
+// See ParseAddress for addresses. Several processes may open one database at the
+// same time.
 func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	db := newDB(o)
 	if o.Readers <= 0 {
@@ -147,7 +146,7 @@ func (db *DB) openPostgres(ctx context.Context, url string, o Options) error {
 	if err != nil {
 		return fmt.Errorf("open the database: its address is not one of Postgres: %w", err)
 	}
-	// A listener is a connection of its own, which River takes out of this pool.
+	// River takes its listener's connection out of this pool.
 	cfg.MinConns, cfg.MaxConns = 0, 2
 	if db.listener, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return fmt.Errorf("open the database: %w", err)
@@ -179,8 +178,8 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("open the database: make its folder: %w", err)
 	}
-	// SQLite would create it for all to read, and its journal likewise.
-	// One that is there is left alone, as closing it would drop the locks of
+	// SQLite would create the file readable by all, and its journal likewise. An
+	// existing file is left alone: opening and closing it would drop the locks of
 	// whoever has it open in this process.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	switch {
@@ -195,12 +194,12 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	db.writer.SetMaxOpenConns(1) // SQLite has one writer; waiting for it here is fair
 	db.writer.SetMaxIdleConns(1)
 	if err := firstUse(ctx, db.writer); err != nil {
-		if f, cannot := os.OpenFile(path, os.O_RDWR, 0); cannot != nil { // SQLite only says that it cannot
+		if f, cannot := os.OpenFile(path, os.O_RDWR, 0); cannot != nil { // SQLite's error does not say why it cannot
 			err = cannot
 		} else {
 			f.Close()
 		}
-		return fmt.Errorf("open the database %s: %w; is it a file of Kinora's?", path, err)
+		return fmt.Errorf("open the database %s: %w; is it a database of Kinora?", path, err)
 	}
 	if db.reader, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
 		return fmt.Errorf("open the database %s: %w", path, err)
@@ -214,8 +213,8 @@ func (db *DB) openSQLite(ctx context.Context, path string, o Options) error {
 }
 
 // firstUse makes the connection that turns a new file into one with a write-ahead
-// log. SQLite does not wait for others who do the same at that time, whatever
-// the busy_timeout: it is tried again until busyWait is over.
+// log. SQLite does not wait for others who do so at the same time, whatever the
+// busy_timeout is, so firstUse tries again until busyWait is over.
 func firstUse(ctx context.Context, writer *sql.DB) error {
 	for began := time.Now(); ; {
 		err := writer.PingContext(ctx)
@@ -230,8 +229,8 @@ func firstUse(ctx context.Context, writer *sql.DB) error {
 	}
 }
 
-// Close ends all connections. Writes that wait are told job.Unavailable; what is
-// being read is waited for, up to closeWait. On SQLite everything is in the
+// Close ends all connections. Waiting writes get job.Unavailable. Close waits for
+// reads that are under way, up to closeWait. On SQLite everything is in the
 // database's own file afterwards, unless another process has it open.
 func (db *DB) Close() error {
 	var err error
@@ -240,13 +239,13 @@ func (db *DB) Close() error {
 		if db.group != nil {
 			db.group.wait()
 		}
-		// database/sql leaves connections open that somebody is using: also
-		// those of queries that were just cancelled. SQLite takes its log into
-		// the database, and removes it, when the last connection is closed.
+		// database/sql leaves connections open that somebody is using, and those
+		// of queries that were just cancelled. SQLite copies its log into the
+		// database, and removes the log, when the last connection is closed.
 		err = errors.Join(idle(db.reader), idle(db.writer))
 		db.written.close()
 		db.readStmts.close()
-		if runtime.GOOS == "windows" { // which removes no file that is open, and whose locks belong to handles
+		if runtime.GOOS == "windows" { // Windows cannot remove an open file, and its locks belong to handles
 			db.index.close()
 		}
 		if db.reader != nil && db.reader != db.writer {
@@ -263,7 +262,7 @@ func (db *DB) Close() error {
 	return err
 }
 
-// idle waits until nobody uses a connection of a pool any more.
+// idle waits until no connection of a pool is in use.
 func idle(pool *sql.DB) error {
 	if pool == nil {
 		return nil
@@ -276,8 +275,8 @@ func idle(pool *sql.DB) error {
 	return nil
 }
 
-// checkpoint copies SQLite's log into the database's file, as far as no other
-// process is reading older pages.
+// checkpoint copies SQLite's log into the database's file, except pages that
+// another process still reads in an older version.
 func (db *DB) checkpoint() error {
 	if db.dialect != SQLite || db.group == nil { // it was never open
 		return nil
@@ -286,7 +285,7 @@ func (db *DB) checkpoint() error {
 	defer cancel()
 	var busy, pages, copied int
 	if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied); err != nil {
-		return fmt.Errorf("close the database: copy its log into its file, which the next start does too: %w", err)
+		return fmt.Errorf("close the database: copy its log into its file (the next start does it too): %w", err)
 	}
 	return nil
 }
@@ -314,7 +313,8 @@ func NewID() int64 {
 	return int64(job.MinID) + n.Int64()
 }
 
-// millis is a time as it is written: milliseconds, 0 for none.
+// millis is a time as the database stores it: Unix milliseconds, 0 for the zero
+// time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -330,7 +330,7 @@ func fromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// bit is a boolean as it is written.
+// bit is a boolean as the database stores it: 0 or 1.
 func bit(b bool) int64 {
 	if b {
 		return 1

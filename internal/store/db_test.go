@@ -29,8 +29,8 @@ func metas(t *testing.T, db *store.DB) (n int) {
 	return n
 }
 
-// TestWritesStandAlone: of many writes at once, those that fail, panic or come
-// with a context that is over leave nothing, and the others are all there.
+// TestWritesStandAlone: of many concurrent writes, those that fail, panic or have
+// a context that is over leave nothing, and all others are there.
 func TestWritesStandAlone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		const n = 200
@@ -81,8 +81,8 @@ func setTwice(ctx context.Context, db *store.DB) error {
 	})
 }
 
-// TestCancelledMidway: a caller who goes away in the middle of a write does not
-// undo what others wrote in the same group.
+// TestCancelledMidway: a caller that gives up in the middle of a write does not
+// undo the other writes of its group.
 func TestCancelledMidway(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		var wg sync.WaitGroup

@@ -12,7 +12,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Form is how a delivery is written.
+// Form is the format of a delivery's body.
 type Form string
 
 // The forms.
@@ -21,7 +21,7 @@ const (
 	FormMiniMax  Form = "minimax"  // the body of MiniMax's query, unsigned
 )
 
-// DeliveryState is where a delivery stands.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // The states.
@@ -50,7 +50,7 @@ type Delivery struct {
 	CreatedAt  time.Time
 	FinishedAt time.Time
 	// Waits is set by BeginDelivery alone: every slot of the project was taken.
-	// The store enqueues the delivery again when one is free.
+	// The store enqueues the delivery again when a slot is free.
 	Waits bool
 }
 
@@ -69,9 +69,9 @@ func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
 	return d, json.Unmarshal([]byte(snapshot), &d.Snapshot)
 }
 
-// AddDeliveries writes the deliveries that tell of a job's change, with their
-// entries in the queue: to the job's own callback and to the project's
-// endpoints that want one of the events.
+// AddDeliveries writes the deliveries that report a job's change, with their
+// entries in the queue: to the job's own callback, and to the project's endpoints
+// that want one of the events.
 func (tx *Tx) AddDeliveries(ctx context.Context, j job.Job, events []string, eventID func() string) error {
 	var ds []Delivery
 	if j.Callback != "" {

@@ -9,9 +9,9 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// sqliteDSN is what the driver is given for a file. synchronous=FULL, as with
-// less a commit may be undone by a power cut; immediate transactions, so that
-// none finds out in its middle that it may not write.
+// sqliteDSN is the driver's data source name for a file. synchronous=FULL, as a
+// weaker setting lets a power cut undo a commit. Transactions are immediate, so
+// that none learns halfway that it may not write.
 func sqliteDSN(path string, reader bool) string {
 	p := filepath.ToSlash(path)
 	if !strings.HasPrefix(p, "/") {
@@ -34,8 +34,8 @@ func sqliteDSN(path string, reader bool) string {
 	return "file://" + (&url.URL{Path: p}).EscapedPath() + "?" + q.Encode()
 }
 
-// lock is what follows a SELECT whose rows are about to be changed. SQLite has
-// one writer and needs none.
+// lock is the clause after a SELECT whose rows are about to be changed. SQLite
+// has one writer and needs none.
 func (db *DB) lock() string {
 	if db.dialect == Postgres {
 		return " FOR UPDATE"
@@ -43,7 +43,8 @@ func (db *DB) lock() string {
 	return ""
 }
 
-// skipLocked is lock for a SELECT that takes any row that nobody holds.
+// skipLocked is the clause after a SELECT that takes any row that no other
+// transaction has locked.
 func (db *DB) skipLocked() string {
 	if db.dialect == Postgres {
 		return " FOR UPDATE SKIP LOCKED"

@@ -10,7 +10,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Endpoint is a URL that a project wants its events at.
+// Endpoint is a URL that receives a project's events.
 type Endpoint struct {
 	ID          int64
 	Project     int64
@@ -18,7 +18,7 @@ type Endpoint struct {
 	Description string
 	Events      []string // names of events, such as "video.completed" or "job.failed"
 	Secret      string   // whsec_…
-	// PreviousSecret signs too until PreviousUntil, so that a receiver can
+	// PreviousSecret also signs until PreviousUntil, so that a receiver can
 	// change over.
 	PreviousSecret string
 	PreviousUntil  time.Time
@@ -48,7 +48,8 @@ func errNoEndpoint(id int64) error {
 	return job.Errorf(job.NotFound, "id", "there is no webhook %d", id)
 }
 
-// AddEndpoint keeps a new endpoint; more than MaxEndpoints are refused.
+// AddEndpoint stores a new endpoint. A project that has MaxEndpoints already gets
+// an error of code TooMany.
 func (db *DB) AddEndpoint(ctx context.Context, e Endpoint) error {
 	events, err := json.Marshal(e.Events)
 	if err != nil {
@@ -106,8 +107,8 @@ func endpoints(ctx context.Context, q Queryer, project int64) ([]Endpoint, error
 	return out, rows.Err()
 }
 
-// ChangeEndpoint applies a change to an endpoint and keeps it; deliveries on
-// their way follow it to another URL.
+// ChangeEndpoint applies a change to an endpoint and stores it. Pending
+// deliveries go to the new URL.
 func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func(*Endpoint) error) (e Endpoint, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		e, err = scanEndpoint(tx.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE project = $1 AND id = $2`+tx.Lock(), project, id))
@@ -132,14 +133,14 @@ func (db *DB) ChangeEndpoint(ctx context.Context, project, id int64, change func
 		if err != nil || e.URL == before {
 			return err
 		}
-		// What is on its way goes to where the endpoint is now.
+		// Pending deliveries go to the endpoint's new URL.
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET url = $1 WHERE endpoint = $2 AND state = $3`, e.URL, id, DeliveryPending)
 		return err
 	})
 	return e, err
 }
 
-// DeleteEndpoint removes an endpoint; what is on its way to it fails.
+// DeleteEndpoint removes an endpoint. Its pending deliveries fail.
 func (db *DB) DeleteEndpoint(ctx context.Context, project, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		if err := tx.lockSlots(ctx, project); err != nil {

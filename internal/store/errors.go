@@ -16,14 +16,14 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// ErrUnavailable is in the chain of each error that comes of the database
-// being away, full, or closed.
+// ErrUnavailable is in the chain of every error that arose because the database
+// is unreachable, full or closed.
 var ErrUnavailable = errors.New("the database is not available")
 
-// retryUnavailable is when to try again while the database is away.
+// retryUnavailable is how long a client waits before it tries again.
 const retryUnavailable = 5 * time.Second
 
-// unavailable is what a caller is told while the database is away.
+// unavailable is the error that a caller gets while the database cannot be used.
 func unavailable(doing string, err error) *job.Error {
 	return &job.Error{
 		Code:       job.Unavailable,
@@ -33,12 +33,12 @@ func unavailable(doing string, err error) *job.Error {
 	}
 }
 
-// databaseError makes a job.Error of code Unavailable of an error that says that
-// the database cannot be used now. Others are returned as they are.
+// databaseError turns an error that means that the database cannot be used now
+// into a job.Error of code Unavailable. Other errors are returned as they are.
 func databaseError(doing string, err error) error {
-	var told *job.Error
+	var public *job.Error
 	switch {
-	case err == nil, errors.As(err, &told), errors.Is(err, sql.ErrNoRows):
+	case err == nil, errors.As(err, &public), errors.Is(err, sql.ErrNoRows):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
@@ -48,7 +48,7 @@ func databaseError(doing string, err error) error {
 	return err
 }
 
-// away reports whether an error says that the database cannot be used now.
+// away reports whether an error means that the database cannot be used now.
 func away(err error) bool {
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
@@ -72,15 +72,15 @@ func away(err error) bool {
 	return errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || repeatable(err)
 }
 
-// busy reports whether SQLite refused because another has the file.
+// busy reports whether SQLite refused because another connection holds the lock.
 func busy(err error) bool {
 	var lite *sqlite.Error
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// repeatable reports whether a transaction of Postgres failed only because of
-// another that ran beside it, or on a connection that was found to be dead
-// before anything was sent: it may be repeated.
+// repeatable reports whether a transaction on Postgres may be repeated: it failed
+// only because of a concurrent one, or because its connection turned out to be
+// dead before anything was sent.
 func repeatable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

@@ -10,8 +10,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// DropTickets forgets the tickets that a transaction asked for, as a crash of
-// River would.
+// DropTickets drops the tickets that a transaction asked for, as a crash of River
+// would.
 func (tx *Tx) DropTickets() { tx.tickets = nil }
 
 // The queues of River, for tests.
@@ -20,8 +20,8 @@ const (
 	DeliveryQueue = deliveryQueue
 )
 
-// Entries counts the entries of one of River's queues that wait: due now, or put
-// off.
+// Entries counts the waiting entries of one of River's queues: those that are
+// due, and those that are postponed.
 func (db *DB) Entries(ctx context.Context, queue string) (due, putOff int, err error) {
 	list, err := db.queue.JobList(ctx, river.NewJobListParams().Queues(queue).
 		States(rivertype.JobStateAvailable, rivertype.JobStateScheduled, rivertype.JobStateRetryable).First(10_000))
@@ -38,14 +38,14 @@ func (db *DB) Entries(ctx context.Context, queue string) (due, putOff int, err e
 	return due, putOff, nil
 }
 
-// Empty removes every entry of River's that does not run.
+// Empty removes every entry of River's that is not running.
 func (db *DB) Empty(ctx context.Context) error {
 	_, err := db.queue.JobDeleteMany(ctx, river.NewJobDeleteManyParams().UnsafeAll().First(10_000))
 	return err
 }
 
-// LoseDeliveries makes River's entries for deliveries look as if a process had
-// begun them some time ago, and was killed.
+// LoseDeliveries makes River's delivery entries look as if a process had begun
+// them some time ago and was then killed.
 func (db *DB) LoseDeliveries(ctx context.Context, ago time.Duration) error {
 	list, err := db.queue.JobList(ctx, river.NewJobListParams().Queues(deliveryQueue).States(rivertype.JobStateAvailable).First(10_000))
 	if err != nil {
@@ -64,8 +64,8 @@ func (db *DB) LoseDeliveries(ctx context.Context, ago time.Duration) error {
 	return nil
 }
 
-// OpenAt makes a database whose own tables are as a version before had them, with
-// River's as they are now. It has no queue but what a transaction enqueues.
+// OpenAt creates a database whose own tables have an earlier version, and River's
+// the present one. It has no queue except the entries that transactions write.
 func OpenAt(ctx context.Context, address string, version int64) (*DB, error) {
 	db := newDB(Options{})
 	at, err := ParseAddress(address)

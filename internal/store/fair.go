@@ -9,20 +9,21 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Turns between projects are by start-time fair queueing (Goyal, Vin and Cheng,
-// 1996): each project has a virtual time, which each start moves on by the
-// job's cost over the project's weight, and the project whose time is least is
-// next. One that had nothing to do comes in at the time of those that are busy,
-// so it neither waits behind their jobs nor saves up turns. Within a project
-// priority goes before arrival.
+// Projects share the workers by start-time fair queueing (Goyal, Vin and Cheng,
+// 1996). Each project has a virtual time. Each start of a job advances it by the
+// job's cost divided by the project's weight. The project with the least virtual
+// time is next. A project that was idle enters at the virtual time of the busy
+// ones, so it neither waits behind their jobs nor saves up turns. Within a
+// project, priority goes before arrival.
 
-// What a job costs, in seconds of video.
+// The cost of a job, in seconds of video.
 const (
-	minCost     = 0.25 // anything, such as a context job
+	minCost     = 0.25 // any job, such as one of kind Expansion
 	costOfImage = 0.25 // each
 )
 
-// cost is what the start of a job adds to its project's virtual time.
+// cost is how much the start of a job adds to its project's virtual time, before
+// the division by the weight.
 func cost(s *job.Spec) float64 {
 	switch s.Kind {
 	case job.Image:
@@ -33,8 +34,8 @@ func cost(s *job.Spec) float64 {
 	return minCost
 }
 
-// countQueued counts a job that comes, and returns its number within the project.
-// It locks the project's row for this transaction.
+// countQueued counts a job that arrives, and returns its number within the
+// project. It locks the project's row for this transaction.
 func (tx *Tx) countQueued(ctx context.Context, s *Submission) (seq int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO project_load (project, queued, vtime, weight, max_running, seq)
 		VALUES ($1, 1, (SELECT COALESCE(MIN(vtime), 0) FROM project_load WHERE queued > 0 OR running > 0), $2, $3, 1)
@@ -46,7 +47,7 @@ func (tx *Tx) countQueued(ctx context.Context, s *Submission) (seq int64, err er
 	return seq, err
 }
 
-// move counts jobs of a project that go from one state to another.
+// move adds to the counts of a project's queued and running jobs.
 func (tx *Tx) move(ctx context.Context, project int64, queued, running int) error {
 	n, err := tx.Changed(ctx, "UPDATE project_load SET queued = queued + $1, running = running + $2 WHERE project = $3", queued, running, project)
 	if err == nil && n != 1 {
@@ -55,8 +56,8 @@ func (tx *Tx) move(ctx context.Context, project int64, queued, running int) erro
 	return err
 }
 
-// SetShare changes a project's weight and how many of its jobs may run at once
-// (0 is no bound), for the jobs that wait too.
+// SetShare changes a project's weight and how many of its jobs may run at once (0
+// is no bound). Both apply to queued jobs too.
 func (db *DB) SetShare(ctx context.Context, project int64, weight, maxRunning int) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE project_load SET weight = $1, max_running = $2 WHERE project = $3", float64(max(1, weight)), max(0, maxRunning), project)
@@ -64,12 +65,13 @@ func (db *DB) SetShare(ctx context.Context, project int64, weight, maxRunning in
 	})
 }
 
-// claimTries is how often Claim looks again when another took what it saw.
+// claimTries is how often Claim tries when another worker takes the job first.
 const claimTries = 3
 
-// Claim gives a worker the job whose turn it is: running, with one more
-// attempt, and a lease that Heartbeat renews. Only jobs of the engines named are
-// given; none named is all. ok is false when there is nothing to do.
+// Claim gives a worker the job whose turn it is. The job is then running, with
+// one more attempt and a lease that Heartbeat renews. Claim only considers jobs
+// of the named engines; an empty list means all. ok is false when there is no job
+// to run.
 func (db *DB) Claim(ctx context.Context, worker string, lease time.Duration, engines []string) (j job.Job, ok bool, err error) {
 	for range claimTries {
 		err = db.Write(ctx, func(tx *Tx) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// BenchmarkPosition is what a submission pays for its place in queues of several
-// lengths: each place asked for is that of a job which has just come.
+// BenchmarkPosition measures the cost of a new job's position in queues of
+// several lengths.
 //
 //	go test -run '^$' -bench Position -benchtime 200x ./internal/store
 func BenchmarkPosition(b *testing.B) {
@@ -37,7 +37,7 @@ func BenchmarkPosition(b *testing.B) {
 	}
 }
 
-// fill submits n jobs, of so many projects in turns.
+// fill submits n jobs, taking turns between so many projects.
 func fill(tb testing.TB, db *store.DB, projects, n int) {
 	tb.Helper()
 	var wg sync.WaitGroup

@@ -31,8 +31,8 @@ func many(t *testing.T, db *store.DB, n int, s store.Submission) {
 	}
 }
 
-// TestFairBar: one project submits 500 jobs, another then one: that one runs
-// next, whether the first had begun or not.
+// TestFairBar: one project submits 500 jobs, and then another project submits
+// one. The latter runs next, whether the first project's jobs had begun or not.
 func TestFairBar(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		many(t, db, 500, submission(1))
@@ -53,12 +53,12 @@ func TestFairBar(t *testing.T) {
 			}
 		}
 		next("while the first runs", 3)
-		next("having had a turn", 2)
+		next("after it had its share", 2)
 	})
 }
 
-// TestPositionsCome: for random queues, the order of positions is the order in
-// which jobs are then claimed.
+// TestPositionsCome: for random queues, jobs are claimed in the order of their
+// positions.
 func TestPositionsCome(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -75,33 +75,32 @@ func TestPositionsCome(t *testing.T) {
 					}
 				}
 			}
-			place := map[job.ID]int{}
+			position := map[job.ID]int{}
 			for p := int64(1); p <= 4; p++ {
 				jobs, _, err := db.Jobs(t.Context(), store.JobFilter{Project: p, States: []job.State{job.Queued}, Limit: 100})
 				if err != nil {
 					rt.Fatal(err)
 				}
 				for _, j := range jobs {
-					if place[j.ID], err = db.Position(t.Context(), j.ID); err != nil {
+					if position[j.ID], err = db.Position(t.Context(), j.ID); err != nil {
 						rt.Fatal(err)
 					}
 				}
 			}
-			for n := range len(place) {
+			for n := range len(position) {
 				j, ok, err := db.Claim(t.Context(), "w", lease, nil)
 				if err != nil || !ok {
 					rt.Fatalf("%v, %v", ok, err)
 				}
-				if place[j.ID] != n {
-					rt.Fatalf("claimed as number %d what was to be number %d", n, place[j.ID])
+				if position[j.ID] != n {
+					rt.Fatalf("claimed number %d, want number %d", n, position[j.ID])
 				}
 			}
 		})
 	})
 }
 
-// TestNewcomers: a project that had nothing to do has not saved up turns
-// meanwhile.
+// TestNewcomers: an idle project saves up no share of the workers.
 func TestNewcomers(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		many(t, db, 32, submission(1))
@@ -119,8 +118,8 @@ func TestNewcomers(t *testing.T) {
 	})
 }
 
-// TestShares: weights share the starts, and a project has no more jobs running
-// than it may.
+// TestShares: projects start jobs in proportion to their weights, and none
+// exceeds its limit of running jobs.
 func TestShares(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		heavy, light := submission(1), submission(2)
@@ -139,7 +138,7 @@ func TestShares(t *testing.T) {
 		}
 		for range 5 {
 			if j := claim(t, db); j.Project != 2 {
-				t.Errorf("project %d runs more than it may", j.Project)
+				t.Errorf("project %d exceeds its limit of running jobs", j.Project)
 			}
 		}
 		if err := db.SetShare(t.Context(), 2, 1, 15); err != nil {
@@ -149,8 +148,8 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// TestPriorityAndEngines: within a project priority goes before age; a worker
-// gets only what its engines can run.
+// TestPriorityAndEngines: within a project, priority goes before age. A worker
+// gets only jobs that its engines can run.
 func TestPriorityAndEngines(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		var want []job.ID
@@ -177,7 +176,7 @@ func TestPriorityAndEngines(t *testing.T) {
 	})
 }
 
-// TestClaimedOnce: of many workers at once each gets another job.
+// TestClaimedOnce: of many concurrent workers, each gets a different job.
 func TestClaimedOnce(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		for p := int64(1); p <= 3; p++ {

@@ -16,8 +16,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// TestDiskFull: while the disk is full, submits are refused as unavailable and
-// leave nothing; what was accepted before and after is all there.
+// TestDiskFull: while the disk is full, submissions are refused as unavailable
+// and leave nothing. Jobs accepted before and after are all there.
 func TestDiskFull(t *testing.T) {
 	db := storetest.Open(t, storetest.URL(t, store.SQLite), store.Options{})
 	pages := func(limit int) {
@@ -72,20 +72,20 @@ func TestDiskFull(t *testing.T) {
 		}
 		for _, j := range jobs {
 			if !accepted[j.ID] {
-				t.Errorf("job %v was refused and is there", j.ID)
+				t.Errorf("job %v was refused but is stored", j.ID)
 			}
 			found++
 		}
 	}
 	if want := len(accepted) - refused; found != want {
-		t.Errorf("%d jobs are there, %d were accepted", found, want)
+		t.Errorf("%d jobs are stored, %d were accepted", found, want)
 	}
 	if wrong, err := checkLoad(t.Context(), db); wrong != "" || err != nil {
 		t.Error(wrong, err)
 	}
 }
 
-// cable is a connection to a server that can be cut.
+// cable is a connection to a server that a test can cut.
 type cable struct {
 	listener net.Listener
 	to       string
@@ -140,8 +140,8 @@ func (c *cable) set(cut bool) {
 	}
 }
 
-// TestDatabaseGone: while Postgres cannot be reached, everything says so at
-// once, and goes on by itself when it is back, the queue too.
+// TestDatabaseGone: while Postgres cannot be reached, every call fails at once,
+// and everything works again when it is back, the queue too.
 func TestDatabaseGone(t *testing.T) {
 	u, err := url.Parse(storetest.URL(t, store.Postgres))
 	if err != nil {

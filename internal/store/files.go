@@ -9,12 +9,12 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// File is a file of a project: uploaded, or of a job's result. Its bytes are in
-// the blob store under Key.
+// File is a project's file: an upload, or part of a job's result. Its bytes are
+// in the blob store under Key.
 type File struct {
 	ID, Project int64
 	Purpose     string // such as "video_generation", or that of a result
-	Name        string // as it was uploaded, or made up
+	Name        string // the upload's name, or a generated one
 	ContentType string
 	Key         string // in the blob store
 	SHA256      string // hex
@@ -34,7 +34,8 @@ func scanFile(row interface{ Scan(...any) error }) (File, error) {
 	return f, err
 }
 
-// AddFile writes a file's row. An ID of 0 gets one, a CreatedAt of zero is now.
+// AddFile writes a file's row. An ID of 0 is replaced by a new one, and a zero
+// CreatedAt by the transaction's time.
 func (tx *Tx) AddFile(ctx context.Context, f File) (File, error) {
 	if f.ID == 0 {
 		f.ID = NewID()
@@ -47,8 +48,8 @@ func (tx *Tx) AddFile(ctx context.Context, f File) (File, error) {
 	return f, err
 }
 
-// AddFile writes a file's row in a transaction of its own. The bytes must be in
-// the blob store before.
+// AddFile writes a file's row in a transaction of its own. The bytes must already
+// be in the blob store.
 func (db *DB) AddFile(ctx context.Context, f File) (out File, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		out, err = tx.AddFile(ctx, f)
@@ -57,8 +58,8 @@ func (db *DB) AddFile(ctx context.Context, f File) (out File, err error) {
 	return out, err
 }
 
-// File finds a file of a project: job.NotFound for one that is not there,
-// expired, or another's.
+// File finds a project's file. A file that does not exist, has expired or belongs
+// to another project is job.NotFound.
 func (db *DB) File(ctx context.Context, project, id int64) (f File, err error) {
 	now := millis(db.Now())
 	err = db.Read(ctx, func(q Queryer) error {
@@ -71,11 +72,11 @@ func (db *DB) File(ctx context.Context, project, id int64) (f File, err error) {
 	return f, err
 }
 
-// FileFilter says which files are wanted. Project always is a condition.
+// FileFilter selects files. Project always applies.
 type FileFilter struct {
 	Project   int64
 	Purpose   string // "" is any
-	After     int64  // the ID of the last file of the page before; 0 for the first page
+	After     int64  // the ID of the last file of the previous page; 0 for the first page
 	Ascending bool   // oldest first; else newest first
 	Limit     int    // 0 is DefaultPage, at most MaxFiles
 }
@@ -84,9 +85,9 @@ type FileFilter struct {
 // file that tells whether there is another page.
 const MaxFiles = 10_001
 
-// Files lists a page of a project's files by the time they were added. It is
-// job.Invalid when there is no file of the ID After: a file that is deleted is
-// gone, and the time it was added with it.
+// Files lists a page of a project's files by the time they were added. An After
+// that names no file is job.Invalid: a deleted file's row is gone, and with it
+// the time it was added.
 func (db *DB) Files(ctx context.Context, f FileFilter) (files []File, err error) {
 	limit := min(f.Limit, MaxFiles)
 	if limit <= 0 {
@@ -107,7 +108,7 @@ func (db *DB) Files(ctx context.Context, f FileFilter) (files []File, err error)
 			var created int64
 			err := q.QueryRowContext(ctx, "SELECT created_at FROM files WHERE id = $1 AND project = $2", f.After, f.Project).Scan(&created)
 			if errors.Is(err, sql.ErrNoRows) {
-				return job.Errorf(job.Invalid, "after", "after names file %d, which is not there: list from the beginning, or give the id of a file that is", f.After)
+				return job.Errorf(job.Invalid, "after", "after names file %d, which does not exist: list from the beginning, or give the id of an existing file", f.After)
 			}
 			if err != nil {
 				return err
@@ -125,8 +126,9 @@ func (db *DB) Files(ctx context.Context, f FileFilter) (files []File, err error)
 	return files, err
 }
 
-// DeleteFile removes a file's row and returns the blob key that nobody needs
-// any more; job.NotFound for one that is not there or another's.
+// DeleteFile removes a file's row and returns the blob key that is no longer
+// needed. A file that does not exist or belongs to another project is
+// job.NotFound.
 func (db *DB) DeleteFile(ctx context.Context, project, id int64) (key string, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		err := tx.QueryRowContext(ctx, "DELETE FROM files WHERE id = $1 AND project = $2 RETURNING blob_key", id, project).Scan(&key)
@@ -138,8 +140,8 @@ func (db *DB) DeleteFile(ctx context.Context, project, id int64) (key string, er
 	return key, err
 }
 
-// ExpiredFiles lists files of all projects whose time is over, those that
-// expired first; at most limit.
+// ExpiredFiles lists expired files of all projects, at most limit, those that
+// expired first in front.
 func (db *DB) ExpiredFiles(ctx context.Context, now time.Time, limit int) (files []File, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		rows, err := q.QueryContext(ctx, "SELECT "+fileColumns+" FROM files WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2", millis(now), page(limit))
@@ -152,9 +154,9 @@ func (db *DB) ExpiredFiles(ctx context.Context, now time.Time, limit int) (files
 	return files, err
 }
 
-// KnownKey reports whether a row needs a blob: as a file, as the first frame of
-// a job that is not deleted, or as the latents or preview of one that is not
-// over.
+// KnownKey reports whether a row still refers to a blob: as a file, as the first
+// frame of a job that is not deleted, or as the latents or preview of an
+// unfinished job.
 func (db *DB) KnownKey(ctx context.Context, key string) (known bool, err error) {
 	if key == "" {
 		return false, nil

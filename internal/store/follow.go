@@ -12,10 +12,10 @@ type followers struct {
 	of map[job.ID]map[chan struct{}]bool
 }
 
-// Follow returns a channel that gets a value after the job changed in this
-// process, one for any number of changes that were not looked at yet. Changes
-// that other processes make are not seen: compare job.Job.Revision now and
-// then. stop must be called in the end.
+// Follow returns a channel that receives a value after the job changed in this
+// process. Several changes that the receiver has not yet taken are one value.
+// Changes by other processes are not seen: compare job.Job.Revision from time to
+// time. The caller must call stop in the end.
 func (db *DB) Follow(id job.ID) (changed <-chan struct{}, stop func()) {
 	f := &db.followers
 	c := make(chan struct{}, 1)

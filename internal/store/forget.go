@@ -10,9 +10,9 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Delete hides a final job and forgets what was asked for, in the deliveries
-// that told of it too; another is a Conflict. It returns the blob keys that
-// nobody needs any more.
+// Delete hides a final job and erases its prompt and other inputs, also from the
+// deliveries that reported it. A job that is not final is a Conflict. Delete
+// returns the blob keys that are no longer needed.
 func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []string, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		j, err := scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND project = $2 AND deleted_at = 0"+tx.Lock(), int64(id), project))
@@ -22,7 +22,7 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 		case err != nil:
 			return err
 		case !j.State.Final():
-			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before it is deleted", j.State)
+			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before you delete it", j.State)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
 			latents = '', preview = '', first_frame = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
@@ -36,10 +36,9 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 	return keys, err
 }
 
-// ForgetJobs removes jobs that ended before a time, at most limit of them, with
-// their files' rows and what deliveries still say of them. It returns the blob
-// keys that nobody needs any more and how many jobs there were. What they cost
-// stays in the ledger.
+// ForgetJobs removes at most limit jobs that ended before a time, with the rows
+// of their files and their data in deliveries. It returns the blob keys that are
+// no longer needed and the number of jobs. Their charges stay in the ledger.
 func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys []string, n int, err error) {
 	type old struct {
 		id    job.ID
@@ -78,10 +77,10 @@ func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys
 	return keys, n, err
 }
 
-// forget removes what else knows of a job whose row is emptied or gone: the
-// rows of its files, and what its deliveries say of it. It returns the blob keys
-// that nobody needs any more, that of its first frame among them unless another
-// job starts from the same.
+// forget removes the other traces of a job whose row is emptied or deleted: the
+// rows of its files, and its data in deliveries. It returns the blob keys that
+// are no longer needed. The first frame's key is among them unless another job
+// starts from the same frame.
 func (tx *Tx) forget(ctx context.Context, id job.ID, frame string) (keys []string, err error) {
 	rows, err := tx.QueryContext(ctx, "DELETE FROM files WHERE job = $1 AND job > 0 RETURNING blob_key", int64(id))
 	if err != nil {
@@ -104,13 +103,13 @@ func (tx *Tx) forget(ctx context.Context, id job.ID, frame string) (keys []strin
 			keys = append(keys, frame)
 		}
 	}
-	return keys, tx.forgetTold(ctx, id)
+	return keys, tx.redactDeliveries(ctx, id)
 }
 
-// forgetTold takes what was asked for out of a job's deliveries. Those that are
-// on their way go on, and say how it ended.
-func (tx *Tx) forgetTold(ctx context.Context, id job.ID) error {
-	type told struct {
+// redactDeliveries removes what the customer asked for from a job's deliveries.
+// Pending deliveries are still sent and say how the job ended.
+func (tx *Tx) redactDeliveries(ctx context.Context, id job.ID) error {
+	type delivered struct {
 		id       int64
 		snapshot string
 	}
@@ -118,7 +117,7 @@ func (tx *Tx) forgetTold(ctx context.Context, id job.ID) error {
 	if err != nil {
 		return err
 	}
-	all, err := collect(rows, func(row interface{ Scan(...any) error }) (d told, err error) {
+	all, err := collect(rows, func(row interface{ Scan(...any) error }) (d delivered, err error) {
 		err = row.Scan(&d.id, &d.snapshot)
 		return d, err
 	})
@@ -130,7 +129,7 @@ func (tx *Tx) forgetTold(ctx context.Context, id job.ID) error {
 		if err := json.Unmarshal([]byte(d.snapshot), &j); err != nil {
 			return err
 		}
-		left, err := json.Marshal(forgotten(&j))
+		left, err := json.Marshal(redacted(&j))
 		if err != nil {
 			return err
 		}
@@ -141,10 +140,10 @@ func (tx *Tx) forgetTold(ctx context.Context, id job.ID) error {
 	return nil
 }
 
-// forgotten is what may still be told of a job that its owner deleted: that it
-// was, how it went, and which files came of it, but none of its words: neither
-// its owner's nor what was made of them.
-func forgotten(j *job.Job) job.Job {
+// redacted is the part of a deleted job that deliveries may still show: its
+// state, times, settings and files, but no text, neither its owner's nor
+// generated text.
+func redacted(j *job.Job) job.Job {
 	s := &j.Spec
 	out := job.Job{
 		ID: j.ID, Project: j.Project, Key: j.Key, API: j.API, State: j.State, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
@@ -167,11 +166,12 @@ func forgotten(j *job.Job) job.Job {
 	return out
 }
 
-// ForgetDeliveries removes deliveries that are over and older than a time, at
-// most limit of them, and says how many there were. Those on their way stay.
+// ForgetDeliveries removes at most limit finished deliveries older than a time,
+// and returns how many. Pending deliveries stay.
 func (db *DB) ForgetDeliveries(ctx context.Context, before time.Time, limit int) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
-		// The state is written out, as an index of these rows alone is used.
+		// The state is a literal, so that the partial index of these rows is
+		// used.
 		w := &where{}
 		w.and("state <> 'pending'")
 		w.aged("created_at", before)

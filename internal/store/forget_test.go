@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestForgetJobs: what ended long enough ago goes with its files, the rest
-// stays.
+// TestForgetJobs: jobs that ended long enough ago are removed with their files.
+// All others stay.
 func TestForgetJobs(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()
@@ -21,7 +21,7 @@ func TestForgetJobs(t *testing.T) {
 			f := job.File{ID: store.NewID(), Role: job.RoleVideo, Key: "video/00/" + j.ID.String() + ".mp4", ContentType: "video/mp4"}
 			j, err := db.Finish(ctx, j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{Files: []job.File{f}}},
 				func(tx *store.Tx, j *job.Job) error {
-					_, err := tx.AddFile(ctx, store.File{ID: f.ID, Project: j.Project, Name: "film.mp4", Key: f.Key, Job: j.ID})
+					_, err := tx.AddFile(ctx, store.File{ID: f.ID, Project: j.Project, Name: "video.mp4", Key: f.Key, Job: j.ID})
 					return err
 				})
 			if err != nil {
@@ -58,10 +58,10 @@ func TestForgetJobs(t *testing.T) {
 	})
 }
 
-// words of a job that must be nowhere once it is deleted.
-var words = []string{"a secret garden", "written out", "my own note", "the film's words", "look at", "frame.png", "cb.example", "engine said"}
+// words are texts of a job that must be nowhere once it is deleted.
+var words = []string{"a secret garden", "written out", "my own note", "the video's words", "look at", "frame.png", "cb.example", "engine said"}
 
-// worded is a job full of words.
+// worded is a job that contains the words.
 func worded() store.Submission {
 	s := submission(1)
 	s.Job.Callback = "https://cb.example/hook"
@@ -72,7 +72,7 @@ func worded() store.Submission {
 	return s
 }
 
-// snapshots are all that deliveries say of jobs.
+// snapshots returns what all deliveries store of jobs.
 func snapshots(t *testing.T, db *store.DB) (out []string) {
 	t.Helper()
 	err := db.Read(t.Context(), func(q store.Queryer) error {
@@ -96,9 +96,9 @@ func snapshots(t *testing.T, db *store.DB) (out []string) {
 	return out
 }
 
-// TestDeletedJobsAreToldNoMore: a job that is deleted, or forgotten, leaves none
-// of its words in the deliveries, those on their way included, which go on and
-// say how it ended. Other jobs' stay.
+// TestDeletedJobsAreToldNoMore: a deleted or removed job leaves none of its words
+// in the deliveries, pending ones included. Pending deliveries are still sent and
+// say how the job ended. Deliveries of other jobs keep their words.
 func TestDeletedJobsAreToldNoMore(t *testing.T) {
 	forget := map[string]func(t *testing.T, db *store.DB, c *clock, j job.Job){
 		"deleted": func(t *testing.T, db *store.DB, _ *clock, j job.Job) {
@@ -114,7 +114,7 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 	}
 	endings := map[string]store.Ending{
 		"succeeded": {State: job.Succeeded, Result: &job.Result{
-			Text: "the film's words", Notes: []string{"look at that"}, Width: 320, Files: []job.File{{ID: 7, Role: job.RoleVideo, Key: "video/00/a.mp4"}},
+			Text: "the video's words", Notes: []string{"look at that"}, Width: 320, Files: []job.File{{ID: 7, Role: job.RoleVideo, Key: "video/00/a.mp4"}},
 		}},
 		"failed": {State: job.Failed, Error: job.Errorf(job.OutputUnsafe, "", "the engine said no")},
 	}
@@ -122,7 +122,7 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 		for end, ending := range endings {
 			t.Run(how+" "+end, func(t *testing.T) {
 				each(t, func(t *testing.T, db *store.DB, c *clock) {
-					tell(db)
+					reportChanges(db)
 					endpoint(t, db, 1, "job.queued", "job.succeeded", "job.failed")
 					submit(t, db, worded())
 					j := claim(t, db)
@@ -133,7 +133,7 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 					before := snapshots(t, db)
 					for _, word := range words[:3] {
 						if !strings.Contains(strings.Join(before, ""), word) {
-							t.Fatalf("no delivery has %q, which this is to be about: %v", word, before)
+							t.Fatalf("no delivery has %q, so the test shows nothing: %v", word, before)
 						}
 					}
 					c.add(time.Second)
@@ -161,12 +161,12 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 							t.Fatal(err)
 						}
 						if got.ID != j.ID || got.API != j.API || got.Spec.Kind != job.Video || got.Spec.Model != "reel" {
-							t.Errorf("what goes on is of another job: %+v", got)
+							t.Errorf("the pending delivery is of another job: %+v", got)
 						}
 						switch {
 						case got.State == job.Succeeded && (got.Result == nil || got.Result.Width != 320 || len(got.Result.Files) != 1 || got.Result.Files[0].ID != 7),
 							got.State == job.Failed && (got.Error == nil || got.Error.Code != job.OutputUnsafe):
-							t.Errorf("what goes on does not say how it ended: %+v", got)
+							t.Errorf("the pending delivery does not say how the job ended: %+v", got)
 						}
 					}
 				})
@@ -175,8 +175,8 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 	}
 }
 
-// TestSharedFirstFrame: a first frame goes with the last job that starts from
-// it.
+// TestSharedFirstFrame: a first frame is removed with the last job that starts
+// from it.
 func TestSharedFirstFrame(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()

@@ -14,20 +14,20 @@ import (
 // Bounds of a group of writes on SQLite.
 const (
 	maxGroup     = 128                   // writes
-	maxGroupTime = 10 * time.Millisecond // after which no more are let in
-	maxWaiting   = 4096                  // writes that wait for their turn; more wait to be let in
+	maxGroupTime = 10 * time.Millisecond // after which the group takes no more
+	maxWaiting   = 4096                  // length of the queue of writes; callers block when it is full
 )
 
-// groupWriter commits many writes at once: the disk takes milliseconds to
-// confirm a commit whatever its size. No write waits for others to come; while
-// one group is being confirmed, the next gathers by itself.
+// groupWriter commits many writes at once, because the disk takes milliseconds to
+// confirm a commit of any size. No write waits for others to arrive: while one
+// group is being confirmed, the next one gathers.
 type groupWriter struct {
 	db       *DB
 	requests chan *write
 	done     chan struct{}
 }
 
-// write is a function that waits to be run, and then what came of it.
+// write is a function that waits to be run, and later its outcome.
 type write struct {
 	ctx  context.Context
 	fn   func(*Tx) error
@@ -42,10 +42,12 @@ func newGroupWriter(db *DB) *groupWriter {
 	return w
 }
 
-// wait returns when the writer has ended, after DB.closed is closed.
+// wait returns when the writer has ended, which happens after DB.closed is
+// closed.
 func (w *groupWriter) wait() { <-w.done }
 
-// do has fn run and returns once that is committed, or was not.
+// do has the writer run fn, and returns once fn's changes are committed or
+// undone.
 func (w *groupWriter) do(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -84,8 +86,8 @@ func (w *groupWriter) loop() {
 	}
 }
 
-// group runs the first write and those that wait, and tells each what came of
-// it.
+// group runs the first write and the waiting ones in one transaction, and gives
+// each its outcome.
 func (w *groupWriter) group(first *write) {
 	ctx := context.Background()
 	members := []*write{first}
@@ -117,7 +119,7 @@ func (w *groupWriter) group(first *write) {
 	}
 }
 
-// run runs writes until none waits. An error is one of the whole group.
+// run runs writes until none waits. A returned error fails the whole group.
 func (w *groupWriter) run(ctx context.Context, t *sql.Tx, first *write) ([]*write, error) {
 	began := time.Now()
 	members := []*write{first}
@@ -137,11 +139,11 @@ func (w *groupWriter) run(ctx context.Context, t *sql.Tx, first *write) ([]*writ
 	}
 }
 
-// runOne runs a write in a savepoint. Its own error is left in r; what is
-// returned ends the group.
+// runOne runs a write in a savepoint. The write's own error goes to r.err; a
+// returned error ends the group.
 func (w *groupWriter) runOne(ctx context.Context, t *sql.Tx, r *write) error {
 	select {
-	case <-r.ctx.Done(): // whoever asked has gone
+	case <-r.ctx.Done(): // the caller has given up
 		r.err = r.ctx.Err()
 		return nil
 	default:
@@ -153,7 +155,7 @@ func (w *groupWriter) runOne(ctx context.Context, t *sql.Tx, r *write) error {
 	if r.err = call(r.fn, r.tx); r.err != nil {
 		if _, err := r.tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
 			if told := (*job.Error)(nil); errors.As(r.err, &told) {
-				return err // what this one is told is not for the others of the group
+				return err // the error of this write must not reach the others of the group
 			}
 			return r.err // SQLite undid the transaction: the disk is full, or worse
 		}
@@ -162,7 +164,7 @@ func (w *groupWriter) runOne(ctx context.Context, t *sql.Tx, r *write) error {
 	return err
 }
 
-// call makes an error of a panic: the goroutine is everybody's.
+// call turns a panic of fn into an error: all writes share this goroutine.
 func call(fn func(*Tx) error, tx *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -172,7 +174,7 @@ func call(fn func(*Tx) error, tx *Tx) (err error) {
 	return fn(tx)
 }
 
-// finish enqueues what the members asked for and commits.
+// finish writes the queue entries that the members asked for, and commits.
 func (w *groupWriter) finish(ctx context.Context, t *sql.Tx, members []*write) error {
 	var tickets []time.Time
 	var deliveries []delivery
@@ -187,7 +189,7 @@ func (w *groupWriter) finish(ctx context.Context, t *sql.Tx, members []*write) e
 		return err
 	}
 	if err := t.Commit(); err != nil {
-		// database/sql holds the transaction for ended, SQLite may not.
+		// database/sql considers the transaction ended; SQLite may not.
 		w.db.writer.ExecContext(ctx, "ROLLBACK") //nolint:errcheck // there may be none
 		return fmt.Errorf("commit: %w", err)
 	}

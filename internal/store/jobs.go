@@ -9,41 +9,43 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// When to try again what was refused because of too many jobs.
+// RetryAfter of a submission that was refused because of too many jobs.
 const (
 	retryQueueFull = 15 * time.Second
 	retryTooMany   = 5 * time.Second
 )
 
-// Submission is a job to be accepted, and under which bounds.
+// Submission is a job to be accepted, with the bounds that apply to it.
 type Submission struct {
-	// Job has what is asked for: Project, Key, API, Spec, Priority, Price,
-	// Callback, Sponsor, MaxAttempts (0 is job.DefaultAttempts) and ExpiresAt,
-	// until when it may wait. An ID of 0 gets one.
+	// Job is the request: Project, Key, API, Spec, Priority, Price, Callback,
+	// Sponsor, MaxAttempts (0 is job.DefaultAttempts) and ExpiresAt, until when
+	// it may wait. An ID of 0 is replaced by a new one.
 	Job job.Job
-	// IdempotencyKey makes the same request of a project the same job;
-	// RequestHash tells whether it is the same. "" is no key.
+	// A project's second request with the same IdempotencyKey returns the job of
+	// the first. RequestHash tells whether both requests are the same. "" is no
+	// key.
 	IdempotencyKey, RequestHash string
-	// MaxQueued bounds the jobs that wait, of all projects; 0 is no bound. With
-	// several processes on Postgres a few more may slip in at once.
+	// MaxQueued bounds the waiting jobs of all projects; 0 is no bound. Several
+	// processes on Postgres may exceed it by a few jobs at the same moment.
 	MaxQueued int
 	// MaxInFlight bounds the project's jobs that wait or run, MaxKeyInFlight
 	// those of the key; 0 is no bound.
 	MaxInFlight, MaxKeyInFlight int
-	// Weight is the project's share of the workers, relative to others; 0 is 1.
-	// MaxRunning bounds its jobs that run at once; 0 is no bound. Both are
-	// kept and hold for its other jobs too.
+	// Weight is the project's share of the workers relative to others; 0 is 1.
+	// MaxRunning bounds its running jobs; 0 is no bound. Both are stored, and
+	// apply to its other jobs too.
 	Weight, MaxRunning int
 }
 
-// errRepeated undoes a submission that was made before.
+// errRepeated rolls back a submission whose idempotency key was used before.
 var errRepeated = errors.New("submitted before")
 
-// Submit accepts a job: bounds, the price (reserve), the job, its turn and its
-// ticket are one transaction. repeated reports that the idempotency key was used
-// by the same request, whose job is returned as it stands. Errors are job.Error:
-// QueueFull, TooMany, Conflict for a key of another request, and what reserve
-// returns.
+// Submit accepts a job. Checking the bounds, reserving the price (reserve), and
+// writing the job, its number in the project and its ticket are one transaction.
+// repeated reports that the same request used the idempotency key before; Submit
+// then returns that request's job in its present state. Errors are job.Error:
+// QueueFull, TooMany, Conflict for a key that another request used, and what
+// reserve returns.
 func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.Job) error) (j job.Job, repeated bool, err error) {
 	spec, err := encode(&s.Job.Spec)
 	if err != nil {
@@ -58,8 +60,8 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 			j.MaxAttempts = job.DefaultAttempts
 		}
 		j.State, j.Revision, j.CreatedAt, j.UpdatedAt = job.Queued, 1, tx.now, tx.now
-		// First, as it locks the project's row: two of the same key come one
-		// after the other.
+		// This comes first, as it locks the project's row: two submissions with
+		// the same key run one after the other.
 		seq, err := tx.countQueued(ctx, &s)
 		if err != nil {
 			return err
@@ -99,8 +101,9 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 	return j, false, nil
 }
 
-// repeated finds the job of a request that was made before: errRepeated with the
-// job in j, or Conflict, or nil.
+// repeated looks for an earlier job with the same idempotency key. It returns
+// errRepeated with that job in j, or Conflict if the request was another one, or
+// nil.
 func (tx *Tx) repeated(ctx context.Context, s *Submission, j *job.Job) error {
 	var id int64
 	var hash string
@@ -122,7 +125,7 @@ func (tx *Tx) repeated(ctx context.Context, s *Submission, j *job.Job) error {
 	return errRepeated
 }
 
-// bounds checks the bounds of a submission, which countQueued has counted already.
+// bounds checks the bounds of a submission that countQueued has already counted.
 func (tx *Tx) bounds(ctx context.Context, s *Submission) error {
 	if s.MaxQueued > 0 {
 		var n int
@@ -130,7 +133,7 @@ func (tx *Tx) bounds(ctx context.Context, s *Submission) error {
 			return err
 		}
 		if n > s.MaxQueued {
-			e := job.Errorf(job.QueueFull, "", "the queue is full: %d jobs wait; try again in %s", n-1, retryQueueFull)
+			e := job.Errorf(job.QueueFull, "", "the queue is full: %d jobs are waiting; try again in %s", n-1, retryQueueFull)
 			e.RetryAfter = retryQueueFull
 			return e
 		}
@@ -157,17 +160,18 @@ func (tx *Tx) bounds(ctx context.Context, s *Submission) error {
 }
 
 func tooMany(whose string, limit int) error {
-	e := job.Errorf(job.TooMany, "", "this %s has %d jobs in flight, as many as it may: wait for one to end", whose, limit)
+	e := job.Errorf(job.TooMany, "", "this %s has %d jobs in flight, its limit: wait for one to end", whose, limit)
 	e.RetryAfter = retryTooMany
 	return e
 }
 
-// OnChange has fn called in the transaction of every change of a job's state,
-// its arrival included; an error undoes the change. It is for the start of a
-// program, before the database is used.
+// OnChange registers fn, which is called in the transaction of every change of a
+// job's state, its arrival included. An error of fn undoes the change. Call
+// OnChange at program start, before the database is used.
 func (db *DB) OnChange(fn func(*Tx, job.Job) error) { db.hooks = append(db.hooks, fn) }
 
-// changed calls the hooks, and the followers once it is committed.
+// changed calls the hooks, and wakes the followers once the transaction is
+// committed.
 func (tx *Tx) changed(j job.Job) error {
 	for _, h := range tx.db.hooks {
 		if err := h(tx, j); err != nil {
@@ -178,8 +182,8 @@ func (tx *Tx) changed(j job.Job) error {
 	return nil
 }
 
-// Cancel stops a job of a project: a queued one at once (refund is called), a
-// running one by asking its worker. A final one is a Conflict.
+// Cancel cancels a project's job. A queued job ends at once (refund is called);
+// for a running one the worker is asked to stop. A final job is a Conflict.
 func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(*Tx, *job.Job) error) (j job.Job, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		j, err = scanJob(tx.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND project = $2 AND deleted_at = 0"+tx.Lock(), int64(id), project))
@@ -189,7 +193,7 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 		case err != nil:
 			return err
 		case j.State.Final():
-			return job.Errorf(job.Conflict, "", "the job is %s already: there is nothing to cancel", j.State)
+			return job.Errorf(job.Conflict, "", "the job is already %s: there is nothing to cancel", j.State)
 		case j.State == job.Queued:
 			return tx.endJob(ctx, &j, Ending{State: job.Cancelled}, refund)
 		case j.CancelAsked:

@@ -52,7 +52,7 @@ func TestLife(t *testing.T) {
 		}
 		none(t, db)
 		c.add(time.Second)
-		beat := store.Beat{Phase: "sampling", Progress: 0.25, Left: 1500 * time.Millisecond, Preview: "p/1"}
+		beat := store.Heartbeat{Phase: "sampling", Progress: 0.25, Left: 1500 * time.Millisecond, Preview: "p/1"}
 		if asked, err := db.Heartbeat(t.Context(), got.ID, 1, lease, beat); asked || err != nil {
 			t.Errorf("heartbeat: %v, %v", asked, err)
 		}
@@ -102,7 +102,7 @@ func TestLife(t *testing.T) {
 	})
 }
 
-// TestOthersSeeNothing: whatever names another project's job finds none.
+// TestOthersSeeNothing: no call finds a job of another project.
 func TestOthersSeeNothing(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		j := submit(t, db, submission(1))
@@ -123,8 +123,8 @@ func TestOthersSeeNothing(t *testing.T) {
 	})
 }
 
-// TestIdempotency: of many requests with one key at the same time one makes a
-// job, and all are told of that one.
+// TestIdempotency: of many concurrent requests with one key, one creates a job,
+// and all return that job.
 func TestIdempotency(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		const n = 24
@@ -174,7 +174,7 @@ func TestBounds(t *testing.T) {
 		submit(t, db, s)
 		submit(t, db, s)
 		_, _, err := db.Submit(t.Context(), s, nil)
-		wantCode(t, "third of a project that may have two", err, job.TooMany)
+		wantCode(t, "third job of a project with a limit of two", err, job.TooMany)
 		if job.AsError(err).RetryAfter <= 0 {
 			t.Error("it does not say when to try again")
 		}
@@ -186,7 +186,7 @@ func TestBounds(t *testing.T) {
 		k.MaxKeyInFlight = 1
 		submit(t, db, k)
 		_, _, err = db.Submit(t.Context(), k, nil)
-		wantCode(t, "second of a key that may have one", err, job.TooMany)
+		wantCode(t, "second job of a key with a limit of one", err, job.TooMany)
 		k.Job.Key++
 		submit(t, db, k)
 
@@ -229,13 +229,14 @@ func TestCancel(t *testing.T) {
 				t.Errorf("a running job: %+v, %v", got, err)
 			}
 		}
-		if asked, err := db.Heartbeat(t.Context(), a.ID, 1, lease, store.Beat{}); !asked || err != nil {
-			t.Errorf("its worker is told %v, %v", asked, err)
+		if asked, err := db.Heartbeat(t.Context(), a.ID, 1, lease, store.Heartbeat{}); !asked || err != nil {
+			t.Errorf("the worker's heartbeat returns %v, %v", asked, err)
 		}
 		if r.of[a.ID] != 0 {
 			t.Error("a job that still runs was refunded")
 		}
-		// A worker that fails instead of stopping ends it all the same.
+		// If the worker fails instead of stopping, the job is cancelled all the
+		// same.
 		if got, err = db.Retry(t.Context(), a.ID, 1, job.Errorf(job.Internal, "", "x"), 0, r.hook); err != nil || got.State != job.Cancelled || r.of[a.ID] != 1 {
 			t.Errorf("after Retry: %s, %v, refunds %v", got.State, err, r.of)
 		}

@@ -18,9 +18,9 @@ import (
 // Limits of keys.
 const (
 	MaxKeyName     = 100  // bytes
-	MaxKeys        = 1000 // of one project, those that ended left out
+	MaxKeys        = 1000 // keys of one project that have not ended
 	MaxKeyRPM      = 10_000_000
-	maxTouchedOnce = 500 // keys that one transaction notes the use of
+	maxTouchedOnce = 500 // keys whose use one transaction writes
 )
 
 // Key is an API key, without its secret.
@@ -41,7 +41,7 @@ type Key struct {
 	RevokedAt  time.Time `json:"revoked_at,omitzero"`
 }
 
-// Ended reports whether the key is refused at a time, as it expired or was
+// Ended reports whether the key is refused at a time because it expired or was
 // revoked.
 func (k *Key) Ended(now time.Time) bool {
 	return !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
@@ -54,21 +54,21 @@ func (k *Key) check(now time.Time) error {
 	case k.Name == "" || len(k.Name) > MaxKeyName || strings.ContainsFunc(k.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return job.Errorf(job.Invalid, "name", "a key's name has 1 to %d bytes and no control characters", MaxKeyName)
 	case len(k.Scopes) == 0:
-		return job.Errorf(job.Invalid, "scopes", "a key without scopes may do nothing: give it at least one")
+		return job.Errorf(job.Invalid, "scopes", "a key without scopes is of no use: give it at least one")
 	case k.RPM < 0 || k.RPM > MaxKeyRPM:
 		return job.Errorf(job.Invalid, "rpm", "%d requests a minute is out of range: at most %d, or 0 for no limit of its own", k.RPM, MaxKeyRPM)
 	case k.MaxInFlight < 0 || k.MaxInFlight > 1_000_000_000:
 		return job.Errorf(job.Invalid, "max_in_flight", "%d jobs in flight is out of range: at most 1000000000, or 0 for no limit", k.MaxInFlight)
 	case k.Ended(now):
-		return job.Errorf(job.Invalid, "expires", "the key would have expired already: choose a time to come")
+		return job.Errorf(job.Invalid, "expires", "the key would have expired already: choose a time in the future")
 	}
 	return nil
 }
 
 const keyColumns = `id, project, name, prefix, hash, scopes, rpm, max_in_flight, created_at, expires_at, last_used_at, revoked_at`
 
-// keyFields are where the columns of a key are scanned to; done makes the key
-// of them.
+// keyFields returns the scan destinations of a key's columns; done fills the key
+// from them.
 func keyFields(k *Key) (fields []any, done func() error) {
 	var hash, scopes string
 	var created, expires, used, revoked int64
@@ -89,7 +89,7 @@ func scanKey(row interface{ Scan(...any) error }) (Key, error) {
 	return k, done()
 }
 
-// CreateKey keeps a new key. ID and CreatedAt are set here.
+// CreateKey stores a new key and sets its ID and CreatedAt.
 func (db *DB) CreateKey(ctx context.Context, k Key) (made Key, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		made, err = tx.CreateKey(ctx, k)
@@ -122,8 +122,8 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) (Key, error) {
 	return k, nil
 }
 
-// KeyByHash finds a key by the SHA-256 of the whole of it, ended or not, with
-// its project. One that is not there is a job.Error of code NotFound.
+// KeyByHash finds a key, ended or not, and its project by the SHA-256 of the
+// whole key. A missing key is a job.Error of code NotFound.
 func (db *DB) KeyByHash(ctx context.Context, hash []byte) (k Key, p Project, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		k = Key{}
@@ -158,7 +158,7 @@ func (db *DB) Key(ctx context.Context, project, id int64) (k Key, err error) {
 	return k, err
 }
 
-// Keys lists a project's keys, oldest first, those that ended included.
+// Keys lists a project's keys, oldest first, including those that ended.
 func (db *DB) Keys(ctx context.Context, project int64) (out []Key, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		out = nil
@@ -179,7 +179,7 @@ func (db *DB) Keys(ctx context.Context, project int64) (out []Key, err error) {
 	return out, err
 }
 
-// RevokeKey ends a key now. One that was revoked before stays so.
+// RevokeKey ends a key now. Revoking it again changes nothing.
 func (db *DB) RevokeKey(ctx context.Context, project, id int64) (k Key, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		k, err = scanKey(tx.QueryRowContext(ctx, `UPDATE api_keys SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END
@@ -192,9 +192,9 @@ func (db *DB) RevokeKey(ctx context.Context, project, id int64) (k Key, err erro
 	return k, err
 }
 
-// RotateKey puts a new key with the name, scopes and limits of an old one in
-// its place, and lets the old one work for the time of the overlap: 0 ends it
-// at once. Of the new one only Hash, Prefix and ExpiresAt are taken.
+// RotateKey creates a key that replaces an old one and has its name, scopes and
+// limits. The old key keeps working for the overlap; 0 ends it at once. Of made
+// only Hash, Prefix and ExpiresAt are used.
 func (db *DB) RotateKey(ctx context.Context, project, id int64, made Key, overlap time.Duration) (k Key, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		old, err := scanKey(tx.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE project = $1 AND id = $2`+tx.Lock(), project, id))
@@ -204,7 +204,7 @@ func (db *DB) RotateKey(ctx context.Context, project, id int64, made Key, overla
 		case err != nil:
 			return err
 		case old.Ended(tx.Now()):
-			return job.Errorf(job.Conflict, "", "the key %s has ended already: create a new one", old.Prefix)
+			return job.Errorf(job.Conflict, "", "the key %s has already ended: create a new one", old.Prefix)
 		}
 		next := old
 		next.Hash, next.Prefix, next.ExpiresAt = made.Hash, made.Prefix, made.ExpiresAt
@@ -221,10 +221,10 @@ func (db *DB) RotateKey(ctx context.Context, project, id int64, made Key, overla
 	return k, err
 }
 
-// TouchKeys notes when keys were last used. Older times than are known change
-// nothing.
+// TouchKeys writes when keys were last used. A time older than the stored one
+// changes nothing.
 func (db *DB) TouchKeys(ctx context.Context, used map[int64]time.Time) error {
-	ids := slices.Sorted(maps.Keys(used)) // so that two that do this never wait for each other
+	ids := slices.Sorted(maps.Keys(used)) // one order of locking, so that two of these cannot deadlock
 	for batch := range slices.Chunk(ids, maxTouchedOnce) {
 		err := db.Write(ctx, func(tx *Tx) error {
 			for _, id := range batch {
@@ -235,13 +235,13 @@ func (db *DB) TouchKeys(ctx context.Context, used map[int64]time.Time) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("note the use of keys: %w", err)
+			return fmt.Errorf("write the last use of keys: %w", err)
 		}
 	}
 	return nil
 }
 
-// KeyOfAny returns a key of whatever project: it is for the operator alone.
+// KeyOfAny returns a key of any project. It is for the operator alone.
 func (db *DB) KeyOfAny(ctx context.Context, id int64) (k Key, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		k, err = scanKey(q.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1`, id))

@@ -14,22 +14,22 @@ import (
 // Account names one of the six accounts of a project.
 type Account string
 
-// The accounts. The first three are the project's own; the others are the
-// house's side of its money, so that all six sum to zero.
+// The accounts. The first three are the project's own. The others are the
+// platform's counterparts, so that all six sum to zero.
 const (
-	AccountBalance  Account = "balance"  // what was paid in; below zero, what is owed
-	AccountHeld     Account = "held"     // what work that is not over has reserved
-	AccountCredits  Account = "credits"  // what is left of the plan's credits of this period
-	AccountRevenue  Account = "revenue"  // what was earned
-	AccountDeposits Account = "deposits" // where balance comes from
-	AccountGrants   Account = "grants"   // where credits come from, and go when they lapse
+	AccountBalance  Account = "balance"  // prepaid money; a negative balance is debt
+	AccountHeld     Account = "held"     // reserved by unfinished work
+	AccountCredits  Account = "credits"  // the rest of the plan's credits of this period
+	AccountRevenue  Account = "revenue"  // earned by finished work
+	AccountDeposits Account = "deposits" // counterpart of what was paid in
+	AccountGrants   Account = "grants"   // counterpart of credits, granted and lapsed
 )
 
-// accounts lists them in the order of the statement that changes them.
+// accounts lists the accounts in the order of the statement that changes them.
 var accounts = []Account{AccountBalance, AccountHeld, AccountCredits, AccountRevenue, AccountDeposits, AccountGrants}
 
-// Entry moves an amount from one account of a project to another. As it names
-// both, it cannot be out of balance.
+// Entry moves an amount from one account of a project to another. As each entry
+// names both sides, the accounts always balance.
 type Entry struct {
 	From   Account `json:"from"`
 	To     Account `json:"to"`
@@ -43,16 +43,17 @@ type PostingKind string
 const (
 	PostDeposit PostingKind = "deposit" // money came in, or went out again
 	PostReserve PostingKind = "reserve" // a job was accepted
-	PostSettle  PostingKind = "settle"  // it succeeded
-	PostRefund  PostingKind = "refund"  // it did not
+	PostSettle  PostingKind = "settle"  // the job succeeded
+	PostRefund  PostingKind = "refund"  // the job did not succeed
 	PostPeriod  PostingKind = "period"  // credits lapsed and were granted
 )
 
-// Posting is entries that are made together.
+// Posting is a set of entries that are made together.
 type Posting struct {
 	ID   int64       `json:"id"`
 	Kind PostingKind `json:"kind"`
-	// Ref is the job, or what else there is only one posting of this kind for.
+	// Ref names the job or another cause. There is only one posting of a kind and
+	// ref.
 	Ref     string    `json:"ref"`
 	Note    string    `json:"note,omitempty"`
 	At      time.Time `json:"at"`
@@ -76,21 +77,21 @@ type Wallet struct {
 	Revenue  int64  `json:"revenue"`
 	Deposits int64  `json:"deposits"`
 	Grants   int64  `json:"grants"`
-	Least    int64  `json:"least"` // what Balance may be at the least
+	Least    int64  `json:"least"` // the lowest that Balance may be
 	// PeriodEnds is when Credits lapse; zero before the first period.
 	PeriodEnds time.Time `json:"period_ends,omitzero"`
-	// PeriodCredits is what the period began with.
+	// PeriodCredits is how many credits the period began with.
 	PeriodCredits int64 `json:"period_credits"`
 	// Anchor is when the first period of the plan began.
 	Anchor time.Time `json:"anchor,omitzero"`
 }
 
-// HasBalance reports whether the balance says anything: not of a project that
-// may spend without a limit, and for which no deposit was noted. There it is
-// what was used with a minus before it, and would be read as a debt.
+// HasBalance reports whether the balance is meaningful. It is not if the project
+// may spend without a limit and no deposit was ever made: then it is the
+// project's usage as a negative number, which would read as a debt.
 func (w *Wallet) HasBalance() bool { return w.Least != -NoDebtLimit || w.Deposits != 0 }
 
-// of is where an account's amount is kept.
+// of returns where an account's amount is stored.
 func (w *Wallet) of(a Account) *int64 {
 	switch a {
 	case AccountBalance:
@@ -109,11 +110,11 @@ func (w *Wallet) of(a Account) *int64 {
 	return nil
 }
 
-// fault says which amount is not possible, or nil.
+// fault returns an error that names an impossible amount, or nil.
 func (w *Wallet) fault() error {
 	switch {
 	case w.Balance < w.Least:
-		return fmt.Errorf("the balance would be %s, less than %s", Dollars(w.Balance), Dollars(w.Least))
+		return fmt.Errorf("the balance would be %s, below its limit %s", Dollars(w.Balance), Dollars(w.Least))
 	case w.Held < 0 || w.Credits < 0 || w.Revenue < 0 || w.Grants > 0:
 		return fmt.Errorf("an account would pass zero: %+v", *w)
 	case w.Balance+w.Held+w.Credits+w.Revenue+w.Deposits+w.Grants != 0:
@@ -133,7 +134,7 @@ func scanWallet(row interface{ Scan(...any) error }) (*Wallet, error) {
 	return &w, err
 }
 
-// Wallet returns a project's wallet for this transaction alone to change.
+// Wallet locks a project's wallet for this transaction and returns it.
 func (tx *Tx) Wallet(ctx context.Context, project int64) (*Wallet, error) {
 	lock := tx.Lock()
 	if lock != "" {
@@ -160,9 +161,9 @@ func (db *DB) Wallet(ctx context.Context, project int64) (w Wallet, err error) {
 }
 
 // Post writes a posting and changes the wallet, which must come from Tx.Wallet,
-// accordingly. A posting of the same kind and ref that is there already makes
-// it do nothing, and done false. One that an account has not the money for is
-// an error and changes nothing.
+// accordingly. If a posting of the same kind and ref exists, Post does nothing
+// and done is false. If an account has too little money, Post returns an error
+// and changes nothing.
 func (tx *Tx) Post(ctx context.Context, w *Wallet, p Posting) (done bool, err error) {
 	after := *w
 	for _, e := range p.Entries {
@@ -198,7 +199,8 @@ func (tx *Tx) Post(ctx context.Context, w *Wallet, p Posting) (done bool, err er
 			return false, err
 		}
 	}
-	// By how much, and not to what: an amount that another wrote is never undone.
+	// The statement adds differences and sets no absolute values, so it never
+	// undoes a change that another transaction made.
 	args := []any{w.Project}
 	for _, a := range accounts {
 		args = append(args, *after.of(a)-*w.of(a))
@@ -212,9 +214,9 @@ func (tx *Tx) Post(ctx context.Context, w *Wallet, p Posting) (done bool, err er
 	return true, nil
 }
 
-// Deposit puts money, in micros, into a project's balance, or takes it out
-// again when amount is negative. A deposit whose ref was used before changes
-// nothing and gives done false; "" is a ref of its own.
+// Deposit adds money, in micros, to a project's balance, or takes it out when
+// amount is negative. A deposit whose ref was used before changes nothing, and
+// done is false. For a ref of "" a unique one is made.
 func (db *DB) Deposit(ctx context.Context, project, amount int64, ref, note string) (w Wallet, done bool, err error) {
 	if amount == 0 || amount > MaxAmount || amount < -MaxAmount {
 		return w, false, job.Errorf(job.Invalid, "amount", "a deposit of $%s is out of range: at most $%s, and not 0", Dollars(amount), Dollars(MaxAmount))
@@ -231,7 +233,7 @@ func (db *DB) Deposit(ctx context.Context, project, amount int64, ref, note stri
 			return err
 		}
 		if free := got.Balance - got.Least; amount < -free {
-			return job.Errorf(job.Balance, "amount", "there are only $%s to take out", Dollars(free))
+			return job.Errorf(job.Balance, "amount", "only $%s can be taken out", Dollars(free))
 		}
 		e := Entry{AccountDeposits, AccountBalance, amount}
 		if amount < 0 {
@@ -244,10 +246,9 @@ func (db *DB) Deposit(ctx context.Context, project, amount int64, ref, note stri
 	return w, done, err
 }
 
-// RollOver begins a period of a plan, once the one before it is over: what is
-// left of its credits lapses, and new ones are granted. Before that it does
-// nothing, so it may be called as often as one likes. anchor is kept for the
-// reckoning of later periods.
+// RollOver begins a plan's next period once the current one is over: the rest of
+// its credits lapses, and new ones are granted. Before that it does nothing, so
+// it may be called at any time. anchor is stored, to compute later periods from.
 func (tx *Tx) RollOver(ctx context.Context, w *Wallet, credits int64, anchor, ends time.Time) error {
 	if tx.Now().Before(w.PeriodEnds) {
 		return nil
@@ -259,7 +260,8 @@ func (tx *Tx) RollOver(ctx context.Context, w *Wallet, credits int64, anchor, en
 	if credits > 0 {
 		entries = append(entries, Entry{AccountGrants, AccountCredits, credits})
 	}
-	// That it happens once is seen to by the period's end, in the locked wallet.
+	// The period's end in the locked wallet makes sure that this happens once;
+	// the ref may be any.
 	if _, err := tx.Post(ctx, w, Posting{Kind: PostPeriod, Ref: strconv.FormatInt(NewID(), 10), Entries: entries}); err != nil {
 		return fmt.Errorf("begin a period: %w", err)
 	}
@@ -269,18 +271,18 @@ func (tx *Tx) RollOver(ctx context.Context, w *Wallet, credits int64, anchor, en
 	return err
 }
 
-// EndPeriod makes the next use of a project's wallet begin a period, as after
-// a change of plan. What is left of its credits lapses then.
+// EndPeriod makes the next use of a project's wallet begin a new period, as after
+// a change of plan. The rest of its credits lapses then.
 func (tx *Tx) EndPeriod(ctx context.Context, project int64) error {
 	_, err := tx.ExecContext(ctx, `UPDATE wallets SET period_ends = 0, anchor = 0 WHERE project = $1`, project)
 	return err
 }
 
-// MaxPostings is how many postings a list holds at the most.
+// MaxPostings is the most postings that one list holds.
 const MaxPostings = 1000
 
-// Postings lists a project's newest postings, the newest first, at most limit
-// and MaxPostings of them.
+// Postings lists a project's postings, newest first: at most limit, and at most
+// MaxPostings.
 func (db *DB) Postings(ctx context.Context, project int64, limit int) (out []Posting, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		out = nil

@@ -123,8 +123,8 @@ func TestLedger(t *testing.T) {
 	})
 }
 
-// TestPeriods: credits lapse with their period, those that are held too, and
-// using them up is told as such.
+// TestPeriods: credits lapse with their period, reserved ones too. The error says
+// when they are used up.
 func TestPeriods(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		p := tenant(t, db, nil).ID
@@ -157,8 +157,8 @@ func TestPeriods(t *testing.T) {
 	})
 }
 
-// TestLedgerRefusesNonsense: what would unbalance the books does not get past
-// the code, nor, written by hand, past the tables or CheckLedger.
+// TestLedgerRefusesNonsense: the code refuses postings that would unbalance the
+// books. The tables and CheckLedger refuse those that are written by hand.
 func TestLedgerRefusesNonsense(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
@@ -214,14 +214,14 @@ func TestLedgerRefusesNonsense(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := db.CheckLedger(ctx); err == nil {
-			t.Error("CheckLedger takes money without entries")
+			t.Error("CheckLedger accepts money without entries")
 		}
 	})
 }
 
-// TestLedgerBalances: whatever happens, in whatever order and however often, the
-// books balance, agree with a model of them in a few lines, and no account
-// passes its limit.
+// TestLedgerBalances: whatever happens, in any order and any number of times, the
+// books balance and agree with a simple model of them, and no account passes its
+// limit.
 func TestLedgerBalances(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -248,7 +248,7 @@ func TestLedgerBalances(t *testing.T) {
 	})
 }
 
-// books is the ledger again, in memory.
+// books is a model of the ledger in memory.
 type books struct {
 	db                        *store.DB
 	clock                     *clock
@@ -325,7 +325,7 @@ func (b *books) step(t *rapid.T) {
 	}
 }
 
-// end settles or refunds a job, which may have ended before, or reserves it
+// end settles or refunds a job, which may have ended already, or reserves it
 // again.
 func (b *books) end(what string, id job.ID, amount int64) error {
 	h := b.jobs[id]
@@ -351,8 +351,8 @@ func (b *books) end(what string, id job.ID, amount int64) error {
 	return settle(b.db, id, amount)
 }
 
-// TestLedgerConcurrent: many at once spend no more than there is, and each job
-// is charged once.
+// TestLedgerConcurrent: many concurrent jobs spend no more than the money there
+// is, and each is charged once.
 func TestLedgerConcurrent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		p := tenant(t, db, nil).ID
@@ -364,7 +364,7 @@ func TestLedgerConcurrent(t *testing.T) {
 		var wg sync.WaitGroup
 		for range clients {
 			wg.Go(func() {
-				for range each { // together 80 × 2 = 160 are wanted of 100
+				for range each { // together they ask for 80 × 2 = 160 of 100
 					id := job.ID(store.NewID())
 					switch err := try(db, p, id, 2); {
 					case err == nil:
@@ -447,7 +447,7 @@ func TestUsage(t *testing.T) {
 		if err := db.Usage(ctx, store.UsageFilter{}, func(store.Charge) error { return stop }); !errors.Is(err, stop) {
 			t.Errorf("an error of yield: %v", err)
 		}
-		// Stale: of a kind, and before a time, only.
+		// RefundStale refunds only charges of the kind, and from before the time.
 		if n, err := db.RefundStale(ctx, "speech", c.Now()); n != 0 || err != nil {
 			t.Errorf("stale speech: %d, %v", n, err)
 		}
@@ -460,7 +460,7 @@ func TestUsage(t *testing.T) {
 	})
 }
 
-// TestUsagePages: more rows than a page come all, once, in order.
+// TestUsagePages: rows that fill more than one page all come, once and in order.
 func TestUsagePages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()

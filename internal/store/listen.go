@@ -14,55 +14,56 @@ import (
 )
 
 const (
-	// lookEvery is how long after a write to SQLite's log a process looks whether
-	// it was a commit of another process; it looks again after twice as long, as a
-	// commit follows its last write when the disk has confirmed that.
+	// lookEvery is how long after a write to SQLite's log a process checks
+	// whether another process has committed. It checks again after twice as long,
+	// because a commit takes effect after its last write, when the disk has
+	// confirmed it.
 	lookEvery = 50 * time.Millisecond
-	// stillEvery is how often it looks while the system tells of no writes. Where
-	// the system never does, it looks each lookEvery.
+	// stillEvery is how often a process checks while the system reports no
+	// writes. On a system that never reports any, it checks every lookEvery.
 	stillEvery = 5 * time.Second
 	stirTime   = time.Second
-	// settleTime is how long River may take to write that an entry was put off.
+	// settleTime is how long River may take to write that an entry was postponed.
 	settleTime = 500 * time.Millisecond
 )
 
-// insertTopic is where River's producers listen for jobs that were enqueued.
+// insertTopic is the topic on which River's producers listen for new jobs.
 const insertTopic = "river_insert"
 
-// sqliteDriver is River's driver with a listener of ours. River's own imitates
-// LISTEN with a table that each insert writes to.
+// sqliteDriver is River's driver with a listener of our own. River's listener
+// imitates LISTEN with a table that every insert writes to.
 type sqliteDriver struct {
 	*riversqlite.Driver
 	db *DB
 }
 
-// SupportsListenNotify is false: nothing is written to tell of a job.
+// SupportsListenNotify is false: announcing a job must not cost a write.
 func (sqliteDriver) SupportsListenNotify() bool { return false }
 
-// GetListener returns what tells River of jobs that were enqueued.
+// GetListener returns the listener that announces new jobs to River.
 func (d sqliteDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener {
 	return &listener{db: d.db}
 }
 
 func (db *DB) sqliteDriver() sqliteDriver { return sqliteDriver{riversqlite.New(db.writer), db} }
 
-// listener tells River's producers when to look for entries in a file of SQLite,
-// which cannot tell by itself that something came. What this process enqueues it
-// is told by wakeQueue. After a commit of another process it has every queue
-// looked into: it reads the head of the log's index, which each commit changes,
-// and where that is new it asks SQLite whether the commit was another's.
+// listener tells River's producers when to look for entries in an SQLite file, as
+// SQLite has no notifications. wakeQueue announces what this process enqueues.
+// After a commit of another process the listener announces every queue. To detect
+// one, it reads the head of the log's index, which every commit changes; if the
+// head is new, it asks SQLite whether another process committed.
 type listener struct {
 	db *DB
 
 	mu        sync.Mutex
 	connected bool
-	head      [headBytes]byte // of the index, at the last look
-	version   int64           // of the file, as others changed it, at the last look
-	pending   []string        // queues that River is to be told of
+	head      [headBytes]byte // of the index, at the last check
+	version   int64           // SQLite's data_version at the last check
+	pending   []string        // queues to announce to River
 
-	written    <-chan struct{} // tells of writes to the log; nil where the system does not
-	stop       func()          // ends it
-	stirred    time.Time       // when it last told of a write
+	written    <-chan struct{} // receives a value after writes to the log; nil where the system reports none
+	stop       func()          // ends the watching of writes
+	stirred    time.Time       // when a write was last reported
 	stillEvery time.Duration
 }
 
@@ -71,7 +72,7 @@ func (l *listener) Connect(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.connected {
-		return errors.New("listen to the database: it is being listened to already")
+		return errors.New("listen to the database: the listener is already connected")
 	}
 	l.db.index.open(l.db.path)
 	version, err := l.othersVersion(ctx)
@@ -80,7 +81,7 @@ func (l *listener) Connect(ctx context.Context) error {
 	}
 	l.connected, l.version = true, version
 	l.stirred, l.stillEvery = time.Now(), stillEvery
-	l.written, l.stop, _ = watchWrites(l.db.path + "-wal") // without it, it looks as often as if there were writes
+	l.written, l.stop, _ = watchWrites(l.db.path + "-wal") // without it, the listener checks as often as if there were writes
 	return nil
 }
 
@@ -104,7 +105,7 @@ func (l *listener) Listen(context.Context, string) error { return nil }
 // Unlisten implements riverdriver.Listener.
 func (l *listener) Unlisten(context.Context, string) error { return nil }
 
-// Ping implements riverdriver.Listener. Each look shows that the file is there.
+// Ping implements riverdriver.Listener. Every check shows that the file is there.
 func (l *listener) Ping(context.Context) error { return nil }
 
 // Schema implements riverdriver.Listener. SQLite has none.
@@ -113,7 +114,7 @@ func (l *listener) Schema() string { return "" }
 // SetAfterConnectExec implements riverdriver.Listener; it is for River's tests.
 func (l *listener) SetAfterConnectExec(string) {}
 
-// WaitForNotification implements riverdriver.Listener: it returns when a queue
+// WaitForNotification implements riverdriver.Listener: it blocks until a queue
 // may have an entry to run.
 func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	for {
@@ -127,8 +128,8 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 	}
 }
 
-// wait returns when this process has enqueued something, or when it has looked
-// for what others did.
+// wait returns when this process has enqueued something, or after it checked for
+// commits of other processes.
 func (l *listener) wait(ctx context.Context) error {
 	every, written := l.pace()
 	t := time.NewTimer(every)
@@ -148,11 +149,12 @@ func (l *listener) wait(ctx context.Context) error {
 		l.mu.Unlock()
 	case <-t.C:
 	}
-	// A look is short, and one that is cut off would lose what it saw.
+	// The check is short, and cancelling it would lose its result.
 	return l.look(context.WithoutCancel(ctx))
 }
 
-// pace is when to look next, and what may tell that it is sooner.
+// pace returns when to check next, and the channel that may bring the check
+// forward.
 func (l *listener) pace() (every time.Duration, written <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,21 +168,21 @@ func (l *listener) pace() (every time.Duration, written <-chan struct{}) {
 	return l.stillEvery, l.written
 }
 
-// tell notes queues that River is to be told of.
+// tell adds queues to announce to River.
 func (l *listener) tell(queues ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pending = append(l.pending, queues...)
 }
 
-// forget drops what was to be told.
+// forget drops all pending announcements.
 func (l *listener) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pending = nil
 }
 
-// next takes a queue that River is to be told of.
+// next takes the next queue to announce to River.
 func (l *listener) next() (queue string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,7 +193,8 @@ func (l *listener) next() (queue string, ok bool) {
 	return queue, true
 }
 
-// look notes every queue if another process has committed since the last look.
+// look announces every queue if another process has committed since the last
+// check.
 func (l *listener) look(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,8 +213,8 @@ func (l *listener) look(ctx context.Context) error {
 }
 
 // othersVersion is a number that changes when another process commits: SQLite
-// tells each connection of the commits of others, and one connection makes all
-// those of this process.
+// tells each connection of the commits of other connections, and one connection
+// makes all commits of this process.
 func (l *listener) othersVersion(ctx context.Context) (version int64, err error) {
 	if err := l.db.writer.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
 		return 0, fmt.Errorf("listen to the database: %w", err)
@@ -219,8 +222,8 @@ func (l *listener) othersVersion(ctx context.Context) (version int64, err error)
 	return version, nil
 }
 
-// same reports whether no commit has changed the log's index since the last call.
-// It is one small read, where asking SQLite is a statement.
+// same reports whether the log's index has not changed since the last call. It
+// costs one small read; asking SQLite costs a statement.
 func (l *listener) same() bool {
 	head, ok := l.db.index.head()
 	if !ok {
@@ -231,20 +234,22 @@ func (l *listener) same() bool {
 	return same
 }
 
-// headBytes is the length of the head of a log's index: with a count of changes,
-// the log's length and checksums (sqlite.org/walformat.html, section 2.1).
+// headBytes is the length of the head of a log's index, which holds a count of
+// changes, the log's length and checksums (sqlite.org/walformat.html, section
+// 2.1).
 const headBytes = 48
 
 // logIndex is the index of SQLite's log, opened to read its head. It must stay
-// open for as long as this process has the database open: a process that closes
-// any descriptor of a file loses all its POSIX locks on that file, those of
-// SQLite too (sqlite.org/howtocorrupt.html, section 2.2).
+// open as long as this process has the database open: a process that closes any
+// descriptor of a file loses all its POSIX locks on that file, SQLite's included
+// (sqlite.org/howtocorrupt.html, section 2.2).
 type logIndex struct {
 	mu   sync.Mutex
-	file *os.File // nil where it cannot be read: then SQLite is asked each time
+	file *os.File // nil if it cannot be read: then every check asks SQLite
 }
 
-// open opens the index of a database that has a connection, unless it is open.
+// open opens the index of a database that has a connection, unless it is open
+// already.
 func (x *logIndex) open(database string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -263,7 +268,7 @@ func (x *logIndex) head() (head [headBytes]byte, ok bool) {
 	return head, err == nil
 }
 
-// close is for when no connection is open any more.
+// close may only be called once the process has no connection open any more.
 func (x *logIndex) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -280,7 +285,7 @@ type wake struct {
 
 func newWake() wake { return wake{make(chan struct{}, 1), make(chan struct{}, 1)} }
 
-// wakeQueue has this process look into one of River's queues.
+// wakeQueue makes this process look into one of River's queues.
 func (db *DB) wakeQueue(queue string) {
 	c := db.wake.tickets
 	if queue == deliveryQueue {
@@ -288,13 +293,13 @@ func (db *DB) wakeQueue(queue string) {
 	}
 	select {
 	case c <- struct{}{}:
-	default: // it is about to look
+	default: // a signal is pending already
 	}
 }
 
-// wakeQueueIn does so later, for an entry that River is asked to put off. River
-// looks by itself too, but not as soon: this is for what is put off for less than
-// two of its looks.
+// wakeQueueIn calls wakeQueue later, for an entry that River is asked to
+// postpone. It does so only for delays below two of River's own polls; for longer
+// ones River's poll is soon enough.
 func (db *DB) wakeQueueIn(queue string, after time.Duration) {
 	if db.dialect == SQLite && after < 2*pollSQLite {
 		time.AfterFunc(max(after, settleTime)+fetchCooldown, func() { db.wakeQueue(queue) })

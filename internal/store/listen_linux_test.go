@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestListenerKeepsLocks: a process that closes any file of SQLite's loses the
-// locks that its connections have on it, and others may then write over what it
-// reads. So the end of a listener, of which River makes a new one after each
-// error, closes none.
+// TestListenerKeepsLocks: closing a listener closes no file of SQLite's. A
+// process that closes one loses the locks that its connections hold on it, and
+// others may then overwrite what it reads. River makes a new listener after each
+// error.
 func TestListenerKeepsLocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kinora.db")
 	db := openFile(t, path)
@@ -55,7 +55,7 @@ func TestListenerKeepsLocks(t *testing.T) {
 }
 
 // TestListenerIsStill: while nothing is written, the listener waits for the
-// system to tell of a write, and then hears what another process enqueued.
+// system to report a write. It then announces what another process enqueued.
 func TestListenerIsStill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kinora.db")
 	here, there := openFile(t, path), openFile(t, path)
@@ -65,7 +65,7 @@ func TestListenerIsStill(t *testing.T) {
 	}
 	defer l.Close(t.Context())
 	if every, written := l.pace(); every != lookEvery || written != nil {
-		t.Errorf("it begins with looks each %v", every)
+		t.Errorf("at first it checks every %v", every)
 	}
 	l.stillEvery = time.Hour
 	for range 2 {
@@ -74,7 +74,7 @@ func TestListenerIsStill(t *testing.T) {
 		}
 		l.stirred = time.Now().Add(-time.Hour)
 		if every, written := l.pace(); every != time.Hour || written == nil {
-			t.Fatalf("nothing happens, and it looks each %v", every)
+			t.Fatalf("nothing happens, but it checks every %v", every)
 		}
 		if err := there.Write(t.Context(), func(tx *Tx) error { tx.EnqueueDelivery(1, time.Time{}); return nil }); err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ func openFile(t *testing.T, path string) *DB {
 	return db
 }
 
-// hears waits for what a listener tells River of.
+// hears waits for the queue that a listener announces to River.
 func hears(t *testing.T, l *listener, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -30,26 +30,26 @@ func hears(t *testing.T, l *listener, want string) {
 	}
 }
 
-// silent has a listener look, which is to see nothing.
+// silent makes a listener check, and expects no announcement.
 func silent(t *testing.T, l *listener, what string) {
 	t.Helper()
 	if err := l.look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if queue, ok := l.next(); ok {
-		t.Errorf("%s: it hears of %s", what, queue)
+		t.Errorf("%s: it announces %s", what, queue)
 	}
 }
 
-// TestListener: on SQLite River is told of the queue into which this process put
-// something, and of every queue when another process has written; while nothing
-// or only this process writes, no look tells anything.
+// TestListener: on SQLite River hears of the queue into which this process put an
+// entry, and of every queue when another process has written. While nothing or
+// only this process writes, a check announces nothing.
 func TestListener(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kinora.db")
 	here, there := openFile(t, path), openFile(t, path)
 	l := &listener{db: here}
 	if err := l.look(t.Context()); err == nil {
-		t.Error("it looks before it is connected")
+		t.Error("it checks before it is connected")
 	}
 	if err := l.Connect(t.Context()); err != nil {
 		t.Fatal(err)
@@ -80,12 +80,13 @@ func TestListener(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.WaitForNotification(ctx); err == nil {
-		t.Error("it waits although nobody does")
+		t.Error("it announces a queue although nothing happened")
 	}
 }
 
-// TestListenerIsTold: what this process enqueues is found also where the log's
-// index, read as a file, does not show what SQLite wrote into its map of it.
+// TestListenerIsTold: the listener also announces what this process enqueues if
+// the log's index, read as a file, does not show what SQLite wrote through its
+// memory map.
 func TestListenerIsTold(t *testing.T) {
 	dir := t.TempDir()
 	db := openFile(t, filepath.Join(dir, "kinora.db"))
@@ -103,7 +104,7 @@ func TestListenerIsTold(t *testing.T) {
 		silent(t, l, "nothing was written")
 	}
 	if !l.same() {
-		t.Fatal("the index is not the one that stands still")
+		t.Fatal("the listener does not read the frozen copy of the index")
 	}
 	if err := db.Write(t.Context(), func(tx *Tx) error { tx.EnqueueTicket(time.Time{}); return nil }); err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// empty removes all jobs: making a new database takes longer than most runs of
-// a property.
+// empty removes all jobs, as creating a database takes longer than most runs of a
+// property.
 func empty(rt *rapid.T, db *store.DB) {
 	err := db.Write(context.Background(), func(tx *store.Tx) error {
 		for _, table := range []string{"jobs", "project_load", "files"} {
@@ -37,13 +37,14 @@ func submitRapid(rt *rapid.T, db *store.DB, s store.Submission) job.Job {
 	return j
 }
 
-// machine is a store with several workers, and what must be true of it.
+// machine is a store with several workers, and the invariants that must hold.
 type machine struct {
 	db    *store.DB
 	clock *clock
-	// held are attempts that some worker believes to have; many are over.
+	// held are attempts that some worker believes it holds; many of them are
+	// over.
 	held     []job.Job
-	jobs     map[job.ID]job.State // as the hook saw it last
+	jobs     map[job.ID]job.State // the last state that the hook saw
 	visible  map[job.ID]string    // result of those that succeeded
 	refunded map[job.ID]int
 	settled  map[job.ID]int
@@ -72,8 +73,9 @@ func (m *machine) pick(rt *rapid.T) job.Job {
 	return rapid.SampledFrom(m.held).Draw(rt, "attempt")
 }
 
-// told checks what a worker was told: that its attempt is over, if it is.
-func (m *machine) told(rt *rapid.T, held job.Job, before job.Job, err error) bool {
+// lateOrOK checks that a worker's call failed with job.ErrLate exactly if its
+// attempt is over.
+func (m *machine) lateOrOK(rt *rapid.T, held job.Job, before job.Job, err error) bool {
 	current := before.State == job.Running && before.Attempt == held.Attempt
 	if current != (err == nil) || !current && !errors.Is(err, job.ErrLate) {
 		rt.Fatalf("attempt %d of a job that is %s at attempt %d: %v", held.Attempt, before.State, before.Attempt, err)
@@ -89,7 +91,7 @@ func (m *machine) now(rt *rapid.T, id job.ID, project int64) job.Job {
 	return j
 }
 
-// actions are what may happen to a store.
+// actions are all events that may happen to a store.
 func (m *machine) actions() map[string]func(*rapid.T) {
 	ctx := context.Background()
 	check := func(rt *rapid.T, err error) {
@@ -116,9 +118,9 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"heartbeat": func(rt *rapid.T) {
 			held := m.pick(rt)
 			before := m.now(rt, held.ID, held.Project)
-			asked, err := m.db.Heartbeat(ctx, held.ID, held.Attempt, lease, store.Beat{Phase: "sampling", Progress: 0.5})
-			if m.told(rt, held, before, err) && asked != before.CancelAsked {
-				rt.Fatalf("told %v of a cancel, want %v", asked, before.CancelAsked)
+			asked, err := m.db.Heartbeat(ctx, held.ID, held.Attempt, lease, store.Heartbeat{Phase: "sampling", Progress: 0.5})
+			if m.lateOrOK(rt, held, before, err) && asked != before.CancelAsked {
+				rt.Fatalf("the heartbeat says cancelled: %v, want %v", asked, before.CancelAsked)
 			}
 		},
 		"finish": func(rt *rapid.T) {
@@ -129,7 +131,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				m.settled[j.ID]++
 				return nil
 			})
-			if m.told(rt, held, before, err) {
+			if m.lateOrOK(rt, held, before, err) {
 				m.visible[held.ID] = text
 			}
 		},
@@ -137,19 +139,19 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			held := m.pick(rt)
 			before := m.now(rt, held.ID, held.Project)
 			_, err := m.db.Finish(ctx, held.ID, held.Attempt, store.Ending{State: job.Failed, Error: job.Errorf(job.OutputUnsafe, "", "no")}, m.refund)
-			m.told(rt, held, before, err)
+			m.lateOrOK(rt, held, before, err)
 		},
 		"retry": func(rt *rapid.T) {
 			held := m.pick(rt)
 			before := m.now(rt, held.ID, held.Project)
 			_, err := m.db.Retry(ctx, held.ID, held.Attempt, nil, time.Duration(rapid.IntRange(0, 1).Draw(rt, "wait"))*time.Second, m.refund)
-			m.told(rt, held, before, err)
+			m.lateOrOK(rt, held, before, err)
 		},
 		"release": func(rt *rapid.T) {
 			held := m.pick(rt)
 			before := m.now(rt, held.ID, held.Project)
 			_, err := m.db.Release(ctx, held.ID, held.Attempt, m.refund)
-			m.told(rt, held, before, err)
+			m.lateOrOK(rt, held, before, err)
 		},
 		"cancel": func(rt *rapid.T) {
 			if len(m.jobs) == 0 {
@@ -178,7 +180,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 	}
 }
 
-// check looks at all that must hold after each action.
+// check checks the invariants after each action.
 func (m *machine) check(rt *rapid.T) {
 	ctx := context.Background()
 	if m.broken != "" {
@@ -219,7 +221,7 @@ func (m *machine) check(rt *rapid.T) {
 	if found != len(m.jobs) {
 		rt.Fatalf("%d jobs are there, %d were accepted", found, len(m.jobs))
 	}
-	// Nothing lies queued without a ticket for longer than until the next Reap.
+	// Until the next Reap at the latest, a queued job has a ticket.
 	if waiting > 0 {
 		due, putOff, err := m.db.Entries(ctx, store.TicketQueue)
 		if err != nil || due+putOff == 0 {
@@ -228,10 +230,9 @@ func (m *machine) check(rt *rapid.T) {
 	}
 }
 
-// TestMachine: whatever customers, workers that are late or lost, and time do in
-// whatever order, jobs go only from state to state as they may, one result is
-// visible, each job is settled or refunded once, none is lost, and the counters
-// count.
+// TestMachine: customers, late or lost workers and time act in any order. Jobs
+// only make allowed changes of state, one result is visible, each job is settled
+// or refunded once, none is lost, and the counters are right.
 func TestMachine(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		var m *machine

@@ -18,12 +18,12 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrationLock is the key of Postgres' advisory lock under which tables are
-// changed, as River's migrations have none of their own.
+// migrationLock is the key of the Postgres advisory lock that is held during
+// migrations, as River's have no lock of their own.
 const migrationLock = 0x6b696e6f7261 // "kinora"
 
-// migrateTries is how often migrations on SQLite are tried, which another
-// process may be running at the same time.
+// migrateTries is how often migrations on SQLite are tried: another process may
+// be running them at the same time.
 const migrateTries = 5
 
 // migrate brings our tables and River's up to date.
@@ -37,7 +37,7 @@ func (db *DB) migrate(ctx context.Context) error {
 		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
 			return databaseError("update the database's tables", err)
 		}
-		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock)) //nolint:errcheck // it goes with the connection
+		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock)) //nolint:errcheck // closing the connection unlocks it too
 	}
 	var err error
 	for try := range migrateTries {
@@ -66,12 +66,12 @@ func (db *DB) migrateOnce(ctx context.Context) error {
 		return err
 	}
 	for _, m := range done {
-		db.log.Info("the database's tables were changed", "migration", m.Source.Path, "took", m.Duration)
+		db.log.Info("the database's tables were migrated", "migration", m.Source.Path, "took", m.Duration)
 	}
 	return db.migrateRiver(ctx)
 }
 
-// ownMigrations are those of our tables.
+// ownMigrations returns the migrations of our tables.
 func (db *DB) ownMigrations() (*goose.Provider, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {

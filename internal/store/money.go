@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Dollars is money: millionths of a dollar, which print and parse as dollars.
+// Dollars is an amount of money in millionths of a dollar. It prints and parses
+// as dollars.
 type Dollars int64
 
-// Micro is how many of its units a dollar has.
+// Micro is how many millionths a dollar has.
 const Micro = 1_000_000
 
-// MaxAmount is the most that one posting moves, in micros: a thousand million
-// dollars.
+// MaxAmount is the most that one posting moves, in micros: a billion dollars.
 const MaxAmount = 1_000_000_000 * Micro
 
 // String is the amount in dollars, with two to six decimals: "0.28", "-3.50",

@@ -17,29 +17,29 @@ const (
 	MaxWeight      = 1000 // of a project's share
 )
 
-// NoDebtLimit is how far below zero the balance of a post-paid project without
-// a limit may go, in micros: a million million dollars.
+// NoDebtLimit is how far below zero the balance of a post-paid project without a
+// credit limit may go, in micros: a million million dollars.
 const NoDebtLimit = 1_000_000_000_000_000_000
 
-// Project is a tenant: what jobs, files, keys and money belong to.
+// Project is a tenant. Jobs, files, keys and money belong to a project.
 type Project struct {
 	ID       int64  `json:"id"`
 	Name     string `json:"name"`
 	Plan     string `json:"plan"`
 	Postpaid bool   `json:"postpaid"` // it may owe money
-	// CreditLimit is what a post-paid project may owe, in micros; 0 is no
-	// limit. It means nothing for others.
+	// CreditLimit is what a post-paid project may owe, in micros; 0 is no limit.
+	// For other projects it has no meaning.
 	CreditLimit int64 `json:"credit_limit"`
-	Weight      int   `json:"weight"`        // of its turns, 1 to MaxWeight
-	MaxRunning  int   `json:"max_running"`   // jobs that run at a time; 0 is no limit
-	MaxInFlight int   `json:"max_in_flight"` // jobs that wait or run; 0 is no limit
+	Weight      int   `json:"weight"`        // share of the workers relative to others, 1 to MaxWeight
+	MaxRunning  int   `json:"max_running"`   // running jobs; 0 is no limit
+	MaxInFlight int   `json:"max_in_flight"` // queued and running jobs; 0 is no limit
 	Sponsored   bool  `json:"sponsored"`     // may be shown a sponsor while it waits
 
 	CreatedAt  time.Time `json:"created_at"`
-	DisabledAt time.Time `json:"disabled_at,omitzero"` // since when its keys are refused
+	DisabledAt time.Time `json:"disabled_at,omitzero"` // its keys are refused from then on
 }
 
-// least is what the balance may be at the least.
+// least is the lowest that the balance may be, in micros.
 func (p *Project) least() int64 {
 	switch {
 	case !p.Postpaid:
@@ -52,11 +52,11 @@ func (p *Project) least() int64 {
 
 var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
-// Check holds a project to its limits: job.Error of code Invalid.
+// Check returns a job.Error of code Invalid if a field breaks its limit.
 func (p *Project) Check() error {
 	switch {
 	case !projectName.MatchString(p.Name) || len(p.Name) > MaxProjectName:
-		return job.Errorf(job.Invalid, "name", "a project's name has 1 to %d lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit: %.80q has not", MaxProjectName, p.Name)
+		return job.Errorf(job.Invalid, "name", "%[2].80q is not a project's name: it has 1 to %[1]d lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit", MaxProjectName, p.Name)
 	case p.Plan == "" || len(p.Plan) > MaxProjectName:
 		return job.Errorf(job.Invalid, "plan", "a plan's name has 1 to %d characters", MaxProjectName)
 	case p.Weight < 1 || p.Weight > MaxWeight:
@@ -84,8 +84,8 @@ func scanProject(row interface{ Scan(...any) error }, more ...any) (Project, err
 	return p, err
 }
 
-// CreateProject makes a project with an empty wallet. ID and CreatedAt are set
-// here. A name that is taken is a job.Error of code Conflict.
+// CreateProject creates a project with an empty wallet, and sets its ID and
+// CreatedAt. A name that is taken is a job.Error of code Conflict.
 func (db *DB) CreateProject(ctx context.Context, p Project) (made Project, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		made, err = tx.CreateProject(ctx, p)
@@ -100,7 +100,8 @@ func (tx *Tx) CreateProject(ctx context.Context, p Project) (Project, error) {
 		return Project{}, err
 	}
 	p.ID, p.CreatedAt, p.DisabledAt = NewID(), tx.Now(), time.Time{}
-	// Not the error of a duplicate, which would end a transaction of Postgres.
+	// A duplicate must not be an error of the statement, which would end a
+	// transaction of Postgres.
 	n, err := tx.Changed(ctx, `INSERT INTO projects (`+projectColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) ON CONFLICT (name) DO NOTHING`,
 		p.ID, p.Name, p.Plan, bit(p.Postpaid), p.CreditLimit, p.Weight, p.MaxRunning, p.MaxInFlight, bit(p.Sponsored), millis(p.CreatedAt))
 	if err != nil {
@@ -115,9 +116,9 @@ func (tx *Tx) CreateProject(ctx context.Context, p Project) (Project, error) {
 	return p, nil
 }
 
-// UpdateProject changes a project: change gets it as it is and sets what it
-// likes, but ID and CreatedAt. A project that owes more than it might after
-// the change is a job.Error of code Conflict.
+// UpdateProject changes a project: change gets the current values and may set any
+// but ID and CreatedAt. If the project owes more than it may after the change,
+// the error is a job.Error of code Conflict.
 func (db *DB) UpdateProject(ctx context.Context, id int64, change func(*Project) error) (p Project, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		p, err = tx.UpdateProject(ctx, id, change)
@@ -157,14 +158,14 @@ func (tx *Tx) UpdateProject(ctx context.Context, id int64, change func(*Project)
 			return Project{}, err
 		}
 		if w.Balance < p.least() {
-			return Project{}, job.Errorf(job.Conflict, "", "the project %s owes $%s, which is more than it may after this: deposit money first", old.Name, Dollars(-w.Balance))
+			return Project{}, job.Errorf(job.Conflict, "", "the project %s owes $%s, more than the change allows: deposit money first", old.Name, Dollars(-w.Balance))
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE wallets SET least = $2 WHERE project = $1`, id, p.least()); err != nil {
 			return Project{}, err
 		}
 	}
 	if p.Weight != old.Weight || p.MaxRunning != old.MaxRunning {
-		// Where it has jobs, its turns change at once.
+		// This takes effect at once for jobs that are queued.
 		_, err := tx.ExecContext(ctx, "UPDATE project_load SET weight = $1, max_running = $2 WHERE project = $3", float64(p.Weight), p.MaxRunning, id)
 		if err != nil {
 			return Project{}, err
@@ -181,7 +182,7 @@ func (db *DB) Project(ctx context.Context, id int64) (Project, error) {
 	return db.project(ctx, `id = $1`, id)
 }
 
-// ProjectNamed returns the project of a name.
+// ProjectNamed returns the project with a name.
 func (db *DB) ProjectNamed(ctx context.Context, name string) (Project, error) {
 	return db.project(ctx, `name = $1`, name)
 }
@@ -218,7 +219,7 @@ func (db *DB) Projects(ctx context.Context) (out []Project, err error) {
 	return out, err
 }
 
-// HasProjects reports whether there is any project yet.
+// HasProjects reports whether any project exists.
 func (tx *Tx) HasProjects(ctx context.Context) (bool, error) {
 	var n int
 	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT id FROM projects LIMIT 1) AS one`).Scan(&n)

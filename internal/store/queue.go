@@ -24,75 +24,76 @@ const (
 	deliveryQueue = "deliveries"
 
 	fetchCooldown = 20 * time.Millisecond
-	// River looks by itself this often, beside LISTEN and our listener. On SQLite
-	// a look takes 1 ms.
+	// River polls this often, beside LISTEN and our listener. On SQLite a poll
+	// takes 1 ms.
 	pollSQLite   = 10 * time.Second
 	pollPostgres = time.Second
 
-	// ticketTime is how long a ticket may be worked on: River takes one for
-	// lost after that. It ends by itself long before.
+	// ticketTime is how long a ticket may run before River treats it as lost. A
+	// ticket ends by itself long before.
 	ticketTime = 24 * time.Hour
-	// drainTime is how long one ticket takes jobs before it makes way for
-	// another.
+	// drainTime is how long one ticket runs jobs before it makes way for another
+	// ticket.
 	drainTime = 10 * time.Minute
 	// DefaultDeliverTime bounds one attempt at a delivery.
 	DefaultDeliverTime = 2 * time.Minute
-	// River takes an attempt for lost, and repeats it, that has taken rescueLate
-	// longer than it may. It looks for those every 30 seconds, in one process.
+	// River treats an attempt as lost, and repeats it, once it has run rescueLate
+	// longer than allowed. One process looks for such attempts every 30 seconds.
 	rescueLate = 5 * time.Second
-	// River gives a delivery up after maxDeliveryErrors attempts that were lost or
-	// met an error of the database. It is out of reach, as nobody would note in the
-	// delivery's row that it failed. What a receiver answers does not count here.
+	// River gives a delivery up after maxDeliveryErrors attempts that were lost
+	// or met an error of the database. The number is out of reach, as nobody
+	// would write the failure into the delivery's row. A receiver's refusal is
+	// not counted here.
 	maxDeliveryErrors = 10_000
-	// An attempt that met an error of the database is repeated after errorDelay,
-	// and after that much more each further time, up to maxErrorDelay.
+	// An attempt that met an error of the database is repeated after errorDelay.
+	// Each further delay is longer by errorDelay, up to maxErrorDelay.
 	errorDelay    = time.Second
 	maxErrorDelay = time.Minute
 
 	keepCompleted = time.Minute
 	keepFailed    = time.Hour
 
-	// DefaultReapEvery is how often leases, patience and tickets are looked at.
+	// DefaultReapEvery is how often Reap runs.
 	DefaultReapEvery = 2 * time.Second
-	// DefaultDeliverers is how many webhooks are delivered at once, of all
-	// projects. One takes a connection and some 50 KiB while its receiver is
-	// waited for; the bound is only for the machine's sake, as Options.Deliveries
-	// bounds each project.
+	// DefaultDeliverers is how many webhooks of all projects are sent at once.
+	// Each takes a connection and some 50 KiB while its receiver is slow to
+	// answer. The bound only protects the machine; Options.Deliveries bounds each
+	// project.
 	DefaultDeliverers = 1000
 )
 
-// QueueConfig says what a process does for the queue.
+// QueueConfig says which of the queue's work a process does.
 type QueueConfig struct {
 	// Workers is how many jobs run at once. Work claims one job and runs it; did
-	// reports whether there was one. A nil Work runs none.
+	// reports whether there was one. With a nil Work this process runs no jobs.
 	Workers int
 	Work    func(ctx context.Context) (did bool, err error)
-	// Deliverers is how many deliveries are sent at once; 0 is
-	// DefaultDeliverers. Deliver makes an attempt at a delivery. It returns when to
-	// make another, or 0 when there is to be none; after an error there is one soon.
-	// A nil Deliver sends none.
+	// Deliverers is how many deliveries are sent at once; 0 is DefaultDeliverers.
+	// Deliver makes one attempt at a delivery and returns after how long to make
+	// the next, or 0 for none. After an error another attempt follows soon. With
+	// a nil Deliver this process sends nothing.
 	Deliverers int
 	Deliver    func(ctx context.Context, delivery int64) (retryAfter time.Duration, err error)
-	// DeliverTime bounds one attempt; 0 is DefaultDeliverTime. It also says how
-	// early River repeats an attempt whose process was lost.
+	// DeliverTime bounds one attempt; 0 is DefaultDeliverTime. River repeats an
+	// attempt whose process was lost this long after it began, plus rescueLate.
 	DeliverTime time.Duration
-	// RestAfter is how long nothing must have run before the queue rests, on
-	// SQLite; 0 is DefaultRestAfter.
+	// RestAfter is for how long no work must have run before the queue rests (on
+	// SQLite); 0 is DefaultRestAfter.
 	RestAfter time.Duration
-	// Refund is given to DB.Reap, which every process with a queue runs every
+	// Refund is passed to DB.Reap, which every process with a queue calls every
 	// ReapEvery; 0 is DefaultReapEvery.
 	Refund    func(*Tx, *job.Job) error
 	ReapEvery time.Duration
 }
 
-// Queue works for as long as it is not stopped.
+// Queue runs jobs and deliveries until it is stopped.
 type Queue struct {
 	db     *DB
 	config QueueConfig
 	river  *river.Config // of the clients
 
-	// client is River's, that works; nil while the queue rests. The goroutine of
-	// tend alone changes it, until that has ended.
+	// client is River's working client; nil while the queue rests. Only the
+	// goroutine of tend changes it, until that goroutine has ended.
 	client *river.Client[*sql.Tx]
 	rest   rest
 
@@ -102,13 +103,13 @@ type Queue struct {
 	err      error
 }
 
-// ticket is a River job that says: run the job whose turn it is.
+// ticket is a River job that means: run the job whose turn it is.
 type ticket struct{}
 
 // Kind is the name of the kind of River job.
 func (ticket) Kind() string { return "ticket" }
 
-// deliveryArgs is a River job that says: make this delivery.
+// deliveryArgs is a River job that means: send this delivery.
 type deliveryArgs struct {
 	ID int64 `json:"id"`
 }
@@ -123,7 +124,7 @@ func (db *DB) riverDriver() riverdriver.Driver[*sql.Tx] {
 	return db.sqliteDriver()
 }
 
-// riverLog passes on what River warns of.
+// riverLog passes on River's warnings and errors.
 func (db *DB) riverLog() *slog.Logger { return slog.New(atLeast{db.log.Handler(), slog.LevelWarn}) }
 
 // prepareQueue makes the clients that only enqueue and read.
@@ -139,10 +140,10 @@ func (db *DB) prepareQueue() (err error) {
 	return err
 }
 
-// EnqueueTicket has some worker look for a job at a time; zero is now.
+// EnqueueTicket makes a worker look for a job at a time; the zero time is now.
 func (tx *Tx) EnqueueTicket(runAt time.Time) { tx.tickets = append(tx.tickets, runAt) }
 
-// EnqueueDelivery has a delivery sent at a time; zero is now.
+// EnqueueDelivery has a delivery sent at a time; the zero time is now.
 func (tx *Tx) EnqueueDelivery(id int64, runAt time.Time) {
 	tx.deliveries = append(tx.deliveries, delivery{id, runAt})
 }
@@ -154,7 +155,7 @@ func (db *DB) enqueue(ctx context.Context, t *sql.Tx, tickets []time.Time, deliv
 	}
 	in := make([]river.InsertManyParams, 0, len(tickets)+len(deliveries))
 	for _, at := range tickets {
-		// River may lose one with its process; the reaper makes others.
+		// River may lose a ticket with its process; the reaper makes new ones.
 		in = append(in, river.InsertManyParams{Args: ticket{}, InsertOpts: &river.InsertOpts{Queue: ticketQueue, MaxAttempts: 1, ScheduledAt: at}})
 	}
 	for _, d := range deliveries {
@@ -164,8 +165,8 @@ func (db *DB) enqueue(ctx context.Context, t *sql.Tx, tickets []time.Time, deliv
 	return err
 }
 
-// StartQueue starts working. ctx is the whole life of it: when it ends,
-// running jobs are cancelled; Stop is the gentle end.
+// StartQueue starts a queue. When ctx ends, running jobs are cancelled; call Stop
+// to let them finish.
 func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 	if c.ReapEvery <= 0 {
 		c.ReapEvery = DefaultReapEvery
@@ -199,7 +200,7 @@ func (db *DB) StartQueue(ctx context.Context, c QueueConfig) (*Queue, error) {
 	return q, nil
 }
 
-// riverConfig is what River's clients of this queue do.
+// riverConfig is the configuration of this queue's River clients.
 func (q *Queue) riverConfig() *river.Config {
 	c := q.config
 	rc := &river.Config{
@@ -224,7 +225,8 @@ func (q *Queue) riverConfig() *river.Config {
 	if c.Deliver != nil {
 		rc.Queues[deliveryQueue] = river.QueueConfig{MaxWorkers: c.Deliverers}
 	}
-	// The rescuer has to know every kind, also those that run elsewhere.
+	// The rescuer has to know every kind, including those that only other
+	// processes run.
 	river.AddWorker(rc.Workers, &ticketWorker{queue: q})
 	river.AddWorker(rc.Workers, &deliveryWorker{queue: q})
 	return rc
@@ -234,8 +236,8 @@ func (q *Queue) riverConfig() *river.Config {
 func (q *Queue) startClient(ctx context.Context) error {
 	client, err := river.NewClient(q.db.riverDriver(), q.river)
 	if err == nil {
-		// River takes the end of this context for a gentle stop, and would then
-		// wait for what runs; ctx is passed on to that in Work.
+		// River would treat the end of this context as a gentle stop and wait for
+		// running jobs. Work passes the end of ctx on to them instead.
 		err = client.Start(ctx)
 	}
 	if err != nil {
@@ -245,8 +247,8 @@ func (q *Queue) startClient(ctx context.Context) error {
 	return nil
 }
 
-// Stop takes no more work and waits for what runs; when ctx ends, that is
-// cancelled and waited for.
+// Stop starts no more work and waits for running work. When ctx ends, it cancels
+// that work and waits until it has ended.
 func (q *Queue) Stop(ctx context.Context) error {
 	q.once.Do(func() {
 		close(q.stopping)
@@ -256,7 +258,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 		}
 		q.err = q.client.Stop(ctx)
 		if q.err != nil {
-			// Cancelled work still writes where it stands, which takes a moment.
+			// Cancelled work still writes its state, which takes a moment.
 			hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStop)
 			defer cancel()
 			q.err = q.client.StopAndCancel(hard)
@@ -277,7 +279,7 @@ func (q *Queue) stopped() bool {
 	}
 }
 
-// reap looks at leases, patience and tickets until the queue is stopped.
+// reap calls DB.Reap regularly until the queue is stopped.
 func (q *Queue) reap(ctx context.Context) {
 	t := time.NewTicker(q.config.ReapEvery)
 	defer t.Stop()
@@ -287,7 +289,7 @@ func (q *Queue) reap(ctx context.Context) {
 			_, _, _, err = q.db.Reap(ctx, q.db.Now(), q.config.Refund)
 		}
 		if err != nil && ctx.Err() == nil {
-			q.db.log.Warn("looking for lost jobs failed; it is done again soon", "error", err)
+			q.db.log.Warn("looking for lost jobs failed; it is tried again soon", "error", err)
 		}
 		select {
 		case <-t.C:
@@ -304,11 +306,12 @@ type ticketWorker struct {
 	queue *Queue
 }
 
-// Timeout is longer than any ticket is worked on.
+// Timeout is longer than any ticket runs.
 func (w *ticketWorker) Timeout(*river.Job[ticket]) time.Duration { return ticketTime }
 
-// Work runs jobs until there is none: one ticket stands for all that wait. No job
-// fails it, as jobs have retries of their own.
+// Work runs jobs until there is none left: one ticket stands for all waiting
+// jobs. A job's failure does not fail the ticket, as jobs have retries of their
+// own.
 func (w *ticketWorker) Work(ctx context.Context, _ *river.Job[ticket]) error {
 	if w.queue.config.Work == nil {
 		return errors.New("this process runs no jobs")
@@ -356,7 +359,7 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 	defer w.queue.rest.end()
 	after, err := w.queue.config.Deliver(ctx, j.Args.ID)
 	switch {
-	case err != nil && ctx.Err() != nil: // the process ends, and another goes on
+	case err != nil && ctx.Err() != nil: // this process ends; another one repeats the attempt
 		return river.JobSnooze(0)
 	case err != nil || after <= 0:
 		return err
@@ -365,16 +368,15 @@ func (w *deliveryWorker) Work(ctx context.Context, j *river.Job[deliveryArgs]) e
 	return river.JobSnooze(after)
 }
 
-// NextRetry is when an attempt is repeated that met an error of the database, or
-// that River's rescuer took for lost.
+// NextRetry is when River repeats an attempt that met an error of the database or
+// that River's rescuer treated as lost.
 func (w *deliveryWorker) NextRetry(j *river.Job[deliveryArgs]) time.Time {
 	delay := min(time.Duration(j.Attempt)*errorDelay, maxErrorDelay)
 	w.queue.db.wakeQueueIn(deliveryQueue, delay)
 	return time.Now().Add(delay)
 }
 
-// ticketsWaiting counts River's tickets that a worker will take at once, up to
-// maxTickets.
+// ticketsWaiting counts River's tickets that are ready to run, up to maxTickets.
 func (db *DB) ticketsWaiting(ctx context.Context) (int, error) {
 	waiting, err := db.reads.JobList(ctx, river.NewJobListParams().Queues(ticketQueue).States(rivertype.JobStateAvailable).First(maxTickets))
 	if err != nil {
@@ -383,11 +385,11 @@ func (db *DB) ticketsWaiting(ctx context.Context) (int, error) {
 	return len(waiting.Jobs), nil
 }
 
-// cleared is how many entries clearQueue removes with one statement.
+// cleared is how many entries one statement of clearQueue removes.
 const cleared = 10_000
 
-// clearQueue removes the entries of River's queue that do not run, and the leader
-// that River's clients have elected: they elect another. It is for SQLite.
+// clearQueue removes the entries of River's queue that are not running, and the
+// elected leader of River's clients, who then elect another. It is for SQLite.
 func (tx *Tx) clearQueue(ctx context.Context) error {
 	ctx = tx.whole(ctx)
 	for {

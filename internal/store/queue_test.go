@@ -15,7 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// patience is how long a test waits for what is to come.
+// patience is how long a test waits for an event.
 const patience = 20 * time.Second
 
 // recv waits for a value.
@@ -25,12 +25,12 @@ func recv[T any](t *testing.T, what string, c <-chan T) T {
 	case v := <-c:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("waited %s in vain for %s", patience, what)
+		t.Fatalf("waited %s for %s, which did not come", patience, what)
 		panic("unreachable")
 	}
 }
 
-// startQueue starts a queue that is stopped with the test.
+// startQueue starts a queue that stops at the end of the test.
 func startQueue(t *testing.T, db *store.DB, c store.QueueConfig) *store.Queue {
 	t.Helper()
 	q, err := db.StartQueue(context.Background(), c)
@@ -47,7 +47,8 @@ func startQueue(t *testing.T, db *store.DB, c store.QueueConfig) *store.Queue {
 	return q
 }
 
-// worker claims jobs and gives them to run, whose error has them retried soon.
+// worker claims jobs and gives them to run. If run returns an error, the job is
+// soon retried.
 func worker(db *store.DB, run func(context.Context, job.Job) error) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		j, ok, err := db.Claim(ctx, "worker", lease, nil)
@@ -63,8 +64,8 @@ func worker(db *store.DB, run func(context.Context, job.Job) error) func(context
 	}
 }
 
-// TestQueueRuns: jobs start as they come, those that fail run again, and no job
-// lies there because its ticket was lost.
+// TestQueueRuns: jobs start as they arrive, failed ones run again, and a job
+// whose ticket was lost runs too.
 func TestQueueRuns(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ran := make(chan job.Job, 100)
@@ -106,7 +107,7 @@ func TestQueueRuns(t *testing.T) {
 	})
 }
 
-// TestQueueDrains: many jobs of two projects all run, once each, by turns.
+// TestQueueDrains: many jobs of two projects all run once, taking turns.
 func TestQueueDrains(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		many(t, db, 60, submission(1))
@@ -137,7 +138,7 @@ func TestQueueDrains(t *testing.T) {
 	})
 }
 
-// watchedContext says when somebody waits for its end.
+// watchedContext reports when somebody waits for its end.
 type watchedContext struct {
 	context.Context
 	waits chan<- bool
@@ -151,7 +152,8 @@ func (c watchedContext) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// TestQueueStops: Stop lets what runs end, and cancels it when its time is over.
+// TestQueueStops: Stop lets running jobs end, and cancels them when its time is
+// over.
 func TestQueueStops(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		started, end, cancelled := make(chan job.Job, 9), make(chan bool), make(chan bool, 9)
@@ -176,7 +178,7 @@ func TestQueueStops(t *testing.T) {
 		end <- true // one ends by itself
 		for late := time.Now().Add(patience); get(t, db, jobs[0]).State != job.Succeeded && get(t, db, jobs[1]).State != job.Succeeded; time.Sleep(time.Millisecond) {
 			if time.Now().After(late) {
-				t.Fatal("the one that ended did not succeed")
+				t.Fatal("the job that ended did not succeed")
 			}
 		}
 		if len(cancelled) != 0 {
@@ -196,8 +198,8 @@ func TestQueueStops(t *testing.T) {
 	})
 }
 
-// TestDeliveries: River repeats a delivery that is put off, or that met an error,
-// until it is over; one whose transaction was undone is never made.
+// TestDeliveries: River repeats a delivery that is postponed or met an error
+// until it is over. A delivery whose transaction was undone is never sent.
 func TestDeliveries(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		got := make(chan string, 99)
@@ -241,7 +243,7 @@ func TestDeliveries(t *testing.T) {
 }
 
 // BenchmarkSubmit measures jobs that 32 clients submit at once, each with an
-// idempotency key, and when the slowest in a hundred is answered.
+// idempotency key, and the 99th percentile of the time to an answer.
 func BenchmarkSubmit(b *testing.B) {
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		b.Run(dialect, func(b *testing.B) {

@@ -11,30 +11,29 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// River's client works all the time, whether there is something to do or not: it
-// looks for entries to run, to schedule and to rescue, and renews its lead. So on
-// SQLite a queue that has nothing to do rests: it stops its client, and starts
-// another when there is an entry to run. (On Postgres a process that rests would
-// need a listener of its own.)
+// River's client never stops working: it polls for entries to run, to schedule
+// and to rescue, and renews its leadership. So on SQLite an idle queue rests: it
+// stops its client, and starts another when there is an entry to run. (On
+// Postgres a resting process would need a listener of its own.)
 
 const (
-	// DefaultRestAfter is how long nothing must have run before a queue rests, and
-	// how often it looks whether it may.
+	// DefaultRestAfter is for how long no work must have run before a queue
+	// rests. It is also how often the queue checks whether it may rest.
 	DefaultRestAfter = 15 * time.Second
-	// startRetry is when a client is started again that could not be started.
+	// startRetry is the delay before another try to start a client.
 	startRetry = time.Second
 )
 
-// rest is what a queue knows of its work.
+// rest tracks whether a queue has work or rests.
 type rest struct {
 	mu      sync.Mutex
-	running int       // pieces of work
+	running int       // jobs and deliveries under way
 	last    time.Time // when the last one ended
-	resting bool      // no work begins
+	resting bool      // no work may begin
 }
 
-// begin notes a piece of work; false says that the queue rests, and the work is
-// not to begin.
+// begin counts one more piece of running work. It returns false while the queue
+// rests: the work must not begin.
 func (r *rest) begin() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +51,8 @@ func (r *rest) end() {
 	r.last = time.Now()
 }
 
-// set begins a rest, if nothing runs and nothing has for a while, or ends one.
+// set begins or ends a rest. A rest only begins if nothing runs and nothing has
+// run for the time idle. It reports whether it did.
 func (r *rest) set(resting bool, idle time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,8 +63,8 @@ func (r *rest) set(resting bool, idle time.Duration) bool {
 	return true
 }
 
-// tend has a client work whenever there may be something to do, until the queue is
-// stopped.
+// tend keeps a client running while there may be something to do, until the queue
+// is stopped.
 func (q *Queue) tend(ctx context.Context) {
 	life, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,7 +83,7 @@ func (q *Queue) tend(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		// When the database is away, its users say so.
+		// If the database is away, its users report that.
 		if idle, _, err := q.idle(life); err != nil || !idle || !q.rest.set(true, q.config.RestAfter) {
 			continue
 		}
@@ -91,22 +91,24 @@ func (q *Queue) tend(ctx context.Context) {
 	}
 }
 
-// sleep stops the client, waits until there is work, and starts another. When life
-// ends, which the queue's ctx outlasts, it returns with or without a client.
+// sleep stops the client, waits until there is work, and starts another client.
+// When life ends, sleep returns with or without a client. (The queue's ctx ends
+// after life.)
 func (q *Queue) sleep(ctx, life context.Context) {
 	defer q.rest.set(false, 0)
 	l := &listener{db: q.db}
 	if err := l.Connect(life); err != nil {
-		return // it goes on with the client that it has
+		return // the queue keeps its present client
 	}
 	defer l.Close(life) //nolint:errcheck // it never fails
-	// Work that begins now is put off, so this waits for no job.
+	// Work that begins now is postponed, so this waits for no job.
 	if err := q.client.Stop(life); err != nil {
-		return // Queue.Stop does the rest
+		return // Queue.Stop takes over
 	}
 	q.client = nil
 	for {
-		// First, as the client that stopped may have been told of something.
+		// The check comes first: the client that stopped may have been told of
+		// new work.
 		idle, until, err := q.idle(life)
 		if err != nil || !idle {
 			break
@@ -120,7 +122,7 @@ func (q *Queue) sleep(ctx, life context.Context) {
 		if err == nil {
 			return
 		}
-		q.db.log.Warn("the queue cannot go on; it is tried again soon", "error", err)
+		q.db.log.Warn("the queue could not start its client; it is tried again soon", "error", err)
 		select {
 		case <-life.Done():
 		case <-time.After(startRetry):
@@ -128,15 +130,15 @@ func (q *Queue) sleep(ctx, life context.Context) {
 	}
 }
 
-// wakeUp ends a rest and starts a client, in this order: a client looks for work as
-// it starts, and what it finds during a rest is put off.
+// wakeUp ends a rest and starts a client, in this order: a client looks for work
+// as it starts, and work that it finds during a rest is postponed.
 func (q *Queue) wakeUp(ctx context.Context) error {
 	q.rest.set(false, 0)
 	return q.startClient(ctx)
 }
 
-// awaitOwn returns when a queue that this process works on may have an entry, or
-// at a time; zero is never.
+// awaitOwn blocks until a queue that this process works on may have an entry, or
+// until a time; the zero time is never.
 func (q *Queue) awaitOwn(ctx context.Context, l *listener, until time.Time) error {
 	if !until.IsZero() {
 		var cancel context.CancelFunc
@@ -149,16 +151,16 @@ func (q *Queue) awaitOwn(ctx context.Context, l *listener, until time.Time) erro
 				return err
 			}
 		} else if _, own := q.river.Queues[queue]; own {
-			l.forget() // what else is told of is seen with it
+			l.forget() // one announcement is enough to wake up
 			return nil
 		}
 	}
 }
 
-// idle reports whether River's queue has nothing for this process to do or to
-// look after: no entry to run, no delivery of a process that may be lost, and none
-// that is put off for less than a while; until is when one is that is put off for
-// longer, or zero. (A ticket of a lost process is nothing to wait for.)
+// idle reports whether River's queue has nothing for this process: no entry to
+// run, no delivery whose process may be lost, and no entry that is postponed by
+// only a short time. until is when the next entry that is postponed for longer is
+// due, or zero. (The ticket of a lost process needs no waiting for.)
 func (q *Queue) idle(ctx context.Context) (idle bool, until time.Time, err error) {
 	own := slices.Collect(maps.Keys(q.river.Queues))
 	for _, of := range []*river.JobListParams{

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// TestQueueRests: on SQLite a queue that has nothing to do stops River's client,
-// and goes on when this process or another enqueues something, or when an entry
-// is due that was put off.
+// TestQueueRests: on SQLite an idle queue stops River's client. It goes on when
+// this process or another enqueues something, or when a postponed entry is due.
 func TestQueueRests(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kinora.db")
 	here, there := openFile(t, path), openFile(t, path)
@@ -39,7 +38,7 @@ func TestQueueRests(t *testing.T) {
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("waited in vain until %s", what)
+				t.Fatalf("waited until %s, which did not happen", what)
 			}
 		}
 	}
@@ -79,8 +78,8 @@ func TestQueueRests(t *testing.T) {
 	}
 }
 
-// TestRest: a rest begins only while nothing runs and nothing has for a while, and
-// nothing begins while it lasts.
+// TestRest: a rest begins only while nothing runs and nothing has run for a
+// while, and no work begins while it lasts.
 func TestRest(t *testing.T) {
 	var r rest
 	if !r.begin() || r.set(true, 0) {
@@ -98,7 +97,7 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// restSeen is a handler of a client's log that counts what it says during a rest.
+// restSeen is a log handler that counts a client's messages during a rest.
 type restSeen struct {
 	slog.Handler
 	q            *Queue
@@ -120,8 +119,8 @@ func (h *restSeen) Handle(context.Context, slog.Record) error {
 func (h *restSeen) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h *restSeen) WithGroup(string) slog.Handler      { return h }
 
-// TestWakeUp: the rest is over before the client starts, which looks for work at
-// once.
+// TestWakeUp: the rest is over before the client starts, because the client looks
+// for work at once.
 func TestWakeUp(t *testing.T) {
 	db := openFile(t, filepath.Join(t.TempDir(), "kinora.db"))
 	q := &Queue{db: db, stopping: make(chan struct{}), config: QueueConfig{
@@ -139,6 +138,6 @@ func TestWakeUp(t *testing.T) {
 		t.Error(err)
 	}
 	if seen.told.Load() == 0 || seen.during.Load() > 0 {
-		t.Errorf("of %d things that the client told, %d were during the rest", seen.told.Load(), seen.during.Load())
+		t.Errorf("%[2]d of the client's %[1]d messages came during the rest", seen.told.Load(), seen.during.Load())
 	}
 }

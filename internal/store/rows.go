@@ -13,7 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// jobColumns are the columns that scanJob reads, in its order.
+// jobColumns are the columns that scanJob reads, in this order.
 const jobColumns = `id, project, key_id, api, spec, state, priority, attempt, max_attempts, worker, cancel_asked,
 	phase, progress, left_ms, result, error, latents, preview, callback, price, sponsor, revision,
 	created_at, started_at, finished_at, updated_at, expires_at`
@@ -52,7 +52,7 @@ func scanJob(row interface{ Scan(...any) error }) (job.Job, error) {
 	return j, nil
 }
 
-// encode is a value as JSON, "" for a nil one.
+// encode returns a value as JSON, and "" for nil.
 func encode[T any](v *T) (string, error) {
 	if v == nil {
 		return "", nil
@@ -61,7 +61,7 @@ func encode[T any](v *T) (string, error) {
 	return string(b), err
 }
 
-// where collects conditions and the arguments of a statement.
+// where collects the conditions and arguments of a statement.
 type where struct {
 	terms []string
 	args  []any
@@ -76,8 +76,8 @@ func (w *where) arg(v any) string {
 // and adds a condition.
 func (w *where) and(term string) { w.terms = append(w.terms, term) }
 
-// in adds the condition that a column has one of some values; none is no
-// condition.
+// in adds the condition that a column has one of some values. An empty list adds
+// nothing.
 func in[T any](w *where, column string, values []T) {
 	if len(values) == 0 {
 		return
@@ -104,8 +104,8 @@ func page(limit int) int {
 	return min(limit, MaxPage)
 }
 
-// JobFilter says which jobs are wanted. Empty fields are no condition, but
-// Project always is one.
+// JobFilter selects jobs. An empty field is no condition, but Project always
+// applies.
 type JobFilter struct {
 	Project   int64
 	States    []job.State
@@ -115,18 +115,18 @@ type JobFilter struct {
 	TaskTypes []string
 	Kind      job.Kind
 	Since     time.Time // of creation
-	// After and Before are jobs of the same project between which, in the order
-	// of the list, those wanted are.
+	// After and Before are jobs of the same project. The page holds jobs between
+	// them, in the order of the list.
 	After, Before job.ID
 	Offset        int
 	// Limit is the length of the page: 0 is DefaultPage, at most MaxPage.
 	Limit int
-	// Ascending puts the oldest first; else the newest is.
+	// Ascending puts the oldest job first; otherwise the newest is first.
 	Ascending bool
 }
 
-// Jobs lists a page of jobs, and says how many match the filter in all (whatever
-// After, Before, Offset and Limit say).
+// Jobs lists a page of jobs. total is how many match the filter without regard to
+// After, Before, Offset and Limit.
 func (db *DB) Jobs(ctx context.Context, f JobFilter) (jobs []job.Job, total int, err error) {
 	w := &where{}
 	w.and("project = " + w.arg(f.Project))
@@ -179,7 +179,7 @@ func (f *JobFilter) cursors(ctx context.Context, q Queryer, w *where) error {
 		var created int64
 		err := q.QueryRowContext(ctx, "SELECT created_at FROM jobs WHERE id = $1 AND project = $2", int64(c.id), f.Project).Scan(&created)
 		if errors.Is(err, sql.ErrNoRows) {
-			return job.Errorf(job.Invalid, c.name, "%s names job %s, which is not there: give the id of a job of the page before", c.name, c.id)
+			return job.Errorf(job.Invalid, c.name, "%s names job %s, which does not exist: give the id of a job of the previous page", c.name, c.id)
 		}
 		if err != nil {
 			return err
@@ -208,8 +208,8 @@ func collect[T any](rows *sql.Rows, scan func(interface{ Scan(...any) error }) (
 	return out, rows.Err()
 }
 
-// Job finds a job of a project: job.NotFound for one that is not there,
-// deleted, or another's.
+// Job finds a project's job. A job that does not exist, is deleted or belongs to
+// another project is job.NotFound.
 func (db *DB) Job(ctx context.Context, project int64, id job.ID) (j job.Job, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		j, err = scanJob(q.QueryRowContext(ctx, "SELECT "+jobColumns+" FROM jobs WHERE id = $1 AND project = $2 AND deleted_at = 0", int64(id), project))
@@ -224,7 +224,7 @@ func (db *DB) Job(ctx context.Context, project int64, id job.ID) (j job.Job, err
 // Stats are figures for the operator.
 type Stats struct {
 	Queued, Running int
-	// Oldest is when the job came that waits longest; zero for none.
+	// Oldest is when the job that has waited longest arrived; zero if none waits.
 	Oldest   time.Time
 	Projects []Load // those with jobs in flight
 }

@@ -10,17 +10,18 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// River owns the sending of deliveries: each that can be sent has one entry in
-// River's queue, and River says when it runs, runs it again after an error, and
-// rescues it when its process was lost. The row of a delivery is the customer's
-// log, and holds the bound on what a project sends at once.
+// River owns the sending of deliveries. Each delivery that can be sent has one
+// entry in River's queue. River decides when it runs, runs it again after an
+// error, and rescues it when its process was lost. The delivery's row is the
+// customer's log, and enforces the bound on how many deliveries a project sends
+// at once.
 //
 // That bound keeps slow receivers from delaying the deliveries of other projects.
-// An attempt needs one of its project's slots. A delivery that finds none free
-// gives up its entry in the queue and waits in its row; it gets a new entry when
-// another delivery of the project gives up its slot. So River only holds entries
-// that can be sent. The slot of a lost process is held until River's rescuer runs
-// the entry again, which then goes on with that slot.
+// Each attempt needs one of its project's slots. A delivery that finds no free
+// slot gives up its queue entry and waits in its row; it gets a new entry when
+// another delivery of the project frees a slot. So River only holds entries that
+// can be sent. The slot of a lost process stays held until River's rescuer runs
+// the entry again, which then uses that slot.
 
 // DefaultDeliveries is how many slots a project has: deliveries that are under
 // way at once.
@@ -33,13 +34,13 @@ const (
 	slotWaiting = "waiting"
 )
 
-// maxLastError bounds the error that is kept of an attempt, in bytes.
+// maxLastError bounds the stored error of an attempt, in bytes.
 const maxLastError = 500
 
 // BeginDelivery takes a slot for an attempt at a delivery; Attempted or
-// ReleaseDelivery gives it back. ok is false when there is nothing to send now,
-// and d then says why: the delivery is over, its NextAt is in the future, or
-// Waits. d is zero when there is no such delivery.
+// ReleaseDelivery frees it. ok is false when there is nothing to send now. Then d
+// says why: the delivery is over, its NextAt is in the future, or Waits is set. d
+// is zero when there is no such delivery.
 func (db *DB) BeginDelivery(ctx context.Context, id int64) (d Delivery, ok bool, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		d, ok = Delivery{}, false
@@ -69,8 +70,8 @@ func (db *DB) BeginDelivery(ctx context.Context, id int64) (d Delivery, ok bool,
 	return d, ok && err == nil, err
 }
 
-// ReleaseDelivery gives the slot of an attempt back that was not made. The entry
-// in River's queue stays the caller's: River has to run it again.
+// ReleaseDelivery frees the slot of an attempt that was not made. The caller
+// keeps the entry in River's queue and must make River run it again.
 func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		project, err := tx.lockSlotsOf(ctx, id)
@@ -84,9 +85,9 @@ func (db *DB) ReleaseDelivery(ctx context.Context, id int64) error {
 	})
 }
 
-// Attempted logs how an attempt at a delivery went and gives its slot back. next
-// is when another attempt is due, for which the caller asks River; a zero next
-// ends the delivery, delivered or failed. A delivery that is over stays as it is.
+// Attempted writes how an attempt at a delivery went and frees its slot. next is
+// when another attempt is due; the caller asks River for it. A zero next ends the
+// delivery as delivered or failed. A delivery that is over stays as it is.
 func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, delivered bool, next time.Time) error {
 	state := DeliveryPending
 	switch {
@@ -95,7 +96,7 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 	case next.IsZero():
 		state = DeliveryFailed
 	}
-	why = strings.ReplaceAll(why[:min(len(why), maxLastError)], "\x00", "") // Postgres takes none
+	why = strings.ReplaceAll(why[:min(len(why), maxLastError)], "\x00", "") // Postgres accepts no zero bytes
 	why = strings.ToValidUTF8(why, "")
 	return db.Write(ctx, func(tx *Tx) error {
 		var finished int64
@@ -115,8 +116,8 @@ func (db *DB) Attempted(ctx context.Context, id int64, status int, why string, d
 	})
 }
 
-// Replay makes a delivery pending again that is over, addressed to where its
-// endpoint is now, and puts it into the queue.
+// Replay makes a finished delivery pending again, with the present URL of its
+// endpoint, and enqueues it.
 func (db *DB) Replay(ctx context.Context, project, id int64) error {
 	return db.Write(ctx, func(tx *Tx) error {
 		n, err := tx.Changed(ctx, `UPDATE deliveries SET state = $1, attempts = 0, next_at = $2, last_error = '', finished_at = 0,
@@ -133,9 +134,9 @@ func (db *DB) Replay(ctx context.Context, project, id int64) error {
 	})
 }
 
-// lockSlots makes this transaction wait for others that take or give back slots
-// of a project, so that it sees what they wrote. Call it before any row of
-// deliveries is locked.
+// lockSlots makes this transaction wait for others that take or free slots of the
+// project, so that it sees their changes. Call it before any row of deliveries is
+// locked.
 func (tx *Tx) lockSlots(ctx context.Context, project int64) error {
 	if tx.db.dialect != Postgres {
 		return nil // SQLite has one writer at a time
@@ -144,8 +145,8 @@ func (tx *Tx) lockSlots(ctx context.Context, project int64) error {
 	return err
 }
 
-// lockSlotsOf locks the slots of a delivery's project, which it returns; 0 when
-// there is no such delivery.
+// lockSlotsOf locks the slots of a delivery's project and returns the project, or
+// 0 when there is no such delivery.
 func (tx *Tx) lockSlotsOf(ctx context.Context, id int64) (project int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT project FROM deliveries WHERE id = $1`, id).Scan(&project)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -157,18 +158,17 @@ func (tx *Tx) lockSlotsOf(ctx context.Context, id int64) (project int64, err err
 	return project, tx.lockSlots(ctx, project)
 }
 
-// freeSlots counts the slots of a project that no delivery holds other than the
-// one named.
+// freeSlots counts a project's slots that are free, or held by the delivery
+// except.
 func (tx *Tx) freeSlots(ctx context.Context, project, except int64) (int, error) {
 	var held int
-	// The slot is written out, as the index has only rows that hold one.
+	// The slot is a literal, so that the partial index of held slots is used.
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM deliveries WHERE project = $1 AND slot = 'held' AND id <> $2`, project, except).Scan(&held)
 	return max(0, tx.db.deliveries-held), err
 }
 
-// callWaiting gives entries in the queue to deliveries of a project that wait, as
-// many as there are free slots: first to those with the fewest attempts, and of
-// these to the oldest.
+// callWaiting enqueues as many waiting deliveries of a project as there are free
+// slots: those with the fewest attempts first, and of these the oldest.
 func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 	free, err := tx.freeSlots(ctx, project, 0)
 	if err != nil || free == 0 {
@@ -186,10 +186,10 @@ func (tx *Tx) callWaiting(ctx context.Context, project int64) error {
 	return err
 }
 
-// callAllWaiting does so for every project that has free slots. Where some wait,
-// others hold slots and call them. That fails only when the operator gives
-// projects more slots, or the version before left some waiting, so it is enough
-// to call them as a queue starts.
+// callAllWaiting calls callWaiting for every project that has free slots.
+// Normally the deliveries that hold slots do so when they end. The exceptions are
+// that the operator gives projects more slots, or that the previous version left
+// some waiting, so one call when a queue starts is enough.
 func (db *DB) callAllWaiting(ctx context.Context) error {
 	var projects []int64
 	err := db.Read(ctx, func(q Queryer) error {

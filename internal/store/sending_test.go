@@ -11,14 +11,14 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// TestNoProjectWaits: receivers of one project that never answer keep no other
-// project waiting; and once they answer, every event comes, each once.
+// TestNoProjectWaits: receivers of one project that never answer delay no other
+// project. Once they answer, every event arrives, each once.
 func TestNoProjectWaits(t *testing.T) {
 	const many = 20
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
 			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Deliveries: 3})
-			tell(db)
+			reportChanges(db)
 			hangs, answers := int64(1), int64(2)
 			endpoint(t, db, hangs, "job.queued")
 			endpoint(t, db, answers, "job.queued")
@@ -30,12 +30,12 @@ func TestNoProjectWaits(t *testing.T) {
 			over := make(chan int64, 2*many)
 			release := make(chan struct{})
 			q, err := db.StartQueue(context.Background(), store.QueueConfig{
-				ReapEvery: time.Hour, // what ends a delivery calls the next
+				ReapEvery: time.Hour, // the end of a delivery enqueues the next
 				Deliver: func(ctx context.Context, id int64) (time.Duration, error) {
 					d, ok, err := db.BeginDelivery(ctx, id)
 					if err != nil || !ok {
 						if !d.Waits {
-							t.Errorf("delivery %d was not to be begun: %+v, %v", id, d, err)
+							t.Errorf("delivery %d could not be begun: %+v, %v", id, d, err)
 						}
 						return 0, err
 					}
@@ -97,15 +97,15 @@ func TestNoProjectWaits(t *testing.T) {
 	}
 }
 
-// TestTurnsOfDeliveries: what finds no room waits in its row, and is called when
-// there is some: first what was never tried. Every way in which a delivery ends
-// makes room.
+// TestTurnsOfDeliveries: a delivery that finds no free slot waits in its row, and
+// is enqueued when a slot is free, never-tried deliveries first. Every way in
+// which a delivery ends frees its slot.
 func TestTurnsOfDeliveries(t *testing.T) {
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
 			c := newClock()
 			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Now: c.Now, Deliveries: 1})
-			tell(db)
+			reportChanges(db)
 			e := endpoint(t, db, 1, "job.queued")
 			var ids []int64
 			add := func() int64 {
@@ -148,7 +148,7 @@ func TestTurnsOfDeliveries(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := entries(); got[tried] != 1 {
-				t.Fatalf("an attempt that failed called nobody: %v", got)
+				t.Fatalf("a failed attempt enqueued no other: %v", got)
 			}
 			begin(t, db, tried)
 			c.add(2 * time.Minute)
@@ -158,7 +158,7 @@ func TestTurnsOfDeliveries(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := entries(); got[second] != 1 {
-				t.Errorf("an attempt that was given up called nobody: %v", got)
+				t.Errorf("a released attempt enqueued no other: %v", got)
 			}
 			begin(t, db, second)
 			waits(first)
@@ -173,9 +173,10 @@ func TestTurnsOfDeliveries(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := entries(); got[third] != 1 || got[first] != 0 {
-				t.Errorf("called %v, want the one that was never tried", got)
+				t.Errorf("enqueued %v, want the one that was never tried", got)
 			}
-			// A sender that was lost holds its slot until River runs its entry again.
+			// The slot of a lost sender stays held until River runs its entry
+			// again.
 			begin(t, db, third)
 			waits(first)
 			begin(t, db, third)
@@ -192,9 +193,9 @@ func TestTurnsOfDeliveries(t *testing.T) {
 	}
 }
 
-// TestDatabaseOfTheVersionBefore: deliveries that the version before left pending
-// are sent, wherever they stood: due, put off, with a sender that was killed, or
-// in line behind others. What was over is not sent.
+// TestDatabaseOfTheVersionBefore: deliveries that the previous version left
+// pending are sent, in whatever state they were: due, postponed, with a killed
+// sender, or waiting behind others. Finished ones are not sent.
 func TestDatabaseOfTheVersionBefore(t *testing.T) {
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
@@ -213,9 +214,9 @@ func TestDatabaseOfTheVersionBefore(t *testing.T) {
 				{id: 1, project: 1, state: store.DeliveryPending, next: now, entry: true},
 				{id: 2, project: 1, state: store.DeliveryPending, next: now, busy: now + 20_000, entry: true, lost: true},
 				{id: 3, project: 1, state: store.DeliveryPending, next: now, busy: -1},
-				{id: 4, project: 2, state: store.DeliveryPending, next: now, busy: -1}, // nothing of its project is under way
+				{id: 4, project: 2, state: store.DeliveryPending, next: now, busy: -1}, // no delivery of its project is under way
 				{id: 5, project: 2, state: store.DeliveryPending, next: now + 300, entry: true},
-				{id: 6, project: 2, state: store.DeliveryDelivered, entry: true, lost: true}, // noted, but River does not know
+				{id: 6, project: 2, state: store.DeliveryDelivered, entry: true, lost: true}, // written in the row, but not in River's entry
 				{id: 7, project: 2, state: store.DeliveryFailed},
 			}
 			for _, lost := range []bool{true, false} {

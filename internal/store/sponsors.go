@@ -13,19 +13,19 @@ const MaxSponsorID = 63
 
 const dayMillis = 24 * 60 * 60 * 1000
 
-// SponsorCount is what a sponsor got of a project on a day.
+// SponsorCount is a sponsor's impressions and clicks in one project on one day.
 type SponsorCount struct {
 	Sponsor     string    `json:"sponsor"`
 	Project     int64     `json:"project"`
-	Day         time.Time `json:"day"` // its beginning, UTC
+	Day         time.Time `json:"day"` // start of the day, UTC
 	Impressions int64     `json:"impressions"`
 	Clicks      int64     `json:"clicks"`
 }
 
-// CountSponsor adds to what a sponsor got of a project today.
+// CountSponsor adds to a sponsor's impressions and clicks in a project today.
 func (db *DB) CountSponsor(ctx context.Context, sponsor string, project, impressions, clicks int64) error {
 	if sponsor == "" || len(sponsor) > MaxSponsorID || impressions < 0 || clicks < 0 {
-		return job.Errorf(job.Invalid, "sponsor", "a sponsor's ID has 1 to %d bytes: %.80q has not", MaxSponsorID, sponsor)
+		return job.Errorf(job.Invalid, "sponsor", "%[2].80q is not a sponsor's ID: it has 1 to %[1]d bytes", MaxSponsorID, sponsor)
 	}
 	err := db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO sponsor_events (sponsor, project, day, impressions, clicks) VALUES ($1, $2, $3, $4, $5)
@@ -39,8 +39,8 @@ func (db *DB) CountSponsor(ctx context.Context, sponsor string, project, impress
 	return nil
 }
 
-// SponsorCounts lists what sponsors got from a day to another, that one left
-// out; zero times are no bounds.
+// SponsorCounts lists the counts of the days from from up to but not including
+// to; zero times are no bounds.
 func (db *DB) SponsorCounts(ctx context.Context, from, to time.Time) (out []SponsorCount, err error) {
 	first, end := int64(0), int64(1)<<40
 	if !from.IsZero() {

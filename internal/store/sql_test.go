@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestRiversTables: River's tables are River's. No text of this package names
-// one, in Go or in a migration: River is asked by its API.
+// TestRiversTables: no text of this package, in Go or in a migration, names one
+// of River's tables. River is only used by its API.
 func TestRiversTables(t *testing.T) {
 	var texts int
 	check := func(where, text string) {
@@ -64,8 +64,8 @@ func TestRiversTables(t *testing.T) {
 	}
 }
 
-// namesRiversTable is the first line that names a table of River's, or "". The
-// topic that River's producers listen to is none.
+// namesRiversTable returns the first line that names one of River's tables, or
+// "". The topic that River's producers listen to does not count.
 func namesRiversTable(text string) string {
 	for line := range strings.Lines(text) {
 		if strings.Contains(strings.ReplaceAll(strings.ToLower(line), insertTopic, ""), "river_") {

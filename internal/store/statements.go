@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// maxStatements bounds the prepared statements that are kept; lists with many
-// filters have many texts.
+// maxStatements bounds how many prepared statements are kept: lists with filters
+// have many different texts.
 const maxStatements = 256
 
-// statements keeps prepared statements of a pool of SQLite by their text. (The
-// driver of Postgres keeps its own.) A statement cannot be prepared while a
-// transaction has the pool's only connection, so a text that is new runs
-// unprepared, is noted, and is prepared between transactions.
+// statements keeps prepared statements of an SQLite pool by their text. (The
+// Postgres driver keeps its own.) A statement cannot be prepared while a
+// transaction holds the pool's only connection, so a new text runs unprepared, is
+// remembered, and is prepared between transactions.
 type statements struct {
 	pool *sql.DB
 
@@ -29,7 +29,8 @@ func newStatements(pool *sql.DB) *statements {
 	return &statements{pool: pool, ready: map[string]*sql.Stmt{}, wanted: map[string]bool{}}
 }
 
-// get returns the statement of a text, or nil, and then notes the text.
+// get returns the prepared statement of a text. If there is none, it returns nil
+// and remembers the text for prepare.
 func (s *statements) get(text string) *sql.Stmt {
 	if s == nil {
 		return nil
@@ -46,7 +47,8 @@ func (s *statements) get(text string) *sql.Stmt {
 	return stmt
 }
 
-// prepare prepares what was noted. The caller may have no transaction open.
+// prepare prepares the remembered texts. The caller must have no transaction
+// open.
 func (s *statements) prepare(ctx context.Context) {
 	if s == nil {
 		return
@@ -54,12 +56,12 @@ func (s *statements) prepare(ctx context.Context) {
 	s.mu.RLock()
 	texts := slices.Collect(maps.Keys(s.wanted))
 	s.mu.RUnlock()
-	// Not under the lock: this waits for a connection, whose user may be about
-	// to ask for a statement.
+	// The lock is not held here: Prepare waits for a connection, whose user may
+	// be about to call get.
 	for _, text := range texts {
 		stmt, err := s.pool.PrepareContext(ctx, text)
 		if err != nil {
-			continue // it runs unprepared, and says itself what is wrong with it
+			continue // it runs unprepared, and then returns its error
 		}
 		s.mu.Lock()
 		if s.ready[text] != nil || s.closed {

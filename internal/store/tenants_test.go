@@ -13,7 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// tenant makes a project that may not owe.
+// tenant creates a project that may not owe money.
 func tenant(t testing.TB, db *store.DB, change func(*store.Project)) store.Project {
 	t.Helper()
 	p := store.Project{Name: fmt.Sprintf("p%d", store.NewID()), Plan: "payg", Weight: 1}
@@ -30,7 +30,7 @@ func tenant(t testing.TB, db *store.DB, change func(*store.Project)) store.Proje
 func TestProjects(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()
-		want := store.Project{Name: "film-club", Plan: "free", Postpaid: true, CreditLimit: 5_000_000, Weight: 3, MaxRunning: 2, MaxInFlight: 9, Sponsored: true}
+		want := store.Project{Name: "club", Plan: "free", Postpaid: true, CreditLimit: 5_000_000, Weight: 3, MaxRunning: 2, MaxInFlight: 9, Sponsored: true}
 		p, err := db.CreateProject(ctx, want)
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestProjects(t *testing.T) {
 		if p != want {
 			t.Errorf("made %+v, want %+v", p, want)
 		}
-		if got, err := db.ProjectNamed(ctx, "film-club"); err != nil || got != want {
+		if got, err := db.ProjectNamed(ctx, "club"); err != nil || got != want {
 			t.Errorf("by name: %+v, %v", got, err)
 		}
 		if _, err := db.CreateProject(ctx, want); job.CodeOf(err) != job.Conflict {
@@ -68,17 +68,17 @@ func TestProjects(t *testing.T) {
 			t.Errorf("another's name: %v", err)
 		}
 		got, err := db.UpdateProject(ctx, p.ID, func(p *store.Project) error {
-			p.ID, p.Name, p.Weight, p.DisabledAt = 1, "film-club-2", 7, c.Now()
+			p.ID, p.Name, p.Weight, p.DisabledAt = 1, "club-2", 7, c.Now()
 			return nil
 		})
-		want.Name, want.Weight, want.DisabledAt = "film-club-2", 7, c.Now()
+		want.Name, want.Weight, want.DisabledAt = "club-2", 7, c.Now()
 		if err != nil || got != want {
 			t.Errorf("updated: %+v, %v, want %+v", got, err, want)
 		}
 		if again, err := db.Project(ctx, p.ID); err != nil || again != want {
 			t.Errorf("read: %+v, %v", again, err)
 		}
-		if all, err := db.Projects(ctx); err != nil || len(all) != 2 || all[0].Name != "film-club-2" {
+		if all, err := db.Projects(ctx); err != nil || len(all) != 2 || all[0].Name != "club-2" {
 			t.Errorf("all: %+v, %v", all, err)
 		}
 		if _, err := db.Project(ctx, 1); job.CodeOf(err) != job.NotFound {
@@ -90,7 +90,7 @@ func TestProjects(t *testing.T) {
 	})
 }
 
-// TestProjectThatOwes: a project is not made prepaid over its debts.
+// TestProjectThatOwes: a project with debts cannot be made prepaid.
 func TestProjectThatOwes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		p := tenant(t, db, func(p *store.Project) { p.Postpaid = true })
@@ -123,7 +123,7 @@ func TestProjectThatOwes(t *testing.T) {
 	})
 }
 
-// key makes a key that the database takes.
+// key makes a valid key.
 func key(project int64, name string) store.Key {
 	h := sha256.Sum256([]byte(fmt.Sprint(name, store.NewID())))
 	return store.Key{Project: project, Name: name, Prefix: "kn-abcdefgh…", Hash: h[:], Scopes: []string{"files", "usage"}, RPM: 60, MaxInFlight: 3}
@@ -164,7 +164,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("rotate another's key: %v", err)
 		}
 
-		// Uses go forward only.
+		// LastUsedAt never goes back.
 		for _, d := range []time.Duration{time.Minute, time.Second} {
 			if err := db.TouchKeys(ctx, map[int64]time.Time{k.ID: c.Now().Add(d)}); err != nil {
 				t.Fatal(err)
@@ -174,7 +174,8 @@ func TestKeys(t *testing.T) {
 			t.Errorf("used: %v, %v", got.LastUsedAt, err)
 		}
 
-		// Rotation: the old one ends after the overlap, or when it would have.
+		// Rotation: the old key ends after the overlap, or at its own expiry if
+		// that is earlier.
 		next, err := db.RotateKey(ctx, p.ID, k.ID, store.Key{Hash: key(0, "n").Hash, Prefix: "kn-12345678…"}, 10*time.Minute)
 		if err != nil || next.Name != "ci" || fmt.Sprint(next.Scopes) != "[files usage]" || next.RPM != 60 || !next.ExpiresAt.IsZero() {
 			t.Fatalf("rotated: %+v, %v", next, err)
@@ -189,7 +190,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("the old one lives longer after a second rotation: %v", old.ExpiresAt)
 		}
 
-		// Revoked once is revoked then.
+		// A second revocation keeps the time of the first.
 		first, err := db.RevokeKey(ctx, p.ID, next.ID)
 		c.add(time.Minute)
 		again, err2 := db.RevokeKey(ctx, p.ID, next.ID)
@@ -229,7 +230,7 @@ func TestKeysRefused(t *testing.T) {
 	})
 }
 
-// reserve notes a job and holds amount for it.
+// reserve makes a charge and holds amount for it.
 func reserve(t testing.TB, db *store.DB, project, amount int64) job.ID {
 	t.Helper()
 	id := job.ID(store.NewID())

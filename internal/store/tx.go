@@ -10,17 +10,17 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Queryer asks. Both a Tx and what Read gives are one.
+// Queryer runs queries. Both Tx and the argument of Read's function implement it.
 type Queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// Tx is a transaction that writes. Functions that take one are atomic together.
+// Tx is a transaction that writes. All that is written through one Tx is atomic.
 //
-// On Postgres it is READ COMMITTED: a row that is read to decide what to write
-// must be read with Lock, or changed by an UPDATE that says under which
-// condition. On SQLite nobody else writes meanwhile.
+// On Postgres it is READ COMMITTED: a row that decides what is written must be
+// read with Lock, or changed by an UPDATE whose WHERE states the condition. On
+// SQLite there is no other writer meanwhile.
 type Tx struct {
 	db  *DB
 	sql *sql.Tx
@@ -28,7 +28,7 @@ type Tx struct {
 
 	tickets    []time.Time
 	deliveries []delivery
-	after      []func() // once it is committed
+	after      []func() // run after the commit
 }
 
 type delivery struct {
@@ -39,16 +39,16 @@ type delivery struct {
 // Now is the time of this transaction, by the database's clock.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// Lock is what follows a SELECT whose rows are about to be changed: " FOR
+// Lock is the clause after a SELECT whose rows are about to be changed: " FOR
 // UPDATE" where the database needs it.
 func (tx *Tx) Lock() string { return tx.db.lock() }
 
-// AfterCommit has fn called once the transaction is committed, and not at all
-// if it is not. fn must be quick and write nothing.
+// AfterCommit registers fn, which is called once the transaction is committed,
+// and never if it is not. fn must be quick and must not write.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
-// whole keeps a statement from being interrupted on SQLite, which would undo
-// the transaction with all that others wrote in it.
+// whole keeps a statement on SQLite from being interrupted, which would undo the
+// whole transaction with all the writes of its group.
 func (tx *Tx) whole(ctx context.Context) context.Context {
 	if tx.db.dialect == SQLite {
 		return context.WithoutCancel(ctx)
@@ -93,20 +93,19 @@ func (tx *Tx) Changed(ctx context.Context, query string, args ...any) (int64, er
 	return r.RowsAffected()
 }
 
-// maxRetries is how often a transaction of Postgres is repeated that failed
-// because of another beside it.
+// maxRetries is how often a transaction on Postgres is tried that fails because
+// of a concurrent one.
 const maxRetries = 5
 
-// Write runs fn in a transaction. What fn returns as an error undoes what fn
-// did and is given back; an error of the database itself is a job.Error of code
-// Unavailable, and nothing was written then.
+// Write runs fn in a transaction. If fn returns an error, its changes are undone
+// and Write returns that error. An error of the database itself is a job.Error of
+// code Unavailable; then nothing was written.
 //
-// On SQLite one goroutine runs all that wait in one transaction, each in a
-// savepoint of its own, and has the disk confirm it once for the group: the
-// time of a commit is shared. So fn may be run when ctx is already over, but
-// not started; it must not call Write or Read, nor wait for anything else. On
-// Postgres fn may be run again: it must set what it gives to its caller anew
-// each time.
+// On SQLite one goroutine runs all waiting writes in one transaction, each in a
+// savepoint of its own, and commits once for the group. So a started fn may keep
+// running after ctx is over; it does not start after that. fn must not call Write
+// or Read, nor wait for anything else. On Postgres fn may be run again, so it
+// must set its results anew each time.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if db.dialect == SQLite {
 		return databaseError("write to the database", db.group.do(ctx, fn))
@@ -132,7 +131,7 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	tx := &Tx{db: db, sql: t, now: db.Now()}
-	defer t.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer t.Rollback() //nolint:errcheck // a no-op after Commit
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -150,7 +149,7 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*Tx) error) error {
 
 var errClosed = unavailable("use the database", errors.New("it is closed"))
 
-// Read runs fn on one snapshot of the database. It must not write.
+// Read runs fn on one snapshot of the database. fn must not write.
 func (db *DB) Read(ctx context.Context, fn func(q Queryer) error) error {
 	select {
 	case <-db.closed:
@@ -190,7 +189,8 @@ func (s snapshot) QueryRowContext(ctx context.Context, query string, args ...any
 	return s.tx.QueryRowContext(ctx, query, args...)
 }
 
-// notFound is what is said of a thing that is not there, or another project's.
+// notFound is the error for a thing that does not exist or belongs to another
+// project.
 func notFound(what string, id any) *job.Error {
 	return job.Errorf(job.NotFound, "", "there is no %s %v", what, id)
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// usagePage is how many charges are read at a time, so that a slow reader of a
-// report holds no connection to the database.
+// usagePage is how many charges one query reads, so that a slow reader of a
+// report holds no database connection.
 const usagePage = 1000
 
-// UsageFilter says which charges a report has. The zero value is all of them.
+// UsageFilter selects charges. The zero value selects all.
 type UsageFilter struct {
 	Project  int64     // 0 is all
-	From, To time.Time // by when the work was asked for: From included, To not; zero is no bound
+	From, To time.Time // when the work was requested, To excluded; zero is no bound
 	Model    string    // "" is all
 	Outcome  Outcome   // "" is all
 }
 
-// where is the filter as a condition, and its arguments.
+// where returns the filter as an SQL condition with its arguments.
 func (f UsageFilter) where() (string, []any) {
 	conds, args := []string{"1 = 1"}, []any{}
 	add := func(cond string, arg any) {
@@ -46,9 +46,10 @@ func (f UsageFilter) where() (string, []any) {
 	return strings.Join(conds, " AND "), args
 }
 
-// Usage calls yield with each charge that a filter lets through, by project and
-// then by time. An error of yield ends it and is returned. The charges are read
-// in pages, so those that change meanwhile may show as they were or are.
+// Usage calls yield with each charge that the filter selects, ordered by project
+// and then by time. An error of yield ends it and is returned. The charges are
+// read in pages, so a charge that changes meanwhile may appear in its old or its
+// new state.
 func (db *DB) Usage(ctx context.Context, f UsageFilter, yield func(Charge) error) error {
 	var last *Charge
 	for {
@@ -95,7 +96,8 @@ func (db *DB) usagePage(ctx context.Context, f UsageFilter, last *Charge) (page 
 	return page, err
 }
 
-// UsageTotal sums up charges of one project, model and outcome.
+// UsageTotal is the sum of charges with the same project, kind, model and
+// outcome.
 type UsageTotal struct {
 	Project int64         `json:"project"`
 	Kind    string        `json:"kind"`
@@ -107,7 +109,7 @@ type UsageTotal struct {
 	Charged int64         `json:"charged"` // micros
 }
 
-// UsageTotals sums up the charges that a filter lets through.
+// UsageTotals sums up the charges that the filter selects.
 func (db *DB) UsageTotals(ctx context.Context, f UsageFilter) (out []UsageTotal, err error) {
 	where, args := f.where()
 	err = db.Read(ctx, func(q Queryer) error {
@@ -132,9 +134,9 @@ func (db *DB) UsageTotals(ctx context.Context, f UsageFilter) (out []UsageTotal,
 	return out, err
 }
 
-// ledgerFaults are questions whose answer is one row for each fault of the
-// ledger: what is wrong, and the project or job. The CHECKs of the tables refuse
-// most of it already; this finds what would have been written past them.
+// ledgerFaults are queries that return one row for each fault of the ledger: a
+// description, and the ID of the project, job or posting. The CHECKs of the
+// tables prevent most faults; these queries find the others.
 var ledgerFaults = []string{
 	`SELECT 'the accounts do not sum to zero', project FROM wallets
 		WHERE balance + held + credits + revenue + deposits + grants <> 0`,
@@ -161,11 +163,12 @@ func init() {
 	}
 }
 
-// maxFaults is how many faults CheckLedger tells of.
+// maxFaults is how many faults CheckLedger lists.
 const maxFaults = 20
 
-// CheckLedger reads the whole ledger, on one snapshot, and says what does not
-// balance. It takes time in proportion to the ledger.
+// CheckLedger reads the whole ledger on one snapshot and returns an error that
+// lists what does not balance. Its time is proportional to the size of the
+// ledger.
 func (db *DB) CheckLedger(ctx context.Context) error {
 	var faults []string
 	err := db.Read(ctx, func(q Queryer) error {

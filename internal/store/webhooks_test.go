@@ -27,16 +27,16 @@ func endpoint(t *testing.T, db *store.DB, project int64, events ...string) store
 	return e
 }
 
-// tell registers the hook that writes deliveries, with events as the webhook
-// package names them and IDs that count.
-func tell(db *store.DB) {
+// reportChanges registers the hook that writes deliveries, with the webhook
+// package's event names and consecutive IDs.
+func reportChanges(db *store.DB) {
 	var n atomic.Int64
 	db.OnChange(func(tx *store.Tx, j job.Job) error {
 		return tx.AddDeliveries(context.Background(), j, []string{"job." + string(j.State)}, func() string { return fmt.Sprintf("evt_%d", n.Add(1)) })
 	})
 }
 
-// deliveries is the log, newest first, or the end of the test.
+// deliveries returns the log, newest first, or ends the test.
 func deliveries(t *testing.T, db *store.DB, f store.DeliveryFilter) []store.Delivery {
 	t.Helper()
 	if f.Limit == 0 {
@@ -98,7 +98,7 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("a change that was refused left %+v, %v", got, err)
 		}
 
-		// Another project sees, changes and removes none of it.
+		// Another project cannot see, change or remove it.
 		_, err = db.Endpoint(ctx, 2, first.ID)
 		wantCode(t, "another's endpoint", err, job.NotFound)
 		_, err = db.ChangeEndpoint(ctx, 2, first.ID, func(*store.Endpoint) error { return nil })
@@ -133,7 +133,7 @@ func TestEndpointLimit(t *testing.T) {
 // change, to the job's callback and to the endpoints that want the event.
 func TestDeliveriesOfAChange(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
-		tell(db)
+		reportChanges(db)
 		wants := endpoint(t, db, 1, "job.queued", "job.cancelled")
 		endpoint(t, db, 1, "job.failed")
 		endpoint(t, db, 2, "job.queued")
@@ -170,7 +170,7 @@ func TestDeliveriesOfAChange(t *testing.T) {
 			t.Errorf("%d entries are due and %d put off, %v; want 2 that are due", due, putOff, err)
 		}
 
-		// A change that is undone tells nobody.
+		// A change that is undone writes no delivery.
 		no := errors.New("no")
 		if _, err := db.Cancel(t.Context(), 1, j.ID, func(*store.Tx, *job.Job) error { return no }); !errors.Is(err, no) {
 			t.Fatal(err)
@@ -181,12 +181,12 @@ func TestDeliveriesOfAChange(t *testing.T) {
 	})
 }
 
-// TestDeliveriesFollowTheirEndpoint: what is on its way, and what is replayed,
-// goes to where the endpoint is now; the log keeps where the others went.
+// TestDeliveriesFollowTheirEndpoint: pending and replayed deliveries go to the
+// endpoint's present URL. The log keeps the URLs of the others.
 func TestDeliveriesFollowTheirEndpoint(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		ctx := t.Context()
-		tell(db)
+		reportChanges(db)
 		e := endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		sent := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
@@ -226,7 +226,7 @@ func riverDeliveries(t *testing.T, db *store.DB) (n int) {
 func TestAttempts(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()
-		tell(db)
+		reportChanges(db)
 		endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		id := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
@@ -252,7 +252,8 @@ func TestAttempts(t *testing.T) {
 		if d, err = db.Delivery(ctx, 0, id); err != nil || d.State != store.DeliveryDelivered || d.Attempts != 2 || d.LastStatus != 204 || d.LastError != "" || !d.FinishedAt.Equal(c.Now()) {
 			t.Errorf("after one that did not: %+v, %v", d, err)
 		}
-		// What is over is not begun, and a late note of it changes nothing.
+		// A finished delivery cannot be begun, and a late Attempted changes
+		// nothing.
 		if _, ok, err := db.BeginDelivery(ctx, id); ok || err != nil {
 			t.Errorf("begun after its end: %v, %v", ok, err)
 		}
@@ -260,7 +261,7 @@ func TestAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d, err = db.Delivery(ctx, 1, id); err != nil || d.State != store.DeliveryDelivered || d.Attempts != 2 {
-			t.Errorf("after a late note: %+v, %v", d, err)
+			t.Errorf("after a late Attempted: %+v, %v", d, err)
 		}
 		_, err = db.Delivery(ctx, 2, id)
 		wantCode(t, "another's delivery", err, job.NotFound)
@@ -271,7 +272,7 @@ func TestAttempts(t *testing.T) {
 // be sent at once.
 func TestReleased(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
-		tell(db)
+		reportChanges(db)
 		endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		id := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
@@ -286,14 +287,14 @@ func TestReleased(t *testing.T) {
 }
 
 // TestLostSender: River alone repeats a delivery whose process was lost, whether
-// that had begun it or not, and it goes on with the slot that the lost one held.
-// What was over, or put off, stays so.
+// the process had begun it or not. The new attempt uses the slot that the lost
+// one held. A finished or postponed delivery stays as it is.
 func TestLostSender(t *testing.T) {
 	for _, dialect := range []string{store.SQLite, store.Postgres} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			db := storetest.Open(t, storetest.URL(t, dialect), store.Options{Deliveries: 3})
-			tell(db)
+			reportChanges(db)
 			endpoint(t, db, 1, "job.queued")
 			ids := map[string]int64{}
 			for _, name := range []string{"never begun", "begun", "delivered", "put off"} {
@@ -307,11 +308,11 @@ func TestLostSender(t *testing.T) {
 				db.Attempted(t.Context(), ids["put off"], 500, "no", false, db.Now().Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.LoseDeliveries(t.Context(), time.Minute); err != nil { // their process took all and was killed
+			if err := db.LoseDeliveries(t.Context(), time.Minute); err != nil { // their process took all of them and was killed
 				t.Fatal(err)
 			}
 			if n := riverDeliveries(t, db); n != 0 {
-				t.Fatalf("%d entries wait for a sender that was lost with them", n)
+				t.Fatalf("%d entries are waiting, although the lost process had taken all", n)
 			}
 			came := make(chan store.Delivery, 9)
 			startQueue(t, db, store.QueueConfig{DeliverTime: 10 * time.Second, Deliver: func(ctx context.Context, id int64) (time.Duration, error) {
@@ -349,7 +350,7 @@ func TestLostSender(t *testing.T) {
 func TestReplay(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
 		ctx := t.Context()
-		tell(db)
+		reportChanges(db)
 		endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		before := deliveries(t, db, store.DeliveryFilter{Project: 1})[0]
@@ -374,11 +375,11 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// TestRemovedEndpoint: what is on its way to an endpoint fails with it, and
-// what was delivered stays.
+// TestRemovedEndpoint: an endpoint's pending deliveries fail when it is removed.
+// Finished ones stay as they are.
 func TestRemovedEndpoint(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
-		tell(db)
+		reportChanges(db)
 		e := endpoint(t, db, 1, "job.queued", "job.running")
 		submit(t, db, submission(1))
 		done := deliveries(t, db, store.DeliveryFilter{Project: 1})[0].ID
@@ -403,7 +404,7 @@ func TestRemovedEndpoint(t *testing.T) {
 
 func TestDeliveryFilter(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
-		tell(db)
+		reportChanges(db)
 		a, b := endpoint(t, db, 1, "job.queued"), endpoint(t, db, 1, "job.queued", "job.running")
 		endpoint(t, db, 2, "job.queued")
 		one := submit(t, db, submission(1))
@@ -450,7 +451,7 @@ func TestDeliveryFilter(t *testing.T) {
 
 func TestForgetDeliveries(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
-		tell(db)
+		reportChanges(db)
 		endpoint(t, db, 1, "job.queued")
 		submit(t, db, submission(1))
 		c.add(time.Hour)
@@ -465,7 +466,7 @@ func TestForgetDeliveries(t *testing.T) {
 				t.Errorf("%d deliveries are left, want %d", len(got), want)
 			}
 		}
-		forget(2) // an old one that is pending stays
+		forget(2) // an old pending one stays
 		for _, d := range both {
 			if err := db.Attempted(t.Context(), d.ID, 200, "", true, time.Time{}); err != nil {
 				t.Fatal(err)
@@ -475,18 +476,18 @@ func TestForgetDeliveries(t *testing.T) {
 	})
 }
 
-// TestForgetDeliveriesInBatches: no more go at once than was said, the oldest
-// first.
+// TestForgetDeliveriesInBatches: one call removes at most limit deliveries, the
+// oldest first.
 func TestForgetDeliveriesInBatches(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, c *clock) {
-		tell(db)
+		reportChanges(db)
 		endpoint(t, db, 1, "job.queued")
 		for range 7 {
 			submit(t, db, submission(1))
 			c.add(time.Second)
 		}
 		all := deliveries(t, db, store.DeliveryFilter{Project: 1})
-		for _, d := range all[1:] { // but the newest, which is on its way
+		for _, d := range all[1:] { // all but the newest, which is pending
 			if err := db.Attempted(t.Context(), d.ID, 200, "", true, time.Time{}); err != nil {
 				t.Fatal(err)
 			}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchWrites gives a channel that gets a value when any process of this machine
-// has written to a file, and at most one each lookEvery. It opens no descriptor
-// of the file.
+// watchWrites returns a channel that receives a value when any process of this
+// machine has written to the file, at most one per lookEvery. It opens no
+// descriptor of the file itself.
 func watchWrites(path string) (written <-chan struct{}, stop func(), err error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -23,14 +23,14 @@ func watchWrites(path string) (written <-chan struct{}, stop func(), err error) 
 	}
 	c, done := make(chan struct{}, 1), make(chan struct{})
 	go func() {
-		buf := make([]byte, 4096) // what the events are does not matter
+		buf := make([]byte, 4096) // the events' contents do not matter
 		for {
 			if _, err := events.Read(buf); err != nil {
-				return // it was closed
+				return // stop closed it
 			}
 			select {
 			case c <- struct{}{}:
-			default: // the one before was not read yet
+			default: // the previous value is still there
 			}
 			select {
 			case <-time.After(lookEvery):

@@ -4,7 +4,7 @@ package store
 
 import "errors"
 
-// watchWrites is not known here.
+// watchWrites is not supported on this system.
 func watchWrites(string) (written <-chan struct{}, stop func(), err error) {
 	return nil, nil, errors.ErrUnsupported
 }

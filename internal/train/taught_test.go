@@ -31,9 +31,16 @@ func TestWeightsSayWhatTheyWereTaught(t *testing.T) {
 		steps  int
 		want   world.Edition
 	}{
-		{"codec", runs["codec"], 1, 1, 1}, {"text", runs["text"], 0, 1, 2}, {"text", runs["text"], 1, 1, 2}, {"text", runs["text"], 1, 0, 1},
-		{"text-video", runs["text-video"], 1, 1, 2}, {"text-video", runs["text-video"], 1, 0, 1}, {"text-video", runs["text-video"], 9, 1, 9},
-		{"videos of one's own", own, 0, 1, 0}, {"videos of one's own", own, 1, 1, 1}, {"videos of one's own", own, 2, 1, 2},
+		{"codec", runs["codec"], 1, 1, 1},
+		{"text", runs["text"], 0, 1, 2},
+		{"text", runs["text"], 1, 1, 2},
+		{"text", runs["text"], 1, 0, 1},
+		{"text-video", runs["text-video"], 1, 1, 2},
+		{"text-video", runs["text-video"], 1, 0, 1},
+		{"text-video", runs["text-video"], 9, 1, 9},
+		{"videos of one's own", own, 0, 1, 0},
+		{"videos of one's own", own, 1, 1, 1},
+		{"videos of one's own", own, 2, 1, 2},
 		{"what is held out", heldOut, 0, 1, 1},
 	} {
 		m := tiny(t)

@@ -17,35 +17,36 @@ import (
 )
 
 // MaxValues is how many values the JSON of a request may have. A value of two
-// bytes takes some fifty once it is decoded, so without a bound a body would
+// bytes takes about fifty once it is decoded, so without a bound a body would
 // take twenty times its size.
 const MaxValues = 100_000
 
-// busyTime is when to send a request again that found no room for its body.
+// busyTime is how long to wait before repeating a request that found no memory
+// for its body.
 const busyTime = 2 * time.Second
 
-// HeldBody is a request's body whose bytes are counted while the request is
-// being answered, as handlers read them into memory. All that are read at the
-// same time have a bound together: one that comes beyond it ends with an error
-// which says to try again. What a sender only announces takes no room.
+// HeldBody is a request's body whose bytes are counted while handlers hold them
+// in memory. All bodies together have a bound: reading one beyond it fails with
+// an error that says to try again. Bytes that a sender only announces do not
+// count.
 type HeldBody struct {
 	io.ReadCloser
-	room *semaphore.Weighted // limits.bodies
+	room *semaphore.Weighted // the bound of all bodies, limits.bodies
 
 	mu   sync.Mutex
 	held int64
-	over bool // no longer counted
+	over bool // true once bytes are no longer counted
 }
 
-// textBody is a request's body as text: without its byte order mark, and an
-// error of ours where it is not UTF-8.
+// textBody is a request's body as text: it drops the byte order mark, and returns
+// our own error for invalid UTF-8.
 type textBody struct {
 	io.Closer
 	text io.Reader
 }
 
-// ReadText has a request's body read as text. A form is left alone, as its parts
-// may be files; who reads it decodes its fields.
+// ReadText makes a request's body be read as text. A form is left alone, as its
+// parts may be files; its reader decodes its fields.
 func ReadText(r *http.Request) {
 	if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
 		r.Body = &textBody{r.Body, text.NewReader(r.Body)}
@@ -60,14 +61,14 @@ func (b *textBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// HoldBody has a request's body counted until release is called.
+// HoldBody counts a request's body until Release is called.
 func HoldBody(r *http.Request, room *semaphore.Weighted) *HeldBody {
 	h := &HeldBody{ReadCloser: r.Body, room: room}
 	r.Body = h
 	return h
 }
 
-// Read fails with a job.Error of code Unavailable where there is no room.
+// Read fails with a job.Error of code Unavailable if there is no memory left.
 func (h *HeldBody) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
 	h.mu.Lock()
@@ -76,13 +77,14 @@ func (h *HeldBody) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if !h.room.TryAcquire(int64(n)) {
-		return 0, &job.Error{Code: job.Unavailable, Message: "the server holds as many request bodies as it can: try again in a moment", RetryAfter: busyTime}
+		return 0, &job.Error{Code: job.Unavailable, Message: "the server has no memory left for request bodies: try again in a moment", RetryAfter: busyTime}
 	}
 	h.held += int64(n)
 	return n, err
 }
 
-// keep gives back all but n bytes and counts no more: the rest is not in memory.
+// keep releases all but n bytes and stops counting: the rest of the body is not
+// in memory.
 func (h *HeldBody) keep(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,18 +95,19 @@ func (h *HeldBody) keep(n int64) {
 	}
 }
 
-// Release gives back everything.
+// Release releases all bytes.
 func (h *HeldBody) Release() { h.keep(0) }
 
-// KeepBody says how much of a request's body its handler still has in memory.
+// KeepBody sets how many bytes of a request's body its handler still has in
+// memory.
 func KeepBody(r *http.Request, n int64) {
 	if h, ok := r.Body.(*HeldBody); ok {
 		h.keep(n)
 	}
 }
 
-// formBytes is what a form has in memory, where files up to so many bytes in
-// all are held there.
+// formBytes is how many bytes a form has in memory. Files up to so many bytes in
+// all are kept there.
 func formBytes(f *multipart.Form, files int64) (n int64) {
 	for name, list := range f.Value {
 		for _, s := range list {
@@ -121,8 +124,8 @@ func formBytes(f *multipart.Form, files int64) (n int64) {
 	return n
 }
 
-// stringEnd is where the JSON string ends that s begins within: the place of its
-// closing quote, or the length of s where there is none.
+// stringEnd returns the position of the closing quote of the JSON string that s
+// begins within, or len(s) if there is none.
 func stringEnd(s []byte) int {
 	for from := 0; ; {
 		at := bytes.IndexByte(s[from:], '"')

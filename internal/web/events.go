@@ -13,8 +13,8 @@ import (
 
 // Times of event streams (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 const (
-	eventTime = 10 * time.Second // that a reader has to take an event
-	// RetryTime is when a reader that lost the stream comes back.
+	eventTime = 10 * time.Second // for writing one event
+	// RetryTime is after how long a reader reconnects when it lost the stream.
 	RetryTime = 2 * time.Second
 )
 
@@ -22,7 +22,7 @@ const (
 type Events struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
-	// begun says that an event was sent, and with it when to come back.
+	// begun is set once an event, and with it the reconnection time, was sent.
 	begun bool
 }
 
@@ -31,15 +31,16 @@ func StartEvents(w http.ResponseWriter) *Events {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	h.Set("X-Accel-Buffering", "no") // otherwise nginx buffers events
 	w.WriteHeader(http.StatusOK)
 	rc := http.NewResponseController(w)
-	// The request was read: the server's limit on that would end the stream.
-	_ = rc.SetReadDeadline(time.Time{}) // what cannot be set was not set before
+	// The request is read, but the server's limit for reading it would end the
+	// stream.
+	_ = rc.SetReadDeadline(time.Time{}) // a deadline that cannot be set was never set
 	return &Events{w: w, rc: rc}
 }
 
-// Write sends a block of lines, and fails when the reader does not take it in
+// Write sends a block of lines, and fails when the reader does not accept it in
 // time.
 func (e *Events) Write(block []byte) error {
 	if err := e.rc.SetWriteDeadline(time.Now().Add(eventTime)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -52,8 +53,8 @@ func (e *Events) Write(block []byte) error {
 }
 
 // Send sends an event. JSON has no line ends, so data is one line. The first
-// event also says when to come back: in a block of its own that would be an
-// event without data to some readers, httpx-sse for one.
+// event also carries the reconnection time: some readers, such as httpx-sse,
+// would take a separate block for an event without data.
 func (e *Events) Send(name string, id int64, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -69,10 +70,10 @@ func (e *Events) Send(name string, id int64, data any) error {
 
 // End lets the connection be used for further requests.
 func (e *Events) End() {
-	_ = e.rc.SetWriteDeadline(time.Time{}) // what cannot be set was not set before
+	_ = e.rc.SetWriteDeadline(time.Time{}) // a deadline that cannot be set was never set
 }
 
-// LastEventID reads the header of a reader that comes back; 0 for none.
+// LastEventID parses the header of a reconnecting reader; 0 for none.
 func LastEventID(s string) (int64, error) {
 	if s == "" {
 		return 0, nil
@@ -84,5 +85,5 @@ func LastEventID(s string) (int64, error) {
 	return n, nil
 }
 
-// Flush lets the reader see that there is a stream.
+// Flush sends the headers, so that the reader sees that the stream has begun.
 func (e *Events) Flush() error { return e.rc.Flush() }

@@ -12,8 +12,8 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// ParseForm reads a multipart form whole and checks its texts. Files beyond so
-// many bytes in all are put aside on disk until the form's RemoveAll is called.
+// ParseForm reads a whole multipart form and checks its texts. Files beyond so
+// many bytes in all are kept on disk until the form's RemoveAll is called.
 func ParseForm(r *http.Request, memory int64) (*multipart.Form, error) {
 	if err := r.ParseMultipartForm(memory); err != nil {
 		return nil, FormError(err)
@@ -26,8 +26,8 @@ func ParseForm(r *http.Request, memory int64) (*multipart.Form, error) {
 	return form, nil
 }
 
-// checkForm checks all names and texts of a form, and takes byte order marks off
-// its texts.
+// checkForm checks all names and texts of a form, and removes byte order marks
+// from its texts.
 func checkForm(form *multipart.Form) error {
 	for name, list := range form.Value {
 		if err := CheckText("", "the name of a field", name); err != nil {
@@ -60,7 +60,7 @@ func FormText(name, value string) (string, error) {
 	return string(b), err
 }
 
-// checkPart checks what a part is called, and its file.
+// checkPart checks the name of a part and of its file.
 func checkPart(name, file string) error {
 	if err := CheckText("", "the name of a field", name); err != nil {
 		return err
@@ -68,22 +68,23 @@ func checkPart(name, file string) error {
 	return CheckText(FieldName(name), "the file name of "+FieldName(name), file)
 }
 
-// NextPart is the next part of a form that is read as a stream, with its names
-// checked; nil after the last.
+// NextPart returns the next part of a form that is read as a stream, with its
+// names checked, and nil after the last.
 func NextPart(form *multipart.Reader) (*multipart.Part, error) {
 	part, err := form.NextPart()
 	switch {
-	case err == io.EOF: // in a form that was cut it is wrapped
-		return nil, nil //nolint:nilnil // there is no more
+	case err == io.EOF: // a form that is cut short has a wrapped EOF
+		return nil, nil //nolint:nilnil // nil means the end
 	case err != nil:
 		return nil, FormError(err)
 	}
 	return part, checkPart(part.FormName(), part.FileName())
 }
 
-// FormError says why a form could not be read. Errors of our limits pass as they
-// are, and errors of the disk on which files are put aside are ours. All others
-// are the sender's, whether multipart, textproto, mime or bufio reports them.
+// FormError classifies an error of reading a form. Errors of our limits are
+// returned as they are. Errors of the disk that holds the files are the server's.
+// All others are the sender's, whether multipart, textproto, mime or bufio
+// reports them.
 func FormError(err error) error {
 	var large *http.MaxBytesError
 	var aside *fs.PathError
@@ -95,5 +96,5 @@ func FormError(err error) error {
 	case errors.Is(err, multipart.ErrMessageTooLarge):
 		return job.Errorf(job.TooLarge, "", "a field or a header of the form is too large: send large images as a file part, not as text")
 	}
-	return &job.Error{Code: job.Invalid, Message: "the body must be a multipart form (multipart/form-data): this one is another kind, ends early or is not well formed", Err: err}
+	return &job.Error{Code: job.Invalid, Message: "the body must be a multipart form (multipart/form-data): this one has another type, ends early or is malformed", Err: err}
 }

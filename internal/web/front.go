@@ -13,17 +13,17 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Front is what every request passes first. It gives the request an id, bounds
-// its body and sets headers of the answer. It logs and counts each answer, and
-// no panic of a handler ends the process.
+// Front handles every request first. It gives the request an id, bounds its body,
+// sets headers of the answer, logs and counts each answer, and keeps a handler's
+// panic from ending the process.
 type Front struct {
 	Proxies Proxies
 	MaxBody int64 // of a request's body, in bytes
 	Log     *slog.Logger
-	// Count is told of each answer: the pattern of its endpoint, "none" where
-	// there is none, its HTTP status, and how long it took.
+	// Count is called for each answer with the pattern of its endpoint ("none" if
+	// there is none), its HTTP status, and how long it took.
 	Count func(pattern string, status int, took time.Duration)
-	// Fail answers a request whose handler did not, in the form of its API.
+	// Fail answers, in the form of its API, a request whose handler panicked.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -35,7 +35,7 @@ func (f *Front) Wrap(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", info.ID)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		rec := &recorder{ResponseWriter: w, conn: http.NewResponseController(w)}
-		_ = rec.conn.SetWriteDeadline(time.Time{}) // of the request before on this connection; tests' writers have none
+		_ = rec.conn.SetWriteDeadline(time.Time{}) // clears the deadline of the connection's previous request; tests' writers have none
 		r.Body = http.MaxBytesReader(w, r.Body, f.MaxBody)
 		start := time.Now()
 		defer func() {
@@ -51,13 +51,13 @@ func (f *Front) Wrap(next http.Handler) http.Handler {
 			f.finish(r, rec, info, time.Since(start))
 		}()
 		next.ServeHTTP(rec, r)
-		rec.patience() // for what net/http has yet to send
+		rec.extendDeadline() // for the bytes that net/http has yet to send
 	})
 }
 
-// statusGone is what logs and metrics say of a request whose sender went away
-// before it was answered, as nginx does. Nobody reads it, and it is no fault of
-// the server's.
+// statusGone is the status in logs and metrics of a request whose sender
+// disconnected before the answer, as nginx has it. It is never sent and is no
+// fault of the server's.
 const statusGone = 499
 
 // finish logs and counts a request that was answered.
@@ -78,7 +78,7 @@ func (f *Front) finish(r *http.Request, rec *recorder, info *Info, took time.Dur
 	case info.Err != nil || rec.status >= 500:
 		level = slog.LevelError
 	case strings.HasSuffix(pattern, "z") || strings.HasSuffix(pattern, "/metrics"):
-		level = slog.LevelDebug // asked for every few seconds
+		level = slog.LevelDebug // health checks come every few seconds
 	}
 	attrs := []slog.Attr{
 		slog.String("request", info.ID), slog.String("method", r.Method), slog.String("path", r.URL.Path),

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// deadlines notes how long writes may take.
+// deadlines records write deadlines.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	until time.Time
@@ -22,17 +22,17 @@ var errGone = errors.New("the reader has gone")
 
 func (*deadlines) FlushError() error { return errGone }
 
-// TestStalledReaders: a reader who takes nothing does not hold an answer for
-// ever; a handler may have a limit of its own.
+// TestStalledReaders: a reader that stops reading does not hold an answer for
+// ever. A handler may set a limit of its own.
 func TestStalledReaders(t *testing.T) {
 	f := Front{MaxBody: 1, Log: slog.New(slog.DiscardHandler), Count: func(string, int, time.Duration) {}}
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	own := time.Now().Add(time.Second)
 	h := f.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if !d.until.IsZero() {
-			t.Error("there is a limit of the request before")
+			t.Error("the limit of the previous request still applies")
 		}
-		io.WriteString(w, "a film")
+		io.WriteString(w, "a video")
 		if left := time.Until(d.until); left <= 0 || left > stallTime {
 			t.Errorf("a piece may take %v", left)
 		}
@@ -41,7 +41,7 @@ func TestStalledReaders(t *testing.T) {
 		}
 		io.WriteString(w, "an event")
 		if err := http.NewResponseController(w).Flush(); !errors.Is(err, errGone) {
-			t.Errorf("the handler is told %v", err)
+			t.Errorf("the handler gets %v", err)
 		}
 		if !d.until.Equal(own) {
 			t.Errorf("the handler's limit became %v", d.until)
@@ -53,6 +53,6 @@ func TestStalledReaders(t *testing.T) {
 	d.until = own
 	h.ServeHTTP(d, httptest.NewRequest("GET", "/media/x", nil))
 	if left := time.Until(d.until); left <= 0 || left > stallTime {
-		t.Errorf("what is left to send may take %v", left)
+		t.Errorf("the rest of the answer may take %v", left)
 	}
 }

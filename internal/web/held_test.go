@@ -15,7 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// TestHeldBody: what is kept stays counted, what is a stream is not.
+// TestHeldBody: kept bytes stay counted, streamed bytes do not.
 func TestHeldBody(t *testing.T) {
 	room := semaphore.NewWeighted(100)
 	r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 300)))
@@ -33,7 +33,7 @@ func TestHeldBody(t *testing.T) {
 	room.Release(70)
 	h.Release()
 	if !room.TryAcquire(100) {
-		t.Error("something is held after release")
+		t.Error("bytes are held after Release")
 	}
 	room.Release(1)
 	HoldBody(r, room)
@@ -44,7 +44,7 @@ func TestHeldBody(t *testing.T) {
 	}
 }
 
-// TestFormBytes: what is in memory of a form is counted.
+// TestFormBytes: the parts of a form that are in memory are counted.
 func TestFormBytes(t *testing.T) {
 	var body strings.Builder
 	w := multipart.NewWriter(&body)

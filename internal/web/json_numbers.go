@@ -10,17 +10,17 @@ import (
 	"strconv"
 )
 
-// MaxWhole is the bound of whole numbers that every JSON parser keeps.
+// MaxWhole is the bound up to which every JSON parser keeps whole numbers exact.
 const MaxWhole = 1 << 53
 
-// wholeNumbers writes 1.0 and 1e3 as 1 and 1000. To JSON they are the same
-// numbers, and some programs write each number with a fraction, while Go's
-// decoder takes neither for a whole one. body itself is not changed; places in
-// it stay where they are, unless a number takes more room. What is no JSON is left
-// to the decoder: it may hold millions of numbers, and checkJSON counts none.
+// wholeNumbers rewrites 1.0 and 1e3 as 1 and 1000. They are the same JSON
+// numbers, and some programs write each number with a fraction, but Go's decoder
+// accepts neither as an integer. body itself is not changed. Positions stay the
+// same unless a number grows. Text that is not JSON is left to the decoder: it
+// may hold millions of numbers, and checkJSON counts none.
 func wholeNumbers(body []byte) []byte {
 	var out []byte
-	done := 0 // how much of body is in out
+	done := 0 // the bytes of body that are in out
 	valid := false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
@@ -52,12 +52,13 @@ func wholeNumbers(body []byte) []byte {
 	return append(out, body[done:]...)
 }
 
-// maxNumber is the length of the longest number that wholeNumber reads, in bytes.
+// maxNumber is the length in bytes of the longest number that wholeNumber parses.
 // Longer ones are left to the decoder.
 const maxNumber = 400
 
-// WholeNumber writes a JSON number with a fraction or an exponent whose value is
-// whole, such as 1.0 or 1e3, as digits alone. It returns false for any other text.
+// WholeNumber writes a JSON number whose value is whole but which has a fraction
+// or an exponent, such as 1.0 or 1e3, with digits only. For any other text it
+// returns false.
 func WholeNumber(text []byte) (string, bool) {
 	if len(text) > maxNumber || !bytes.ContainsAny(text, ".eE") || !json.Valid(text) {
 		return "", false
@@ -69,8 +70,8 @@ func WholeNumber(text []byte) (string, bool) {
 	return strconv.FormatInt(int64(n), 10), true
 }
 
-// PlainJSON puts an error of the JSON decoder into words that name no Go types.
-// It does not repeat the values that were sent.
+// PlainJSON rewords an error of the JSON decoder without names of Go types. It
+// does not repeat the values that were sent.
 func PlainJSON(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

@@ -12,11 +12,11 @@ func TestWholeNumbers(t *testing.T) {
 		`1e3`:                                    `1000`,
 		`-0.0`:                                   `0   `,
 		`9007199254740991.0`:                     `9007199254740991  `,
-		`9007199254740993.0`:                     `9007199254740993.0`, // it would be another number
+		`9007199254740993.0`:                     `9007199254740993.0`, // as a float it would be another number
 		`1e400 1. 01.0 1.0.0`:                    `1e400 1. 01.0 1.0.0`,
 		`1` + strings.Repeat("0", 500) + `e-500`: `1` + strings.Repeat("0", 500) + `e-500`,
 		`"open 1.0`:                              `"open 1.0`,
-		`{"a":1.0} {"b":2.0}`:                    `{"a":1.0} {"b":2.0}`, // no one value
+		`{"a":1.0} {"b":2.0}`:                    `{"a":1.0} {"b":2.0}`, // not a single value
 	} {
 		before := []byte(body)
 		if got := string(wholeNumbers(before)); got != want || string(before) != body {

@@ -9,17 +9,17 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// OpenAICode is how OpenAI's API says what kind of error it is.
+// OpenAICode is how OpenAI's API presents a kind of error.
 type OpenAICode struct {
 	Status int
 	Kind   string // error.type
 	Code   string // error.code
-	// Retry says whether the SDKs should repeat the request, which they do on
-	// 408, 409, 429 and 5xx unless they are told.
+	// Retry says whether the SDKs should repeat the request. By default they do
+	// so on 408, 409, 429 and 5xx.
 	Retry bool
 }
 
-// OpenAICodes has a line for each kind of error.
+// OpenAICodes has an entry for each kind of error.
 var OpenAICodes = map[job.Code]OpenAICode{
 	job.Invalid:      {http.StatusBadRequest, "invalid_request_error", "invalid_value", false},
 	job.Unsupported:  {http.StatusBadRequest, "invalid_request_error", "unsupported_value", false},
@@ -46,7 +46,8 @@ var OpenAICodes = map[job.Code]OpenAICode{
 	job.PastAttempts: {http.StatusInternalServerError, "server_error", "generation_failed", false},
 }
 
-// OpenAICodeOf is the line of an error, that of job.Internal for an unknown code.
+// OpenAICodeOf is the entry of an error, or that of job.Internal for an unknown
+// code.
 func OpenAICodeOf(e *job.Error) OpenAICode {
 	c, ok := OpenAICodes[e.Code]
 	if !ok {

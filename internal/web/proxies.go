@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Proxies say what stands between this server and those who ask.
+// Proxies describe the proxies between this server and its clients.
 type Proxies struct {
-	Trusted []netip.Prefix // addresses of proxies whose headers are believed
-	Base    string         // what links begin with; "" for the address that was asked
+	Trusted []netip.Prefix // addresses of proxies whose headers are trusted
+	Base    string         // the beginning of links; "" for the address that the request names
 }
 
 // clientOf is the address that a request comes from: the connection's other end
-// or, where that is a trusted proxy, what the proxies say. Each proxy adds the
-// address before it at the end of X-Forwarded-For, as another item or as another
-// line. So the items are read from the end: the first that is no trusted proxy
-// is the client, and what stands before it is only what the client claims.
+// or, if that is a trusted proxy, the address that the proxies report. Each proxy
+// appends the address of its client to X-Forwarded-For, as another item or
+// another line. So the items are read from the end: the first that is no trusted
+// proxy is the client. Items before it are only claims of the client.
 func (p Proxies) clientOf(r *http.Request) netip.Addr {
 	peer := addrOf(r.RemoteAddr)
 	hops := headerItems(r.Header, "X-Forwarded-For")
@@ -31,7 +31,7 @@ func (p Proxies) clientOf(r *http.Request) netip.Addr {
 	return peer
 }
 
-// headerItems are the items of a header that is a list, over all its lines.
+// headerItems returns the items of a list header, over all its lines.
 func headerItems(h http.Header, name string) (items []string) {
 	for _, line := range h.Values(name) {
 		for item := range strings.SplitSeq(line, ",") {
@@ -43,9 +43,10 @@ func headerItems(h http.Header, name string) (items []string) {
 	return items
 }
 
-// addrOf is the address in a text: with or without a port, IPv6 with or without
-// brackets. The zero Addr is none. An IPv4 address that is written as IPv6 is
-// one of IPv4; a zone is left out, as no range of a configuration has one.
+// addrOf parses an address: with or without a port, IPv6 with or without
+// brackets. It returns the zero Addr if there is none. An IPv4 address written as
+// IPv6 is converted to IPv4. A zone is dropped, as no range of a configuration
+// has one.
 func addrOf(text string) netip.Addr {
 	if host, _, err := net.SplitHostPort(text); err == nil {
 		text = host

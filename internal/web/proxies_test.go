@@ -9,7 +9,7 @@ import (
 func TestClientBehindProxies(t *testing.T) {
 	p := Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	for _, tt := range []struct{ peer, forwarded, want string }{
-		{"192.0.2.1:5", "198.51.100.9", "192.0.2.1"}, // not a proxy of ours: it may say what it likes
+		{"192.0.2.1:5", "198.51.100.9", "192.0.2.1"}, // not a proxy of ours: its header is ignored
 		{"10.1.1.1:5", "198.51.100.9", "198.51.100.9"},
 		{"10.1.1.1:5", "203.0.113.5, 198.51.100.9, 10.2.2.2", "198.51.100.9"},
 		{"10.1.1.1:5", "nonsense", "10.1.1.1"},
@@ -24,8 +24,8 @@ func TestClientBehindProxies(t *testing.T) {
 	}
 }
 
-// TestProxiesTakeTurns: the customer's address is the last one that no proxy of
-// ours has, over all lines of the header and in every form that proxies write.
+// TestProxiesTakeTurns: the customer's address is the last one that is no proxy
+// of ours, over all lines of the header and in every form that proxies write.
 func TestProxiesTakeTurns(t *testing.T) {
 	p := Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48")}}
 	for _, tt := range []struct {
@@ -57,7 +57,7 @@ func TestProxiesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestLinksBehindProxies: links begin as the customer's own address did.
+// TestLinksBehindProxies: links begin with the address that the customer used.
 func TestLinksBehindProxies(t *testing.T) {
 	p := Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	for _, tt := range []struct {

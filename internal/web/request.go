@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Info is what the outer layers know of a request and the inner ones add to, for
-// the log line at its end.
+// Info is data about a request that the outer layers set and the inner ones add
+// to, for the log line at its end.
 type Info struct {
 	ID      string
 	Client  netip.Addr
 	Base    string // scheme and host that the customer used
 	Project int64
-	Err     error // what an internal error was caused by
+	Err     error // the cause of an internal error
 }
 
 type infoKey struct{}
 
-// WithInfo is a context of a request of which that is known.
+// WithInfo returns a context with a request's info.
 func WithInfo(ctx context.Context, info *Info) context.Context {
 	return context.WithValue(ctx, infoKey{}, info)
 }
 
-// InfoOf is the request's info; outside a request, an empty one.
+// InfoOf returns the request's info; outside a request, an empty one.
 func InfoOf(ctx context.Context) *Info {
 	if i, ok := ctx.Value(infoKey{}).(*Info); ok {
 		return i
@@ -33,14 +33,14 @@ func InfoOf(ctx context.Context) *Info {
 	return &Info{}
 }
 
-// BaseOf is the scheme and host that the customer of a request used; "" outside
-// a request.
+// BaseOf returns the scheme and host that the customer of a request used; ""
+// outside a request.
 func BaseOf(ctx context.Context) string { return InfoOf(ctx).Base }
 
-// RequestID is the id that every answer and log line of a request carries.
+// RequestID returns the id that every answer and log line of a request carries.
 func RequestID(ctx context.Context) string { return InfoOf(ctx).ID }
 
-// givenID is the caller's request id when it is a plain one, or a new one.
+// givenID returns the caller's request id if it is a plain one, or a new one.
 func givenID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	ok := id != "" && len(id) <= 64
@@ -53,7 +53,7 @@ func givenID(r *http.Request) string {
 	return "req_" + strings.ToLower(rand.Text())
 }
 
-// PresentedKey is the key of a request: a bearer token or x-api-key.
+// PresentedKey returns the key of a request: a bearer token or x-api-key.
 func PresentedKey(r *http.Request) string {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
 		return strings.TrimSpace(token)
@@ -61,5 +61,5 @@ func PresentedKey(r *http.Request) string {
 	return r.Header.Get("X-Api-Key")
 }
 
-// IdempotencyKey makes a repeated request the same job.
+// IdempotencyKey returns the header that maps a repeated request to the same job.
 func IdempotencyKey(r *http.Request) string { return r.Header.Get("Idempotency-Key") }

@@ -12,54 +12,55 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Scopes that routes ask for; a key has some of them.
+// Scopes that routes require; a key has some of them.
 const (
 	ScopeJobsWrite = "jobs:write" // submit, cancel and delete jobs; chat and speech
-	ScopeJobsRead  = "jobs:read"  // look at jobs and download what came of them
-	ScopeFiles     = "files"      // upload, look at and delete files
-	ScopeUsage     = "usage"      // what was used, and what is left
+	ScopeJobsRead  = "jobs:read"  // see jobs and download their results
+	ScopeFiles     = "files"      // upload, read and delete files
+	ScopeUsage     = "usage"      // usage and allowance
 	ScopeAdmin     = "admin"      // projects, keys and everything else
-	ScopeAny       = ""           // any key will do, such as to list models
+	ScopeAny       = ""           // any valid key, such as for the list of models
 )
 
 // Route is one endpoint of an API.
 type Route struct {
 	// Pattern is net/http's: "POST /v1/videos".
 	Pattern string
-	// Scope is what the key must be allowed; ScopeAny asks for a valid key only.
+	// Scope is the scope that the key must have; ScopeAny requires only a valid
+	// key.
 	Scope string
 	// Handle answers a request whose key was checked.
 	Handle func(http.ResponseWriter, *http.Request, auth.Principal)
-	// Summary says in a few words what the endpoint does, for the description.
+	// Summary describes the endpoint in a few words, for the OpenAPI document.
 	Summary string
-	// Only, if not nil, says which of the paths that Pattern matches are meant.
+	// Only, if not nil, reports which of the paths that match Pattern belong to
+	// the route.
 	Only func(path string) bool
 }
 
-// API is one of the ways to talk to the platform. Each has its own form of
-// errors.
+// API is one of the APIs of the platform. Each has its own form of errors.
 type API interface {
 	Routes() []Route
-	// Fail answers a request with an error in the API's form. What is no
-	// *job.Error is a defect: it is noted for the log and shown as job.Internal.
+	// Fail answers a request with an error in the API's form. An error that is
+	// not a *job.Error is a defect: it is logged and shown as job.Internal.
 	Fail(w http.ResponseWriter, r *http.Request, err error)
-	// Missing are the beginnings of paths that the original of an API has and
-	// this server lacks. Errors at such paths take that API's form.
+	// Missing returns path prefixes that the original API has and this server
+	// lacks. Errors at such paths take that API's form.
 	Missing() []string
 }
 
-// DocsPath is where the server says which endpoints there are.
+// DocsPath is the page that lists the endpoints.
 const DocsPath = "/docs"
 
-// Report is the error that the reader of an answer may see. The cause of one that
-// is ours goes to the request's log line.
+// Report returns the error to show to the customer. The cause of an internal
+// error goes to the request's log line.
 func Report(r *http.Request, err error) *job.Error { return ReportIn(r.Context(), err) }
 
-// ReportIn is Report by a request's context.
+// ReportIn is Report with a request's context.
 func ReportIn(ctx context.Context, err error) *job.Error {
 	e := job.AsError(err)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) && e.Code == job.Internal {
-		return job.Errorf(job.TooLarge, "", "the request has more than %d bytes, the most that this server takes", tooLarge.Limit)
+		return job.Errorf(job.TooLarge, "", "the request has more than %d bytes, this server's limit", tooLarge.Limit)
 	}
 	switch e.Code {
 	case job.Internal, job.Unavailable, job.Timeout:
@@ -70,15 +71,14 @@ func ReportIn(ctx context.Context, err error) *job.Error {
 	return e
 }
 
-// IsReported says whether an error is one for the reader of an answer, as
-// *job.Error are.
+// IsReported reports whether an error is meant for customers, as *job.Error is.
 func IsReported(err error) bool {
 	var e *job.Error
 	return errors.As(err, &e)
 }
 
-// Parameters is a URL's parameters. What cannot be read of them is refused, where
-// net/url would leave it out.
+// Parameters returns a URL's parameters. It refuses malformed ones, which net/url
+// would drop.
 func Parameters(r *http.Request) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -87,13 +87,13 @@ func Parameters(r *http.Request) (url.Values, error) {
 	return q, nil
 }
 
-// Repeated refuses a parameter that is there several times and means one thing.
+// Repeated refuses a parameter that is given several times but has one value.
 func Repeated(name string, n int) error {
-	return job.Errorf(job.Invalid, name, "%s is there %d times: give it once", name, n)
+	return job.Errorf(job.Invalid, name, "%s is given %d times: give it once", name, n)
 }
 
-// SetRetryAfter says in an answer's header when to try again, in whole seconds,
-// rounded up.
+// SetRetryAfter sets an answer's Retry-After header, in whole seconds, rounded
+// up.
 func SetRetryAfter(h http.Header, after time.Duration) {
 	if after > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10))

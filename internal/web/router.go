@@ -10,25 +10,25 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Router finds the endpoint of a request. It refuses requests whose texts are no
-// text, and answers requests that no endpoint answers in the form of the API they
-// belong to.
+// Router finds the endpoint of a request. It refuses requests with invalid text.
+// If no endpoint matches, it answers in the form of the API that the path belongs
+// to.
 type Router struct {
 	mux *http.ServeMux
-	// apis has the API of each pattern of mux, and roots that of the paths which
-	// begin alike, such as /v1/videos. Other paths are ours.
+	// apis is the API of each pattern of mux. roots is the API of paths by their
+	// beginning, such as /v1/videos. All other paths are the native API's.
 	apis, roots map[string]API
 	// plain are the paths of patterns without wildcards.
 	plain map[string]bool
-	// only are the conditions of patterns that match too much.
+	// only are the conditions of patterns that match too many paths.
 	only map[string]func(path string) bool
 	ours API
-	// Purpose says what this process is for when it answers no API.
+	// Purpose describes this process if it serves no API.
 	Purpose string
 }
 
-// NewRouter is a router on mux, which has the routes of these APIs, ours the last,
-// and perhaps others.
+// NewRouter returns a router on mux. mux has the routes of these APIs, of which
+// the native one is last, and perhaps others.
 func NewRouter(mux *http.ServeMux, apis []API) *Router {
 	t := &Router{mux: mux, apis: map[string]API{}, roots: map[string]API{}, plain: map[string]bool{}, only: map[string]func(string) bool{}, ours: apis[len(apis)-1]}
 	for _, a := range apis {
@@ -64,13 +64,13 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mux.ServeHTTP(w, r)
 }
 
-// nowhere answers a request that no endpoint does.
+// nowhere answers a request that no endpoint matches.
 func (t *Router) nowhere(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if methods := slices.Sorted(maps.Keys(t.methods(path))); len(methods) > 0 {
 		allow := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allow)
-		t.APIFor(path).Fail(w, r, job.Errorf(job.NoMethod, "", "%.20s is no method of %.80s, which has %s", r.Method, path, allow))
+		t.APIFor(path).Fail(w, r, job.Errorf(job.NoMethod, "", "%.80[2]s does not allow %.20[1]s: it has %[3]s", r.Method, path, allow))
 		return
 	}
 	hint, meant := "GET "+DocsPath+" shows all endpoints", t.meant(path)
@@ -89,7 +89,7 @@ func (t *Router) nowhere(w http.ResponseWriter, r *http.Request) {
 	t.APIFor(path).Fail(w, r, job.Errorf(job.NoEndpoint, "", "there is no endpoint %.20s %.80s: %.200s", r.Method, path, hint))
 }
 
-// methods are those that a path has, and the patterns of each.
+// methods returns the methods of a path, each with its pattern.
 func (t *Router) methods(path string) map[string]string {
 	found := map[string]string{}
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
@@ -101,9 +101,9 @@ func (t *Router) methods(path string) map[string]string {
 	return found
 }
 
-// pattern is the pattern of the endpoint that answers a request. Where a path has
-// an endpoint of its own, such as /v1/files/upload, a wildcard that matches it too
-// does not count: nobody means a file with the id "upload".
+// pattern returns the pattern of the endpoint that answers a request. If a path
+// has an endpoint of its own, such as /v1/files/upload, a wildcard that matches
+// it too does not count: nobody means a file with the id "upload".
 func (t *Router) pattern(r *http.Request) (string, bool) {
 	_, pattern := t.mux.Handler(r)
 	switch {
@@ -115,7 +115,7 @@ func (t *Router) pattern(r *http.Request) (string, bool) {
 	return pattern, true
 }
 
-// APIFor is the API whose form the errors at a path take.
+// APIFor returns the API whose form errors at a path take.
 func (t *Router) APIFor(path string) API {
 	for _, p := range []string{path, t.meant(path)} {
 		for _, pattern := range t.methods(p) {
@@ -129,22 +129,22 @@ func (t *Router) APIFor(path string) API {
 			return a
 		}
 		slash := strings.LastIndexByte(root, '/')
-		if slash < 0 { // also of "*", which is a path that HTTP knows
+		if slash < 0 { // also for "*", which is a valid path in HTTP
 			return t.ours
 		}
 		root = root[:slash]
 	}
 }
 
-// Bounds of guessing what path was meant, so that a guess costs little.
+// Bounds that keep guesses at the intended path cheap.
 const (
 	mostDropped = 4   // needless parts at a path's beginning
 	mostMeant   = 512 // bytes of a path
 )
 
-// meant guesses which endpoint's path was meant by a path that has none: it takes
-// off a slash at the end or needless parts at the beginning, and adds the /v1 or
-// /v2 that a base URL lacked. "" is no guess.
+// meant guesses which endpoint an unknown path was meant for. It removes a slash
+// at the end or needless parts at the beginning, and adds the /v1 or /v2 that a
+// base URL lacked. "" means no guess.
 func (t *Router) meant(path string) string {
 	rest := strings.TrimRight(path, "/")
 	if len(path) > mostMeant {

@@ -13,21 +13,21 @@ import (
 
 // Blobs opens stored bytes.
 type Blobs interface {
-	// OpenBlob returns the bytes of a key, which seek, and how many there are.
+	// OpenBlob returns the bytes of a key, which can be seeked, and their number.
 	OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error)
 }
 
-// mediaPolicy is what a browser may do with stored bytes that it shows as a page.
-// What a customer uploaded never runs anything as a page of this server: no
-// script, no form, no frame. A browser shows a film or a picture within a page
-// that it makes itself. That page loads the same address once more and has styles
-// of its own; Chromium loads a film as pages of other origins do, so without
-// allow-same-origin it would refuse its own film.
+// mediaPolicy restricts stored bytes that a browser shows as a page. A customer's
+// upload must never run as a page of this server: no script, no form, no frame. A
+// browser shows a video or an image within a page that it generates. That page
+// loads the same address again and has its own styles. Chromium loads a video as
+// a page of another origin would, so without allow-same-origin it would refuse
+// it.
 const mediaPolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
 
-// ServeBlob answers with stored bytes: ranges and conditions are net/http's. A
-// key is never used for other bytes, so it is its own entity tag; but for that
-// of previews, where each frame takes the place of the one before.
+// ServeBlob answers with stored bytes; net/http handles ranges and conditions. A
+// key always has the same bytes, so it is its own entity tag. The exception are
+// previews, where each frame replaces the previous one.
 func ServeBlob(w http.ResponseWriter, r *http.Request, b Blobs, key, filename string) error {
 	body, _, err := b.OpenBlob(r.Context(), key)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// storedBytes stands for a store that holds the same bytes under every key.
+// storedBytes is a store that holds the same bytes under every key.
 type storedBytes string
 
 func (s storedBytes) OpenBlob(context.Context, string) (io.ReadSeekCloser, int64, error) {
@@ -19,10 +19,10 @@ type readSeekCloser struct{ io.ReadSeeker }
 
 func (readSeekCloser) Close() error { return nil }
 
-// TestMediaPolicy: a browser may show what a link leads to with its own player,
-// and runs nothing of it.
+// TestMediaPolicy: a browser may show linked media with its own player, but runs
+// nothing in it.
 func TestMediaPolicy(t *testing.T) {
-	b := storedBytes("a film")
+	b := storedBytes("a video")
 	w := httptest.NewRecorder()
 	if err := ServeBlob(w, httptest.NewRequest("GET", "/media/x", nil), b, "video/1.mp4", ""); err != nil {
 		t.Fatal(err)

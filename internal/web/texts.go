@@ -14,22 +14,22 @@ import (
 	"github.com/kinora-video/kinora/internal/text"
 )
 
-// Every text of a request is checked here, before anything is done with it:
-// path, parameters and headers for all requests at once (checkRequest), forms
-// where they are read (parseForm, nextPart), JSON where it is decoded
-// (checkJSON). A text is UTF-8 without NUL. Postgres stores no other; SQLite
-// would, and encoding/json silently replaces invalid bytes with U+FFFD.
+// Every text of a request is checked here before it is used: path, parameters and
+// headers of all requests (checkRequest), forms where they are read (parseForm,
+// nextPart), JSON where it is decoded (checkJSON). A text is UTF-8 without NUL.
+// Postgres stores no other. SQLite would, and encoding/json silently replaces
+// invalid bytes with U+FFFD.
 
 // textHeaders are the headers whose values are stored or compared. Other headers
-// may hold anything.
+// may have any value.
 var textHeaders = []string{"Idempotency-Key", "Last-Event-Id"}
 
-// CheckText refuses a string that is not UTF-8 or holds NUL. what names the string
-// in the message.
+// CheckText refuses a string that is not UTF-8 or contains NUL. what names the
+// string in the message.
 func CheckText(param, what, s string) error {
 	switch {
 	case !utf8.ValidString(s):
-		_, err := text.Decode([]byte(s)) // which names what it seems to be
+		_, err := text.Decode([]byte(s)) // its error names the likely encoding
 		return job.Errorf(job.Invalid, param, "%s cannot be read: %v", what, err)
 	case strings.ContainsRune(s, 0):
 		return job.Errorf(job.Invalid, param, "%s holds a NUL character: remove it", what)
@@ -66,11 +66,11 @@ func checkRequest(r *http.Request) error {
 	return nil
 }
 
-// CheckJSON readies the JSON of a request for a decoder: it refuses strings
-// that are no text, and more than maxValues values, and writes whole numbers as
-// whole numbers. What is no JSON is left to the decoder.
+// CheckJSON prepares a request's JSON for a decoder. It refuses invalid strings
+// and more than maxValues values, and rewrites whole numbers such as 1.0 as
+// integers. Text that is not JSON is left to the decoder.
 func CheckJSON(body []byte) ([]byte, error) {
-	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // a string of all bodies would be a copy of each
+	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 { // without a conversion to string, which would copy the body
 		return nil, CheckText("", "the body", string(body))
 	}
 	n := 0
@@ -92,15 +92,15 @@ func CheckJSON(body []byte) ([]byte, error) {
 }
 
 // checkEscapes refuses a JSON string, given without its quotes, whose escapes
-// stand for NUL or for half a character: characters beyond U+FFFF are two
-// escapes in a row, a high and a low surrogate.
+// mean NUL or half a character: a character beyond U+FFFF is two consecutive
+// escapes, a high and a low surrogate.
 func checkEscapes(s []byte) error {
 	for i := 0; i+1 < len(s); i++ {
 		if s[i] != '\\' {
 			continue
 		}
 		unit, ok := escapedUnit(s[i:])
-		i++ // past what is escaped
+		i++ // past the escaped character
 		switch {
 		case !ok:
 			continue
@@ -116,7 +116,7 @@ func checkEscapes(s []byte) error {
 	return nil
 }
 
-// escapedUnit is the UTF-16 unit that s begins with, if it begins with \uXXXX.
+// escapedUnit returns the UTF-16 unit of an escape \uXXXX at the beginning of s.
 func escapedUnit(s []byte) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -128,8 +128,8 @@ func escapedUnit(s []byte) (rune, bool) {
 	return rune(binary.BigEndian.Uint16(unit[:])), true
 }
 
-// FieldName is a field's name for a message: dots for brackets, and not longer
-// than is sensible.
+// FieldName is a field's name for messages: with dots instead of brackets, and
+// shortened.
 func FieldName(name string) string {
 	name = strings.ReplaceAll(strings.ReplaceAll(name, "[", "."), "]", "")
 	return fmt.Sprintf("%.60s", strings.ToValidUTF8(name, "?"))

@@ -22,13 +22,13 @@ type Renderer interface {
 	Render(ctx context.Context, d store.Delivery) ([]byte, error)
 }
 
-// Teller tells a URL something and learns the status of its answer; egress.Client
-// is one.
+// Teller posts to a URL and returns the status of its answer; egress.Client
+// implements it.
 type Teller interface {
 	Tell(ctx context.Context, url string, header http.Header, body []byte) (status int, err error)
 }
 
-// Deliveries is what the sender needs of the store.
+// Deliveries is the part of the store that the sender needs.
 type Deliveries interface {
 	BeginDelivery(ctx context.Context, id int64) (store.Delivery, bool, error)
 	ReleaseDelivery(ctx context.Context, id int64) error
@@ -40,9 +40,9 @@ type Deliveries interface {
 // DefaultTimeout is how long a receiver may take to answer.
 const DefaultTimeout = 15 * time.Second
 
-// beside is what an attempt may take in addition to the receiver's answer: most of
-// it to note how the attempt went.
-const beside = 5 * time.Second
+// writeTime is how long an attempt may take in addition to the receiver's answer.
+// Most of it is for writing the outcome.
+const writeTime = 5 * time.Second
 
 // Sender sends deliveries. Set its fields before its first use.
 type Sender struct {
@@ -52,15 +52,16 @@ type Sender struct {
 	Timeout time.Duration    // of an attempt; 0 is DefaultTimeout
 	Now     func() time.Time // nil is time.Now
 	Log     *slog.Logger     // nil is slog.Default
-	// Count, which may be nil, is told how an attempt went: "delivered",
-	// "retried" or "failed".
+	// Count, which may be nil, is called with the outcome of each attempt:
+	// "delivered", "retried" or "failed".
 	Count func(outcome string)
 }
 
 // Deliver makes one attempt at a delivery, for River, which calls it again after
-// retryAfter. 0 is for a delivery that is over, or that the store enqueues again
-// when a slot is free. A delivery that is not due yet is not attempted. An error
-// means that the database could not be read or written: River repeats the attempt.
+// retryAfter. A retryAfter of 0 means that the delivery is over, or that the
+// store enqueues it again when a slot is free. A delivery that is not due yet is
+// not attempted. An error means that the database could not be read or written;
+// then River repeats the attempt.
 func (s *Sender) Deliver(ctx context.Context, id int64) (retryAfter time.Duration, err error) {
 	d, ok, err := s.Store.BeginDelivery(ctx, id)
 	if err != nil {
@@ -73,8 +74,8 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (retryAfter time.Duratio
 		return 0, nil
 	}
 	status, err := s.attempt(ctx, d)
-	if err != nil && ctx.Err() != nil { // the server is going down: not the receiver's fault
-		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
+	if err != nil && ctx.Err() != nil { // the server is stopping; the receiver did not fail
+		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 		defer cancel()
 		return 0, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(soon, id))
 	}
@@ -91,13 +92,14 @@ func (s *Sender) Deliver(ctx context.Context, id int64) (retryAfter time.Duratio
 		next = s.now().Add(retryAfter)
 	}
 	s.count(delivered, retryAfter)
-	// What the receiver has taken is noted even as the server goes down.
-	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), beside)
+	// A delivery that the receiver accepted is written even while the server
+	// stops.
+	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
 	return retryAfter, s.Store.Attempted(noting, id, status, why, delivered, next)
 }
 
-// count tells Count how an attempt went.
+// count reports the outcome of an attempt to Count.
 func (s *Sender) count(delivered bool, retryAfter time.Duration) {
 	if s.Count == nil {
 		return
@@ -113,7 +115,7 @@ func (s *Sender) count(delivered bool, retryAfter time.Duration) {
 }
 
 // Longest is how long one attempt may take.
-func (s *Sender) Longest() time.Duration { return s.timeout() + beside }
+func (s *Sender) Longest() time.Duration { return s.timeout() + writeTime }
 
 func (s *Sender) timeout() time.Duration { return cmp.Or(s.Timeout, DefaultTimeout) }
 
@@ -124,21 +126,21 @@ func (s *Sender) now() time.Time {
 	return time.Now()
 }
 
-// errGone ends a delivery without another attempt.
-var errGone = errors.New("the webhook is no longer there")
+// errGone ends a delivery: no further attempt is made.
+var errGone = errors.New("the webhook no longer exists")
 
 // attempt posts a delivery once.
 func (s *Sender) attempt(ctx context.Context, d store.Delivery) (status int, err error) {
 	body, err := s.Render.Render(ctx, d)
 	if err != nil {
-		return 0, fmt.Errorf("writing the event: %w", err)
+		return 0, fmt.Errorf("write the event: %w", err)
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	if d.Form == store.FormStandard {
 		e, err := s.Store.Endpoint(ctx, d.Project, d.Endpoint)
 		switch {
 		case err != nil && job.CodeOf(err) != job.NotFound:
-			return 0, fmt.Errorf("looking up the webhook: %w", err)
+			return 0, fmt.Errorf("look up the webhook: %w", err)
 		case err != nil || e.Disabled != "":
 			return 0, errGone
 		}
@@ -164,8 +166,8 @@ func (s *Sender) attempt(ctx context.Context, d store.Delivery) (status int, err
 	return status, nil
 }
 
-// sign adds the headers of Standard Webhooks, with a signature for each secret
-// that counts at the time.
+// sign adds the headers of Standard Webhooks, with one signature for each secret
+// that is valid now.
 func sign(h http.Header, e store.Endpoint, id string, now time.Time, body []byte) error {
 	secrets := []string{e.Secret}
 	if e.PreviousSecret != "" && now.Before(e.PreviousUntil) {
@@ -179,7 +181,7 @@ func sign(h http.Header, e store.Endpoint, id string, now time.Time, body []byte
 		}
 		sig, err := wh.Sign(id, now, body)
 		if err != nil {
-			return fmt.Errorf("signing the event: %w", err)
+			return fmt.Errorf("sign the event: %w", err)
 		}
 		signatures = append(signatures, sig)
 	}

@@ -1,11 +1,11 @@
-// Package webhook tells customers what became of their jobs: endpoints of a
-// project get signed events as Standard Webhooks has them, and a job's own
-// callback gets what MiniMax's API posts, after it has answered a challenge.
+// Package webhook reports changes of jobs to customers. A project's endpoints get
+// signed events in the form of Standard Webhooks. A job's own callback gets what
+// MiniMax's API posts, after it has answered a challenge.
 //
-// A delivery is written in the transaction that changes the job, so none is
-// lost; it is sent at least once, may come twice or out of order, and carries
-// an id by which a receiver tells. It never follows a redirect, never reaches
-// a private address, and never shows a receiver's answer to anyone but the
+// A delivery is written in the transaction that changes the job, so none is lost.
+// It is sent at least once, may arrive twice or out of order, and carries an id
+// by which a receiver detects repeats. The package never follows a redirect,
+// never reaches a private address, and shows a receiver's answer only in the
 // project's log.
 package webhook
 
@@ -30,21 +30,21 @@ import (
 // ChallengeTime is how long a callback URL may take to answer its challenge.
 const ChallengeTime = 3 * time.Second
 
-// Overlap is how long a replaced secret goes on signing beside the new one.
+// Overlap is how long a replaced secret keeps signing beside the new one.
 const Overlap = 24 * time.Hour
 
-// waits are the pauses before the second attempt and those after it, as
-// Standard Webhooks proposes; there is one more attempt than pauses.
+// waits are the pauses between attempts, as Standard Webhooks proposes. There is
+// one attempt more than pauses.
 var waits = []time.Duration{
 	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }
 
-// MaxAttempts is how often a delivery is tried.
+// MaxAttempts is the most attempts at a delivery.
 var MaxAttempts = len(waits) + 1
 
-// Events lists the names an endpoint may ask for. Those of videos are OpenAI's,
-// the others our own.
+// Events lists the events that an endpoint may ask for. Names of videos' events
+// are OpenAI's, the others our own.
 func Events() []string {
 	out := []string{"video.completed", "video.failed"}
 	for _, s := range job.States() {
@@ -53,7 +53,7 @@ func Events() []string {
 	return out
 }
 
-// EventsOf are the names of the events that a job's new state is.
+// EventsOf returns the events that a job's new state causes.
 func EventsOf(j job.Job) []string {
 	out := []string{"job." + string(j.State)}
 	switch {
@@ -66,21 +66,22 @@ func EventsOf(j job.Job) []string {
 	return out
 }
 
-// OnChange is what the store calls in the transaction that changes a job.
+// OnChange is the hook that the store calls in the transaction that changes a
+// job.
 func OnChange(tx *store.Tx, j job.Job) error {
 	return tx.AddDeliveries(context.Background(), j, EventsOf(j), newEventID)
 }
 
 func newEventID() string { return "evt_" + strings.ToLower(rand.Text()) }
 
-// NewSecret makes a secret of an endpoint: 32 random bytes in base64.
+// NewSecret makes a secret for an endpoint: 32 random bytes in base64.
 func NewSecret() string {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // it never fails
 	return "whsec_" + base64.StdEncoding.EncodeToString(b)
 }
 
-// Rotate replaces an endpoint's secret; the old one signs too for Overlap.
+// Rotate replaces an endpoint's secret. The old one also signs for Overlap.
 func Rotate(e *store.Endpoint, now time.Time) {
 	e.PreviousSecret, e.PreviousUntil = e.Secret, now.Add(Overlap)
 	e.Secret = NewSecret()
@@ -92,8 +93,8 @@ const (
 	MaxDescription = 200
 )
 
-// Check says what is wrong with an endpoint. urlOK checks the form of a URL, as
-// egress.Client.CheckURL does.
+// Check returns an error that names an endpoint's wrong field. urlOK checks the
+// form of a URL, as egress.Client.CheckURL does.
 func Check(e *store.Endpoint, urlOK func(string) error) error {
 	if len(e.URL) > MaxURL {
 		return job.Errorf(job.Invalid, "url", "url has more than %d bytes", MaxURL)
@@ -117,18 +118,17 @@ func Check(e *store.Endpoint, urlOK func(string) error) error {
 	return nil
 }
 
-// Poster asks a URL and reads its answer; egress.Client is one.
+// Poster posts to a URL and reads the answer; egress.Client implements it.
 type Poster interface {
 	Post(ctx context.Context, url string, header http.Header, body []byte) (status int, answer []byte, err error)
 }
 
-// Challenger asks a callback URL whether it wants to be called, as MiniMax
-// does: it posts {"challenge": "…"} and reads the same back within
-// ChallengeTime.
+// Challenger checks that a callback URL wants to be called, in MiniMax's way: it
+// posts {"challenge": "…"} and expects the same back within ChallengeTime.
 type Challenger struct{ To Poster }
 
-// Challenge returns a *job.Error that names callback_url when the URL does not
-// answer as it must.
+// Challenge returns a *job.Error that names callback_url if the URL does not
+// answer as required.
 func (c Challenger) Challenge(ctx context.Context, url string) error {
 	word := strings.ToLower(rand.Text())
 	body, err := json.Marshal(map[string]string{"challenge": word})
@@ -142,7 +142,7 @@ func (c Challenger) Challenge(ctx context.Context, url string) error {
 		return ctx.Err()
 	}
 	if echoes(status, answer, word) {
-		return nil // whatever became of the rest of the answer
+		return nil // even if the rest of the answer is broken
 	}
 	if err != nil {
 		return &job.Error{Code: job.Invalid, Param: "callback_url", Message: "callback_url did not answer its challenge: " + err.Error(), Err: err}
@@ -151,8 +151,8 @@ func (c Challenger) Challenge(ctx context.Context, url string) error {
 		"callback_url must answer a POST of {\"challenge\": \"…\"} with the same, within %v; it answered with status %d", ChallengeTime, status)
 }
 
-// echoes reports whether an answer begins with the word that was asked for. What
-// follows it, or is missing, decides nothing.
+// echoes reports whether an answer begins with the challenge's word. The rest of
+// the answer does not matter.
 func echoes(status int, answer []byte, word string) bool {
 	var got struct {
 		Challenge string `json:"challenge"`
@@ -162,14 +162,14 @@ func echoes(status int, answer []byte, word string) bool {
 		subtle.ConstantTimeCompare([]byte(got.Challenge), []byte(word)) == 1
 }
 
-// Hook posts what moderation asks to the operator's own service, signed where
+// Hook posts moderation's questions to the operator's own service, signed if
 // there is a secret.
 type Hook struct {
 	To     *egress.Upstream
 	Secret string
 }
 
-// maxHookAnswer is how much of the service's answer is read.
+// maxHookAnswer is how much of the service's answer is read, in bytes.
 const maxHookAnswer = 64 << 10
 
 // Post sends a body and returns status and answer.

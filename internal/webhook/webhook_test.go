@@ -26,8 +26,8 @@ type shelf struct {
 	d    store.Delivery
 	e    store.Endpoint
 	held bool           // an attempt runs
-	told store.Delivery // what a sender is told that may not begin
-	away error          // of the endpoint
+	told store.Delivery // what BeginDelivery returns when it refuses
+	away error          // the error of Endpoint
 }
 
 func (s *shelf) BeginDelivery(_ context.Context, id int64) (store.Delivery, bool, error) {
@@ -120,7 +120,7 @@ func TestDeliverySigned(t *testing.T) {
 	if sh.d.State != store.DeliveryDelivered || sh.d.Attempts != 1 || to.url != sh.d.URL || string(to.body) != `{"event":"job.succeeded"}` {
 		t.Errorf("delivery %+v, body %s", sh.d, to.body)
 	}
-	// A receiver with either secret takes it, by the library's own check.
+	// A receiver with either secret accepts it, by the library's own check.
 	for name, secret := range map[string]string{"new": sh.e.Secret, "old": old} {
 		wh, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
@@ -133,7 +133,7 @@ func TestDeliverySigned(t *testing.T) {
 			t.Errorf("the %s secret takes another body", name)
 		}
 	}
-	// Once the overlap is over the old one signs no more.
+	// After the overlap the old secret no longer signs.
 	sh.d.State = store.DeliveryPending
 	s.Now = func() time.Time { return time.Now().Add(Overlap + time.Minute) }
 	if _, err := s.Deliver(context.Background(), 7); err != nil {
@@ -144,7 +144,8 @@ func TestDeliverySigned(t *testing.T) {
 	}
 }
 
-// TestSchedule: ten attempts at the pauses that are documented, then failed.
+// TestSchedule: ten attempts with the documented pauses, then the delivery has
+// failed.
 func TestSchedule(t *testing.T) {
 	to := &receiver{status: 500}
 	s, sh := newSender(to)
@@ -197,8 +198,8 @@ func TestStopIsNoAttempt(t *testing.T) {
 	}
 }
 
-// TestTakenAsItStops: what a receiver has taken is noted as delivered, also when
-// the server goes down at that moment.
+// TestTakenAsItStops: a delivery that the receiver accepted counts as delivered
+// even if the server stops at that moment.
 func TestTakenAsItStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s, sh := newSender(&receiver{status: 200, answer: func([]byte) []byte { cancel(); return nil }})
@@ -207,9 +208,9 @@ func TestTakenAsItStops(t *testing.T) {
 	}
 }
 
-// TestAnswersWithoutAnEnd: a receiver that answers 2xx has taken the event,
-// although the body of its answer is cut short, broken or endless; and a
-// callback that echoes its challenge has echoed it.
+// TestAnswersWithoutAnEnd: a 2xx answer means that the receiver accepted the
+// event, even if the answer's body is cut short, broken or endless. The same
+// holds for a callback that echoes its challenge.
 func TestAnswersWithoutAnEnd(t *testing.T) {
 	rest := make(chan struct{})
 	t.Cleanup(func() { close(rest) })
@@ -256,7 +257,7 @@ func TestAnswersWithoutAnEnd(t *testing.T) {
 				t.Errorf("%v: %s, status %d, %q; want %s, %d", err, sh.d.State, sh.d.LastStatus, sh.d.LastError, want.state, want.status)
 			}
 			if path == "/endless" {
-				return // which a challenge waits for
+				return // a challenge waits for the body
 			}
 			if err := (Challenger{client}).Challenge(t.Context(), url+path); (err == nil) != want.echo {
 				t.Errorf("its challenge: %v, want echoed: %v", err, want.echo)
@@ -265,8 +266,8 @@ func TestAnswersWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// answers listens, reads one request of each connection, and has do answer it
-// byte by byte.
+// answers listens, reads one request per connection, and has do write the raw
+// answer.
 func answers(t *testing.T, do func(c net.Conn, path string, body []byte)) (url string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -296,8 +297,8 @@ func answers(t *testing.T, do func(c net.Conn, path string, body []byte)) (url s
 	return "http://" + ln.Addr().String()
 }
 
-// TestNothingToSend: a delivery that is over, or waits for a slot, ends its entry in
-// River's queue; one that is not due yet puts it off.
+// TestNothingToSend: a delivery that is over or waits for a slot ends its entry
+// in River's queue. A delivery that is not due yet postpones the entry.
 func TestNothingToSend(t *testing.T) {
 	now := time.Now()
 	to := &receiver{status: 200}
@@ -321,7 +322,7 @@ func TestNothingToSend(t *testing.T) {
 	}
 }
 
-// TestDatabaseAway: a database that does not answer is no reason to give up.
+// TestDatabaseAway: a database that does not answer does not end a delivery.
 func TestDatabaseAway(t *testing.T) {
 	to := &receiver{status: 200}
 	s, sh := newSender(to)
@@ -380,7 +381,7 @@ func TestCheck(t *testing.T) {
 	}
 	e := store.Endpoint{URL: "https://example.com", Events: []string{"video.started"}}
 	if err := Check(&e, ok); err == nil {
-		t.Error("an unknown event is taken")
+		t.Error("an unknown event is accepted")
 	}
 	e.Events = good.Events
 	if err := Check(&e, func(string) error { return errors.New("private") }); job.AsError(err).Param != "url" {

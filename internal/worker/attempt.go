@@ -15,7 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Why an attempt is stopped, as causes of its context's end.
+// Reasons to stop an attempt, as causes of its context's end.
 var (
 	errCancelled = errors.New("its owner cancelled it")
 	errTooLong   = errors.New("it took longer than an attempt may")
@@ -32,25 +32,25 @@ type attempt struct {
 	removeDir func() // nil while there is none
 
 	mu     sync.Mutex
-	stored []string // blob keys of media that no row knows yet
-	loaded bool     // it went on from an earlier attempt's latents
+	stored []string // blob keys of media that no row refers to yet
+	loaded bool     // it started from an earlier attempt's latents
 	phase  string
 	since  time.Time
 }
 
-// made is what an attempt made.
+// made is the result of an attempt.
 type made struct {
 	result job.Result
 	files  []store.File // rows of result.Files
 }
 
-// run runs the attempt and writes how it ended.
+// run runs the attempt and writes its end.
 func (a *attempt) run(ctx context.Context) error {
 	work, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work, stop := context.WithTimeoutCause(work, a.MaxTime, errTooLong)
 	defer stop()
-	// Heartbeats go on while the end is written, also when ctx is over.
+	// Heartbeats continue while the end is written, even when ctx is over.
 	beats, endBeats := context.WithCancel(context.WithoutCancel(ctx))
 	var beating sync.WaitGroup
 	beating.Go(func() { a.heartbeats(beats, cancel) })
@@ -70,7 +70,8 @@ func (a *attempt) run(ctx context.Context) error {
 	endBeats()
 	beating.Wait()
 	if err != nil {
-		// Whether the end was written is not known: the janitor finds out.
+		// It is unknown whether the end was written, so the janitor decides about
+		// the media.
 		return err
 	}
 	if key := a.report.previewKey(); key != "" {
@@ -80,12 +81,12 @@ func (a *attempt) run(ctx context.Context) error {
 	return nil
 }
 
-// conclude writes how the attempt ended: with out or err, stopped for a cause or
-// as the process ends, or not.
+// conclude writes the attempt's end. The attempt returned out or err. cause says
+// why it was stopped, if it was, and stopping whether this process is stopping.
 func (a *attempt) conclude(ctx context.Context, out *made, err, cause error, stopping bool) error {
 	switch {
 	case errors.Is(cause, job.ErrLate), errors.Is(err, job.ErrLate):
-		a.log.Warn("another has the job; what was made is thrown away")
+		a.log.Warn("another worker has the job; the result is thrown away")
 		return nil
 	case errors.Is(cause, errCancelled), errors.Is(err, errCancelled):
 		return a.end(ctx, store.Ending{State: job.Cancelled}, nil)
@@ -94,12 +95,12 @@ func (a *attempt) conclude(ctx context.Context, out *made, err, cause error, sto
 	case stopping:
 		return a.release(ctx)
 	case errors.Is(cause, errTooLong):
-		return a.end(ctx, store.Ending{State: job.Failed, Error: job.Errorf(job.Timeout, "", "it took longer than %s, which is all that a job may", a.MaxTime)}, nil)
+		return a.end(ctx, store.Ending{State: job.Failed, Error: job.Errorf(job.Timeout, "", "it took longer than %s, the time limit of a job", a.MaxTime)}, nil)
 	}
 	return a.failed(ctx, err)
 }
 
-// safely makes an error of an engine's panic.
+// safely makes the job's media, and turns a panic of the engine into an error.
 func (a *attempt) safely(ctx context.Context) (out *made, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -121,10 +122,11 @@ func (a *attempt) safely(ctx context.Context) (out *made, err error) {
 	case job.Expansion:
 		return a.context(ctx)
 	}
-	return nil, job.Errorf(job.Unsupported, "", "this worker makes nothing of kind %q", a.job.Spec.Kind)
+	return nil, job.Errorf(job.Unsupported, "", "this worker cannot run jobs of kind %q", a.job.Spec.Kind)
 }
 
-// context works a prompt out.
+// context runs a job of kind Expansion: it has the chat upstream expand the
+// prompt.
 func (a *attempt) context(ctx context.Context) (*made, error) {
 	if a.Contexts == nil {
 		return nil, job.Errorf(job.Unsupported, "", "this worker has no chat upstream")
@@ -141,7 +143,7 @@ const (
 	phaseStoring   = "storing"
 )
 
-// enter begins a phase and ends the one before; "" only ends.
+// enter ends the current phase and begins another; "" begins none.
 func (a *attempt) enter(phase string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -158,41 +160,43 @@ func (a *attempt) enter(phase string) {
 	}
 }
 
-// path is a file's place in the attempt's own folder.
+// path is the path of a file in the attempt's own folder.
 func (a *attempt) path(name string) string { return filepath.Join(a.dir, name) }
 
-// own notes a blob that is to be deleted unless the attempt succeeds.
+// own registers a blob that is deleted unless the attempt succeeds.
 func (a *attempt) own(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stored = append(a.stored, key)
 }
 
-// latentsKey is where this job's latents are between attempts; the number keeps
-// a late attempt from writing over those of the one that is current.
+// latentsKey is the blob key of this attempt's latents. It includes the attempt's
+// number, so that a late attempt does not overwrite the latents of the current
+// one.
 func (a *attempt) latentsKey() (string, error) {
 	return blob.KeyOf(blob.KindLatents, fmt.Sprintf("%s-%d", a.job.ID, a.job.Attempt), "")
 }
 
-// discard deletes the media that this attempt stored, except what a row knows:
-// all of it, when it succeeded.
+// discard deletes the media that this attempt stored, except blobs that a row
+// refers to. After a success that is all of them.
 func (a *attempt) discard(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range a.stored {
-		// What cannot be asked for or deleted now is the janitor's.
+		// If the database or the blob store fails now, the janitor deletes the
+		// blob later.
 		if known, err := a.DB.KnownKey(ctx, key); err != nil || known {
 			continue
 		}
 		if err := a.Blobs.Delete(ctx, key); err != nil {
-			a.log.Warn("a blob that is not needed could not be deleted; the janitor will", "key", key, "error", err)
+			a.log.Warn("an unneeded blob could not be deleted; the janitor will delete it", "key", key, "error", err)
 		}
 	}
 	a.stored = nil
 }
 
-// succeed makes the result visible: the media is stored already; now the row,
-// its files and the charge, in one transaction.
+// succeed makes the result visible. The media is already stored; one transaction
+// writes the job's row, its files and the charge.
 func (a *attempt) succeed(ctx context.Context, out *made) error {
 	e := store.Ending{State: job.Succeeded, Result: &out.result, Keep: a.Keep}
 	return a.end(ctx, e, func(tx *store.Tx, j *job.Job) error {
@@ -206,11 +210,11 @@ func (a *attempt) succeed(ctx context.Context, out *made) error {
 	})
 }
 
-// endRetry is how long to wait before the end of a job is written again.
+// endRetry is the pause before the end of a job is written again.
 const endRetry = 300 * time.Millisecond
 
-// end writes the end of the job. A database that is away is asked again: what
-// was made is worth the wait.
+// end writes the end of the job. It retries while the database is away, because
+// the result is worth the wait.
 func (a *attempt) end(ctx context.Context, e store.Ending, more func(*store.Tx, *job.Job) error) error {
 	for {
 		j, err := a.DB.Finish(ctx, a.job.ID, a.job.Attempt, e, func(tx *store.Tx, j *job.Job) error {
@@ -234,7 +238,7 @@ func (a *attempt) end(ctx context.Context, e store.Ending, more func(*store.Tx, 
 		case job.CodeOf(err) != job.Unavailable:
 			return fmt.Errorf("end job %s as %s: %w", a.job.ID, e.State, err)
 		}
-		a.log.Warn("the end of a job could not be written; it is tried again", "error", err)
+		a.log.Warn("the end of a job could not be written; it will be tried again", "error", err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("end job %s as %s: %w", a.job.ID, e.State, err)
@@ -243,7 +247,7 @@ func (a *attempt) end(ctx context.Context, e store.Ending, more func(*store.Tx, 
 	}
 }
 
-// over says that the job has ended, and removes what it needed on the way.
+// over reports that the job has ended, and removes its latents.
 func (a *attempt) over(ctx context.Context, j job.Job) {
 	code := job.Code("")
 	if j.Error != nil {
@@ -260,12 +264,12 @@ func (a *attempt) over(ctx context.Context, j job.Job) {
 			continue
 		}
 		if err := a.Blobs.Delete(ctx, key); err != nil && !errors.Is(err, blob.ErrNotFound) {
-			a.log.Warn("a blob that is not needed could not be deleted; the janitor will", "key", key, "error", err)
+			a.log.Warn("an unneeded blob could not be deleted; the janitor will delete it", "key", key, "error", err)
 		}
 	}
 }
 
-// release gives the job back, as this process ends.
+// release returns the job to the queue because this process is stopping.
 func (a *attempt) release(ctx context.Context) error {
 	j, err := a.DB.Release(ctx, a.job.ID, a.job.Attempt, a.Settle)
 	if errors.Is(err, job.ErrLate) {
@@ -274,15 +278,15 @@ func (a *attempt) release(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("give job %s back: %w", a.job.ID, err)
 	}
-	a.log.Info("a job goes back to the queue, as this process ends")
+	a.log.Info("a job goes back to the queue because this process is stopping")
 	if j.State.Final() {
 		a.over(ctx, j)
 	}
 	return nil
 }
 
-// failed ends an attempt that failed: the job fails where trying again would
-// give the same, and else is queued again.
+// failed ends an attempt that failed. The job fails if another attempt would fail
+// in the same way; otherwise it is queued again.
 func (a *attempt) failed(ctx context.Context, err error) error {
 	told, retry := classify(err)
 	a.log.Warn("an attempt failed", "code", told.Code, "retry", retry, "error", err)
@@ -290,9 +294,9 @@ func (a *attempt) failed(ctx context.Context, err error) error {
 		return a.end(ctx, store.Ending{State: job.Failed, Error: told}, nil)
 	}
 	if a.loaded {
-		// The latents may be what is wrong.
+		// The latents may be the cause.
 		if err := a.DB.KeepLatents(ctx, a.job.ID, a.job.Attempt, ""); err != nil && !errors.Is(err, job.ErrLate) {
-			a.log.Warn("latents could not be given up", "error", err)
+			a.log.Warn("the latents could not be dropped", "error", err)
 		}
 	}
 	j, err := a.DB.Retry(ctx, a.job.ID, a.job.Attempt, told, max(a.wait(), told.RetryAfter), a.Settle)
@@ -309,7 +313,7 @@ func (a *attempt) failed(ctx context.Context, err error) error {
 	return nil
 }
 
-// wait is how long to wait before the next attempt.
+// wait is the pause before the next attempt.
 func (a *attempt) wait() time.Duration {
 	d := a.Backoff
 	for range a.job.Attempt - 1 {

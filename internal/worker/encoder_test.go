@@ -11,7 +11,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestOtherEncoders: a film that is written otherwise than usual says so.
+// TestOtherEncoders: a video that is not written with the usual encoder has a
+// note that says so.
 func TestOtherEncoders(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the stand-in for ffmpeg is a shell script")
@@ -40,9 +41,9 @@ func TestOtherEncoders(t *testing.T) {
 			if got.State != job.Succeeded {
 				t.Fatalf("%+v, %v", got, got.Error)
 			}
-			film, _ := got.Result.File(job.RoleVideo)
-			if notes := strings.Join(got.Notes(), "\n"); film.ContentType != c.mime || !strings.Contains(notes, c.note) || (notes == "") != (c.note == "") {
-				t.Errorf("it is %s, and says %q; want %s and %q", film.ContentType, notes, c.mime, c.note)
+			video, _ := got.Result.File(job.RoleVideo)
+			if notes := strings.Join(got.Notes(), "\n"); video.ContentType != c.mime || !strings.Contains(notes, c.note) || (notes == "") != (c.note == "") {
+				t.Errorf("it is %s with the notes %q; want %s and %q", video.ContentType, notes, c.mime, c.note)
 			}
 		})
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// classify says what a job's owner is told of an error, and whether another
-// attempt may succeed. Paths and causes stay in the log.
-func classify(err error) (told *job.Error, retry bool) {
-	if errors.As(err, &told) {
-		switch told.Code {
+// classify returns the error that a job's owner sees, and whether another attempt
+// may succeed. Paths and causes stay in the log.
+func classify(err error) (public *job.Error, retry bool) {
+	if errors.As(err, &public) {
+		switch public.Code {
 		case job.Unavailable, job.Internal, job.Timeout, job.RateLimited: // of an upstream
-			return told, true
+			return public, true
 		}
-		return told, false
+		return public, false
 	}
 	if errors.Is(err, blob.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) {
 		return &job.Error{Code: job.Unavailable, Message: "the server's disk is full", Err: err}, true

@@ -24,13 +24,13 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// fakeEngine makes films that say which seed they are of. What its hooks return
-// as an error happens instead.
+// fakeEngine makes videos that name their seed. If a hook returns an error, the
+// engine returns it instead.
 type fakeEngine struct {
 	generate func(ctx context.Context, r kinora.Request) error
 	load     func(ctx context.Context) error
 	save     func(ctx context.Context) error
-	sound    bool // its films have some
+	sound    bool // its videos have sound
 
 	mu        sync.Mutex
 	requests  []kinora.Request
@@ -112,7 +112,7 @@ func (c *fakeClip) Save(ctx context.Context, path string, from int, at []int, sh
 	for _, i := range at {
 		show(i, picture(64, 32))
 	}
-	return os.WriteFile(path, fmt.Append(nil, "film of seed ", c.seed), 0o600)
+	return os.WriteFile(path, fmt.Append(nil, "video of seed ", c.seed), 0o600)
 }
 
 func (c *fakeClip) Frames(context.Context) iter.Seq2[*image.RGBA, error] {
@@ -131,8 +131,8 @@ func picture(w, h int) *image.RGBA {
 	return img
 }
 
-// untilCancelled waits for the end of a context, as an engine does that watches
-// it, and tells when it began.
+// untilCancelled waits for the end of a context, as an engine does, and reports
+// when it began.
 func untilCancelled(began chan<- bool) func(context.Context, kinora.Request) error {
 	return func(ctx context.Context, _ kinora.Request) error {
 		began <- true
@@ -170,7 +170,7 @@ func (c *counts) Retried(code job.Code) {
 	c.again = append(c.again, code)
 }
 
-// rig is a runner with all that it stands on.
+// rig is a runner with its database and blob store.
 type rig struct {
 	*Runner
 	t      *testing.T
@@ -248,7 +248,7 @@ func (g *rig) work() {
 			g.t.Fatal(err)
 		}
 		if !did {
-			// One that is to be repeated is due in some milliseconds.
+			// A retried job is due in a few milliseconds.
 			if s, err := g.DB.Stats(g.t.Context()); err != nil || s.Queued == 0 {
 				return
 			}
@@ -281,7 +281,7 @@ func (g *rig) read(key string) []byte {
 	return data
 }
 
-// keys lists the blobs there are, by their folder under media.
+// keys lists the blobs' keys.
 func (g *rig) keys() (out []string) {
 	g.t.Helper()
 	err := filepath.WalkDir(g.media, func(path string, d os.DirEntry, err error) error {
@@ -297,7 +297,7 @@ func (g *rig) keys() (out []string) {
 	return out
 }
 
-// clean checks that attempts left no files of their own.
+// clean checks that attempts left no files behind.
 func (g *rig) clean(r *Runner) {
 	g.t.Helper()
 	entries, err := os.ReadDir(r.Dir)
@@ -306,7 +306,7 @@ func (g *rig) clean(r *Runner) {
 	}
 }
 
-// fullBlobs has no room for what a test says.
+// fullBlobs has no space for the keys that a test chooses.
 type fullBlobs struct {
 	Blobs
 	full func(key string) bool

@@ -10,26 +10,26 @@ import (
 	"github.com/kinora-video/kinora/internal/scratch"
 )
 
-// makeDir makes the attempt's own folder. It is locked until removeDir, or until
-// the process ends, so no other process that shares the parent folder takes it
-// for one that was left behind.
+// makeDir makes the attempt's own folder. The folder is locked until removeDir or
+// until the process ends, so that no other process sharing the parent folder
+// mistakes it for an abandoned one.
 func (a *attempt) makeDir() (err error) {
 	a.dir, a.removeDir, err = scratch.Folder(a.Dir)
 	return err
 }
 
-// Tidy removes the folders of attempts whose process was killed. Call it from
-// time to time.
+// Tidy removes the folders of attempts whose process was killed. Call it
+// regularly.
 func (r *Runner) Tidy() { scratch.Sweep(r.Dir) }
 
-// The version before named the folders of its attempts otherwise, held no lock on
-// them, and touched them with each heartbeat.
+// The previous version named the folders of its attempts differently, did not
+// lock them, and updated their modification times with each heartbeat.
 const (
 	formerPrefix = "attempt-"
 	formerAge    = time.Hour // two leases where that is more
 )
 
-// tidyFormer removes the folders that the version before left.
+// tidyFormer removes old folders of the previous version.
 func (r *Runner) tidyFormer() error {
 	entries, err := os.ReadDir(r.Dir)
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *Runner) tidyFormer() error {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(r.Dir, e.Name())); err != nil {
-			r.Log.Warn("removing what a killed worker left", "folder", e.Name(), "error", err)
+			r.Log.Warn("a folder of a killed worker could not be removed", "folder", e.Name(), "error", err)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// left are the names in a folder.
+// left returns the names in a folder.
 func left(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -46,8 +46,8 @@ func touch(t *testing.T, path string, at time.Time) {
 	}
 }
 
-// TestFormerFolders: a new Runner removes what workers of the version before left
-// long ago, and nothing younger or of others.
+// TestFormerFolders: a new Runner removes old folders of the previous version's
+// workers, but no recent ones and none of others.
 func TestFormerFolders(t *testing.T) {
 	dir := t.TempDir()
 	folder(t, dir, "attempt-1-old", time.Now().Add(-formerAge-time.Minute))
@@ -59,9 +59,9 @@ func TestFormerFolders(t *testing.T) {
 	}
 }
 
-// TestFolderInUse: while an attempt runs, neither its own Runner nor another that
-// shares the place takes its folder away, however old it looks; what a killed
-// process left goes, however young it looks.
+// TestFolderInUse: while an attempt runs, neither its own Runner nor another one
+// with the same parent removes its folder, however old it looks. The folder of a
+// killed process is removed, however young it looks.
 func TestFolderInUse(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
 	dead, remove, err := scratch.Folder(g.Dir)
@@ -83,7 +83,8 @@ func TestFolderInUse(t *testing.T) {
 		}
 		own := filepath.Join(g.Dir, names[0])
 		touch(t, own, time.Now().Add(-1000*time.Hour))
-		// As a killed process leaves it: with the file of its lock, which nobody holds.
+		// This is the state after a kill: the lock file is there, but nobody
+		// holds the lock.
 		if err := os.CopyFS(dead, os.DirFS(saved)); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Variables that make this test's program a worker of its own.
+// Environment variables that turn this test's program into a worker.
 const (
 	childURL   = "KINORA_TEST_WORKER_DATABASE"
 	childMedia = "KINORA_TEST_WORKER_MEDIA"
@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child claims a job, says so, works until its input ends and some more, whatever
-// becomes of its context, and ends.
+// child claims a job, reports it, works until its input ends and a while longer,
+// whatever becomes of its context, and ends.
 func child() error {
 	ctx := context.Background()
 	db, err := store.Open(ctx, os.Getenv(childURL), store.Options{Log: slog.New(slog.DiscardHandler)})
@@ -83,9 +83,9 @@ func child() error {
 	return err
 }
 
-// TestFrozen: a worker process that is frozen past its lease, while another
-// takes its job and finishes it, wakes and changes nothing: one result is
-// visible, and no media of the other is left.
+// TestFrozen: a worker process is frozen past its lease, while another takes its
+// job and finishes it. When it wakes, it changes nothing: one result is visible,
+// and none of its media is left.
 func TestFrozen(t *testing.T) {
 	both(t, nil, func(t *testing.T, g *rig) {
 		j := g.submit(job.Spec{Kind: job.Video, Seconds: 1, Seed: 5})

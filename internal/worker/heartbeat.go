@@ -16,18 +16,18 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// report is what the next heartbeat tells. The engine writes to it from its own
-// goroutine, which waits for nothing here.
+// report is the content of the next heartbeat. The engine writes to it from its
+// own goroutine and is never blocked for long.
 type report struct {
 	mu      sync.Mutex
-	now     store.Beat
+	now     store.Heartbeat
 	picture image.Image // a preview that is not stored yet
 	key     string      // of the previews of this attempt; "" before the first
-	parts   int         // clips that the job makes
-	part    int         // the one that is being made
+	parts   int         // videos or images that the job makes
+	part    int         // the index of the one that is being made
 }
 
-// phase notes the phase.
+// phase sets the phase.
 func (b *report) phase(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,14 +35,14 @@ func (b *report) phase(name string) {
 	b.now.Left = 0
 }
 
-// begin notes that clip number part of parts begins.
+// begin sets that number part of parts begins.
 func (b *report) begin(part, parts int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.part, b.parts = part, parts
 }
 
-// progress notes how far the clip is that is being made.
+// progress sets how far the current video or image is.
 func (b *report) progress(p kinora.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *report) progress(p kinora.Progress) {
 	}
 }
 
-// preview notes a picture.
+// preview sets the next preview to store.
 func (b *report) preview(img image.Image) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,8 +67,8 @@ func (b *report) previewKey() string {
 	return b.key
 }
 
-// heartbeats sends heartbeats until ctx ends. It stops the work when the job is
-// another's or its owner cancels it.
+// heartbeats sends heartbeats until ctx ends. It stops the work when another
+// worker has the job or its owner cancels it.
 func (a *attempt) heartbeats(ctx context.Context, stop context.CancelCauseFunc) {
 	changed, unfollow := a.DB.Follow(a.job.ID)
 	defer unfollow()
@@ -80,7 +80,7 @@ func (a *attempt) heartbeats(ctx context.Context, stop context.CancelCauseFunc) 
 		select {
 		case <-ctx.Done():
 			return
-		case <-changed: // in this process: it may be a cancel, or a heartbeat
+		case <-changed: // by this process: a cancellation, or a heartbeat
 			if j, err := a.DB.Job(ctx, a.job.Project, a.job.ID); err == nil && j.CancelAsked && j.Attempt == a.job.Attempt {
 				stop(errCancelled)
 			}
@@ -107,7 +107,7 @@ func (a *attempt) heartbeats(ctx context.Context, stop context.CancelCauseFunc) 
 	}
 }
 
-// send sends one heartbeat, in much less time than the lease.
+// send sends one heartbeat, with time limits well below the lease.
 func (a *attempt) send(ctx context.Context) (cancelAsked bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Lease/3)
 	defer cancel()
@@ -116,8 +116,8 @@ func (a *attempt) send(ctx context.Context) (cancelAsked bool, err error) {
 	return a.DB.Heartbeat(ctx, a.job.ID, a.job.Attempt, a.Lease, a.next(picture))
 }
 
-// next is what a heartbeat tells, with a preview if there is a new one.
-func (a *attempt) next(ctx context.Context) store.Beat {
+// next returns the next heartbeat, and stores a new preview if there is one.
+func (a *attempt) next(ctx context.Context) store.Heartbeat {
 	b := &a.report
 	b.mu.Lock()
 	out, img := b.now, b.picture

@@ -12,8 +12,9 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 )
 
-// images makes stills: clips of one frame each, whose seeds follow one another.
-// Those that the review refuses are left out; if it refuses all, the job fails.
+// images makes stills: videos of one frame each, with consecutive seeds. It
+// leaves out those that the review refuses; if the review refuses all, the job
+// fails.
 func (a *attempt) images(ctx context.Context) (*made, error) {
 	s := &a.job.Spec
 	e := a.Engines[s.Engine]
@@ -62,7 +63,7 @@ func (a *attempt) image(ctx context.Context, e Engine, r kinora.Request, out *ma
 	if err != nil {
 		return err
 	}
-	defer c.Discard() //nolint:errcheck // its folder goes too
+	defer c.Discard() //nolint:errcheck // its folder is removed too
 	a.enter(phaseDrawing)
 	var data, jpeg bytes.Buffer
 	var size image.Point

@@ -14,8 +14,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestRealModel: films by a model of the root package, of which the second goes
-// on from the first and is joined to it.
+// TestRealModel: videos by a model of the root package. The second continues the
+// first and is joined to it.
 func TestRealModel(t *testing.T) {
 	if err := kinora.CanWrite(kinora.MP4); err != nil {
 		t.Skip(err)
@@ -42,7 +42,7 @@ func TestRealModel(t *testing.T) {
 			continue
 		}
 		f, _ := got.Result.File(job.RoleVideo)
-		path := t.TempDir() + "/film.mp4"
+		path := t.TempDir() + "/video.mp4"
 		if err := os.WriteFile(path, g.read(f.Key), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestRealModel(t *testing.T) {
 		}
 	}
 	g.clean(g.Runner)
-	// Every clip has given its model back, or this would wait for it.
+	// Every clip has released its model, or this would block.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := pool.Close(ctx); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// What comes with a film.
+// What accompanies a video.
 const (
 	watermarkText  = "AI"
 	thumbnailSide  = 512 // pixels of its longer side, at most
@@ -35,7 +35,7 @@ const (
 	purposeSprites = "spritesheet"
 )
 
-// video makes a film.
+// video makes a video.
 func (a *attempt) video(ctx context.Context) (*made, error) {
 	e := a.Engines[a.job.Spec.Engine]
 	if e == nil {
@@ -50,7 +50,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Discard() //nolint:errcheck // its folder goes too
+	defer c.Discard() //nolint:errcheck // its folder is removed too
 	a.enter(phaseDrawing)
 	format, mime, notes := kinora.MP4, "video/mp4", []string(nil)
 	switch _, note, err := kinora.Encoder(kinora.MP4); {
@@ -59,15 +59,15 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	case note != "":
 		notes = []string{note}
 	}
-	film := a.path("film." + string(format))
+	video := a.path("video." + string(format))
 	facts := c.Facts()
 	from := 0
 	if before != nil && a.job.Spec.Join {
-		from = min(1, facts.Frames-1) // the film before ends with the first
+		from = min(1, facts.Frames-1) // the first frame is already the last of the earlier video
 	}
 	notes = append(notes, soundNotes(ctx, facts, format)...)
 	s := newStills(facts.Frames, from)
-	if err := c.Save(ctx, film, from, s.at, s.show); err != nil {
+	if err := c.Save(ctx, video, from, s.at, s.show); err != nil {
 		return nil, err
 	}
 	if s.err == nil && s.thumbnail == nil {
@@ -92,17 +92,17 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	}}
 	out.result.Seconds = float64(out.result.Frames) / float64(facts.FPS)
 	if before != nil && a.job.Spec.Join {
-		if err := a.join(ctx, film, before, &out.result); err != nil {
+		if err := a.join(ctx, video, before, &out.result); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.storeFile(ctx, out, job.RoleVideo, purposeVideo, blob.KindVideo, film, mime); err != nil {
+	if err := a.storeFile(ctx, out, job.RoleVideo, purposeVideo, blob.KindVideo, video, mime); err != nil {
 		return nil, err
 	}
 	return out, a.storeStills(ctx, out, s)
 }
 
-// soundNotes say why a video of a model that makes sound is silent.
+// soundNotes explain why a video is silent although its model makes sound.
 func soundNotes(ctx context.Context, f Facts, format kinora.Format) []string {
 	switch {
 	case !f.Sound:
@@ -115,14 +115,14 @@ func soundNotes(ctx context.Context, f Facts, format kinora.Format) []string {
 	return nil
 }
 
-// earlier is the film that a job goes on from.
+// earlier is the video that a job continues.
 type earlier struct {
 	path   string
 	result job.Result
 }
 
-// request is what the engine is asked for, with the film that is gone on from,
-// if there is one.
+// request builds the engine's request. If the job continues an earlier video,
+// request returns that too.
 func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.Request, *earlier, error) {
 	s := &a.job.Spec
 	r := kinora.Request{
@@ -163,16 +163,16 @@ func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.
 		if r.FPS == 0 {
 			r.FPS = e.result.FPS
 		}
-		r.Seconds += 1 / float64(cmp.Or(r.FPS, can.Rate(0))) // its first frame is the film's last
+		r.Seconds += 1 / float64(cmp.Or(r.FPS, can.Rate(0))) // its first frame is the earlier video's last
 	}
 	return r, e, nil
 }
 
-// firstFrame reads a first frame, which the platform stored.
+// firstFrame reads a first frame that the platform stored.
 func (a *attempt) firstFrame(ctx context.Context, key string) (image.Image, error) {
 	rd, _, err := a.Blobs.Open(ctx, key)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, &job.Error{Code: job.Invalid, Message: "the first frame is not kept any more: send it again", Err: err}
+		return nil, &job.Error{Code: job.Invalid, Message: "the first frame is no longer stored: send it again", Err: err}
 	}
 	if err != nil {
 		return nil, err
@@ -185,12 +185,12 @@ func (a *attempt) firstFrame(ctx context.Context, key string) (image.Image, erro
 	return frame.Image(), nil
 }
 
-// earlier fetches the film that the job goes on from.
+// earlier fetches the video that the job continues.
 func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	j, err := a.DB.Job(ctx, a.job.Project, a.job.Spec.After)
 	if err != nil {
 		if job.CodeOf(err) == job.NotFound {
-			err = job.Errorf(job.Invalid, "", "job %s, whose video this one goes on from, is not there any more", a.job.Spec.After)
+			err = job.Errorf(job.Invalid, "", "job %s, whose video this one goes on from, no longer exists", a.job.Spec.After)
 		}
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (a *attempt) earlier(ctx context.Context) (*earlier, error) {
 	path := a.path("before" + ext)
 	if err := a.fetch(ctx, f.Key, path); err != nil {
 		if errors.Is(err, blob.ErrNotFound) {
-			err = job.Errorf(job.Invalid, "", "the video of job %s, which this one goes on from, is not kept any more", j.ID)
+			err = job.Errorf(job.Invalid, "", "the video of job %s, which this one goes on from, is no longer stored", j.ID)
 		}
 		return nil, err
 	}
@@ -227,9 +227,9 @@ func (a *attempt) fetch(ctx context.Context, key, path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// join puts the film before the new one.
-func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job.Result) error {
-	if err := media.Join(ctx, film, []string{before.path, film}, media.JoinOptions{}); err != nil {
+// join puts the earlier video in front of the new one.
+func (a *attempt) join(ctx context.Context, video string, before *earlier, r *job.Result) error {
+	if err := media.Join(ctx, video, []string{before.path, video}, media.JoinOptions{}); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -240,7 +240,7 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 		r.Seconds = float64(r.Frames) / float64(r.FPS)
 		return nil
 	}
-	info, err := media.Inspect(ctx, film) // it has the size and rate of the first
+	info, err := media.Inspect(ctx, video) // the joined file has the size and rate of the earlier video
 	if err != nil {
 		return err
 	}
@@ -249,8 +249,8 @@ func (a *attempt) join(ctx context.Context, film string, before *earlier, r *job
 	return nil
 }
 
-// sample gives the clip whose frames are to be drawn: of latents that an earlier
-// attempt kept, or newly sampled, and then kept for later attempts.
+// sample returns the clip whose frames are to be drawn. It uses latents that an
+// earlier attempt kept, or samples new ones and keeps them for later attempts.
 func (a *attempt) sample(ctx context.Context, e Engine, r kinora.Request) (Clip, error) {
 	if key := a.job.Latents; key != "" {
 		c, err := a.load(ctx, e, key, r)
@@ -261,7 +261,7 @@ func (a *attempt) sample(ctx context.Context, e Engine, r kinora.Request) (Clip,
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		a.log.Warn("latents that were kept cannot be used; it samples again", "error", err)
+		a.log.Warn("the kept latents cannot be used; the job is sampled again", "error", err)
 	}
 	a.enter(phaseSampling)
 	c, err := e.Generate(ctx, r)
@@ -275,7 +275,7 @@ func (a *attempt) sample(ctx context.Context, e Engine, r kinora.Request) (Clip,
 		if ctx.Err() != nil || errors.Is(err, job.ErrLate) {
 			return nil, errors.Join(err, c.Discard())
 		}
-		a.log.Warn("latents could not be kept; another attempt would sample again", "error", err)
+		a.log.Warn("latents could not be stored; another attempt would sample again", "error", err)
 	}
 	return c, nil
 }
@@ -288,7 +288,7 @@ func (a *attempt) load(ctx context.Context, e Engine, key string, r kinora.Reque
 	return e.Load(ctx, path, r)
 }
 
-// keep stores latents and notes them in the job's row.
+// keep stores latents and writes their key into the job's row.
 func (a *attempt) keep(ctx context.Context, path string) error {
 	key, err := a.latentsKey()
 	if err != nil {
@@ -299,7 +299,7 @@ func (a *attempt) keep(ctx context.Context, path string) error {
 	}
 	err = a.DB.KeepLatents(ctx, a.job.ID, a.job.Attempt, key)
 	if err != nil {
-		a.own(key) // so that it goes, unless the row has it
+		a.own(key) // it is deleted unless the row refers to it
 	}
 	return err
 }
@@ -319,7 +319,7 @@ func (a *attempt) storeFile(ctx context.Context, out *made, role job.Role, purpo
 	return nil
 }
 
-// storeBytes is storeFile for what is in memory.
+// storeBytes is storeFile for bytes in memory.
 func (a *attempt) storeBytes(ctx context.Context, out *made, role job.Role, purpose string, data []byte, mime string, size image.Point) error {
 	key, err := blob.NewKey(blob.KindImage, mime)
 	if err != nil {
@@ -334,7 +334,7 @@ func (a *attempt) storeBytes(ctx context.Context, out *made, role job.Role, purp
 	return nil
 }
 
-// add writes a stored file into the result.
+// add adds a stored file to the result.
 func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.Info, size image.Point) {
 	f := job.File{ID: store.NewID(), Role: role, Key: info.Key, ContentType: mime, Bytes: info.Size, SHA256: info.SHA256, Width: size.X, Height: size.Y}
 	out.result.Files = append(out.result.Files, f)
@@ -351,7 +351,7 @@ func (a *attempt) add(out *made, role job.Role, purpose, mime string, info blob.
 // storeStills stores thumbnail and spritesheet.
 func (a *attempt) storeStills(ctx context.Context, out *made, s *stills) error {
 	var buf bytes.Buffer
-	if err := media.EncodeWebP(&buf, s.thumbnail); err != nil { // as OpenAI's API has it
+	if err := media.EncodeWebP(&buf, s.thumbnail); err != nil { // the format of OpenAI's API
 		return err
 	}
 	if err := a.storeBytes(ctx, out, job.RoleThumbnail, purposeThumb, buf.Bytes(), "image/webp", s.thumbnail.Bounds().Size()); err != nil {
@@ -365,7 +365,7 @@ func (a *attempt) storeStills(ctx context.Context, out *made, s *stills) error {
 	return a.storeBytes(ctx, out, job.RoleSpritesheet, purposeSprites, buf.Bytes(), "image/jpeg", sheet.Bounds().Size())
 }
 
-// stills are pictures of a film, taken while it is written.
+// stills are pictures of a video, taken while it is written.
 type stills struct {
 	at        []int
 	middle    int // the frame of the thumbnail
@@ -374,7 +374,8 @@ type stills struct {
 	err       error
 }
 
-// newStills plans the stills of a film that is written from a frame on.
+// newStills plans the stills of a video that is written from frame number from
+// on.
 func newStills(frames, from int) *stills {
 	s := &stills{middle: from}
 	for _, i := range media.Spread(frames-from, spriteTiles) {
@@ -386,7 +387,7 @@ func newStills(frames, from int) *stills {
 	return s
 }
 
-// show takes one.
+// show takes a frame, if it is one of the planned.
 func (s *stills) show(i int, frame *image.RGBA) {
 	if s.err != nil || !slices.Contains(s.at, i) {
 		return
@@ -402,7 +403,7 @@ func (s *stills) show(i int, frame *image.RGBA) {
 	}
 }
 
-// jpegs are the tiles, encoded.
+// jpegs returns the tiles as JPEG.
 func (s *stills) jpegs() (out [][]byte, err error) {
 	for _, img := range s.tiles {
 		var buf bytes.Buffer

@@ -24,62 +24,65 @@ import (
 
 // Defaults and limits of a worker.
 const (
-	// DefaultLease is how long a worker that says nothing keeps its job.
+	// DefaultLease is how long a worker keeps its job without a heartbeat.
 	DefaultLease = 30 * time.Second
-	// maxBeat is the longest between two heartbeats, which are also how a worker
-	// learns of a cancel that came through another process.
+	// maxBeat is the longest pause between two heartbeats. Heartbeats are also
+	// how a worker learns of a cancellation through another process.
 	maxBeat = 500 * time.Millisecond
-	// DefaultBackoff is when an attempt that failed is repeated the first time;
-	// each further time takes twice as long, up to maxBackoff.
+	// DefaultBackoff is the pause before the second attempt. Each further pause
+	// is twice as long, up to maxBackoff.
 	DefaultBackoff = 2 * time.Second
 	maxBackoff     = time.Minute
-	// DefaultMaxTime is the longest an attempt may take; then its job fails.
+	// DefaultMaxTime is the longest an attempt may take. After that its job
+	// fails.
 	DefaultMaxTime = 6 * time.Hour
-	// endTime is how long writing the end of an attempt may take, whatever the
-	// state of the database.
+	// endTime bounds writing the end of an attempt, whatever the state of the
+	// database.
 	endTime = 20 * time.Second
 )
 
-// Engine is a model, as far as a worker needs it. Several goroutines may use it.
+// Engine is the part of a model that a worker needs. Several goroutines may use
+// it.
 type Engine interface {
 	Capabilities() kinora.Capabilities
-	// Generate samples a clip and keeps its latents in the file that the request
-	// names.
+	// Generate samples a video and writes its latents to the file that the
+	// request names.
 	Generate(ctx context.Context, r kinora.Request) (Clip, error)
-	// Load goes on from such a file.
+	// Load makes a Clip from such a file.
 	Load(ctx context.Context, path string, r kinora.Request) (Clip, error)
 }
 
-// Clip is a clip whose frames are to be drawn.
+// Clip is a sampled video whose frames are to be drawn.
 type Clip interface {
 	Facts() Facts
 	// Save writes the frames from number from on into a file, as MP4 or WebP by
-	// its name, and shows those with the numbers in at as they pass; the image
-	// is used again for the next.
+	// its name. It calls show for the frames whose numbers are in at; the image
+	// is reused for the next one.
 	Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error
 	// Frames draws the frames one after another, into the same image.
 	Frames(ctx context.Context) iter.Seq2[*image.RGBA, error]
-	// LatentsPath is the file that keeps the latents; "" when there is none.
+	// LatentsPath is the file with the latents; "" when there is none.
 	LatentsPath() string
-	// Discard removes that file. Nothing is drawn of the clip afterwards.
+	// Discard removes that file. The clip must not be drawn afterwards.
 	Discard() error
 }
 
-// Facts are what a clip is.
+// Facts describe a clip.
 type Facts struct {
 	Width, Height int // pixels
 	FPS, Frames   int
-	Upscaled      bool // frames are drawn smaller than this
-	Sound         bool // it is heard, where the file can hold sound
+	Upscaled      bool // frames are drawn smaller and then enlarged
+	Sound         bool // the model makes sound, which not every file format can hold
 }
 
-// Model makes an Engine of an open model of the root package.
+// Model makes an Engine of an open model.
 func Model(m *kinora.Model) Engine {
 	return model{m.Capabilities(), func(context.Context) (*kinora.Model, func(), error) { return m, func() {}, nil }}
 }
 
-// Pooled makes an Engine of a model that a pool opens when it is needed, and may
-// close when no clip of it is left: each is to be discarded.
+// Pooled makes an Engine of a model in a pool. The pool opens the model when it
+// is needed, and may close it when no clip of it is left, so each clip must be
+// discarded.
 func Pooled(p *kinora.Pool, name string) (Engine, error) {
 	c, err := kinora.CapabilitiesOf(name)
 	if err != nil {
@@ -88,7 +91,7 @@ func Pooled(p *kinora.Pool, name string) (Engine, error) {
 	return model{c, func(ctx context.Context) (*kinora.Model, func(), error) { return p.Use(ctx, name) }}, nil
 }
 
-// model is a model that is used for one clip at a time.
+// model is an Engine whose model makes one clip at a time.
 type model struct {
 	can kinora.Capabilities
 	use func(ctx context.Context) (m *kinora.Model, release func(), err error)
@@ -104,7 +107,7 @@ func (m model) Load(ctx context.Context, path string, r kinora.Request) (Clip, e
 	return m.clip(ctx, func(m *kinora.Model) (*kinora.Clip, error) { return m.Load(ctx, path, r) })
 }
 
-// clip makes a clip that holds the model until it is discarded.
+// clip makes a clip that holds the model until the clip is discarded.
 func (m model) clip(ctx context.Context, of func(*kinora.Model) (*kinora.Clip, error)) (Clip, error) {
 	open, release, err := m.use(ctx)
 	if err != nil {
@@ -118,7 +121,7 @@ func (m model) clip(ctx context.Context, of func(*kinora.Model) (*kinora.Clip, e
 	return clip{c, release}, nil
 }
 
-// clip is a clip of the root package, and what gives its model back.
+// clip is a clip of the root package, with the function that releases its model.
 type clip struct {
 	*kinora.Clip
 	release func()
@@ -135,13 +138,13 @@ func (c clip) Facts() Facts {
 
 func (c clip) Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error {
 	opts := []kinora.SaveOption{kinora.FromFrame(from), kinora.WithTap(at, show)}
-	if media.CanWriteSound(ctx) != nil { // the pictures are worth keeping all the same
+	if media.CanWriteSound(ctx) != nil { // a silent video is better than none
 		opts = append(opts, kinora.WithoutSound())
 	}
 	return c.Clip.Save(ctx, path, opts...)
 }
 
-// Blobs is where media goes; *blob.Store is one.
+// Blobs stores media; *blob.Store implements it.
 type Blobs interface {
 	Put(ctx context.Context, key string, r io.Reader, m blob.Meta) (blob.Info, error)
 	PutFile(ctx context.Context, key, path string, m blob.Meta) (blob.Info, error)
@@ -149,20 +152,20 @@ type Blobs interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Contexts works out prompts, for jobs of kind job.Expansion.
+// Contexts expands prompts, for jobs of kind job.Expansion.
 type Contexts interface {
 	Expand(ctx context.Context, prompt string) (string, error)
 }
 
-// Observer is told what happens, for metrics.
+// Observer receives events, for metrics.
 type Observer interface {
-	// Phase is told how long a job was in a phase: preparing, sampling, drawing,
+	// Phase gets how long a job was in a phase: preparing, sampling, drawing or
 	// storing.
 	Phase(name string, took time.Duration)
-	// Ended is told of each job that ended here; code is "" for one that
+	// Ended is called for each job that ended here; code is "" for one that
 	// succeeded.
 	Ended(state job.State, code job.Code)
-	// Retried is told of each attempt that failed and is repeated.
+	// Retried is called for each failed attempt that is repeated.
 	Retried(code job.Code)
 }
 
@@ -173,27 +176,27 @@ func (nobody) Phase(string, time.Duration) {}
 func (nobody) Ended(job.State, job.Code)   {}
 func (nobody) Retried(job.Code)            {}
 
-// Options are what a Runner is made of. DB, Blobs, Engines and Dir must be set.
+// Options configure a Runner. DB, Blobs, Engines and Dir must be set.
 type Options struct {
 	DB      *store.DB
 	Blobs   Blobs
-	Engines map[string]Engine // by the name that job.Spec.Engine has
-	// Dir is a folder for files of the attempts that run.
+	Engines map[string]Engine // by job.Spec.Engine
+	// Dir is the folder for the files of running attempts.
 	Dir string
-	// Name tells this worker from others; "" is host, process and a random word.
+	// Name identifies this worker; "" is made of host, process and a random word.
 	Name    string
 	Lease   time.Duration // 0 is DefaultLease
 	Backoff time.Duration // 0 is DefaultBackoff
 	MaxTime time.Duration // 0 is DefaultMaxTime
-	// Keep is how long the files of a result are kept; 0 is until somebody
-	// deletes them.
+	// Keep is how long the files of a result are kept; 0 keeps them until
+	// somebody deletes them.
 	Keep time.Duration
-	// Settle ends the charge of a job that ends, in the same transaction.
+	// Settle ends the charge of a job in the transaction that ends the job.
 	Settle func(*store.Tx, *job.Job) error
-	// Review looks at stills (JPEG) of what was made; an error of code
-	// job.OutputUnsafe refuses it. nil reviews nothing.
+	// Review checks stills (JPEG) of the media; an error of code job.OutputUnsafe
+	// refuses it. nil checks nothing.
 	Review func(ctx context.Context, j job.Job, stills [][]byte) error
-	// Contexts runs jobs of kind job.Expansion; with nil, they are left to others.
+	// Contexts runs jobs of kind job.Expansion; with nil, other workers run them.
 	Contexts Contexts
 	Observe  Observer     // nil for none
 	Log      *slog.Logger // nil is slog.Default
@@ -203,10 +206,10 @@ type Options struct {
 // one.
 type Runner struct {
 	Options
-	engines []string // that jobs are claimed for
+	engines []string // this worker claims only their jobs
 }
 
-// New makes a Runner, and its folder.
+// New makes a Runner and its folder.
 func New(o Options) (*Runner, error) {
 	if o.DB == nil || o.Blobs == nil || o.Dir == "" {
 		return nil, errors.New("make a worker: it needs a database, a blob store and a folder")
@@ -235,7 +238,7 @@ func New(o Options) (*Runner, error) {
 	}
 	r := &Runner{Options: o, engines: slices.Sorted(maps.Keys(o.Engines))}
 	if o.Contexts != nil {
-		r.engines = append(r.engines, "") // jobs of kind job.Expansion have none
+		r.engines = append(r.engines, "") // jobs of kind job.Expansion have no engine
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a worker: %w", err)
@@ -243,9 +246,9 @@ func New(o Options) (*Runner, error) {
 	return r, r.tidyFormer()
 }
 
-// Work claims a job and runs it to its end, whichever that is; did is false when
-// there was none. When ctx ends, the job goes back to the queue. An error is one
-// of the database: what becomes of a job is in its row.
+// Work claims a job and runs it to its end; did is false when there was none.
+// When ctx ends, the job goes back to the queue. A returned error is one of the
+// database; the job's own outcome is in its row.
 func (r *Runner) Work(ctx context.Context) (did bool, err error) {
 	if len(r.engines) == 0 {
 		return false, nil

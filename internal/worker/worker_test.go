@@ -20,7 +20,7 @@ import (
 	"github.com/kinora-video/kinora/internal/store/storetest"
 )
 
-// patience is how long a test waits for what is to come.
+// patience is how long a test waits for an event.
 const patience = time.Minute
 
 // both runs a test on both databases.
@@ -31,14 +31,14 @@ func both(t *testing.T, change func(*Options), test func(t *testing.T, g *rig)) 
 	}
 }
 
-// TestVideo: a film with its stills is stored, its rows written, and nothing
+// TestVideo: a video with its stills is stored and its rows are written; nothing
 // else is left.
 func TestVideo(t *testing.T) {
 	both(t, func(o *Options) { o.Keep = time.Hour; o.Lease = 3 * time.Second }, func(t *testing.T, g *rig) {
 		var seen []job.Job
 		g.engine.save = func(context.Context) error {
-			// A heartbeat passes, and shows the preview and the progress; one
-			// before it may have shown the preview too.
+			// Wait for a heartbeat with the preview and the progress; an earlier
+			// one may have had only the preview.
 			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				jobs, _, err := g.DB.Jobs(t.Context(), store.JobFilter{Project: 1})
 				if err != nil {
@@ -66,9 +66,9 @@ func TestVideo(t *testing.T) {
 		if left := time.Until(got.ExpiresAt); left < 55*time.Minute || left > time.Hour {
 			t.Errorf("kept for %s", left)
 		}
-		film, ok := got.Result.File(job.RoleVideo)
-		if data := g.read(film.Key); !ok || string(data) != "film of seed 7" || int64(len(data)) != film.Bytes {
-			t.Errorf("the film is %q", data)
+		video, ok := got.Result.File(job.RoleVideo)
+		if data := g.read(video.Key); !ok || string(data) != "video of seed 7" || int64(len(data)) != video.Bytes {
+			t.Errorf("the video is %q", data)
 		}
 		for role, want := range map[job.Role]string{job.RoleThumbnail: "webp", job.RoleSpritesheet: "jpeg"} {
 			f, ok := got.Result.File(role)
@@ -87,8 +87,8 @@ func TestVideo(t *testing.T) {
 		if err != nil || len(files) != 3 {
 			t.Errorf("rows of files: %v, %v", files, err)
 		}
-		f, err := g.DB.File(t.Context(), 1, film.ID)
-		if err != nil || f.Key != film.Key || f.Name != "a-red-ball.mp4" && f.Name != "a-red-ball.webp" || f.Job != j.ID || !f.ExpiresAt.Equal(got.ExpiresAt) {
+		f, err := g.DB.File(t.Context(), 1, video.ID)
+		if err != nil || f.Key != video.Key || f.Name != "a-red-ball.mp4" && f.Name != "a-red-ball.webp" || f.Job != j.ID || !f.ExpiresAt.Equal(got.ExpiresAt) {
 			t.Errorf("%+v, %v", f, err)
 		}
 		if !slices.Equal(g.settled, []job.State{job.Succeeded}) || !slices.Equal(g.counts.ended, []string{"succeeded"}) {
@@ -96,7 +96,7 @@ func TestVideo(t *testing.T) {
 		}
 		for _, phase := range []string{phasePreparing, phaseSampling, phaseDrawing, phaseStoring} {
 			if g.counts.phases[phase] != 1 {
-				t.Errorf("phase %s was told of %d times", phase, g.counts.phases[phase])
+				t.Errorf("phase %s was reported %d times", phase, g.counts.phases[phase])
 			}
 		}
 		g.clean(g.Runner)
@@ -182,8 +182,8 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestCancel: a cancel stops the engine, also one that comes through another
-// process, of which the next heartbeat tells: that is sent at least each maxBeat.
+// TestCancel: a cancellation stops the engine. One through another process
+// reaches it with the next heartbeat, at most maxBeat later.
 func TestCancel(t *testing.T) {
 	both(t, nil, func(t *testing.T, g *rig) {
 		other := storetest.Open(t, g.url, store.Options{})
@@ -219,7 +219,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// TestFailures: what comes of each kind of failure, after how many attempts.
+// TestFailures: the outcome of each kind of failure, and after how many attempts.
 func TestFailures(t *testing.T) {
 	kind := func(k kinora.Kind) error {
 		return &kinora.Error{Kind: k, Op: "request", What: "seconds", Err: errBroken}
@@ -241,7 +241,7 @@ func TestFailures(t *testing.T) {
 		"storage":      {save: kind(kinora.Storage), code: job.PastAttempts, attempts: 3, message: "on our side"},
 		"plain":        {generate: errBroken, code: job.PastAttempts, attempts: 3, message: "on our side"},
 		"panic":        {panics: true, code: job.PastAttempts, attempts: 3, message: "on our side"},
-		"full film":    {full: "video/", code: job.PastAttempts, attempts: 3, message: "disk is full"},
+		"full video":   {full: "video/", code: job.PastAttempts, attempts: 3, message: "disk is full"},
 		"full stills":  {full: "image/", code: job.PastAttempts, attempts: 3, message: "disk is full"},
 		"refused":      {review: job.Errorf(job.OutputUnsafe, "", "no"), code: job.OutputUnsafe, attempts: 1, message: "no"},
 		"review away":  {review: job.Errorf(job.Unavailable, "", "away"), code: job.PastAttempts, attempts: 3, message: "away"},
@@ -279,13 +279,13 @@ func TestFailures(t *testing.T) {
 				t.Fatalf("%s after %d attempts, %+v", got.State, got.Attempt, got.Error)
 			}
 			if !strings.Contains(got.Error.Message, tt.message) || strings.Contains(got.Error.Message, g.Dir) {
-				t.Errorf("its owner is told %q", got.Error.Message)
+				t.Errorf("its owner sees %q", got.Error.Message)
 			}
 			if !slices.Equal(g.settled, []job.State{job.Failed}) || len(g.counts.again) != tt.attempts-1 || !slices.Equal(g.counts.ended, []string{"failed " + string(tt.code)}) {
 				t.Errorf("settled %v, again %v, ended %v", g.settled, g.counts.again, g.counts.ended)
 			}
 			for _, key := range g.keys() {
-				if !strings.HasPrefix(key, blob.KindLatents+"/") { // of attempts that gave theirs up; the janitor's
+				if !strings.HasPrefix(key, blob.KindLatents+"/") { // dropped latents are for the janitor to delete
 					t.Errorf("a blob is left: %s", key)
 				}
 			}
@@ -294,8 +294,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestGoesOn: an attempt that failed after sampling is repeated from its
-// latents; latents that cannot be read, or fail again, are given up.
+// TestGoesOn: an attempt that failed after sampling is repeated from its latents.
+// Latents that cannot be read, or fail again, are dropped.
 func TestGoesOn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		saves, loads      []error // what happens first, second, …
@@ -327,15 +327,15 @@ func TestGoesOn(t *testing.T) {
 			if generated, loaded := g.engine.count(); generated != tt.generated || loaded != tt.loaded {
 				t.Errorf("sampled %d times and loaded %d times, want %d and %d", generated, loaded, tt.generated, tt.loaded)
 			}
-			if f, _ := got.Result.File(job.RoleVideo); string(g.read(f.Key)) != "film of seed 9" {
-				t.Errorf("the film is %q", g.read(f.Key))
+			if f, _ := got.Result.File(job.RoleVideo); string(g.read(f.Key)) != "video of seed 9" {
+				t.Errorf("the video is %q", g.read(f.Key))
 			}
 		})
 	}
 }
 
 // TestStops: when the process is to end, the job goes back to the queue, its
-// attempt does not count, and another worker goes on from its latents.
+// attempt does not count, and another worker continues from its latents.
 func TestStops(t *testing.T) {
 	both(t, nil, func(t *testing.T, g *rig) {
 		drawing := make(chan bool, 9)
@@ -376,8 +376,8 @@ func TestStops(t *testing.T) {
 	})
 }
 
-// TestLate: a worker whose job another finished meanwhile throws away what it
-// made, and says nothing.
+// TestLate: a worker whose job another worker finished meanwhile throws away its
+// result and changes nothing.
 func TestLate(t *testing.T) {
 	both(t, func(o *Options) { o.Lease = time.Hour }, func(t *testing.T, g *rig) {
 		began, end := make(chan bool), make(chan bool)
@@ -422,8 +422,8 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// TestFirstFrame: a first frame is read from the blob store, and one that is
-// gone is said to be.
+// TestFirstFrame: a first frame is read from the blob store, and a missing one is
+// an error that says so.
 func TestFirstFrame(t *testing.T) {
 	g := newRig(t, store.SQLite, nil)
 	var png bytes.Buffer
@@ -448,13 +448,13 @@ func TestFirstFrame(t *testing.T) {
 	after := g.submit(job.Spec{Kind: job.Video, Seconds: 1, After: without.ID})
 	g.work()
 	if got := g.get(after); got.State != job.Failed || got.Error.Code != job.Invalid {
-		t.Errorf("a job that goes on from nothing: %+v", got)
+		t.Errorf("a job that continues a missing job: %+v", got)
 	}
 }
 
 func TestNewRefuses(t *testing.T) {
 	if _, err := New(Options{}); err == nil {
-		t.Error("a worker was made of nothing")
+		t.Error("a worker was made without options")
 	}
 	g := newRig(t, store.SQLite, nil)
 	names := map[string]bool{}
@@ -481,7 +481,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestQueue: a runner behind the store's queue, as the server has it.
+// TestQueue: a runner works behind the store's queue, as in the server.
 func TestQueue(t *testing.T) {
 	both(t, nil, func(t *testing.T, g *rig) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -512,7 +512,7 @@ func TestQueue(t *testing.T) {
 		for i, j := range jobs {
 			got := g.get(j)
 			f, _ := got.Result.File(job.RoleVideo)
-			if got.State != job.Succeeded || string(g.read(f.Key)) != fmt.Sprint("film of seed ", i) {
+			if got.State != job.Succeeded || string(g.read(f.Key)) != fmt.Sprint("video of seed ", i) {
 				t.Errorf("%+v", got)
 			}
 		}

@@ -36,8 +36,17 @@ var everydayNounsEn = [NumSubjects][]nounEn{
 	Butterfly:  {{"butterfly", "butterflies", anySize}, {"moth", "moths", anySize}},
 	Ball:       {{"ball", "balls", anySize}, {"toy ball", "toy balls", anySize}, {"rubber ball", "rubber balls", anySize}, {"football", "footballs", anySize}},
 	Person: {
-		{"person", "people", anySize}, {"man", "men", notSmall}, {"woman", "women", notSmall}, {"boy", "boys", notLargest}, {"girl", "girls", notLargest},
-		{"kid", "kids", onlySmall}, {"child", "children", onlySmall}, {"guy", "guys", notSmall}, {"lady", "ladies", notSmall}, {"someone", "some people", anySize}, {"somebody", "some people", anySize},
+		{"person", "people", anySize},
+		{"man", "men", notSmall},
+		{"woman", "women", notSmall},
+		{"boy", "boys", notLargest},
+		{"girl", "girls", notLargest},
+		{"kid", "kids", onlySmall},
+		{"child", "children", onlySmall},
+		{"guy", "guys", notSmall},
+		{"lady", "ladies", notSmall},
+		{"someone", "some people", anySize},
+		{"somebody", "some people", anySize},
 	},
 }
 

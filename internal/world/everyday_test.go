@@ -133,10 +133,22 @@ func TestVerbForm(t *testing.T) {
 		as     form
 		want   string
 	}{
-		{"run", ing, "running"}, {"fly up", third, "flies up"}, {"drive", isIng, "is driving"}, {"go up", third, "goes up"}, {"do not move", plain, "do not move"},
-		{"do not move", third, "does not move"}, {"do not move", areIng, "are resting"}, {"be parked", third, "is parked"}, {"be parked", ing, "parked"},
-		{"be parked", areIng, "are parked"}, {"be parked", plain, "are parked"}, {"lie still", isIng, "is lying still"}, {"approach the camera", third, "approaches the camera"},
-		{"dash", third, "dashes"}, {"stay still", third, "stays still"}, {"hurry", third, "hurries"},
+		{"run", ing, "running"},
+		{"fly up", third, "flies up"},
+		{"drive", isIng, "is driving"},
+		{"go up", third, "goes up"},
+		{"do not move", plain, "do not move"},
+		{"do not move", third, "does not move"},
+		{"do not move", areIng, "are resting"},
+		{"be parked", third, "is parked"},
+		{"be parked", ing, "parked"},
+		{"be parked", areIng, "are parked"},
+		{"be parked", plain, "are parked"},
+		{"lie still", isIng, "is lying still"},
+		{"approach the camera", third, "approaches the camera"},
+		{"dash", third, "dashes"},
+		{"stay still", third, "stays still"},
+		{"hurry", third, "hurries"},
 	} {
 		if got := verbForm(tt.phrase, tt.as); got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.phrase, got, tt.want)

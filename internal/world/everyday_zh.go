@@ -21,8 +21,15 @@ var everydayNounsZh = [NumSubjects][]nounZh{
 	Balloon:    {{"个", "气球", anySize}, {"个", "热气球", anySize}}, Butterfly: {{"只", "蝴蝶", anySize}, {"只", "小蝴蝶", onlySmall}},
 	Ball: {{"个", "球", anySize}, {"个", "皮球", anySize}, {"个", "足球", anySize}, {"个", "小球", onlySmall}, {"个", "大球", onlyLarge}},
 	Person: {
-		{"个", "人", anySize}, {"个", "男人", notSmall}, {"个", "女人", notSmall}, {"个", "男孩", notLargest}, {"个", "女孩", notLargest},
-		{"个", "小孩", onlySmall}, {"个", "孩子", onlySmall}, {"位", "先生", notSmall}, {"位", "女士", notSmall},
+		{"个", "人", anySize},
+		{"个", "男人", notSmall},
+		{"个", "女人", notSmall},
+		{"个", "男孩", notLargest},
+		{"个", "女孩", notLargest},
+		{"个", "小孩", onlySmall},
+		{"个", "孩子", onlySmall},
+		{"位", "先生", notSmall},
+		{"位", "女士", notSmall},
 	},
 }
 

@@ -15,8 +15,10 @@ func TestMeasuredVideosStay(t *testing.T) {
 		opt  SampleOptions
 		want uint64
 	}{
-		{SampleOptions{Split: Test, Simple: true}, 0x6551ccbe235c43c}, {SampleOptions{Simple: true}, 0xb39e9074bbfcfaab},
-		{SampleOptions{}, 0xa3c9d05a1adf7f65}, {SampleOptions{Split: Test}, 0x816ed3d55a1c68be},
+		{SampleOptions{Split: Test, Simple: true}, 0x6551ccbe235c43c},
+		{SampleOptions{Simple: true}, 0xb39e9074bbfcfaab},
+		{SampleOptions{}, 0xa3c9d05a1adf7f65},
+		{SampleOptions{Split: Test}, 0x816ed3d55a1c68be},
 	} {
 		h := fnv.New64a()
 		for i := range uint64(3000) {

@@ -28,8 +28,8 @@ var cluster struct {
 	pipe io.Closer
 }
 
-// sharedCluster starts a Postgres, once, and returns its address, or "" where
-// its programs are not installed.
+// sharedCluster starts a Postgres once and returns its address, or "" if its
+// programs are not installed.
 func sharedCluster() (string, error) {
 	cluster.once.Do(func() {
 		programs, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
@@ -45,9 +45,9 @@ func sharedCluster() (string, error) {
 	return cluster.url, cluster.err
 }
 
-// start makes a cluster and runs it under a shell that ends it, and removes its
-// folder, when this process ends in whatever way: the shell reads a pipe whose
-// other end only this process has.
+// start makes a cluster and runs it under a shell. The shell reads a pipe whose
+// other end only this process holds. When this process ends in any way, the shell
+// stops the cluster and removes its folder.
 func start(ctx context.Context, bin string) (string, error) {
 	dir, err := os.MkdirTemp("", "kinora-postgres-")
 	if err != nil {
@@ -76,7 +76,7 @@ run %[2]s/pg_ctl -D %[1]s/data -m immediate -w stop >/dev/null 2>&1 || true
 	cmd := exec.Command("/bin/sh", "-c", script)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	// Kept, and never closed: the end of this process closes it.
+	// The pipe stays open until this process ends.
 	if cluster.pipe, err = cmd.StdinPipe(); err != nil {
 		return "", err
 	}
@@ -101,7 +101,7 @@ run %[2]s/pg_ctl -D %[1]s/data -m immediate -w stop >/dev/null 2>&1 || true
 	}
 }
 
-// freePort finds a port of the loopback that nobody listens on.
+// freePort finds a free port of the loopback interface.
 func freePort(ctx context.Context) (int, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// Dialects are those that URL has a database for: SQLite, and Postgres where
-// there is one. It is for what asks both at the same time.
+// Dialects returns the dialects that URL has a database for: SQLite, and Postgres
+// if available. It is for tests that use both at the same time.
 func Dialects(t testing.TB) []string {
 	t.Helper()
 	base := os.Getenv(Variable)

@@ -10,8 +10,8 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// ChangeJob changes a job as no program would, such as to a state that nothing
-// led to, and counts its revision up. Nobody in this process is told.
+// ChangeJob changes a job directly, for instance to a state that no transition
+// leads to, and increments its revision. Followers in this process are not woken.
 func ChangeJob(ctx context.Context, t testing.TB, db *store.DB, project int64, id job.ID, change func(*job.Job)) {
 	j, err := db.Job(ctx, project, id)
 	if err != nil {
@@ -55,7 +55,7 @@ func ChangeJob(ctx context.Context, t testing.TB, db *store.DB, project int64, i
 	}
 }
 
-// DropJob removes a job as no program would.
+// DropJob deletes a job's row directly.
 func DropJob(ctx context.Context, t testing.TB, db *store.DB, id job.ID) {
 	err := db.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = $1", int64(id))

@@ -1,7 +1,7 @@
-// Package storetest runs tests on both databases: SQLite always, Postgres where
-// KINORA_TEST_POSTGRES holds an address of one, or where its programs are
-// installed, which it then starts as a private cluster without fsync that ends
-// with the tests. It is for tests alone.
+// Package storetest runs tests on both databases. SQLite is always available.
+// Postgres is available if KINORA_TEST_POSTGRES has its address, or if its
+// programs are installed; then the package starts a private cluster without fsync
+// that ends with the tests. It is for tests alone.
 package storetest
 
 import (
@@ -23,7 +23,7 @@ import (
 // user may create schemas. Each test uses a schema of its own.
 const Variable = "KINORA_TEST_POSTGRES"
 
-// Each runs a test on each database there is.
+// Each runs a test on each available database.
 func Each(t *testing.T, test func(t *testing.T, db *store.DB)) {
 	t.Helper()
 	EachWith(t, store.Options{}, test)
@@ -57,8 +57,8 @@ func Open(t testing.TB, url string, o store.Options) *store.DB {
 	return db
 }
 
-// URL is the address of a new, empty database of a dialect, or skips the test
-// where there is no such server.
+// URL returns the address of a new, empty database of a dialect. It skips the
+// test if there is no such server.
 func URL(t testing.TB, dialect string) string {
 	t.Helper()
 	if dialect == store.SQLite {
@@ -77,8 +77,8 @@ func URL(t testing.TB, dialect string) string {
 	return schema(t, base)
 }
 
-// schema makes a schema that goes with the test, and returns the address of the
-// database with it.
+// schema makes a schema that is dropped at the end of the test, and returns the
+// database's address with it.
 func schema(t testing.TB, base string) string {
 	t.Helper()
 	name := fmt.Sprintf("kinora_%d", store.NewID())

@@ -7,13 +7,14 @@ import (
 	"github.com/kinora-video/kinora/internal/store"
 )
 
-// TestLongQueue: in a queue of several projects that is too long to be played
-// through for each who asks, places still are those in which jobs start, up to
-// MaxPosition; a job that came since gets the place that its turn will give it.
+// TestLongQueue: in a queue of several projects that is too long to be read for
+// every caller, jobs still start in the order of their positions, up to
+// MaxPosition. A job that arrived after the order was read gets the position at
+// which it will start.
 func TestLongQueue(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		fill(t, db, 3, 1200)
-		place := map[job.ID]int{}
+		position := map[job.ID]int{}
 		beyond := 0
 		for p := int64(1); p <= 3; p++ {
 			jobs, _, err := db.Jobs(t.Context(), store.JobFilter{Project: p, States: []job.State{job.Queued}, Limit: 400})
@@ -28,9 +29,9 @@ func TestLongQueue(t *testing.T) {
 				case ahead == store.MaxPosition:
 					beyond++
 				case ahead > store.MaxPosition:
-					t.Fatalf("place %d", ahead)
+					t.Fatalf("position %d", ahead)
 				default:
-					place[j.ID] = ahead
+					position[j.ID] = ahead
 				}
 			}
 		}
@@ -52,7 +53,7 @@ func TestLongQueue(t *testing.T) {
 			"one of a project that is new": {fresh, 2, 0},
 		} {
 			if ahead, err := db.Position(t.Context(), c.j.ID); ahead < c.want || ahead > c.most || err != nil {
-				t.Errorf("%s has place %d, %v", what, ahead, err)
+				t.Errorf("%s has position %d, %v", what, ahead, err)
 			}
 		}
 		for _, j := range []job.Job{last, urgent, fresh} {
@@ -62,30 +63,30 @@ func TestLongQueue(t *testing.T) {
 		}
 		for n := range 300 {
 			j := claim(t, db)
-			if place[j.ID] != n {
-				t.Fatalf("claimed as number %d what was to be number %d", n, place[j.ID])
+			if position[j.ID] != n {
+				t.Fatalf("claimed number %d, want number %d", n, position[j.ID])
 			}
-			delete(place, j.ID)
+			delete(position, j.ID)
 		}
-		// The order that was played through is older than these starts: of those
-		// with the same virtual time it cannot tell which have happened.
-		for id, was := range place {
+		// The cached order is older than these starts. Of jobs with the same
+		// virtual time it cannot tell which have started.
+		for id, was := range position {
 			if ahead, err := db.Position(t.Context(), id); ahead < was-300 || ahead > was-298 || err != nil {
-				t.Fatalf("after 300 starts place %d became %d, %v", was, ahead, err)
+				t.Fatalf("after 300 starts position %d became %d, %v", was, ahead, err)
 			}
 		}
 	})
 }
 
-// TestLongQueueOfOne: alone in the queue, a project's places need no play: they
-// are exact, up to MaxPosition, and at every moment.
+// TestLongQueueOfOne: if only one project has jobs, positions need no cached
+// order: they are exact at every moment, up to MaxPosition.
 func TestLongQueueOfOne(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB, _ *clock) {
 		fill(t, db, 1, 990)
 		for n := range 20 {
 			j := submit(t, db, submission(1))
 			if ahead, err := db.Position(t.Context(), j.ID); ahead != min(990+n, store.MaxPosition) || err != nil {
-				t.Fatalf("place %d, %v, want %d", ahead, err, 990+n)
+				t.Fatalf("position %d, %v, want %d", ahead, err, 990+n)
 			}
 		}
 		first := submission(1)
@@ -93,12 +94,12 @@ func TestLongQueueOfOne(t *testing.T) {
 		for n := range 3 {
 			j := submit(t, db, first)
 			if ahead, err := db.Position(t.Context(), j.ID); ahead != n || err != nil {
-				t.Errorf("urgent: place %d, %v, want %d", ahead, err, n)
+				t.Errorf("urgent: position %d, %v, want %d", ahead, err, n)
 			}
 		}
 		j := claim(t, db)
 		if ahead, err := db.Position(t.Context(), j.ID); ahead != 0 || err != nil {
-			t.Errorf("one that runs has place %d, %v", ahead, err)
+			t.Errorf("a running job has position %d, %v", ahead, err)
 		}
 	})
 }

@@ -14,12 +14,11 @@ import (
 	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
-// attempts is how often a request is sent that fails for a reason that may
-// pass.
+// attempts is how often a request is sent that fails for a temporary reason.
 const attempts = 3
 
-// place is what the URL of a bucket says.
-type place struct {
+// location is the parsed URL of a bucket.
+type location struct {
 	bucket, prefix, region, profile string
 	endpoint                        string // a URL, "" for AWS
 	pathStyle, anonymous, plain     bool
@@ -27,24 +26,24 @@ type place struct {
 	encryption, kmsKey              string
 }
 
-// idle are parameters of URLs that were written for other clients: this one
-// does by itself what they ask for.
-var idle = []string{"hostname_immutable", "request_checksum_calculation", "response_checksum_validation", "awssdk"}
+// ignored are parameters for other clients; this client does by itself what they
+// ask for.
+var ignored = []string{"hostname_immutable", "request_checksum_calculation", "response_checksum_validation", "awssdk"}
 
-// parsePlace reads s3://bucket?region=…. A parameter that is not known is an
-// error: it may be one on which the safety of the media depends.
-func parsePlace(where string) (place, error) {
+// parseLocation parses s3://bucket?region=…. An unknown parameter is an error, as
+// the safety of the media may depend on it.
+func parseLocation(where string) (location, error) {
 	u, err := url.Parse(where)
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return place{}, fmt.Errorf("its parameters: %w", err)
+		return location{}, fmt.Errorf("its parameters: %w", err)
 	}
-	p := place{bucket: u.Host}
+	p := location{bucket: u.Host}
 	if p.bucket == "" || u.Path != "" && u.Path != "/" {
-		return place{}, errors.New("write s3://bucket, and what comes before each key as ?prefix=media/")
+		return location{}, errors.New("write s3://bucket, and a prefix of all keys as ?prefix=media/")
 	}
 	texts := map[string]*string{
 		"region": &p.region, "endpoint": &p.endpoint, "prefix": &p.prefix, "profile": &p.profile,
@@ -61,11 +60,11 @@ func parsePlace(where string) (place, error) {
 			*texts[name] = value
 		case flags[name] != nil:
 			if *flags[name], err = strconv.ParseBool(value); err != nil {
-				return place{}, fmt.Errorf("its parameter %s=%q: write true or false", name, value)
+				return location{}, fmt.Errorf("its parameter %s=%q: write true or false", name, value)
 			}
-		case !slices.Contains(idle, name):
-			return place{}, fmt.Errorf("its parameter %q is not known: there are %s", name,
-				slices.Sorted(maps.Keys(join(texts, flags))))
+		case !slices.Contains(ignored, name):
+			return location{}, fmt.Errorf("its parameter %q is not known: known are %s", name,
+				slices.Sorted(maps.Keys(union(texts, flags))))
 		}
 	}
 	if p.region == "" {
@@ -77,8 +76,8 @@ func parsePlace(where string) (place, error) {
 	return p, nil
 }
 
-// join is the set of the names of both.
-func join(texts map[string]*string, flags map[string]*bool) map[string]bool {
+// union is the set of the names of both.
+func union(texts map[string]*string, flags map[string]*bool) map[string]bool {
 	out := map[string]bool{}
 	for name := range texts {
 		out[name] = true
@@ -89,9 +88,9 @@ func join(texts map[string]*string, flags map[string]*bool) map[string]bool {
 	return out
 }
 
-// openBucket opens the bucket of a URL; nothing is asked of it yet.
+// openBucket opens the bucket of a URL without sending a request.
 func openBucket(where string) (*bucket, error) {
-	p, err := parsePlace(where)
+	p, err := parseLocation(where)
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +125,8 @@ func openBucket(where string) (*bucket, error) {
 	return b, nil
 }
 
-// host is the host of the endpoint, and whether it is spoken to by TLS.
-func (p place) host() (host string, secure bool, err error) {
+// host is the host of the endpoint, and whether it uses TLS.
+func (p location) host() (host string, secure bool, err error) {
 	if p.endpoint == "" {
 		return "s3.amazonaws.com", !p.plain, nil
 	}
@@ -138,9 +137,9 @@ func (p place) host() (host string, secure bool, err error) {
 	return u.Host, u.Scheme == "https" && !p.plain, nil
 }
 
-// credentials are looked for where AWS's own programs look: the environment,
-// the files of ~/.aws, the role of the machine or the container.
-func (p place) credentials() *credentials.Credentials {
+// credentials come from where AWS's own programs look: the environment, the files
+// of ~/.aws, the role of the machine or the container.
+func (p location) credentials() *credentials.Credentials {
 	switch {
 	case p.anonymous:
 		return credentials.NewStatic("", "", "", credentials.SignatureAnonymous)

@@ -13,23 +13,24 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 )
 
-// Places in the queue.
+// Limits of positions in the queue.
 const (
-	// MaxPosition is up to where places are counted: it means that many or more.
+	// MaxPosition is the highest position that is counted; it means that many or
+	// more.
 	MaxPosition = 1000
-	// A queue that is longer than exactPositions is not read for each who asks: its
-	// order may be as old as positionsAge, or positionsShare times what reading it
-	// took.
+	// A queue of more than exactPositions jobs is not read for every caller: its
+	// order is cached for positionsAge, or for positionsShare times as long as
+	// reading it took, whichever is longer.
 	exactPositions = 200
 	positionsAge   = time.Second
 	positionsShare = 20
 )
 
-// Position is how many jobs will start before a queued one, by the turns of the
-// projects as they are now: 0 means it is next, or does not wait, MaxPosition
-// that many or more. In a long queue of several projects it is about a second
-// old. Retries that are not due and bounds on what runs at once are left out of
-// account.
+// Position is how many jobs will start before a queued one, if the projects'
+// virtual times stay as they are. 0 means that the job is next or is not queued;
+// MaxPosition means that many or more. In a long queue of several projects the
+// answer is about a second old. It ignores retries that are not due and bounds on
+// running jobs.
 func (db *DB) Position(ctx context.Context, id job.ID) (ahead int, err error) {
 	err = db.Read(ctx, func(q Queryer) error {
 		ahead, err = db.order.position(ctx, q, id)
@@ -38,14 +39,14 @@ func (db *DB) Position(ctx context.Context, id job.ID) (ahead int, err error) {
 	return ahead, err
 }
 
-// order is the order in which queued jobs will start, as it was a moment ago. A
-// job starts at a virtual time: that of its project now, and what the project's
-// jobs before it add to it.
+// order is a cached order in which queued jobs will start. A job's start has a
+// virtual time: its project's present virtual time plus what the project's jobs
+// before it add.
 type order struct {
-	mu     sync.Mutex
-	until  time.Time      // when it is to be read again
-	starts []float64      // virtual times of the next MaxPosition starts, ascending
-	places map[job.ID]int // of the jobs that they are of
+	mu        sync.Mutex
+	until     time.Time      // when it must be read again
+	starts    []float64      // virtual times of the next MaxPosition starts, ascending
+	positions map[job.ID]int // the position of each of these jobs
 }
 
 func (o *order) position(ctx context.Context, q Queryer, id job.ID) (int, error) {
@@ -71,21 +72,21 @@ func (o *order) position(ctx context.Context, q Queryer, id job.ID) (int, error)
 		}
 		o.until = time.Now().Add(max(positionsAge, positionsShare*time.Since(began)))
 	}
-	place, known := o.places[id]
+	position, known := o.positions[id]
 	switch {
 	case known:
 	case len(o.starts) == MaxPosition && start >= o.starts[MaxPosition-1]:
 		return MaxPosition, nil
-	default: // it came since
-		place = sort.SearchFloat64s(o.starts, start)
+	default: // the job arrived after the order was read
+		position = sort.SearchFloat64s(o.starts, start)
 	}
-	gone := sort.SearchFloat64s(o.starts, now) // starts that have happened since
-	return max(0, place-gone), nil
+	gone := sort.SearchFloat64s(o.starts, now) // starts that have happened since the order was read
+	return max(0, position-gone), nil
 }
 
-// inProject counts a project's jobs that go before one of them, up to MaxPosition,
-// and adds up their cost to the virtual time at which that one starts. An index
-// has all that it reads of the others.
+// inProject counts a project's jobs that go before one of its jobs, up to
+// MaxPosition, and returns the virtual time at which that one starts. An index
+// covers all columns that it reads of the other jobs.
 func inProject(ctx context.Context, q Queryer, id job.ID) (behind int, start float64, err error) {
 	var project, priority, seq int64
 	var vtime, weight, cost float64
@@ -101,20 +102,20 @@ func inProject(ctx context.Context, q Queryer, id job.ID) (behind int, start flo
 	return behind, vtime + cost/weight, err
 }
 
-// turn is a start that will be. Its fields are those that Claim orders projects by,
-// as they will be before that start.
-type turn struct {
+// queuedStart is a future start of a job. Its fields are those that Claim orders
+// projects by, as they will be just before that start.
+type queuedStart struct {
 	id              job.ID
 	vtime           float64
 	running, queued int
 	project         int64
 }
 
-func (a turn) compare(b turn) int {
+func (a queuedStart) compare(b queuedStart) int {
 	return cmp.Or(cmp.Compare(a.vtime, b.vtime), cmp.Compare(a.running, b.running), cmp.Compare(a.queued, b.queued), cmp.Compare(a.project, b.project))
 }
 
-// read reads the whole queue, and keeps its next MaxPosition starts.
+// read reads the whole queue and stores its next MaxPosition starts.
 func (o *order) read(ctx context.Context, q Queryer) error {
 	rows, err := q.QueryContext(ctx, `SELECT id, jobs.project, cost, vtime, weight, running, queued FROM jobs JOIN project_load ON project_load.project = jobs.project
 		WHERE state = 'queued' ORDER BY jobs.project, priority DESC, jobs.seq`)
@@ -122,10 +123,10 @@ func (o *order) read(ctx context.Context, q Queryer) error {
 		return err
 	}
 	defer rows.Close()
-	var all []turn
-	var next turn // of the project that is being read
+	var all []queuedStart
+	var next queuedStart // of the project that is being read
 	for rows.Next() {
-		var t turn
+		var t queuedStart
 		var cost, weight float64
 		if err := rows.Scan(&t.id, &t.project, &cost, &t.vtime, &weight, &t.running, &t.queued); err != nil {
 			return err
@@ -134,16 +135,16 @@ func (o *order) read(ctx context.Context, q Queryer) error {
 			t.vtime, t.running, t.queued = next.vtime, next.running, next.queued
 		}
 		all = append(all, t)
-		next = turn{project: t.project, vtime: t.vtime + cost/weight, running: t.running + 1, queued: t.queued - 1}
+		next = queuedStart{project: t.project, vtime: t.vtime + cost/weight, running: t.running + 1, queued: t.queued - 1}
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	slices.SortFunc(all, turn.compare)
+	slices.SortFunc(all, queuedStart.compare)
 	all = all[:min(len(all), MaxPosition)]
-	o.starts, o.places = make([]float64, len(all)), make(map[job.ID]int, len(all))
+	o.starts, o.positions = make([]float64, len(all)), make(map[job.ID]int, len(all))
 	for n, t := range all {
-		o.starts[n], o.places[t.id] = t.vtime, n
+		o.starts[n], o.positions[t.id] = t.vtime, n
 	}
 	return nil
 }
