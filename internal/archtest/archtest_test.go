@@ -52,7 +52,6 @@ var floors = map[string]int{
 	"internal/egress":     6,
 	"internal/auth":       6,
 	"internal/meter":      6,
-	"internal/metrics":    6,
 	"internal/moderation": 6,
 	"internal/worker":     7,
 	"internal/webhook":    7,

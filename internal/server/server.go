@@ -128,10 +128,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("the last use of keys could not be written", "error", err) }})
-	s.metrics.registry.Collect(queueDepth(s.db))
 	s.sender = &webhook.Sender{
 		Store: s.db, To: s.fetch, Render: renderer{s.service}, Timeout: s.cfg.Webhooks.Timeout, Log: s.log,
-		Count: func(outcome string) { s.metrics.deliveries.Inc(outcome) },
+		Count: s.metrics.delivered,
 	}
 	if s.runner, err = s.newRunner(o.Engines); err != nil {
 		return nil, err
@@ -274,7 +273,7 @@ func (s *Server) routes() (*web.Router, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("GET /metrics", s.metrics.handler(s.db))
 	if s.cfg.Role == RoleWorker {
 		d := web.NewRouter(mux, s.apis)
 		d.Purpose = "this process only runs jobs; a process of role api or all answers requests"
