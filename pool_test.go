@@ -118,6 +118,7 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 		old := f.engines["a4"]
 		again()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if got := strings.Join(order, " "); got != "b5 a4" || !old.closed {
 			t.Errorf("handed out %s; the first a4 is closed: %v", got, old.closed)
 		}
