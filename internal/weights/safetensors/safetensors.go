@@ -13,13 +13,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 
-	"github.com/kinora-video/kinora/internal/kernel/vec"
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -234,31 +233,13 @@ func (f *File) Float32(name string) (x []float32, shape []int, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	switch t.DType {
-	case F32, F16, BF16:
-	default:
+	format, ok := map[DType]gemm.Format{F32: gemm.StoredF32, F16: gemm.StoredF16, BF16: gemm.StoredBF16}[t.DType]
+	if !ok {
 		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, float32 is made of F32, F16 and BF16 only", f.name, name, t.DType)
 	}
 	defer f.guard(name, &err)()
 	x = make([]float32, t.Bytes/t.DType.Size())
-	if t.DType == F32 {
-		for i := range x {
-			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-		return x, t.Shape, nil
-	}
-	widen := vec.FromBF16
-	if t.DType == F16 {
-		widen = vec.FromF16
-	}
-	var piece [2048]uint16
-	for at := 0; at < len(x); at += len(piece) {
-		p := piece[:min(len(piece), len(x)-at)]
-		for i := range p {
-			p[i] = binary.LittleEndian.Uint16(b[2*(at+i):])
-		}
-		widen(x[at:at+len(p)], p)
-	}
+	gemm.Stored{Format: format, Bytes: b}.Widen(x, 0)
 	return x, t.Shape, nil
 }
 
