@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +52,7 @@ func start(ctx context.Context, bin string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port, err := freePort(ctx)
+	port, err := Port(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -99,14 +98,4 @@ run %[2]s/pg_ctl -D %[1]s/data -m immediate -w stop >/dev/null 2>&1 || true
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// freePort finds a free port of the loopback interface.
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
