@@ -12,21 +12,20 @@ import (
 )
 
 // Layer normalises every row of x [rows, c] by its mean and variance (Ba et al. 2016): y = (x-mean) / sqrt(var+eps) * g
-// + b, with g and b [c], or both nil for ones and zeros. y may be x.
+// + b, with g [c] or nil for ones, and b [c] or nil for zeros. y may be x.
 func Layer(y, x, g, b []float32, rows, c int, eps float32) {
 	const op = "norm.Layer"
-	if (g == nil) != (b == nil) {
-		panic(op + ": a gain needs a bias, and a bias a gain")
-	}
 	check.LenOrNil(op, "g", g, c)
 	check.LenOrNil(op, "b", b, c)
-	layer(op, y, x, rows, c, eps, func(_ int, y, x []float32, m, k float32) {
-		if g == nil {
-			vec.Center(y, x, m, k)
-		} else {
-			vec.CenterAffine(y, x, g, b, m, k)
-		}
-	})
+	if g == nil && b == nil {
+		layer(op, y, x, rows, c, eps, func(_ int, y, x []float32, m, k float32) { vec.Center(y, x, m, k) })
+		return
+	}
+	g = gains(g, c)
+	if b == nil {
+		b = make([]float32, c)
+	}
+	layer(op, y, x, rows, c, eps, func(_ int, y, x []float32, m, k float32) { vec.CenterAffine(y, x, g, b, m, k) })
 }
 
 // LayerModulate is Layer without gain and bias, and then y*(1+scale) + shift, where each row of scale and shift

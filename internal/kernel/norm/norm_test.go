@@ -112,16 +112,11 @@ func TestLayer(t *testing.T) {
 			r := rand.New(rand.NewPCG(6, uint64(c)))
 			x, g, b := random(r, rows*c, 3), random(r, c, 1), random(r, c, 0)
 			const eps = 1e-2 // so large that leaving it out shows
-			for _, affine := range []bool{true, false} {
+			for _, gb := range [][2][]float32{{g, b}, {nil, nil}, {g, nil}, {nil, b}} {
 				y := random(r, rows*c+8, 0)
 				want := slices.Clone(y)
-				if affine {
-					Layer(y, x, g, b, rows, c, eps)
-					RefLayer(want, x, g, b, rows, c, eps)
-				} else {
-					Layer(y, x, nil, nil, rows, c, eps)
-					RefLayer(want, x, nil, nil, rows, c, eps)
-				}
+				Layer(y, x, gb[0], gb[1], rows, c, eps)
+				RefLayer(want, x, gb[0], gb[1], rows, c, eps)
 				near(t, name, y, want, 2e-6)
 				if !slices.Equal(y[rows*c:], want[rows*c:]) {
 					t.Errorf("%s: written past the end", name)

@@ -36,7 +36,7 @@ func RefSoftmax(y, x []float32, rows, c int) {
 	}
 }
 
-// RefLayer is Layer, except that a gain or a bias may come alone.
+// RefLayer is Layer.
 func RefLayer(y, x, g, b []float32, rows, c int, eps float32) {
 	for r := range rows {
 		row := x[r*c : (r+1)*c]
