@@ -144,11 +144,7 @@ func (s Stored) Widen(dst []float32, at int) {
 
 // widen copies all elements to out, in f32.
 func (s *Stored) widen(out []float32) {
-	k := s.numbers(0, len(out))
-	simd.For(len(out), 1<<16, func(lo, hi int) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		k.Widen(out[lo:hi], lo)
-	})
+	simd.For(len(out), 1<<16, func(lo, hi int) { s.Widen(out[lo:hi], lo) })
 }
 
 // Finite reports whether no element is infinite or NaN.
