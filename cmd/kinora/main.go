@@ -24,6 +24,7 @@ type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
 	Models   ModelsCmd   `cmd:"" help:"Say what the models can do."`
+	Quantize QuantizeCmd `cmd:"" help:"Write weights again with fewer bits a number."`
 	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, which reel was trained on."`
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
