@@ -162,7 +162,8 @@ type Inference interface {
 	// SoftmaxAttention is Attention with a scale of the scores of its own. bias
 	// [Q+K-1, H] depends on the distance of a key to its query: head h adds
 	// bias[j-i+Q-1, h] to the scaled score of query i and key j (Raffel 2020).
-	// The operands of both products are rounded to the backend's precision.
+	// The operands of both products are rounded to the backend's precision, if
+	// its processor multiplies in that.
 	SoftmaxAttention(q, k, v, bias *Tensor, scale float32, m Mask) *Tensor
 
 	// ConvDown is a convolution of each frame with stride 2: x [N, T, H, W, C],
