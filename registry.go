@@ -41,6 +41,10 @@ type (
 	Size = engine.Size
 	// Track is the form of a sound track.
 	Track = engine.Track
+	// LoRA is a file of adapters, for WithLoRA.
+	LoRA = engine.LoRA
+	// Decoder names what draws frames, for WithDecoder.
+	Decoder = engine.Decoder
 	// Fact is one line of Capabilities.Facts: a capability in words.
 	Fact = engine.Fact
 	// References are examples of what a video should look or sound like.
