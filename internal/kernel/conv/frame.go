@@ -68,7 +68,7 @@ func NewFilter(p gemm.Precision, w []float32, s Shape) *Filter {
 }
 
 // NewFilterStored is NewFilter of weights as they are stored.
-func NewFilterStored(p gemm.Precision, w gemm.Stored, s Shape) *Filter {
+func NewFilterStored(p gemm.Precision, w gemm.Numbers, s Shape) *Filter {
 	lines, width := s.KT*s.KH, s.KW*s.C
 	return newFilter(lines, width, s.C, s.O,
 		func() *gemm.Windows { return gemm.PackWindowsStored(p, lines, width, s.C, s.O, w) },
