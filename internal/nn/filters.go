@@ -3,7 +3,6 @@ package nn
 import (
 	"fmt"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -33,7 +32,7 @@ func ChannelsLast(s tensor.Stored, shape []int, frames int) (tensor.Stored, []in
 		return s, nil, fmt.Errorf("weights of a convolution of type %v: they are read as f32, bf16 or f16 only", s.DType)
 	}
 	out[0], out[4] = shape[0], shape[1]/frames
-	s.Turn = gemm.Turn{Groups: frames, Channels: out[4], Taps: taps}
+	s.Turn = tensor.Turn{Groups: frames, Channels: out[4], Taps: taps}
 	if frames > 1 {
 		out[1] = frames
 	}
