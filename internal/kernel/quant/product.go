@@ -1,5 +1,10 @@
 package quant
 
+import (
+	"encoding/binary"
+	"unsafe"
+)
+
 // What products read: a block as small whole numbers (codes) with a scale, and
 // for some types a min, for each run of 16 or 32. Blocks has the methods of
 // gemm.Codes.
@@ -10,7 +15,7 @@ package quant
 var products = [types]struct {
 	run   int
 	mins  bool
-	codes func(q []int8, scale, min []float32, b []byte)
+	codes func(q []byte, scale, min []float32, b []byte)
 }{
 	Q8_0: {32, false, codesQ8_0},
 	Q4_0: {32, false, codesQ4_0},
@@ -44,11 +49,11 @@ func (b Blocks) Codes(q []int8, scale, min []float32, at int) {
 			codesOf(b.Type, q[:n*numbers], scale[:n*runs], min, from[:n*bytes])
 		} else {
 			// A part of one block.
-			var all [super]int8
+			var all [super]byte
 			var scales, mins [super / 16]float32
 			p.codes(all[:numbers], scales[:runs], mins[:runs], from[:bytes])
 			n = 1
-			end := copy(q, all[skip:numbers])
+			end := copy(asBytes(q), all[skip:numbers])
 			copy(scale[:end/p.run], scales[skip/p.run:])
 			if p.mins {
 				copy(min[:end/p.run], mins[skip/p.run:])
@@ -65,8 +70,8 @@ func (b Blocks) Codes(q []int8, scale, min []float32, at int) {
 }
 
 // codesGo is codesOf in plain Go: it takes whole blocks apart.
-func codesGo(t Type, q []int8, scale, min []float32, b []byte) {
-	p := &products[t]
+func codesGo(t Type, codes []int8, scale, min []float32, b []byte) {
+	p, q := &products[t], asBytes(codes)
 	numbers, bytes := t.Block()
 	runs := numbers / p.run
 	for ; len(q) > 0; q, scale, b = q[numbers:], scale[runs:], b[bytes:] {
@@ -79,95 +84,96 @@ func codesGo(t Type, q []int8, scale, min []float32, b []byte) {
 	}
 }
 
-func codesQ8_0(q []int8, scale, _ []float32, b []byte) {
+// asBytes returns codes as the bytes that they are.
+func asBytes(q []int8) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(q))), len(q))
+}
+
+// Blocks are taken apart eight bytes at a time, as words of 64 bits.
+const (
+	eachByte = 0x0101010101010101
+	signs    = 0x80 * eachByte
+)
+
+func word(b []byte) uint64       { return binary.LittleEndian.Uint64(b) }
+func putWord(b []byte, w uint64) { binary.LittleEndian.PutUint64(b, w) }
+func less(w uint64, zero int) uint64 {
+	// Bytes below 128 less zero: with their top bits set nothing is borrowed.
+	return (w | signs) - uint64(zero)*eachByte ^ signs
+}
+
+func codesQ8_0(q []byte, scale, _ []float32, b []byte) {
 	scale[0] = half(b)
-	for i, v := range b[2:34] {
-		q[i] = int8(v)
-	}
+	copy(q[:32], b[2:])
 }
 
 // nibbles writes the low halves of 16 bytes and then the high halves, less zero.
-func nibbles(q []int8, b []byte, zero int8) {
-	low, high := q[:16], q[16:32]
-	for i, v := range b[:16] {
-		low[i], high[i] = int8(v&15)-zero, int8(v>>4)-zero
-	}
-}
-
-// fifths adds the 32 bits of b to 32 numbers, each as its fifth bit.
-func fifths(q []int8, b []byte) {
-	bits := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-	for i := range q[:32] {
-		q[i] += int8(bits >> i & 1 << 4)
-	}
-}
-
-func codesQ4_0(q []int8, scale, _ []float32, b []byte) {
-	scale[0] = half(b)
-	nibbles(q, b[2:], 8)
-}
-
-func codesQ4_1(q []int8, scale, min []float32, b []byte) {
-	scale[0], min[0] = half(b), half(b[2:])
-	nibbles(q, b[4:], 0)
-}
-
-func codesQ5_0(q []int8, scale, _ []float32, b []byte) {
-	scale[0] = half(b)
-	nibbles(q, b[6:], 16)
-	fifths(q, b[2:])
-}
-
-func codesQ5_1(q []int8, scale, min []float32, b []byte) {
-	scale[0], min[0] = half(b), half(b[2:])
-	nibbles(q, b[8:], 0)
-	fifths(q, b[4:])
-}
-
-// crumbs writes 2-bit numbers, shifted left and less zero: 32 bytes have four runs
-// of 32, and 64 bytes have all 256.
-func crumbs(q []int8, b []byte, left int, zero int8) {
-	for h := range 2 {
-		from := b[32*h:][:32]
-		for part := range 4 {
-			to := q[128*h+32*part:][:32]
-			for i, v := range from {
-				to[i] = int8(v>>(2*part)&3<<left) - zero
-			}
+// fifth, if it is not nil, has the bits above them.
+func nibbles(q, b, fifth []byte, zero int) {
+	for at := 0; at < 16; at += 8 {
+		w := word(b[at:])
+		low, high := w&(15*eachByte), w>>4&(15*eachByte)
+		if fifth != nil {
+			low |= bytesOf(fifth[at/8]) << 4
+			high |= bytesOf(fifth[2+at/8]) << 4
 		}
+		putWord(q[at:], less(low, zero))
+		putWord(q[16+at:], less(high, zero))
 	}
 }
 
-func codesQ2_K(q []int8, scale, min []float32, b []byte) {
+// bytesOf makes a byte of each bit, 0 or 1.
+func bytesOf(bits byte) uint64 {
+	w := uint64(bits) * eachByte & 0x8040201008040201
+	// The top bit of each byte that is not 0.
+	return (w&^uint64(signs) + 0x7F*eachByte | w) & signs >> 7
+}
+
+func codesQ4_0(q []byte, scale, _ []float32, b []byte) {
+	scale[0] = half(b)
+	nibbles(q, b[2:], nil, 8)
+}
+
+func codesQ4_1(q []byte, scale, min []float32, b []byte) {
+	scale[0], min[0] = half(b), half(b[2:])
+	nibbles(q, b[4:], nil, 0)
+}
+
+func codesQ5_0(q []byte, scale, _ []float32, b []byte) {
+	scale[0] = half(b)
+	nibbles(q, b[6:], b[2:6], 16)
+}
+
+func codesQ5_1(q []byte, scale, min []float32, b []byte) {
+	scale[0], min[0] = half(b), half(b[2:])
+	nibbles(q, b[8:], b[4:8], 0)
+}
+
+func codesQ2_K(q []byte, scale, min []float32, b []byte) {
 	d, m := half(b[80:]), half(b[82:])
 	for g, f := range b[:16] {
 		scale[g], min[g] = d*float32(f&15), -(m * float32(f>>4))
 	}
-	crumbs(q, b[16:], 0, 0)
+	for at := 0; at < super; at += 8 {
+		putWord(q[at:], crumbs(b[16:], at))
+	}
 }
 
-func codesQ3_K(q []int8, scale, _ []float32, b []byte) {
+// crumbs returns the eight 2-bit numbers from number at of 256, see crumb.
+func crumbs(q []byte, at int) uint64 {
+	return word(q[at/128*32+at%32:]) >> (at / 32 % 4 * 2) & (3 * eachByte)
+}
+
+// bits returns the eight 1-bit numbers from number at of 256, see bit.
+func bits(q []byte, at int) uint64 { return word(q[at%32:]) >> (at / 32) & eachByte }
+
+func codesQ3_K(q []byte, scale, _ []float32, b []byte) {
 	d := half(b[108:])
 	for g := range scale[:16] {
 		scale[g] = d * float32(factorQ3(b[96:108], g))
 	}
-	crumbs(q, b[32:], 0, 4)
-	for g := range 8 {
-		to := q[32*g:][:32]
-		for i, v := range b[:32] {
-			to[i] += int8(v >> g & 1 << 2)
-		}
-	}
-}
-
-// pairs writes the 256 numbers of Q4_K and Q5_K without their fifth bits: 32
-// bytes have two runs of 32.
-func pairs(q []int8, b []byte) {
-	for h := range 4 {
-		low, high := q[64*h:][:32], q[64*h+32:][:32]
-		for i, v := range b[32*h:][:32] {
-			low[i], high[i] = int8(v&15), int8(v>>4)
-		}
+	for at := 0; at < super; at += 8 {
+		putWord(q[at:], less(crumbs(b[32:], at)|bits(b, at)<<2, 4))
 	}
 }
 
@@ -180,33 +186,33 @@ func factorsK(scale, min []float32, b []byte) {
 	}
 }
 
-func codesQ4_K(q []int8, scale, min []float32, b []byte) {
-	factorsK(scale, min, b)
-	pairs(q, b[16:])
+// pairs returns the eight 4-bit numbers from number at of Q4_K and Q5_K: 32 bytes
+// have two runs of 32.
+func pairs(q []byte, at int) uint64 {
+	return word(q[at/64*32+at%32:]) >> (at / 32 % 2 * 4) & (15 * eachByte)
 }
 
-func codesQ5_K(q []int8, scale, min []float32, b []byte) {
+func codesQ4_K(q []byte, scale, min []float32, b []byte) {
 	factorsK(scale, min, b)
-	pairs(q, b[48:])
-	for g := range 8 {
-		to := q[32*g:][:32]
-		for i, v := range b[16:48] {
-			to[i] += int8(v >> g & 1 << 4)
-		}
+	for at := 0; at < super; at += 8 {
+		putWord(q[at:], pairs(b[16:], at))
 	}
 }
 
-func codesQ6_K(q []int8, scale, _ []float32, b []byte) {
+func codesQ5_K(q []byte, scale, min []float32, b []byte) {
+	factorsK(scale, min, b)
+	for at := 0; at < super; at += 8 {
+		putWord(q[at:], pairs(b[48:], at)|bits(b[16:], at)<<4)
+	}
+}
+
+func codesQ6_K(q []byte, scale, _ []float32, b []byte) {
 	d := half(b[208:])
 	for g, f := range b[192:208] {
 		scale[g] = d * float32(int8(f))
 	}
-	crumbs(q, b[128:], 4, 32)
-	for h := range 2 {
-		low, high := q[128*h:][:64], q[128*h+64:][:64]
-		for i, v := range b[64*h:][:64] {
-			low[i] += int8(v & 15)
-			high[i] += int8(v >> 4)
-		}
+	for at := 0; at < super; at += 8 {
+		low := word(b[at/128*64+at%64:]) >> (at / 64 % 2 * 4) & (15 * eachByte)
+		putWord(q[at:], less(low|crumbs(b[128:], at)<<4, 32))
 	}
 }
