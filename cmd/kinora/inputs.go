@@ -30,6 +30,10 @@ var takes = map[string]func(kinora.Capabilities) bool{
 	"reference-image": func(c kinora.Capabilities) bool { return c.References.Images > 0 },
 	"reference-video": func(c kinora.Capabilities) bool { return c.References.Videos > 0 },
 	"reference-sound": func(c kinora.Capabilities) bool { return c.References.Sounds > 0 },
+	"memory":          func(c kinora.Capabilities) bool { return c.Extras.Memory },
+	"lora":            func(c kinora.Capabilities) bool { return c.Extras.LoRA },
+	"decoder":         func(c kinora.Capabilities) bool { return len(c.Extras.Decoders) > 1 },
+	"step-cache":      func(c kinora.Capabilities) bool { return c.Extras.StepCache },
 }
 
 // hideUnable hides the flags that none of the models takes from the help.
@@ -41,7 +45,7 @@ func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
 	}
 }
 
-// hideUnableFlags is hideUnable for the command that makes videos, and all models.
+// hideUnableFlags is hideUnable for the commands that make videos, and all models.
 func hideUnableFlags(app *kong.Application) error {
 	var models []kinora.Capabilities
 	for _, name := range kinora.Models() {
@@ -52,7 +56,7 @@ func hideUnableFlags(app *kong.Application) error {
 		models = append(models, c)
 	}
 	for _, command := range app.Children {
-		if command.Name == "generate" {
+		if command.Name == "generate" || command.Name == "decode" {
 			hideUnable(command.Flags, models)
 		}
 	}

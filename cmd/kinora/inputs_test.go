@@ -6,20 +6,22 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
 // TestHiddenFlags: the help shows a flag as soon as one model takes what it gives.
 func TestHiddenFlags(t *testing.T) {
 	able := kinora.Capabilities{FirstFrame: true, LastFrame: true, Negative: true}
 	able.References.Images, able.References.Videos, able.References.Sounds = 1, 1, 1
+	able.Extras = engine.Extras{Memory: true, LoRA: true, Decoders: []kinora.Decoder{engine.FullDecoder, engine.TinyDecoder}, StepCache: true}
 	for name, tt := range map[string]struct {
 		models []kinora.Capabilities
 		hidden int
 	}{
-		"none":           {[]kinora.Capabilities{{}}, 6},
+		"none":           {[]kinora.Capabilities{{}}, 10},
 		"one of two":     {[]kinora.Capabilities{{}, able}, 0},
-		"first frame":    {[]kinora.Capabilities{{FirstFrame: true}}, 5},
-		"a last one too": {[]kinora.Capabilities{{FirstFrame: true}, {LastFrame: true}}, 4},
+		"first frame":    {[]kinora.Capabilities{{FirstFrame: true}}, 9},
+		"a last one too": {[]kinora.Capabilities{{FirstFrame: true}, {LastFrame: true}}, 8},
 	} {
 		var c cli
 		parser, err := kong.New(&c, helpVars)

@@ -283,7 +283,7 @@ func (c *CPU) Embed(table *Tensor, ids []int32) *Tensor {
 		return y
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	from := table.st.stored.kernel()
+	from := table.st.stored.numbers(0, table.Len())
 	for i, id := range ids {
 		from.Widen(data(y)[i*w:(i+1)*w], int(id)*w)
 	}
