@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -26,11 +27,11 @@ func (d *dice) Stored(name string) (tensor.Stored, []int, error) {
 		h := fnv.New64a()
 		h.Write([]byte(name))
 		rng := rand.New(rand.NewPCG(1, h.Sum64()))
-		b = make([]byte, 2*tensor.Elems(shape))
-		for i := 0; i < len(b); i += 2 {
-			r := rng.Uint32()
-			b[i], b[i+1] = byte(r), 0x3c|byte(r>>8&0x80) // magnitudes of 0.008 to 0.031
+		b = make([]byte, (2*tensor.Elems(shape)+7)/8*8)
+		for i := 0; i < len(b); i += 8 { // any sign and fraction, magnitudes of 0.008 to 0.031
+			binary.LittleEndian.PutUint64(b[i:], rng.Uint64()&0x80ff80ff80ff80ff|0x3c003c003c003c00)
 		}
+		b = b[:2*tensor.Elems(shape)]
 		d.bytes[name] = b
 	}
 	return tensor.Stored{DType: tensor.BF16, Bytes: b}, shape, nil
