@@ -14,9 +14,12 @@ const (
 	// blockKeys is the number of keys whose scores are held at once: those of a
 	// query fill half of the AVX-512 registers.
 	blockKeys = 256
-	// taskTiles is the number of tiles of queries in a task. They share a block
-	// of keys and values in the second-level cache.
-	taskTiles = 16
+	// taskTiles is the number of tiles of queries in a task, which share a block
+	// of keys and values in the second-level cache. It is fewer, down to
+	// leastTiles, where there would be less than leastTasks tasks.
+	taskTiles  = 16
+	leastTiles = 2
+	leastTasks = 128
 	// packedCells bounds the keys and values that are packed at a time, 32 MiB,
 	// unless those of one head are more.
 	packedCells = 8 << 20
@@ -42,15 +45,21 @@ func Flash(p gemm.Precision, out, q, k, v, bias []float32, scale float32, s Shap
 		return
 	}
 	c := newCall(pick(p), q, k, v, bias, scale, s, m)
-	perHead := c.keyCells + c.valueCells
-	heads := min(max(1, packedCells/max(perHead, 1)), s.B*s.H)
-	packs := lend(heads * perHead)
+	c.run(out, max(1, packedCells/max(c.keyCells+c.valueCells, 1)))
+}
+
+// run computes so many heads at a time.
+func (c *call) run(out []float32, heads int) {
+	all := c.s.B * c.s.H
+	heads = min(heads, all)
+	packs := lend(heads * (c.keyCells + c.valueCells))
 	defer giveBack(packs)
 	c.keys, c.values = (*packs)[:heads*c.keyCells], (*packs)[heads*c.keyCells:]
-	rows := taskTiles * c.rows
-	tasks := (s.Q + rows - 1) / rows
-	for first := 0; first < s.B*s.H; first += heads {
-		n := min(heads, s.B*s.H-first)
+	tiles := (c.s.Q + c.rows - 1) / c.rows
+	rows := c.rows * min(max(heads*tiles/leastTasks, leastTiles), taskTiles)
+	tasks := (c.s.Q + rows - 1) / rows
+	for first := 0; first < all; first += heads {
+		n := min(heads, all-first)
 		simd.For(n*c.blocks, 1, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				c.pack(first+i/c.blocks, i/c.blocks, i%c.blocks)
@@ -59,7 +68,7 @@ func Flash(p gemm.Precision, out, q, k, v, bias []float32, scale float32, s Shap
 		simd.For(n*tasks, 1, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				at := i % tasks * rows
-				c.task(out, first+i/tasks, i/tasks, at, min(at+rows, s.Q))
+				c.task(out, first+i/tasks, i/tasks, at, min(at+rows, c.s.Q))
 			}
 		})
 	}
@@ -228,9 +237,6 @@ func (c *call) edit(w *work, t head, q0, q1, k0, k1 int) float32 {
 		a, b = min(max(a-k0, 0), blockKeys), min(max(b-k0, 0), k1-k0)
 		hide(row[:min(a, b)])
 		hide(row[b:])
-	}
-	for i := q1 - q0; i < c.rows && (early || k1-k0 < blockKeys); i++ {
-		hide(w.scores[i*blockKeys:][:blockKeys]) // rows that are only padding
 	}
 	if early {
 		return 1
