@@ -24,6 +24,9 @@ const makeGoldens = "make the goldens with: python3 tools/reference/wan.py golde
 const (
 	exactBar = 1e-4
 	halfBar  = 2e-2
+	// codesBar is for matrices in blocks, whose products round activations to
+	// int8: the scores of attention, which T5 does not scale, carry that on.
+	codesBar = 4e-2
 )
 
 func open(t *testing.T, name string) *safetensors.File {
@@ -180,8 +183,8 @@ func TestQuantised(t *testing.T) {
 		restore, _ := simd.Use(l)
 		exact, half := relativeL2(encode(t, e, backend.Exact(), ids)[0], want), relativeL2(encode(t, e, backend.New(), ids)[0], want)
 		t.Logf("%v: %.2g, with %v %.2g", l, exact, backend.Precision, half)
-		if !(exact <= exactBar) || !(half <= halfBar) {
-			t.Errorf("%v: relative L2 %.3g from the oracle, must be at most %g; with %v %.3g, must be at most %g", l, exact, exactBar, backend.Precision, half, halfBar)
+		if !(exact <= exactBar) || !(half <= codesBar) {
+			t.Errorf("%v: relative L2 %.3g from the oracle, must be at most %g; with %v %.3g, must be at most %g", l, exact, exactBar, backend.Precision, half, codesBar)
 		}
 		restore()
 	}
