@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // spaceMark stands for a space in the pieces of SentencePiece.
@@ -50,6 +51,8 @@ func (v *pieceSet) check(bytes bool) error {
 		switch {
 		case s == "" || len(s) > MaxPieceBytes:
 			return fmt.Errorf("token: piece %d has %d bytes; allowed are 1 to %d", i, len(s), MaxPieceBytes)
+		case !utf8.ValidString(s):
+			return fmt.Errorf("token: piece %d is not UTF-8", i)
 		case v.kind[i] < normalPiece || v.kind[i] > bytePiece:
 			return fmt.Errorf("token: piece %d, %.40q, has the type %d, which this build does not know", i, s, v.kind[i])
 		case math.IsNaN(float64(v.score[i])) || math.IsInf(float64(v.score[i]), 0):
