@@ -35,6 +35,11 @@ type Clip struct {
 	keepErr     error     // why there is no file
 	network     enlarging // what enlarges frames, or nil
 	mark        *watermark
+
+	// What Settings say of how it is drawn.
+	seconds   float64
+	upscale   Upscaling
+	watermark string
 }
 
 func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
@@ -44,7 +49,7 @@ func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
 		Upscaled: p.width > v.Width || p.height > v.Height,
 		Sound:    m.caps.Sound,
-		model:    m, latents: l, tracker: t, mark: p.mark,
+		model:    m, latents: l, tracker: t, mark: p.mark, seconds: p.seconds, upscale: p.upscale,
 	}
 }
 

@@ -27,6 +27,7 @@ type fakeLatents struct {
 	N, Steps int
 	Prompt   string
 	Seed     uint64
+	Settings string
 	saveErr  error
 }
 
@@ -34,7 +35,9 @@ func (l *fakeLatents) Video() engine.Video {
 	return engine.Video{Width: 32, Height: 24, FPS: 24, Frames: l.N}
 }
 
-func (l *fakeLatents) Origin() engine.Origin { return engine.Origin{Prompt: l.Prompt, Seed: l.Seed} }
+func (l *fakeLatents) Origin() engine.Origin {
+	return engine.Origin{Prompt: l.Prompt, Seed: l.Seed, Settings: l.Settings}
+}
 
 func (l *fakeLatents) Save(path string) error {
 	if l.saveErr != nil {
@@ -75,7 +78,7 @@ func (e *fakeEngine) Sample(ctx context.Context, j engine.Job, progress func(don
 	if e.sampleErr != nil {
 		return nil, e.sampleErr
 	}
-	return &fakeLatents{N: j.Frames, Steps: j.Steps, Prompt: j.Prompt, Seed: j.Seed}, nil
+	return &fakeLatents{N: j.Frames, Steps: j.Steps, Prompt: j.Prompt, Seed: j.Seed, Settings: j.Settings}, nil
 }
 
 func (e *fakeEngine) Decode(ctx context.Context, l engine.Latents, yield func(rgb []byte) error) error {

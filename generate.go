@@ -41,13 +41,14 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.job.Settings = m.settings(ctx, &r, &p).encode()
 	t := &tracker{report: r.Progress, share: share}
 	l, err := m.sample(ctx, p.job, t)
 	if err != nil {
 		return nil, err
 	}
 	c := newClip(m, l, p, t)
-	c.network = enlarge
+	c.network, c.watermark = enlarge, r.Watermark
 	c.latentsPath, c.keepErr = m.keep(l, path, &r)
 	return c, nil
 }
@@ -155,7 +156,7 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 		return nil, err
 	}
 	c := newClip(m, l, p, &tracker{report: r.Progress, share: share})
-	c.network = enlarge
+	c.network, c.watermark = enlarge, r.Watermark
 	c.foreign = true
 	return c, nil
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // latentsBase bounds how many bytes a file of latents takes beside the numbers of
-// the latents: for the prompt and for the format.
-const latentsBase = 64 << 10
+// the latents: for the prompt, the settings and the format.
+const latentsBase = 256 << 10
 
 // latentsPath chooses the file that will keep the latents of a request. Before any
 // sampling, it checks that a file of that name can be made and that the disk has

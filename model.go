@@ -18,6 +18,11 @@ type Model struct {
 	engine     engine.Engine
 	caps       Capabilities
 	latentsDir string
+	// What Settings say of how it was opened.
+	digest      digester
+	loras       []LoRA
+	loraDigests []digester
+	decoder     Decoder
 	// turn is held by the call that is inside the engine.
 	turn   *semaphore.Weighted
 	cores  *engine.Lease
@@ -85,7 +90,12 @@ func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, unopened(spec, name, o.Weights, err)
 	}
-	return newModel(e, o.latentsDir), nil
+	m := newModel(e, o.latentsDir)
+	m.digest, m.loras, m.decoder = weightsOf(spec, o.Options), o.LoRAs, o.Decoder
+	for _, l := range o.LoRAs {
+		m.loraDigests = append(m.loraDigests, digestOf(l.Path))
+	}
+	return m, nil
 }
 
 // check refuses an option that a model does not take.
@@ -118,7 +128,7 @@ func unopened(spec engine.Spec, name, weights string, err error) error {
 }
 
 func newModel(e engine.Engine, latentsDir string) *Model {
-	return &Model{engine: e, caps: e.Capabilities(), latentsDir: latentsDir, turn: semaphore.NewWeighted(1), cores: cores}
+	return &Model{engine: e, caps: e.Capabilities(), latentsDir: latentsDir, digest: noDigest, turn: semaphore.NewWeighted(1), cores: cores}
 }
 
 // Capabilities returns what the model can do.

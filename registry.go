@@ -123,6 +123,7 @@ func specIn(s *shelf.Shelf, r shelf.Record) (engine.Spec, error) {
 	var spec engine.Spec
 	if err == nil {
 		spec, err = open(r.Name, s.ModelDir(r.Name))
+		spec.Digest = func() string { return recordDigest(r) }
 	}
 	return spec, wrap(Storage, "open model", r.Name, err, "")
 }

@@ -131,7 +131,7 @@ type encoder interface {
 // fails, no new file has the name. A name that somebody else writes to or has
 // reserved is refused. When the file is safely on disk, the latents on disk are
 // removed; if saving fails they stay, and the error says where. The file carries
-// the prompt, the model, the seed and a mark that it was made by a model.
+// the prompt, the model, the seed, the Settings, and a mark that it was made by a model.
 func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -187,7 +187,7 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 	}
 	e, err := open(media.Options{
 		W: c.Width, H: c.Height, FPS: float64(c.FPS), Sound: sound,
-		Meta: media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}, Claimed: so.claimed,
+		Meta: c.meta(so.from), Claimed: so.claimed,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -217,6 +217,15 @@ func (c *Clip) encode(ctx context.Context, where string, open func(media.Options
 		return c.unsaved(where, err)
 	}
 	return c.Discard()
+}
+
+// meta is the metadata of a file with the frames from one on.
+func (c *Clip) meta(from int) media.Meta {
+	m := media.Meta{Prompt: c.Prompt, Model: c.Model, Seed: c.Seed}
+	if from == 0 { // no settings give a part of a video
+		m.Settings = c.Settings().encode()
+	}
+	return m
 }
 
 // unsaved makes the error for a video that was not written; it says where the

@@ -36,10 +36,14 @@ type GenerateCmd struct {
 	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
 	Guidance *float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: ${guidance}."`
-	Model    string   `default:"${model}" placeholder:"${model}" help:"Which model, of ${models}. What is said here of limits and defaults is that of ${model}: see kinora models."`
+	Like     string   `placeholder:"FILE" help:"Start from what a video of Kinora was made with (see kinora inspect): the prompt may then be left out, and flags change what they name."`
+	Model    string   `placeholder:"${model}" help:"Which model, of ${models}. Default: ${model}. What is said here of limits and defaults is that of ${model}: see kinora models."`
 	Weights  string   `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
 	openFlags
 	sampleFlags
+
+	made      *kinora.Settings // of --like
+	watermark string           // likewise
 }
 
 // Help is the end of the command's help.
@@ -49,6 +53,7 @@ func (GenerateCmd) Help() string {
   kinora generate "[Pan left] a blue cat moves right in the city at night" -o cat.mp4 --seed 7
   kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
   echo "a red ball bounces" | kinora generate - -o ball.mp4
+  kinora generate --like ball.mp4 --seed 8
   kinora generate "the boat moves right" --image boat.png --seconds 12 -o - | mpv -`
 }
 
@@ -58,6 +63,13 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if g.Prompt == "-" {
 		var err error
 		if g.Prompt, err = readPrompt(os.Stdin); err != nil {
+			return err
+		}
+	}
+	var told []string
+	if g.Like != "" {
+		var err error
+		if told, err = g.like(ctx); err != nil {
 			return err
 		}
 	}
@@ -77,7 +89,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer t.release()
-	t.notes = append(t.notes, notes...)
+	t.notes = append(append(t.notes, told...), notes...)
 	if t.place != nil {
 		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}
@@ -97,6 +109,10 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err := m.CanWrite(ctx, t.format); err != nil {
 		return err
 	}
+	if told, err = g.otherWeights(ctx, m); err != nil {
+		return err
+	}
+	t.notes = append(t.notes, told...)
 	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, says, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
@@ -119,7 +135,10 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
 		Prompt: g.Prompt, Upscale: kinora.Upscaling(g.Upscale),
 		Seed:      uint64(rand.Uint32()), // short enough to type again
-		StepCache: g.StepCache,
+		Watermark: g.watermark,
+	}
+	if g.StepCache != nil {
+		r.StepCache = *g.StepCache
 	}
 	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)

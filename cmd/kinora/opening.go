@@ -21,7 +21,7 @@ type openFlags struct {
 // sampleFlags say how a model samples. The help shows those that at least one model
 // takes.
 type sampleFlags struct {
-	StepCache float32 `placeholder:"X" help:"Take most of a step from the step before where it would differ by less than this part, such as 0.1: faster, and a little different. What it saved is printed. Default: 0, which computes every step."`
+	StepCache *float32 `placeholder:"X" help:"Take most of a step from the step before where it would differ by less than this part, such as 0.1: faster, and a little different. What it saved is printed. Default: 0, which computes every step."`
 }
 
 // options returns what Open is to be told.

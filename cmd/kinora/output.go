@@ -20,7 +20,7 @@ import (
 type outputFlags struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write: a .mp4 or .webp file, or - for standard output. Default: a new file in this folder."`
 	Size      string `placeholder:"WxH" help:"Size in pixels, such as 1280x800: even sides of ${minSide} to ${maxSide}. Beyond the model's own size the frames are upscaled."`
-	Upscale   string `default:"auto" enum:"auto,learned,small,fast" placeholder:"auto" help:"How frames are upscaled: learned draws edges anew by a network, which takes long; small sharpens them by a small one; fast interpolates; auto is learned from 1.5 times the size on."`
+	Upscale   string `default:"" enum:",auto,learned,small,fast" placeholder:"auto" help:"How frames are upscaled: learned draws edges anew by a network, which takes long; small sharpens them by a small one; fast interpolates; auto is learned from 1.5 times the size on. Default: auto."`
 	FPS       *int   `name:"fps" placeholder:"N" help:"Frames a second, at most ${maxFPS}. At another rate than the model's own, frames are repeated or dropped."`
 	Overwrite bool   `help:"Replace the output file if there is one."`
 }

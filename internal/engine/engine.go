@@ -26,6 +26,9 @@ type Spec struct {
 	// Weights says where files of weights for it come from, as a hint for people;
 	// "" for a model that takes none.
 	Weights string
+	// Digest, if not nil, identifies the model's own weights: "sha256:" and 64 hex
+	// digits. It is computed when it is first asked for.
+	Digest func() string
 }
 
 // Engine is an open model. The root package makes one call at a time, which has
@@ -76,7 +79,13 @@ type Video struct {
 type Origin struct {
 	Prompt string
 	Seed   uint64
+	// Settings are the Job's: what made the latents, in a form that only the root
+	// package reads. "" in files from before there were any.
+	Settings string `json:",omitempty"`
 }
+
+// Origin is where the latents of the job come from.
+func (j *Job) Origin() Origin { return Origin{Prompt: j.Prompt, Seed: j.Seed, Settings: j.Settings} }
 
 // Job is a checked request, in which nothing is left to a default.
 type Job struct {
@@ -93,6 +102,8 @@ type Job struct {
 	// at the step before, relative to it, for a part of the step to be taken from
 	// there. 0 computes every step whole.
 	StepCache float32
+	// Settings is for the Origin of the latents: at most 64 KiB of JSON.
+	Settings string
 	// Preview, if not nil, may be given pictures on the way: RGB in the size of
 	// the video, which are the callee's to keep.
 	Preview func(rgb []byte)

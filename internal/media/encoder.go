@@ -86,7 +86,13 @@ type Meta struct {
 	Prompt string
 	Model  string
 	Seed   uint64
+	// Settings are all that the video was made with: UTF-8 without control
+	// characters, at most MaxSettings bytes, in a form that the caller knows.
+	Settings string
 }
+
+// MaxSettings bounds the settings in a file's metadata, in bytes.
+const MaxSettings = 64 << 10
 
 // digitalSource is the IPTC's term for media made by a trained model.
 const digitalSource = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -131,6 +137,9 @@ func (o Options) check(f Format) error {
 	}
 	if !(o.FPS > 0 && o.FPS <= 1000) || math.IsNaN(o.FPS) {
 		return fmt.Errorf("media: a video cannot have %v frames a second: 1 to 1000 are possible", o.FPS)
+	}
+	if s := o.Meta.Settings; s != clean(s, MaxSettings) {
+		return fmt.Errorf("media: settings of %d bytes, or with control characters, cannot be written: at most %d bytes of text can", len(s), MaxSettings)
 	}
 	if o.Sound != nil {
 		return o.Sound.check()

@@ -73,7 +73,8 @@ type part struct {
 // none; for that, the length of each part has to be known. A WebP is silent.
 //
 // The metadata is that of the first video that carries the mark of a model, with
-// this mark. An error about a video is a *BadPart.
+// this mark, but without its settings where there is more than one video: no settings
+// give the joined one. An error about a video is a *BadPart.
 func Join(ctx context.Context, path string, videos []string, o JoinOptions) error {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -192,6 +193,9 @@ func copyMP4(ctx context.Context, t *target, parts []part, o JoinOptions) error 
 		return err
 	}
 	defer dropSound()
+	if joinedMeta(parts).Settings != parts[named(parts)].meta().Settings {
+		soundOut = append(soundOut, "-metadata", settingsTag+"=")
+	}
 	args, err := joinArgs(dir, named(parts), t.temp.Name(), soundIn, soundOut)
 	if err != nil {
 		return err
@@ -313,7 +317,7 @@ func checkJoined(ctx context.Context, t *target, parts []part) error {
 // redraw decodes all parts and encodes their frames as one video.
 func redraw(ctx context.Context, t *target, f Format, parts []part, o JoinOptions) error {
 	first := parts[0].info
-	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta(), Stall: o.Stall}
+	to := Options{W: first.W, H: first.H, FPS: first.FPS, Meta: joinedMeta(parts), Stall: o.Stall}
 	if f == MP4 {
 		to.Sound = soundOf(ctx, parts, o)
 	}
@@ -392,6 +396,15 @@ func named(parts []part) int {
 	return 0
 }
 
+// joinedMeta returns the metadata of the joined video.
+func joinedMeta(parts []part) Meta {
+	m := parts[named(parts)].meta()
+	if len(parts) > 1 {
+		m.Settings = ""
+	}
+	return m
+}
+
 // meta returns the metadata that this package wrote when the video was made, and the
 // zero Meta for any other video.
 func (p part) meta() Meta {
@@ -413,5 +426,5 @@ func metaOfTags(tags map[string]string) Meta {
 	if err != nil {
 		return Meta{}
 	}
-	return Meta{Prompt: tags["description"], Model: tags["artist"], Seed: seed}
+	return Meta{Prompt: tags["description"], Model: tags["artist"], Seed: seed, Settings: clean(tags[settingsTag], MaxSettings)}
 }

@@ -21,6 +21,7 @@ type mp4 struct {
 	stdin  io.WriteCloser
 	target *target // nil for a stream
 	sound  *target // the temporary file of samples; nil for a silent video
+	meta   *target // the temporary file of settings that are too long for an argument, or nil
 	stop   func() bool
 
 	mu     sync.Mutex
@@ -39,22 +40,38 @@ func newMP4(ctx context.Context, t *target, w io.Writer, o Options) (Encoder, er
 		return nil, err
 	}
 	e := &mp4{o: o, ctx: ctx, target: t}
-	args := append(videoIn(encoder, o), silent...)
-	if o.Sound != nil {
-		if e.sound, err = o.Sound.write(ctx); err != nil {
-			return nil, err
-		}
-		if args, err = e.withSound(ctx, path, videoIn(encoder, o)); err != nil {
-			e.sound.discard()
-			return nil, err
-		}
+	args, err := e.inputs(path, encoder)
+	if err == nil {
+		err = e.begin(path, append(args, mp4Out(encoder, o)...), w)
 	}
-	if err := e.begin(path, append(args, mp4Out(encoder, o)...), w); err != nil {
-		e.dropSound()
+	if err != nil {
+		e.dropInputs()
 		return nil, err
 	}
 	e.stop = context.AfterFunc(ctx, e.Abort)
 	return e, nil
+}
+
+// inputs returns the arguments about what ffmpeg reads, and about sound.
+func (e *mp4) inputs(tool string, encoder mp4Encoder) ([]string, error) {
+	settings, err := e.longSettings()
+	if err != nil {
+		return nil, err
+	}
+	args, meta := append(videoIn(encoder, e.o), settings...), []string(nil)
+	if e.meta != nil {
+		meta = []string{"-map_metadata", "1"}
+	}
+	if e.o.Sound == nil {
+		return slices.Concat(args, meta, silent), nil
+	}
+	if e.sound, err = e.o.Sound.write(e.ctx); err != nil {
+		return nil, err
+	}
+	if args, err = e.withSound(e.ctx, tool, args); err != nil {
+		return nil, err
+	}
+	return append(args, meta...), nil
 }
 
 // begin starts ffmpeg. args are all arguments but those about the output.
@@ -91,14 +108,25 @@ func (e *mp4) withSound(ctx context.Context, tool string, args []string) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(args, in, []string{"-map", "0:v:0"}, e.o.Sound.out(1, codec)), nil
+	return slices.Concat(args, in, []string{"-map", "0:v:0"}, e.o.Sound.out(e.soundInput(), codec)), nil
 }
 
-func (e *mp4) dropSound() {
-	if e.sound != nil {
-		e.sound.discard()
+// soundInput is the number of the input with the samples.
+func (e *mp4) soundInput() int {
+	if e.meta != nil {
+		return 2
 	}
-	e.sound = nil
+	return 1
+}
+
+// dropInputs removes the temporary files that ffmpeg reads.
+func (e *mp4) dropInputs() {
+	for _, f := range []**target{&e.sound, &e.meta} {
+		if *f != nil {
+			(*f).discard()
+		}
+		*f = nil
+	}
 }
 
 // videoIn makes ffmpeg read raw frames from its input.
@@ -132,6 +160,9 @@ func mp4Out(e mp4Encoder, o Options) []string {
 			{"keywords", "AI-generated,trainedAlgorithmicMedia"},
 		} {
 			args = append(args, "-metadata", kv[0]+"="+kv[1])
+		}
+		if n := len(m.Settings); n > 0 && n <= maxArgument {
+			args = append(args, "-metadata", settingsTag+"="+m.Settings)
 		}
 	}
 	return args
@@ -179,7 +210,7 @@ func (e *mp4) WriteFrame(rgb []byte) error {
 func (e *mp4) lose(err error) {
 	e.err = err
 	e.p.kill(err)
-	e.dropSound()
+	e.dropInputs()
 	if e.target != nil {
 		e.target.discard()
 	}
@@ -212,7 +243,7 @@ func (e *mp4) Close() error {
 		return e.err
 	}
 	e.p.cancel(nil)
-	e.dropSound()
+	e.dropInputs()
 	e.err = errClosed
 	if e.target != nil {
 		if err := e.target.commit(); err != nil {

@@ -309,12 +309,16 @@ func xmpPacket(m Meta) []byte {
 		_ = xml.EscapeText(&b, []byte(s)) // writing to a Buffer never fails
 		return b.String()
 	}
+	settings := ""
+	if m.Settings != "" {
+		settings = ` kinora:settings="` + esc(m.Settings) + `"`
+	}
 	return []byte(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
 		`<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"` +
 		` xmlns:iptc="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:kinora="urn:kinora:meta"` +
 		` xmp:CreatorTool="Kinora" iptc:DigitalSourceType="` + digitalSource + `"` +
 		` kinora:model="` + esc(clean(m.Model, 200)) + `" kinora:seed="` + strconv.FormatUint(m.Seed, 10) + `"` +
-		` kinora:prompt="` + esc(clean(m.Prompt, 8000)) + `">` +
+		` kinora:prompt="` + esc(clean(m.Prompt, 8000)) + `"` + settings + `>` +
 		`<dc:description><rdf:Alt><rdf:li xml:lang="x-default">` + esc(m.comment()) + `</rdf:li></rdf:Alt></dc:description>` +
 		`<dc:title><rdf:Alt><rdf:li xml:lang="x-default">` + esc(clean(m.Prompt, 250)) + `</rdf:li></rdf:Alt></dc:title>` +
 		`</rdf:Description></rdf:RDF></x:xmpmeta>`)

@@ -55,7 +55,7 @@ func evenWebP(parts []part) bool {
 // video, so that the rounding errors of the parts do not add up.
 func appendWebP(ctx context.Context, t *target, parts []part) error {
 	first := parts[0].info
-	e := &webpVideo{ctx: ctx, target: t, o: Options{W: first.W, H: first.H, FPS: first.FPS, Meta: parts[named(parts)].meta()}}
+	e := &webpVideo{ctx: ctx, target: t, o: Options{W: first.W, H: first.H, FPS: first.FPS, Meta: joinedMeta(parts)}}
 	even := evenWebP(parts)
 	if err := e.write(e.header(0)); err != nil {
 		return err
@@ -204,6 +204,8 @@ func metaOfXMP(packet []byte) Meta {
 				m.Model = a.Value
 			case xml.Name{Space: kinora, Local: "prompt"}:
 				m.Prompt = a.Value
+			case xml.Name{Space: kinora, Local: "settings"}:
+				m.Settings = clean(a.Value, MaxSettings)
 			case xml.Name{Space: kinora, Local: "seed"}:
 				if m.Seed, err = strconv.ParseUint(a.Value, 10, 64); err != nil {
 					return Meta{}

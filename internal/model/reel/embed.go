@@ -1,7 +1,9 @@
 package reel
 
 import (
+	"crypto/sha256"
 	_ "embed" // the weights
+	"fmt"
 	"sync"
 
 	"github.com/kinora-video/kinora/internal/engine"
@@ -28,3 +30,6 @@ var embeddedCapabilities = sync.OnceValue(func() engine.Capabilities {
 	}
 	return capabilities(Default(), world.NoEdition) // Open returns the error
 })
+
+// embeddedDigest identifies the weights inside the binary.
+var embeddedDigest = sync.OnceValue(func() string { return fmt.Sprintf("sha256:%x", sha256.Sum256(embedded)) })

@@ -19,6 +19,7 @@ func Spec() engine.Spec {
 		Capabilities: embeddedCapabilities,
 		Open:         openEngine,
 		Weights:      "weights of reel come from kinora train",
+		Digest:       embeddedDigest,
 	}
 }
 
@@ -118,6 +119,7 @@ func (e *modelEngine) Sample(ctx context.Context, j engine.Job, progress func(do
 	if err != nil {
 		return nil, err
 	}
+	l.Settings = j.Settings
 	return l, nil
 }
 
@@ -150,7 +152,9 @@ func (l *Latents) Video() engine.Video {
 }
 
 // Origin implements engine.Latents.
-func (l *Latents) Origin() engine.Origin { return engine.Origin{Prompt: l.Prompt, Seed: l.Seed} }
+func (l *Latents) Origin() engine.Origin {
+	return engine.Origin{Prompt: l.Prompt, Seed: l.Seed, Settings: l.Settings}
+}
 
 // Latents on disk are a safetensors file of one tensor.
 const (
@@ -161,12 +165,16 @@ const (
 // Save implements engine.Latents.
 func (l *Latents) Save(path string) error {
 	t := safetensors.FromFloat32(latentsTensor, safetensors.F32, l.Data, l.Groups, l.H, l.W, l.C)
-	return safetensors.WriteFile(path, []safetensors.Tensor{t}, map[string]string{
+	meta := map[string]string{
 		"format": latentsFormat,
 		"frames": strconv.Itoa(l.Frames),
 		"prompt": l.Prompt,
 		"seed":   strconv.FormatUint(l.Seed, 10),
-	})
+	}
+	if l.Settings != "" {
+		meta["settings"] = l.Settings
+	}
+	return safetensors.WriteFile(path, []safetensors.Tensor{t}, meta)
 }
 
 // Load implements engine.Engine.
@@ -185,7 +193,7 @@ func (e *modelEngine) Load(path string) (engine.Latents, error) {
 		return nil, err
 	}
 	c := e.model.Config
-	l := &Latents{Data: data, FPS: c.FPS, Prompt: meta["prompt"]}
+	l := &Latents{Data: data, FPS: c.FPS, Prompt: meta["prompt"], Settings: meta["settings"]}
 	h, w := c.LatentSize()
 	want := []int{0, h, w, c.Codec.Latent}
 	if len(shape) != 4 || shape[0] < 1 || shape[1] != want[1] || shape[2] != want[2] || shape[3] != want[3] {

@@ -82,6 +82,8 @@ type Latents struct {
 	FPS     int
 	Prompt  string
 	Seed    uint64
+	// Settings are those of engine.Origin.
+	Settings string
 }
 
 // chunkPlan cuts groups into chunks of at most n; the first chunk also holds

@@ -67,6 +67,8 @@ type latents struct {
 	Seed   uint64 `json:"seed"`
 	Count  int    `json:"frames"`
 	Image  []byte `json:"image,omitempty"` // [height, width, 3], the first frame
+	// Settings are those of engine.Origin.
+	Settings string `json:"settings,omitempty"`
 }
 
 const format = "kinora-testcard-1"
@@ -77,7 +79,9 @@ func (l *latents) Video() engine.Video {
 }
 
 // Origin implements engine.Latents.
-func (l *latents) Origin() engine.Origin { return engine.Origin{Prompt: l.Prompt, Seed: l.Seed} }
+func (l *latents) Origin() engine.Origin {
+	return engine.Origin{Prompt: l.Prompt, Seed: l.Seed, Settings: l.Settings}
+}
 
 // Save implements engine.Latents.
 func (l *latents) Save(path string) error {
@@ -86,7 +90,7 @@ func (l *latents) Save(path string) error {
 
 // Sample implements engine.Engine.
 func (card) Sample(ctx context.Context, j engine.Job, progress func(done, total int)) (engine.Latents, error) {
-	l := &latents{Format: format, Prompt: j.Prompt, Seed: j.Seed, Count: j.Frames}
+	l := &latents{Format: format, Prompt: j.Prompt, Seed: j.Seed, Count: j.Frames, Settings: j.Settings}
 	if j.First != nil {
 		l.Image = make([]byte, len(j.First))
 		tensor.ToPixels(l.Image, j.First)
