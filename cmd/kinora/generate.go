@@ -41,6 +41,7 @@ type GenerateCmd struct {
 	Weights  string   `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
 	openFlags
 	sampleFlags
+	Preview previewMode `placeholder:"auto" help:"Show the picture in the terminal while it is sampled, as the model sees it so far. How is found out, or said: --preview=kitty, iterm, sixel, blocks or off."`
 
 	made      *kinora.Settings // of --like
 	watermark string           // likewise
@@ -89,6 +90,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer t.release()
+	t.preview = g.Preview
 	t.notes = append(append(t.notes, told...), notes...)
 	if t.place != nil {
 		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
@@ -212,7 +214,7 @@ func by(r kinora.Request, m kinora.Capabilities, draws kinora.Size) string {
 // make generates (or loads) a video, writes it to the target and says so. r is
 // the request that produce closes over: its Progress is set here.
 func (t target) make(ctx context.Context, s streams, start time.Time, says *notices, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
-	bar := newMeter(s.err)
+	bar := t.meter(s.err, r)
 	defer says.flush()
 	defer bar.close(false)
 	// Notes are printed only now: a refused request needs none.
@@ -232,7 +234,7 @@ func (t target) make(ctx context.Context, s streams, start time.Time, says *noti
 	}
 	say()
 	if clip.Sound != nil && !t.format.HasSound() {
-		fmt.Fprintf(s.err, "note: %s makes sound, which %s cannot hold: the video is silent; name a .mp4 file to hear it\n", clip.Model, t.format)
+		says.note(fmt.Sprintf("%s makes sound, which %s cannot hold: the video is silent; name a .mp4 file to hear it", clip.Model, t.format))
 	}
 	size, err := t.write(ctx, s, clip)
 	if err != nil {

@@ -27,9 +27,10 @@ type outputFlags struct {
 
 // target is where a video goes.
 type target struct {
-	place  *kinora.Place // nil for standard output
-	format kinora.Format
-	notes  []string // on what differs from the request
+	place   *kinora.Place // nil for standard output
+	format  kinora.Format
+	preview previewMode
+	notes   []string // on what differs from the request
 }
 
 // given returns the value of a flag, or 0 if it was left out. An explicit 0 is

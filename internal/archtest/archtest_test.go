@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"internal/weights/":   2,
 	"internal/token":      2,
 	"internal/media":      2,
+	"internal/terminal":   2,
 	"internal/text":       2,
 	"internal/nn":         3,
 	"internal/engine":     3,
