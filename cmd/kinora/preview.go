@@ -29,7 +29,7 @@ func (p *previewMode) Decode(k *kong.DecodeContext) error {
 	if k.Scan.Peek().Type == kong.FlagValueToken {
 		given := fmt.Sprint(k.Scan.Pop().Value)
 		if !slices.Contains(previewModes, given) {
-			return fmt.Errorf("--preview=%s: choose one of %s", given, strings.Join(previewModes, ", "))
+			return fmt.Errorf("%s: choose one of %s", orNothing(given), strings.Join(previewModes, ", "))
 		}
 		*p = previewMode(given)
 	}
