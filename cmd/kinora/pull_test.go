@@ -25,15 +25,22 @@ func TestPullLines(t *testing.T) {
 		m.update(hub.Progress{Done: here + i*each, Total: 10e9, Here: here})
 		now = now.Add(time.Second)
 	}
+	now = now.Add(lineEvery)
+	m.update(hub.Progress{Done: 10e9, Total: 10e9, Here: here, Waits: "waiting 30 s: too often"})
+	now = now.Add(lineEvery)
+	m.update(hub.Progress{Done: 10e9, Total: 10e9, Here: here, Waits: "waiting 30 s: too often"})
 	m.close()
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 9 {
+	if len(lines) != 10 {
 		t.Fatalf("there are %d lines:\n%s", len(lines), b.String())
 	}
 	if got, want := lines[1], "   3.0 GB of 10.0 GB,  30 % 50.0 MB/s, 2 min 20 s left"; got != want {
 		t.Errorf("the second line is\n%s\nwant\n%s", got, want)
 	}
 	if got, want := lines[8], "  10.0 GB of 10.0 GB, 100 % 50.0 MB/s"; got != want {
+		t.Errorf("the ninth line is\n%s\nwant\n%s", got, want)
+	}
+	if got, want := lines[9], "  10.0 GB of 10.0 GB, 100 % waiting 30 s: too often"; got != want {
 		t.Errorf("the last line is\n%s\nwant\n%s", got, want)
 	}
 }
