@@ -68,6 +68,18 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestAboutTime: an estimate says no more than it knows.
+func TestAboutTime(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Millisecond: "less than 0.1 s", 2500 * time.Millisecond: "about 2.5 s", 125 * time.Second: "about 2 min 05 s",
+		28*time.Minute + 20*time.Second: "about 28 min", 65 * time.Minute: "about 1 h 05 min", 100*time.Hour + time.Minute: "about 100 h",
+	} {
+		if got := aboutTime(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
 // TestAsk: only a yes is a yes, and waiting for it ends with the context.
 func TestAsk(t *testing.T) {
 	for line, want := range map[string]bool{"y\n": true, " YES \n": true, "yes": true, "\n": false, "": false, "no\n": false, "yesterday\n": false} {

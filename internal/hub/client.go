@@ -191,7 +191,7 @@ func (h *Hub) once(ctx context.Context, u *url.URL, ranged string) (*http.Respon
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // without an address that may be signed
 		}
-		return nil, &passing{err: fmt.Errorf("%s: %w", u.Host, err)}
+		return nil, &passing{err: fmt.Errorf("no answer from %s: %w: check the network, and whether it wants a proxy in HTTPS_PROXY", u.Host, err)}
 	}
 	resp.Body = &watched{ReadCloser: resp.Body, cancel: cancel, stall: h.stall, timer: time.AfterFunc(h.stall, func() { cancel(errStalled) }), ctx: ctx}
 	return resp, nil
