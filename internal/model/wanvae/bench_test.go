@@ -39,6 +39,7 @@ func BenchmarkDecode(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		b.ReportMetric(float64(m.DecodeMemory(h, w))/1e6, "MB-planned")
 	})
 }
 
