@@ -13,7 +13,7 @@ func each(b *testing.B, f func(b *testing.B, m *VAE, frames, h, w int)) {
 		name string
 		c    Config
 	}{{"wan21", Wan21()}, {"wan22", Wan22()}} {
-		for _, s := range []struct{ w, h, frames int }{{208, 128, 5}, {416, 240, 5}, {832, 480, 17}, {1280, 704, 5}} {
+		for _, s := range []struct{ w, h, frames int }{{208, 128, 5}, {416, 240, 5}, {832, 480, 5}, {832, 480, 17}, {1280, 704, 5}} {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", k.name, s.w, s.h, s.frames), func(b *testing.B) {
 				m := build(k.c, &diffusersLayout, nn.NewParams(1))
 				m.Params.Freeze()
