@@ -29,13 +29,30 @@ type Model struct {
 type Option func(*options)
 
 type options struct {
-	weights    string
+	engine.Options
 	latentsDir string
 }
 
 // WithWeights takes the weights from a file instead of the program, such as the
 // reel.safetensors of a run of kinora train.
-func WithWeights(path string) Option { return func(o *options) { o.weights = path } }
+func WithWeights(path string) Option { return func(o *options) { o.Weights = path } }
+
+// WithMemory limits how many bytes a model takes: what does not fit stays on disk
+// and is read when it is needed, which is slower and gives the same video. A
+// request that cannot be met within the limit is refused, with the figure that is
+// needed.
+func WithMemory(bytes int64) Option { return func(o *options) { o.Memory = bytes } }
+
+// WithLoRA adds adapters to the weights. It may be given several times.
+func WithLoRA(l LoRA) Option { return func(o *options) { o.LoRAs = append(o.LoRAs, l) } }
+
+// WithDecoder chooses what draws the frames.
+func WithDecoder(d Decoder) Option { return func(o *options) { o.Decoder = d } }
+
+// WithNotes is told what a user should know, a line at a time: how memory is used,
+// which parts of a LoRA do not fit, what a step cache saved. It is called while the
+// model is opened, samples and draws.
+func WithNotes(f func(line string)) Option { return func(o *options) { o.Note = f } }
 
 // WithLatentsDir keeps latents in dir until their videos are saved, unless a
 // request says otherwise. The default is kinora/latents in the user's cache
@@ -45,9 +62,10 @@ func WithLatentsDir(dir string) Option { return func(o *options) { o.latentsDir 
 // cores is the one lease of the cores in this process. All models share it.
 var cores = engine.NewLease()
 
-// Open opens a model: "reel", which is inside the program, or "testcard", which
-// draws a test pattern in no time, to check an installation from end to end. ""
-// means DefaultModel.
+// Open opens a model: "reel", which is inside the program, "testcard", which draws a
+// test pattern in no time, to check an installation from end to end, or one that
+// kinora pull has fetched, from the folder of models (KINORA_MODELS, or
+// kinora/models in the user's data folder). "" means DefaultModel.
 func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	var o options
 	for _, opt := range opts {
@@ -57,24 +75,42 @@ func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.weights != "" && spec.Weights == "" {
-		return nil, &Error{Kind: Invalid, Op: "open model", What: name, Err: errors.New("it has no weights"), Hint: "leave the weights out"}
+	if err := o.check(spec); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e, err := spec.Open(ctx, o.weights)
+	e, err := spec.Open(ctx, o.Options)
 	if err != nil {
-		return nil, unopened(spec, name, o.weights, err)
+		return nil, unopened(spec, name, o.Weights, err)
 	}
 	return newModel(e, o.latentsDir), nil
 }
 
+// check refuses an option that a model does not take.
+func (o options) check(spec engine.Spec) error {
+	c := spec.Capabilities()
+	if o.Weights != "" && spec.Weights == "" {
+		return &Error{Kind: Invalid, Op: "open model", What: c.Name, Err: errors.New("it has no weights"), Hint: "leave the weights out"}
+	}
+	if refused, ok := errors.AsType[*engine.Refusal](o.Check(c)); ok {
+		return &Error{Kind: Invalid, Op: "open model", What: c.Name, Err: refused, Hint: refused.Hint}
+	}
+	return nil
+}
+
 // unopened says why a model did not open.
 func unopened(spec engine.Spec, name, weights string, err error) error {
-	switch _, unread := errors.AsType[*fs.PathError](err); {
-	case unread:
+	_, unread := errors.AsType[*fs.PathError](err)
+	refused, refuses := errors.AsType[*engine.Refusal](err)
+	switch {
+	case refuses:
+		return wrap(Invalid, "open model", spec.Capabilities().Name, refused, refused.Hint)
+	case unread && weights != "":
 		return wrap(NotFound, "read weights", weights, err, "")
+	case unread:
+		return wrap(NotFound, "open model", spec.Capabilities().Name, err, "")
 	case weights != "":
 		return wrap(Invalid, "read weights", weights, err, spec.Weights)
 	}

@@ -39,12 +39,17 @@ type pooled struct {
 
 // NewPool makes a pool whose open models take at most so many bytes of memory, by
 // what their Capabilities say; 0 means no limit. A model that needs more than the
-// limit by itself is opened when no other model is open. The options are those of
-// Open.
+// limit by itself is opened when no other model is open; one that keeps within a
+// limit (WithMemory) is told this one. The options are those of Open.
 func NewPool(memory int64, opts ...Option) *Pool {
 	return &Pool{
 		budget: memory, can: CapabilitiesOf, gate: semaphore.NewWeighted(1), models: map[string]*pooled{}, changed: make(chan struct{}),
-		open: func(ctx context.Context, name string) (*Model, error) { return Open(ctx, name, opts...) },
+		open: func(ctx context.Context, name string) (*Model, error) {
+			if c, err := CapabilitiesOf(name); err == nil && c.Extras.Memory && memory > 0 {
+				return Open(ctx, name, append(slices.Clone(opts), WithMemory(memory))...)
+			}
+			return Open(ctx, name, opts...)
+		},
 	}
 }
 

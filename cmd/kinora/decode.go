@@ -15,6 +15,7 @@ type DecodeCmd struct {
 	outputFlags
 	Model   string `default:"${model}" placeholder:"${model}" help:"The model that made them, of ${models}."`
 	Weights string `placeholder:"FILE" help:"The weights that made them, if not those inside the program."`
+	openFlags
 }
 
 // Help is the end of the command's help.
@@ -52,7 +53,11 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 		t.notes = notes
 	}
 	r.Output = t.place
-	var opts []kinora.Option
+	says := newNotices(s.err)
+	opts, err := d.options(says)
+	if err != nil {
+		return err
+	}
 	if d.Weights != "" {
 		opts = append(opts, kinora.WithWeights(d.Weights))
 	}
@@ -65,5 +70,5 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
-	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
+	return t.make(ctx, s, start, says, &r, func() (*kinora.Clip, error) { return m.Load(ctx, d.Latents, r) })
 }

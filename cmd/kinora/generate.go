@@ -38,6 +38,8 @@ type GenerateCmd struct {
 	Guidance *float32 `placeholder:"G" help:"How strictly the prompt is followed: 1 is not at all strictly. Default: ${guidance}."`
 	Model    string   `default:"${model}" placeholder:"${model}" help:"Which model, of ${models}. What is said here of limits and defaults is that of ${model}: see kinora models."`
 	Weights  string   `placeholder:"FILE" help:"Weights to use instead of those inside the program, such as reel.safetensors in the folder of a run of kinora train."`
+	openFlags
+	sampleFlags
 }
 
 // Help is the end of the command's help.
@@ -79,7 +81,11 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if t.place != nil {
 		r.Output, r.Latents = t.place, latentsBeside(t.place.Path())
 	}
-	var opts []kinora.Option
+	says := newNotices(s.err)
+	opts, err := g.options(says)
+	if err != nil {
+		return err
+	}
 	if g.Weights != "" {
 		opts = append(opts, kinora.WithWeights(g.Weights))
 	}
@@ -93,7 +99,7 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	}
 	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
-	return t.make(ctx, s, start, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
+	return t.make(ctx, s, start, says, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
 // readPrompt reads the prompt from standard input.
@@ -112,7 +118,8 @@ func readPrompt(r io.Reader) (string, error) {
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
 		Prompt: g.Prompt, Upscale: kinora.Upscaling(g.Upscale),
-		Seed: uint64(rand.Uint32()), // short enough to type again
+		Seed:      uint64(rand.Uint32()), // short enough to type again
+		StepCache: g.StepCache,
 	}
 	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)
@@ -185,11 +192,13 @@ func by(r kinora.Request, m kinora.Capabilities, draws kinora.Size) string {
 
 // make generates (or loads) a video, writes it to the target and says so. r is
 // the request that produce closes over: its Progress is set here.
-func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
+func (t target) make(ctx context.Context, s streams, start time.Time, says *notices, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := newMeter(s.err)
+	defer says.flush()
 	defer bar.close(false)
 	// Notes are printed only now: a refused request needs none.
 	say := sync.OnceFunc(func() {
+		says.hold()
 		for _, note := range t.notes {
 			fmt.Fprintln(s.err, "note:", note)
 		}
@@ -214,6 +223,7 @@ func (t target) make(ctx context.Context, s streams, start time.Time, r *kinora.
 		return err
 	}
 	bar.close(true)
+	says.flush()
 	where, line := "standard output", s.err
 	if t.place != nil {
 		where, line = t.place.Path(), s.out
@@ -256,7 +266,9 @@ func bytesOf(n int64) string {
 		return fmt.Sprintf("%d bytes", n)
 	case n < 1<<20:
 		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
-	default:
+	case n < 1e9:
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 	}
 }

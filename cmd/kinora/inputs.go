@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/media"
 )
 
@@ -30,33 +31,42 @@ var takes = map[string]func(kinora.Capabilities) bool{
 	"reference-image": func(c kinora.Capabilities) bool { return c.References.Images > 0 },
 	"reference-video": func(c kinora.Capabilities) bool { return c.References.Videos > 0 },
 	"reference-sound": func(c kinora.Capabilities) bool { return c.References.Sounds > 0 },
+	"memory":          func(c kinora.Capabilities) bool { return c.Extras.Memory },
+	"lora":            func(c kinora.Capabilities) bool { return c.Extras.LoRA },
+	"decoder":         func(c kinora.Capabilities) bool { return len(c.Extras.Decoders) > 1 },
+	"step-cache":      func(c kinora.Capabilities) bool { return c.Extras.StepCache },
 }
 
-// hideUnable hides the flags that none of the models takes from the help.
-func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
+// hideUnable hides the flags that none of the models takes from the help. Of
+// pullable flags it is known that models take them which may be pulled.
+func hideUnable(flags []*kong.Flag, models []kinora.Capabilities, pullable []string) {
 	for _, f := range flags {
-		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) {
+		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) && !slices.Contains(pullable, f.Name) {
 			f.Hidden = true
 		}
 	}
 }
 
-// hideUnableFlags is hideUnable for the command that makes videos, and all models.
-func hideUnableFlags(app *kong.Application) error {
+// hideUnableFlags is hideUnable for the commands that make videos, and all models.
+func hideUnableFlags(app *kong.Application) {
 	var models []kinora.Capabilities
 	for _, name := range kinora.Models() {
-		c, err := kinora.CapabilitiesOf(name)
-		if err != nil {
-			return err
+		// A pulled model that is damaged is no reason to run no command.
+		if c, err := kinora.CapabilitiesOf(name); err == nil {
+			models = append(models, c)
 		}
-		models = append(models, c)
+	}
+	var pullable []string
+	for name, e := range catalog.Builtin().Engines {
+		if slices.Contains(kinora.Engines(), name) {
+			pullable = append(pullable, e.Options...)
+		}
 	}
 	for _, command := range app.Children {
-		if command.Name == "generate" {
-			hideUnable(command.Flags, models)
+		if command.Name == "generate" || command.Name == "decode" {
+			hideUnable(command.Flags, models, pullable)
 		}
 	}
-	return nil
 }
 
 // read adds the inputs to a request.

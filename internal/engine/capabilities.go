@@ -25,7 +25,8 @@ type Capabilities struct {
 	Negative bool           // takes a negative prompt
 	Prompt   Prompt
 
-	Cost Cost
+	Extras Extras // options that it takes
+	Cost   Cost
 }
 
 // Size is that of a frame in pixels.

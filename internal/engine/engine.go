@@ -20,9 +20,9 @@ type Spec struct {
 	// Capabilities are those of the model with the weights that it has by itself.
 	// The call is cheap: no weights are read for it.
 	Capabilities func() Capabilities
-	// Open readies the model from a file of weights, or from its own when weights
-	// is "".
-	Open func(ctx context.Context, weights string) (Engine, error)
+	// Open readies the model. The options have passed Options.Check, and Weights is
+	// "" for a model that takes none.
+	Open func(ctx context.Context, o Options) (Engine, error)
 	// Weights says where files of weights for it come from, as a hint for people;
 	// "" for a model that takes none.
 	Weights string
@@ -89,6 +89,10 @@ type Job struct {
 	Seed        uint64
 	Steps       int
 	Guidance    float32
+	// StepCache is how much what a model computes may differ from what it computed
+	// at the step before, relative to it, for a part of the step to be taken from
+	// there. 0 computes every step whole.
+	StepCache float32
 	// Preview, if not nil, may be given pictures on the way: RGB in the size of
 	// the video, which are the callee's to keep.
 	Preview func(rgb []byte)

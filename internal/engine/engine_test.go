@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 )
@@ -113,5 +114,44 @@ func TestLease(t *testing.T) {
 	}
 	if err := l.Take(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("taken after the end: %v", err)
+	}
+}
+
+// TestOptions: a model refuses what it has no use for, and says what it takes.
+func TestOptions(t *testing.T) {
+	plain := Capabilities{Name: "plain", Cost: Cost{Memory: 3e8}}
+	able := Capabilities{Name: "able", Extras: Extras{
+		Memory: true, LoRA: true, Experts: []string{"high", "low"}, Decoders: []Decoder{FullDecoder, TinyDecoder}, StepCache: true,
+	}}
+	lora := func(l ...LoRA) Options { return Options{LoRAs: l} }
+	for _, tt := range []struct {
+		name string
+		o    Options
+		c    Capabilities
+		want string // "" for no refusal
+	}{
+		{"nothing", Options{}, plain, ""},
+		{"everything", Options{Memory: 1 << 30, LoRAs: []LoRA{{"a", 1, ""}, {"b", -0.5, "low"}}, Decoder: TinyDecoder}, able, ""},
+		{"memory", Options{Memory: 1}, plain, "memory: the model plain keeps within no limit"},
+		{"less than none", Options{Memory: -1}, able, "less than none"},
+		{"lora", lora(LoRA{"a", 1, ""}), plain, "LoRA: the model plain takes none"},
+		{"too many", lora(make([]LoRA, 17)...), able, "there are 17"},
+		{"too strong", lora(LoRA{"a", 1e9, ""}), able, "strength 1e+09 is out of range"},
+		{"no number", lora(LoRA{"a", math.NaN(), ""}), able, "out of range"},
+		{"expert", lora(LoRA{"a", 1, "middle"}), able, `expert "middle"`},
+		{"no experts", lora(LoRA{"a", 1, "low"}), Capabilities{Name: "one", Extras: Extras{LoRA: true}}, "one has no experts"},
+		{"decoder", Options{Decoder: TinyDecoder}, plain, "has only one"},
+		{"unknown decoder", Options{Decoder: "fast"}, able, `none of the name "fast"`},
+	} {
+		err := tt.o.Check(tt.c)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if got := able.Extras.String(); got != "a limit on its memory; LoRAs; decoders: full, tiny; a step cache" {
+		t.Errorf("the options are %q", got)
+	}
+	if got := plain.Extras.String(); got != "none" {
+		t.Errorf("no options are %q", got)
 	}
 }

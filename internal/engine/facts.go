@@ -27,6 +27,7 @@ func (c Capabilities) Facts() []Fact {
 		{"languages", cmp.Or(strings.Join(c.LanguageNames(), ", "), "any: it does not read the prompt")},
 		{"camera commands", cmp.Or(strings.Join(c.Prompt.Camera, " "), "none")},
 		{"words", c.words()},
+		{"options", c.Extras.String()},
 		{"memory", "about " + bytesInWords(c.Cost.Memory)},
 		{"time", fmt.Sprintf("about %v s of one core with AVX-512 for a second of video", c.Cost.CoreSeconds)},
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/kernel/quant"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -36,16 +37,26 @@ func (t *Tensor) For(u Use) *Tensor {
 func (t *Tensor) Use() Use { return t.st.use }
 
 // Stored describes elements in the program's own bytes or in a mapped file:
-// little-endian, row-major, at any alignment.
+// little-endian, row-major, at any alignment. The numbers of a block type are
+// whole blocks, one after another.
 type Stored struct {
 	DType DType
 	Bytes []byte
 	// Scale has the factors of an I8 tensor. Each factor applies to a run of
 	// numbers, all runs equally long: the rows of a matrix, or blocks of them.
 	Scale []float32
+	// Turn, if set, says that the numbers lie in another order than they are
+	// meant in. The DType is then F32, BF16 or F16.
+	Turn Turn
 	// Source, which may be nil, keeps Bytes mapped while it is reachable.
 	Source Source
 }
+
+// Turn says that numbers lie as blocks [Groups][Channels][Taps] and are meant as
+// blocks [Groups][Taps][Channels], the last group first. So others store the
+// weights of convolutions, one block a filter: channels before taps, and of
+// frames that are joined as channels the newest first.
+type Turn struct{ Groups, Channels, Taps int }
 
 // A Source is where stored bytes come from. Its methods are advice and may do
 // nothing.
@@ -61,8 +72,11 @@ type Source interface {
 // copy. The number of bytes must fit the shape and the type.
 func InPlace(s Stored, shape ...int) *Tensor {
 	n := Elems(shape)
-	if len(s.Bytes) != n*s.DType.Size() || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
+	if per, _ := s.DType.Block(); n%per != 0 || len(s.Bytes) != s.DType.Bytes(n) || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
 		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
+	}
+	if b := gemm.Turn(s.Turn).Block(); b != 0 && (n%b != 0 || s.DType != F32 && s.DType != BF16 && s.DType != F16) {
+		panic(fmt.Sprintf("tensor: shape %v of %v in blocks %+v", shape, s.DType, s.Turn))
 	}
 	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
 }
@@ -121,19 +135,32 @@ func (t *Tensor) Formed() bool {
 	return len(t.st.forms) > 0
 }
 
-// kernel returns s as the type that the kernels take.
-func (s *Stored) kernel() gemm.Stored {
+// numbers returns the numbers [lo,hi) of s as the kernels take them: whole blocks,
+// or whole runs that share a scale or were turned.
+func (s *Stored) numbers(lo, hi int) gemm.Numbers {
+	if t, ok := s.DType.Quant(); ok {
+		return quant.Blocks{Type: t, Bytes: s.Bytes}.Part(lo, hi)
+	}
 	f := [...]gemm.Format{F32: gemm.StoredF32, BF16: gemm.StoredBF16, F16: gemm.StoredF16, I8: gemm.StoredI8}[s.DType]
-	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}
+	part := gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}.Part(lo, hi)
+	if gemm.Turn(s.Turn).Block() != 0 {
+		return gemm.Turned{Stored: part, Turn: gemm.Turn(s.Turn)}
+	}
+	return part
+}
+
+// Widen writes the len(dst) numbers from number at on, in f32, in the calling
+// goroutine. A fault of mapped memory is a panic, which CatchFault catches.
+func (s Stored) Widen(dst []float32, at int) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	numbers, bytes := s.DType.Block()
+	s.numbers(0, len(s.Bytes)/bytes*numbers).Widen(dst, at)
+	runtime.KeepAlive(s.Source)
 }
 
 // widen copies all elements to out, in f32.
 func (s *Stored) widen(out []float32) {
-	k := s.kernel()
-	simd.For(len(out), 1<<16, func(lo, hi int) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		k.Widen(out[lo:hi], lo)
-	})
+	simd.For(len(out), 1<<16, func(lo, hi int) { s.Widen(out[lo:hi], lo) })
 }
 
 // Finite reports whether no element is infinite or NaN.
@@ -142,6 +169,9 @@ func (s Stored) Finite() bool {
 		if v-v != 0 {
 			return false
 		}
+	}
+	if t, ok := s.DType.Quant(); ok {
+		return finiteBlocks(quant.Blocks{Type: t, Bytes: s.Bytes})
 	}
 	var mask uint64 // the exponent bits of the numbers in a 64-bit word
 	switch s.DType {
@@ -175,6 +205,19 @@ func (s Stored) Finite() bool {
 		copy(tail[:], b)
 		x := binary.LittleEndian.Uint64(tail[:])&mask ^ mask
 		if bad|(x-ones)&^x&tops != 0 {
+			found.Store(true)
+		}
+	})
+	return !found.Load()
+}
+
+// finiteBlocks reports whether no number of b is infinite or NaN.
+func finiteBlocks(b quant.Blocks) bool {
+	numbers, bytes := b.Type.Block()
+	var found atomic.Bool
+	simd.For(len(b.Bytes)/bytes, 1<<12, func(lo, hi int) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		if !b.Part(lo*numbers, hi*numbers).Finite() {
 			found.Store(true)
 		}
 	})

@@ -315,13 +315,32 @@ func TestThreads(t *testing.T) {
 					simd.SetThreads(threads)
 					o := newOutput(rand.New(rand.NewPCG(1, 1)), m, n, 0)
 					Mul(p, m, n, k, a, b, o.c, n, Epilogue{Bias: bias, Act: GELU, Residual: o.c})
-					MulInt8(m, a, PackInt8(k, n, b), o.c, n, Epilogue{Residual: o.c})
+					MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), o.c, n, Epilogue{Residual: o.c})
 					if threads == 1 {
 						first = o
 					} else if !slices.Equal(first.c, o.c) {
 						t.Fatalf("%s %v: %d threads gave other bytes than 1", name, s, threads)
 					}
 				}
+			}
+		}
+	})
+}
+
+// TestRowsAlone: a row has the same bytes whether it is multiplied among many
+// others, in tall tasks, or among few.
+func TestRowsAlone(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		const m, n, k, i0, some = wholeRows + 5, 70, 1700, 1200, 50
+		a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, true, 0)
+		bias, residual := matrix(rng, 1, n, false, 0).Data, matrix(rng, m, n, false, 0).Data
+		for p, name := range precisions {
+			w, all, few := Pack(p, k, n, b), make([]float32, m*n), make([]float32, some*n)
+			MulPacked(m, a, w, all, n, Epilogue{Bias: bias, Act: GELU, Residual: residual})
+			MulPacked(some, Matrix{Data: a.Data[i0*k:], Stride: k}, w, few, n, Epilogue{Bias: bias, Act: GELU, Residual: residual[i0*n:]})
+			if !slices.Equal(few, all[i0*n:][:some*n]) {
+				t.Errorf("%s: other bytes among %d rows than among %d", name, m, some)
 			}
 		}
 	})
@@ -349,7 +368,7 @@ func TestMulInt8(t *testing.T) {
 					}
 					against(t, rng, fmt.Sprintf("%dx%dx%d trans %d", m, n, k, trans), o, e, tol,
 						func(o output, ep Epilogue) { RefInt8(m, n, k, a, b, o.c, o.ldc, ep) },
-						func(o output, ep Epilogue) { MulInt8(m, a, PackInt8(k, n, b), o.c, o.ldc, ep) })
+						func(o output, ep Epilogue) { MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), o.c, o.ldc, ep) })
 				}
 			}
 		}
@@ -363,7 +382,7 @@ func TestInt8Accuracy(t *testing.T) {
 	a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, false, 0)
 	exact, got := make([]float32, m*n), make([]float32, m*n)
 	Ref(F32, m, n, k, a, b, exact, n, Epilogue{})
-	MulInt8(m, a, PackInt8(k, n, b), got, n, Epilogue{})
+	MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), got, n, Epilogue{})
 	var d, e float64
 	for i, v := range exact {
 		d += math.Pow(float64(got[i]-v), 2)
@@ -410,7 +429,7 @@ func TestShortSlicesPanic(t *testing.T) {
 		"bias":        func() { Mul(F32, 3, 4, 3, ok, ok, make([]float32, 12), 4, Epilogue{Bias: make([]float32, 3)}) },
 		"accumulate":  func() { Mul(F32, 3, 4, 3, ok, ok, make([]float32, 12), 4, Epilogue{Act: ReLU, Accumulate: true}) },
 		"packed a":    func() { MulPacked(4, ok, Pack(F32, 3, 4, ok), make([]float32, 16), 4, Epilogue{}) },
-		"int8 weight": func() { PackInt8(4, 4, ok) },
+		"int8 weight": func() { PackInt8(4, 4, Int8Rows(4, 4, ok)) },
 	} {
 		func() {
 			defer func() {

@@ -93,15 +93,15 @@ type modelEngine struct {
 	taught world.Edition // no edition of weights that may know any words
 }
 
-func openEngine(_ context.Context, weights string) (engine.Engine, error) {
-	if weights == "" {
+func openEngine(_ context.Context, o engine.Options) (engine.Engine, error) {
+	if o.Weights == "" {
 		m, err := Open(Embedded())
 		if err != nil {
 			return nil, err
 		}
 		return &modelEngine{m, m.Storybook}, nil
 	}
-	m, err := OpenFile(weights)
+	m, err := OpenFile(o.Weights)
 	return &modelEngine{m, world.NoEdition}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -36,7 +37,7 @@ func TestNotesAreOfWhatWasTaught(t *testing.T) {
 // TestEmbeddedEdition: the registry and the opened model agree on the edition
 // of the weights inside the binary.
 func TestEmbeddedEdition(t *testing.T) {
-	e, err := openEngine(t.Context(), "")
+	e, err := openEngine(t.Context(), engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ const (
 func Spec() engine.Spec {
 	return engine.Spec{
 		Capabilities: card{}.Capabilities,
-		Open:         func(context.Context, string) (engine.Engine, error) { return card{}, nil },
+		Open:         func(context.Context, engine.Options) (engine.Engine, error) { return card{}, nil },
 	}
 }
 

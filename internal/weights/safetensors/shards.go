@@ -3,6 +3,8 @@ package safetensors
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -24,7 +26,7 @@ func OpenShards(paths ...string) (*Shards, error) {
 		s.files = append(s.files, f)
 		for _, name := range f.names {
 			if other := s.of[name]; other != nil {
-				err := fmt.Errorf("safetensors: %s and %s both hold tensor %q: they are not parts of one model", other.name, f.name, name)
+				err := fmt.Errorf("safetensors: %s and %s both hold tensor %q: they are not parts of one model", other.mem.Name(), f.mem.Name(), name)
 				return nil, errors.Join(err, s.Close())
 			}
 			s.of[name] = f
@@ -49,4 +51,9 @@ func (s *Shards) Close() error {
 		err = errors.Join(err, f.Close())
 	}
 	return err
+}
+
+// Names returns the names of the tensors in all files, sorted.
+func (s *Shards) Names() []string {
+	return slices.Sorted(maps.Keys(s.of))
 }

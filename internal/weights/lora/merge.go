@@ -1,0 +1,239 @@
+package lora
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// Weights store the parameters of a model, as nn.Weights has it.
+type Weights interface {
+	Stored(name string) (tensor.Stored, []int, error)
+}
+
+// Use is an adapter with the strength in which it is added: 1 is as it was
+// trained, 0 nothing, and a negative one the opposite.
+type Use struct {
+	*Adapter
+	Strength float64
+}
+
+// Merged are weights to which adapters have been added. A tensor that an adapter
+// touches is made when it is first asked for, in memory: in F32, F16 or BF16 as it
+// is stored, and in BF16 where it is stored in fewer bits. All others stay where
+// they are.
+type Merged struct {
+	base  Weights
+	names func(name string) []string
+	uses  []Use
+	done  map[string]merged
+	bytes int64
+}
+
+// merged is a tensor with everything added.
+type merged struct {
+	tensor.Stored
+	shape []int
+}
+
+// Over lays adapters over weights. names returns the other names that a tensor
+// has, in the layouts in which adapters may name it; nil means that there are
+// none.
+func Over(base Weights, names func(name string) []string, uses ...Use) (*Merged, error) {
+	for _, u := range uses {
+		if !(math.Abs(u.Strength) <= MaxStrength) {
+			return nil, fmt.Errorf("lora: %s: the strength %v is out of range: at most %d, of either sign", u.path, u.Strength, MaxStrength)
+		}
+	}
+	return &Merged{base: base, names: names, uses: uses, done: map[string]merged{}}, nil
+}
+
+// Bytes is how much memory the tensors take that have been made.
+func (m *Merged) Bytes() int64 { return m.bytes }
+
+// Check returns, once all tensors of a model have been asked for, a note for each
+// adapter of which some did not fit, and an error for one of which none did.
+func (m *Merged) Check() (notes []string, err error) {
+	for _, u := range m.uses {
+		left := u.Left()
+		switch all := len(u.f.Names()); {
+		case len(left) == all:
+			return nil, fmt.Errorf("lora: %s: none of its %d tensors fits a layer of this model (%s): it was made for another one", u.path, all, listed(left))
+		case len(left) > 0:
+			notes = append(notes, fmt.Sprintf("%s: %d of its %d tensors fit no layer of this model: %s", u.path, len(left), all, listed(left)))
+		}
+	}
+	return notes, nil
+}
+
+// Stored implements Weights.
+func (m *Merged) Stored(name string) (_ tensor.Stored, _ []int, err error) {
+	if d, ok := m.done[name]; ok {
+		return d.Stored, d.shape, nil
+	}
+	s, shape, err := m.base.Stored(name)
+	if err != nil {
+		return s, shape, err
+	}
+	adds := m.adds(name)
+	if len(adds) == 0 {
+		return s, shape, nil
+	}
+	defer tensor.CatchFault(&err)
+	x := tensor.InPlace(s, shape...).Values()
+	for _, a := range adds {
+		if err := a.to(x, shape); err != nil {
+			return s, nil, err
+		}
+	}
+	d := merged{Stored: stored(x, s.DType), shape: slices.Clone(shape)}
+	if !d.Finite() {
+		return s, nil, fmt.Errorf("lora: %s and what is added to it are out of the range of %v: lower the strength", name, d.DType)
+	}
+	m.done[name] = d
+	m.bytes += int64(len(d.Bytes))
+	return d.Stored, shape, nil
+}
+
+// stored rounds numbers to the type in which they are kept.
+func stored(x []float32, base tensor.DType) tensor.Stored {
+	kept, dtype := tensor.BF16, safetensors.BF16
+	switch base {
+	case tensor.F32:
+		kept, dtype = tensor.F32, safetensors.F32
+	case tensor.F16:
+		kept, dtype = tensor.F16, safetensors.F16
+	}
+	return tensor.Stored{DType: kept, Bytes: safetensors.FromFloat32("", dtype, x, len(x)).Data}
+}
+
+// add is what one adapter does to a tensor.
+type add struct {
+	Use
+	layer string
+	part  *part
+	leaf  string // weight, bias or modulation
+}
+
+// adds finds what the adapters have for a tensor, in their order.
+func (m *Merged) adds(name string) []add {
+	names := []string{name}
+	if m.names != nil {
+		names = append(names, m.names(name)...)
+	}
+	var out []add
+	for _, u := range m.uses {
+		for _, n := range names {
+			dot := strings.LastIndexByte(n, '.')
+			if dot < 0 {
+				continue
+			}
+			layer, leaf := layerKey(n[:dot]), n[dot+1:]
+			p := u.parts[layer]
+			if p != nil && slices.ContainsFunc(leaves[leaf], func(s slot) bool { return p.slots[s] != "" }) {
+				out = append(out, add{u, layer, p, leaf})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// leaves say which slots are added to which tensor of a layer.
+var leaves = map[string][]slot{"weight": {down, diff}, "bias": {upBias, diffBias}, "modulation": {diffTable}}
+
+// to adds everything that the adapter has for a tensor to its numbers.
+func (a add) to(x []float32, shape []int) error {
+	for _, s := range leaves[a.leaf] {
+		switch {
+		case a.part.slots[s] == "":
+		case s == down:
+			if err := a.product(x, shape); err != nil {
+				return err
+			}
+		default:
+			d, err := a.fitting(s, shape)
+			if err != nil {
+				return err
+			}
+			factor := a.Strength
+			if s == upBias {
+				rank, err := a.rank()
+				if err != nil {
+					return err
+				}
+				f, err := a.factor(a.layer, a.part, rank)
+				if err != nil {
+					return err
+				}
+				factor *= f
+			}
+			for i, v := range d {
+				x[i] += float32(factor) * v
+			}
+		}
+	}
+	return nil
+}
+
+// rank is that of the layer's pair.
+func (a add) rank() (int, error) {
+	info, _ := a.f.Info(a.part.slots[down])
+	if len(info.Shape) < 2 || info.Shape[0] < 1 || info.Shape[0] > maxRank {
+		return 0, fmt.Errorf("lora: %s: tensor %q has shape %v: the first half of a pair is [rank, inputs] with a rank of 1 to %d", a.path, a.part.slots[down], info.Shape, maxRank)
+	}
+	return info.Shape[0], nil
+}
+
+// product adds strength·alpha/rank·B·A to a weight [out, ...in].
+func (a add) product(x []float32, shape []int) error {
+	rank, err := a.rank()
+	if err != nil {
+		return err
+	}
+	lo, hi := a.part.slots[down], a.part.slots[up]
+	loInfo, _ := a.f.Info(lo)
+	hiInfo, _ := a.f.Info(hi)
+	if len(shape) < 2 || len(x) == 0 {
+		return fmt.Errorf("lora: %s: tensors %q and %q are for a matrix, the model's %s has shape %v", a.path, lo, hi, a.layer, shape)
+	}
+	out := shape[0]
+	in := len(x) / out
+	if tensor.Elems(loInfo.Shape) != rank*in || len(hiInfo.Shape) < 2 || hiInfo.Shape[0] != out || tensor.Elems(hiInfo.Shape) != out*rank {
+		return fmt.Errorf("lora: %s: tensors %q %v and %q %v do not make a weight of shape %v: the adapter was made for another model", a.path, lo, loInfo.Shape, hi, hiInfo.Shape, shape)
+	}
+	f, err := a.factor(a.layer, a.part, rank)
+	if err != nil {
+		return err
+	}
+	A, err := a.values(a.part, down)
+	if err != nil {
+		return err
+	}
+	B, err := a.values(a.part, up)
+	if err != nil {
+		return err
+	}
+	// The smaller factor is scaled, so that the product needs no second pass.
+	scale := float32(a.Strength * f)
+	for i := range B {
+		B[i] *= scale
+	}
+	gemm.Mul(gemm.F32, out, in, rank, gemm.Matrix{Data: B, Stride: rank}, gemm.Matrix{Data: A, Stride: in}, x, in, gemm.Epilogue{Accumulate: true})
+	return nil
+}
+
+// fitting reads a difference, which must have the shape of the tensor that it is
+// added to.
+func (a add) fitting(s slot, shape []int) ([]float32, error) {
+	info, _ := a.f.Info(a.part.slots[s])
+	if tensor.Elems(info.Shape) != tensor.Elems(shape) || len(info.Shape) == 0 || info.Shape[0] != shape[0] {
+		return nil, fmt.Errorf("lora: %s: tensor %q has shape %v, the model's is %v: the adapter was made for another model", a.path, a.part.slots[s], info.Shape, shape)
+	}
+	return a.values(a.part, s)
+}
