@@ -11,7 +11,7 @@ SIMD_LEVELS   := go avx2 avx512
 SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/... \
 	./internal/sampler ./internal/train ./internal/recogniser ./internal/eval ./internal/bench .
 # Emulated; the derivatives' tests run convolutions and attention in small.
-ARM64_PACKAGES := ./internal/simd ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/gemm ./internal/autograd
+ARM64_PACKAGES := ./internal/simd ./internal/kernel/quant ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/gemm ./internal/autograd
 # Where goroutines meet; the numeric kernels share nothing but disjoint blocks.
 RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... \
 	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook web service api server e2e))

@@ -96,7 +96,7 @@ func (c *CPU) packWindows(w *Tensor, lines, width, pitch int) *gemm.Windows {
 		return gemm.PackWindows(p, lines, width, pitch, n, mat(data(w), lines*width, true))
 	}
 	defer runtime.KeepAlive(w)
-	return gemm.PackWindowsStored(p, lines, width, pitch, n, w.st.stored.kernel())
+	return gemm.PackWindowsStored(p, lines, width, pitch, n, w.st.stored.numbers(0, w.Len()))
 }
 
 // experts are the matrices of a fixed parameter [E, N, K].
@@ -116,7 +116,7 @@ func (c *CPU) pack(w *Tensor, i, n, k int) *gemm.Packed {
 		return gemm.Pack(c.kernelPrecision(), k, n, mat(data(w)[i*n*k:(i+1)*n*k], k, true))
 	}
 	defer runtime.KeepAlive(w)
-	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.stored.kernel().Part(i*n*k, (i+1)*n*k))
+	return gemm.PackStored(c.kernelPrecision(), k, n, w.st.stored.numbers(i*n*k, (i+1)*n*k))
 }
 
 // Ready implements Backend.

@@ -257,9 +257,7 @@ func (c *CPU) Concat(axis int, xs ...*Tensor) *Tensor {
 	for _, x := range xs {
 		n := x.Dim(axis) * inner
 		want(x.Len() == outer*n, "Concat", xs...)
-		for o := range outer {
-			copy(data(y)[o*row+at:o*row+at+n], data(x)[o*n:(o+1)*n])
-		}
+		elem.CopyRuns(data(y)[at:], row, data(x), n, outer, n)
 		at += n
 	}
 	return y
@@ -272,9 +270,7 @@ func (c *CPU) Narrow(x *Tensor, axis, lo, hi int) *Tensor {
 	y := c.arena.Tensor(shape...)
 	outer, inner := runs(shape, axis)
 	row, n := x.Dim(axis)*inner, (hi-lo)*inner
-	for o := range outer {
-		copy(data(y)[o*n:(o+1)*n], data(x)[o*row+lo*inner:o*row+lo*inner+n])
-	}
+	elem.CopyRuns(data(y), n, data(x)[lo*inner:], row, outer, n)
 	return y
 }
 
@@ -287,7 +283,7 @@ func (c *CPU) Embed(table *Tensor, ids []int32) *Tensor {
 		return y
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	from := table.st.stored.kernel()
+	from := table.st.stored.numbers(0, table.Len())
 	for i, id := range ids {
 		from.Widen(data(y)[i*w:(i+1)*w], int(id)*w)
 	}

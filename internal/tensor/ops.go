@@ -138,10 +138,53 @@ type Carried interface {
 	LinearAttentionOn(state, q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
 }
 
+// Inference is Ops with the operations that only released models need. These
+// are not trained here, so the operations beyond Ops have no derivative.
+type Inference interface {
+	Ops
+
+	// LayerNorm over the last axis: (x-mean)/sqrt(var+eps)·g + b, with gain g
+	// [C] and bias b [C] (Ba 2016).
+	LayerNorm(x, g, b *Tensor, eps float32) *Tensor
+	// LayerNormModulate is LayerNorm without gain and bias, and then Modulate
+	// by scale and shift.
+	LayerNormModulate(x, scale, shift *Tensor, eps float32) *Tensor
+	// RMSNormEps is RMSNorm with another epsilon than Eps.
+	RMSNormEps(x, g *Tensor, eps float32) *Tensor
+	// LengthNorm gives the rows of the last axis the Euclidean length √C:
+	// act(x/max(‖x‖, 1e-12)·√C·g), with gain g [C].
+	LengthNorm(x, g *Tensor, act Act) *Tensor
+	// GELUErf: x·Φ(x), the GELU by the error function.
+	GELUErf(x *Tensor) *Tensor
+	// Tanh: y = tanh(x).
+	Tanh(x *Tensor) *Tensor
+
+	// SoftmaxAttention is Attention with a scale of the scores of its own. bias
+	// [Q+K-1, H] depends on the distance of a key to its query: head h adds
+	// bias[j-i+Q-1, h] to the scaled score of query i and key j (Raffel 2020).
+	// The operands of both products are rounded to the backend's precision.
+	SoftmaxAttention(q, k, v, bias *Tensor, scale float32, m Mask) *Tensor
+
+	// ConvDown is a convolution of each frame with stride 2: x [N, T, H, W, C],
+	// w [O, 1, K, K, C] → [N, T, H', W', O]. A frame has before rows and columns
+	// of zeros before it and one after it, so H' = (H+1+before-K)/2 + 1, rounded
+	// down.
+	ConvDown(x, w, b *Tensor, before int, act Act) *Tensor
+	// Nearest2 repeats each pixel of x [N, T, H, W, C] in a square of 2×2.
+	Nearest2(x *Tensor) *Tensor
+	// AvgDown and DupUp are the shortcuts of a residual autoencoder (Chen 2025,
+	// "Deep Compression Autoencoder"). AvgDown takes the numbers of each
+	// pt×ph×pw pixels, ordered [C, pt, ph, pw], and averages runs of them to out
+	// channels: [N, T·pt, H·ph, W·pw, C] → [N, T, H, W, out]. DupUp repeats each
+	// channel to fill its run: [N, T, H, W, C] → [N, T·pt, H·ph, W·pw, out].
+	AvgDown(x *Tensor, out, pt, ph, pw int) *Tensor
+	DupUp(x *Tensor, out, pt, ph, pw int) *Tensor
+}
+
 // A Backend computes. One goroutine uses it at a time. Only the backend sees
 // its memory; Download is the only way out.
 type Backend interface {
-	Ops
+	Inference
 	Carried
 
 	// Precision is the type that the operands of products are rounded to.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/kernel/quant"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -36,7 +37,8 @@ func (t *Tensor) For(u Use) *Tensor {
 func (t *Tensor) Use() Use { return t.st.use }
 
 // Stored describes elements in the program's own bytes or in a mapped file:
-// little-endian, row-major, at any alignment.
+// little-endian, row-major, at any alignment. The numbers of a block type are
+// whole blocks, one after another.
 type Stored struct {
 	DType DType
 	Bytes []byte
@@ -61,7 +63,7 @@ type Source interface {
 // copy. The number of bytes must fit the shape and the type.
 func InPlace(s Stored, shape ...int) *Tensor {
 	n := Elems(shape)
-	if len(s.Bytes) != n*s.DType.Size() || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
+	if per, _ := s.DType.Block(); n%per != 0 || len(s.Bytes) != s.DType.Bytes(n) || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
 		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
 	}
 	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
@@ -121,15 +123,19 @@ func (t *Tensor) Formed() bool {
 	return len(t.st.forms) > 0
 }
 
-// kernel returns s as the type that the kernels take.
-func (s *Stored) kernel() gemm.Stored {
+// numbers returns the numbers [lo,hi) of s as the kernels take them: whole blocks,
+// or whole runs that share a scale.
+func (s *Stored) numbers(lo, hi int) gemm.Numbers {
+	if t, ok := s.DType.Quant(); ok {
+		return quant.Blocks{Type: t, Bytes: s.Bytes}.Part(lo, hi)
+	}
 	f := [...]gemm.Format{F32: gemm.StoredF32, BF16: gemm.StoredBF16, F16: gemm.StoredF16, I8: gemm.StoredI8}[s.DType]
-	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}
+	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}.Part(lo, hi)
 }
 
 // widen copies all elements to out, in f32.
 func (s *Stored) widen(out []float32) {
-	k := s.kernel()
+	k := s.numbers(0, len(out))
 	simd.For(len(out), 1<<16, func(lo, hi int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		k.Widen(out[lo:hi], lo)
@@ -142,6 +148,9 @@ func (s Stored) Finite() bool {
 		if v-v != 0 {
 			return false
 		}
+	}
+	if t, ok := s.DType.Quant(); ok {
+		return finiteBlocks(quant.Blocks{Type: t, Bytes: s.Bytes})
 	}
 	var mask uint64 // the exponent bits of the numbers in a 64-bit word
 	switch s.DType {
@@ -175,6 +184,19 @@ func (s Stored) Finite() bool {
 		copy(tail[:], b)
 		x := binary.LittleEndian.Uint64(tail[:])&mask ^ mask
 		if bad|(x-ones)&^x&tops != 0 {
+			found.Store(true)
+		}
+	})
+	return !found.Load()
+}
+
+// finiteBlocks reports whether no number of b is infinite or NaN.
+func finiteBlocks(b quant.Blocks) bool {
+	numbers, bytes := b.Type.Block()
+	var found atomic.Bool
+	simd.For(len(b.Bytes)/bytes, 1<<12, func(lo, hi int) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		if !b.Part(lo*numbers, hi*numbers).Finite() {
 			found.Store(true)
 		}
 	})

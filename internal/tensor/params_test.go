@@ -24,9 +24,9 @@ func TestFinite(t *testing.T) {
 		const n = 13
 		for _, sign := range []uint32{0, 1} {
 			for i := range n {
-				s := Stored{DType: f.d, Bytes: make([]byte, n*f.d.Size())}
+				s := Stored{DType: f.d, Bytes: make([]byte, f.d.Bytes(n))}
 				for j := range n {
-					f.put(s.Bytes, j, f.most|sign<<(8*f.d.Size()-1))
+					f.put(s.Bytes, j, f.most|sign<<(8*f.d.Bytes(1)-1))
 				}
 				if !s.Finite() {
 					t.Fatalf("%v: the largest numbers are not finite", f.d)

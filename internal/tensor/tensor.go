@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+
+	"github.com/kinora-video/kinora/internal/kernel/quant"
 )
 
 // DType is the type of a number in memory. As a precision it is the type that
@@ -23,15 +25,63 @@ const (
 	BF16
 	F16
 	I8 // times the scale of its row
+	// The types of blocks of small numbers, in which weights may be stored. They
+	// are those of package quant, in its order.
+	Q8_0
+	Q4_0
+	Q4_1
+	Q5_0
+	Q5_1
+	Q2_K
+	Q3_K
+	Q4_K
+	Q5_K
+	Q6_K
 )
 
-var dtypeNames = [...]string{F32: "f32", BF16: "bf16", F16: "f16", I8: "int8"}
+// The types whose numbers stand alone: their names and bytes.
+var (
+	dtypeNames = [...]string{F32: "f32", BF16: "bf16", F16: "f16", I8: "int8"}
+	dtypeSizes = [...]int{F32: 4, BF16: 2, F16: 2, I8: 1}
+)
+
+// Quant returns the type of blocks; ok is false if numbers of type d stand alone.
+func (d DType) Quant() (t quant.Type, ok bool) {
+	if d < Q8_0 {
+		return 0, false
+	}
+	return quant.Type(d - Q8_0), true
+}
+
+// OfQuant is the type of numbers that are stored in blocks of type t.
+func OfQuant(t quant.Type) DType { return Q8_0 + DType(t) }
 
 // String is the type's name.
-func (d DType) String() string { return dtypeNames[d] }
+func (d DType) String() string {
+	if t, ok := d.Quant(); ok {
+		return t.String()
+	}
+	return dtypeNames[d]
+}
 
-// Size is the number of bytes of one number.
-func (d DType) Size() int { return [...]int{F32: 4, BF16: 2, F16: 2, I8: 1}[d] }
+// Block returns how many numbers are stored together, and in how many bytes: 1
+// and a number's size if they stand alone.
+func (d DType) Block() (numbers, bytes int) {
+	if t, ok := d.Quant(); ok {
+		return t.Block()
+	}
+	return 1, dtypeSizes[d]
+}
+
+// Bytes is the number of bytes of n numbers, such as those of a row. They must be
+// whole blocks.
+func (d DType) Bytes(n int) int {
+	numbers, bytes := d.Block()
+	if n%numbers != 0 {
+		panic(fmt.Sprintf("tensor: %d numbers are not whole blocks of %d", n, numbers))
+	}
+	return n / numbers * bytes
+}
 
 // A Place says where the elements of a tensor lie.
 type Place uint8

@@ -66,14 +66,23 @@ func TestViews(t *testing.T) {
 func TestWrongShapesPanic(t *testing.T) {
 	c := NewCPU(F32)
 	for name, f := range map[string]func(){
-		"Linear":    func() { c.Linear(Zeros(2, 3), Zeros(4, 5), nil, None) },
-		"Add":       func() { c.Add(Zeros(2), Zeros(3)) },
-		"RMSNorm":   func() { c.RMSNorm(Zeros(2, 3), Zeros(2)) },
-		"Modulate":  func() { c.Modulate(Zeros(5, 3), Zeros(2, 3), Zeros(2, 3)) },
-		"Conv":      func() { c.Conv(Zeros(1, 1, 2, 2, 3), Zeros(4, 1, 1, 1, 2), nil, nil, None) },
-		"Unshuffle": func() { c.Unshuffle(Zeros(1, 1, 3, 2, 1), 1, 2, 2) },
-		"Attention": func() { c.Attention(Zeros(1, 2, 2, 4), Zeros(1, 2, 1, 4), Zeros(1, 2, 1, 4), Mask{}) },
-		"RoPE":      func() { c.RoPE(Zeros(1, 2, 1, 4), Zeros(3, 2), Zeros(3, 2)) },
+		"Linear":            func() { c.Linear(Zeros(2, 3), Zeros(4, 5), nil, None) },
+		"Add":               func() { c.Add(Zeros(2), Zeros(3)) },
+		"RMSNorm":           func() { c.RMSNorm(Zeros(2, 3), Zeros(2)) },
+		"Modulate":          func() { c.Modulate(Zeros(5, 3), Zeros(2, 3), Zeros(2, 3)) },
+		"Conv":              func() { c.Conv(Zeros(1, 1, 2, 2, 3), Zeros(4, 1, 1, 1, 2), nil, nil, None) },
+		"Unshuffle":         func() { c.Unshuffle(Zeros(1, 1, 3, 2, 1), 1, 2, 2) },
+		"Attention":         func() { c.Attention(Zeros(1, 2, 2, 4), Zeros(1, 2, 1, 4), Zeros(1, 2, 1, 4), Mask{}) },
+		"LayerNorm":         func() { c.LayerNorm(Zeros(2, 3), Zeros(2), nil, 1) },
+		"LayerNormModulate": func() { c.LayerNormModulate(Zeros(5, 3), Zeros(2, 3), Zeros(2, 3), 1) },
+		"LengthNorm":        func() { c.LengthNorm(Zeros(2, 3), Zeros(2), None) },
+		"SoftmaxAttention": func() {
+			c.SoftmaxAttention(Zeros(1, 2, 2, 4), Zeros(1, 3, 2, 4), Zeros(1, 3, 2, 4), Zeros(5, 2), 1, Mask{})
+		},
+		"ConvDown": func() { c.ConvDown(Zeros(1, 1, 4, 4, 3), Zeros(4, 1, 3, 3, 2), nil, 0, None) },
+		"AvgDown":  func() { c.AvgDown(Zeros(1, 1, 4, 3, 3), 3, 1, 2, 2) },
+		"DupUp":    func() { c.DupUp(Zeros(1, 1, 2, 2, 5), 3, 1, 2, 2) },
+		"RoPE":     func() { c.RoPE(Zeros(1, 2, 1, 4), Zeros(3, 2), Zeros(3, 2)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -7,6 +7,15 @@ import "math"
 
 // RefSoftmax is Softmax.
 func RefSoftmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
+	refSoftmax(out, lse, q, k, v, nil, scale, s, m)
+}
+
+// RefFlash is Flash.
+func RefFlash(out, q, k, v, bias []float32, scale float32, s Shape, m Mask) {
+	refSoftmax(out, nil, q, k, v, bias, scale, s, m)
+}
+
+func refSoftmax(out, lse, q, k, v, bias []float32, scale float32, s Shape, m Mask) {
 	for i := range s.B * s.H * s.Q {
 		b, h, n := i/s.Q/s.H, i/s.Q%s.H, i%s.Q
 		qo := ((b*s.Q+n)*s.H + h) * s.D
@@ -15,6 +24,9 @@ func RefSoftmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
 		scores := make([]float64, s.K)
 		for j := lo; j < hi; j++ {
 			scores[j] = float64(scale) * dot64(q[qo:qo+s.D], k[((b*s.K+j)*s.H+h)*s.D:])
+			if bias != nil {
+				scores[j] += float64(bias[(j-n+s.Q-1)*s.H+h])
+			}
 			top = max(top, scores[j])
 		}
 		acc := make([]float64, s.D)

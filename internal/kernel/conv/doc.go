@@ -1,7 +1,8 @@
 // Package conv holds the convolutions of a video model: dense ones through
 // matrix products, depthwise ones directly, each with its gradients.
 //
-// Activations are f32, channels last ([N, T, H, W, C]); stride is one; H and W
+// Activations are f32, channels last ([N, T, H, W, C]); stride is one, but for
+// Down, which works on pictures with a stride of two; H and W
 // are padded with zeros so that their sizes stay ("same", odd kernels); T is
 // causal: output frame t sees input frames t-KT+1 to t, and the frames before
 // the first are zeros or the caller's past.

@@ -8,6 +8,7 @@ package elem
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
@@ -56,19 +57,33 @@ func AddScaled(dst, a []float32, s float32) {
 }
 
 // Act sets dst = act(x); gemm.None copies.
-func Act(kind gemm.Act, dst, x []float32) {
+func Act(kind gemm.Act, dst, x []float32) { unary("elem.Act", dst, x, ActRow(kind)) }
+
+// ActRow returns the function that Act applies to a piece of its slices, on one core.
+func ActRow(kind gemm.Act) func(dst, x []float32) {
 	switch kind {
 	case gemm.None:
-		unary("elem.Act", dst, x, func(dst, a []float32) { copy(dst, a) })
+		return func(dst, x []float32) { copy(dst, x) }
 	case gemm.ReLU:
-		unary("elem.Act", dst, x, vec.ReLU)
+		return vec.ReLU
 	case gemm.SiLU:
-		unary("elem.Act", dst, x, vec.SiLU)
+		return vec.SiLU
 	case gemm.GELU:
-		unary("elem.Act", dst, x, vec.GELU)
-	default:
-		panic(fmt.Sprintf("elem.Act: unknown activation %d", kind))
+		return vec.GELU
 	}
+	panic(fmt.Sprintf("elem.Act: unknown activation %d", kind))
+}
+
+// GELUErf sets dst = x*Φ(x): the Gaussian error linear unit by the error function, which gemm.GELU approximates.
+func GELUErf(dst, x []float32) { unary("elem.GELUErf", dst, x, vec.GELUErf) }
+
+// Tanh sets dst = tanh(x).
+func Tanh(dst, x []float32) {
+	unary("elem.Tanh", dst, x, func(dst, x []float32) {
+		for i, v := range x[:len(dst)] {
+			dst[i] = float32(math.Tanh(float64(v)))
+		}
+	})
 }
 
 // ActGrad adds dy * act'(x) to dx.

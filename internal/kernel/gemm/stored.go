@@ -33,6 +33,15 @@ func (f Format) Size() int {
 	return 2
 }
 
+// Numbers is a matrix [rows, cols], row-major, in the form in which it is
+// stored: Stored here, and the blocks of package quant.
+type Numbers interface {
+	// Check panics unless it holds rows×cols numbers.
+	Check(rows, cols int)
+	// Widen writes the len(dst) numbers from number at on as f32.
+	Widen(dst []float32, at int)
+}
+
 // Stored is a matrix [rows, cols], row-major, as it is stored in a file or in
 // the program: bytes that need not be aligned.
 type Stored struct {
@@ -43,7 +52,7 @@ type Stored struct {
 	Scale []float32
 }
 
-// Check panics unless w holds rows×cols numbers.
+// Check implements Numbers.
 func (w Stored) Check(rows, cols int) {
 	if n := rows * cols; len(w.Bytes) != n*w.Format.Size() || w.Format == StoredI8 && (len(w.Scale) == 0 || n%len(w.Scale) != 0) {
 		panic(fmt.Sprintf("gemm: %d bytes and %d scales stored for %d×%d numbers of %d bytes", len(w.Bytes), len(w.Scale), rows, cols, w.Format.Size()))
@@ -66,7 +75,7 @@ func (w Stored) Part(lo, hi int) Stored {
 	return w
 }
 
-// Widen writes the len(dst) numbers from number at on as f32.
+// Widen implements Numbers.
 func (w Stored) Widen(dst []float32, at int) {
 	b := w.Bytes[at*w.Format.Size():][:len(dst)*w.Format.Size()]
 	switch w.Format {
@@ -101,7 +110,7 @@ func (w Stored) Widen(dst []float32, at int) {
 // PackStored lays out wᵀ for MulPacked, where w is [n,k]. It widens only a few
 // panels at a time. If a mapped file has shrunk, the memory fault is a panic
 // and not a crash.
-func PackStored(p Precision, k, n int, w Stored) *Packed {
+func PackStored(p Precision, k, n int, w Numbers) *Packed {
 	w.Check(n, k)
 	pk := &Packed{plan: newPlan(pathFor(p), n, k)}
 	pl := &pk.plan
@@ -111,7 +120,7 @@ func PackStored(p Precision, k, n int, w Stored) *Packed {
 }
 
 // packStored does one task of packing a whole stored matrix.
-func (pl *plan) packStored(dst []float32, w Stored, task int) {
+func (pl *plan) packStored(dst []float32, w Numbers, task int) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	nr := pl.path.nr
 	kb, j0 := task%pl.blocks, task/pl.blocks*packPanels

@@ -30,7 +30,7 @@ func PackWindows(p Precision, lines, width, pitch, n int, b Matrix) *Windows {
 // PackWindowsStored is PackWindows of wᵀ, where w is [n, lines·width] and lies as
 // it was stored. It widens no more than a few panels at a time; a fault of mapped
 // memory is a panic, as in PackStored.
-func PackWindowsStored(p Precision, lines, width, pitch, n int, b Stored) *Windows {
+func PackWindowsStored(p Precision, lines, width, pitch, n int, b Numbers) *Windows {
 	w := newWindows(p, lines, width, pitch, n)
 	if w == nil {
 		return nil

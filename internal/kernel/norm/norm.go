@@ -1,4 +1,5 @@
-// Package norm has the row normalisations, RMS norm and softmax, each with its gradient.
+// Package norm has the normalisations of rows: RMS norm and softmax, each with its gradient; layer norm and the norm to
+// a fixed length, which are used without one.
 //
 // It works on plain row-major slices and keeps none of them. Sums over rows are taken over fixed blocks of rows,
 // which do not depend on the number of threads, and are combined in order. Functions whose names end in Grad add to

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -98,6 +99,72 @@ func TestRMS(t *testing.T) {
 					slope(t, name+" dg", r, g, dg, dy, f)
 				}
 				RMSGrad(nil, nil, dy, x, g, rstd, rows, c)
+			}
+		}
+	})
+}
+
+func TestLayer(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range sizes {
+			rows, c := z[0], z[1]
+			name := fmt.Sprint(z)
+			r := rand.New(rand.NewPCG(6, uint64(c)))
+			x, g, b := random(r, rows*c, 3), random(r, c, 1), random(r, c, 0)
+			const eps = 1e-2 // so large that leaving it out shows
+			for _, gb := range [][2][]float32{{g, b}, {nil, nil}, {g, nil}, {nil, b}} {
+				y := random(r, rows*c+8, 0)
+				want := slices.Clone(y)
+				Layer(y, x, gb[0], gb[1], rows, c, eps)
+				RefLayer(want, x, gb[0], gb[1], rows, c, eps)
+				near(t, name, y, want, 2e-6)
+				if !slices.Equal(y[rows*c:], want[rows*c:]) {
+					t.Errorf("%s: written past the end", name)
+				}
+			}
+			groups := 1
+			if rows%3 == 0 {
+				groups = 3
+			}
+			scale, shift := random(r, groups*c, 0), random(r, groups*c, 0)
+			y, want := make([]float32, rows*c), make([]float32, rows*c)
+			LayerModulate(y, x, scale, shift, rows, c, rows/groups, eps)
+			RefLayer(want, x, nil, nil, rows, c, eps)
+			for i := range want {
+				at := i/c/(rows/groups)*c + i%c
+				want[i] = want[i]*(1+scale[at]) + shift[at]
+			}
+			near(t, name+" modulated", y, want, 2e-6)
+		}
+	})
+}
+
+func TestLength(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		for _, z := range sizes {
+			rows, c := z[0], z[1]
+			r := rand.New(rand.NewPCG(7, uint64(c)))
+			x, g := random(r, rows*c, 0), random(r, c, 1)
+			clear(x[:c])         // a row of zeros stays one
+			tiny := x[len(x)-c:] // shorter than the least length
+			for i := range tiny {
+				if rows > 1 {
+					tiny[i] *= 1e-15
+				}
+			}
+			for _, g := range [][]float32{g, nil} {
+				y, want := make([]float32, rows*c), make([]float32, rows*c)
+				Length(y, x, g, gemm.None, rows, c)
+				RefLength(want, x, g, rows, c)
+				near(t, fmt.Sprint(z), y, want, 1e-6)
+				if rows > 1 {
+					near(t, fmt.Sprint(z, " the tiny row"), y[len(y)-c:], want[len(y)-c:], 1e-6)
+				}
+				Length(y, x, g, gemm.SiLU, rows, c)
+				for i, v := range want {
+					want[i] = float32(float64(v) / (1 + math.Exp(-float64(v))))
+				}
+				near(t, fmt.Sprint(z, " SiLU"), y, want, 2e-6)
 			}
 		}
 	})

@@ -36,6 +36,36 @@ func RefSoftmax(y, x []float32, rows, c int) {
 	}
 }
 
+// RefLayer is Layer.
+func RefLayer(y, x, g, b []float32, rows, c int, eps float32) {
+	for r := range rows {
+		row := x[r*c : (r+1)*c]
+		var m, v float64
+		for _, e := range row {
+			m += float64(e) / float64(c)
+		}
+		for _, e := range row {
+			v += (float64(e) - m) * (float64(e) - m) / float64(c)
+		}
+		for j, e := range row {
+			y[r*c+j] = float32((float64(e)-m)/math.Sqrt(v+float64(eps))*at(g, j, 1) + at(b, j, 0))
+		}
+	}
+}
+
+// RefLength is Length without an activation.
+func RefLength(y, x, g []float32, rows, c int) {
+	for r := range rows {
+		var ss float64
+		for _, e := range x[r*c : (r+1)*c] {
+			ss += float64(e) * float64(e)
+		}
+		for j := range c {
+			y[r*c+j] = float32(float64(x[r*c+j]) / max(math.Sqrt(ss), shortest) * math.Sqrt(float64(c)) * at(g, j, 1))
+		}
+	}
+}
+
 // at is x[j], or otherwise if x is nil.
 func at(x []float32, j int, otherwise float64) float64 {
 	if x == nil {

@@ -811,6 +811,129 @@ end:
 	VZEROUPPER
 	RET
 
+// func geluErfAVX2(dst, x []float32)
+TEXT ·geluErfAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), DI
+	MOVQ x_base+24(FP), SI
+	MOVQ dst_len+8(FP), BX
+	VXORPS Y9, Y9, Y9
+	XORQ AX, AX
+	MOVQ BX, R11
+	SUBQ $8, R11
+	CMPQ AX, R11
+	JGT onedone
+
+one:
+	VMOVUPS 0(SI)(AX*4), Y4
+	VANDPS constants<>+1216(SB), Y4, Y5
+	VMULPS Y4, Y4, Y0
+	VMULPS constants<>+1280(SB), Y0, Y0
+	VMOVUPS constants<>+0(SB), Y3
+	VMINPS Y0, Y3, Y0
+	VMOVUPS constants<>+64(SB), Y3
+	VMAXPS Y0, Y3, Y0
+	VMOVUPS constants<>+128(SB), Y3
+	VFMADD231PS constants<>+192(SB), Y0, Y3
+	VSUBPS constants<>+128(SB), Y3, Y1
+	VFNMADD231PS constants<>+256(SB), Y1, Y0
+	VFNMADD231PS constants<>+320(SB), Y1, Y0
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+448(SB), Y0, Y2
+	VFMADD213PS constants<>+512(SB), Y0, Y2
+	VFMADD213PS constants<>+576(SB), Y0, Y2
+	VFMADD213PS constants<>+640(SB), Y0, Y2
+	VFMADD213PS constants<>+704(SB), Y0, Y2
+	VPSUBD constants<>+768(SB), Y3, Y1
+	VMULPS Y0, Y0, Y3
+	VFMADD213PS Y0, Y3, Y2
+	VADDPS constants<>+832(SB), Y2, Y2
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD constants<>+896(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD constants<>+896(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVAPS Y2, Y0
+	VMOVUPS constants<>+832(SB), Y2
+	VMOVUPS constants<>+832(SB), Y1
+	VFMADD231PS constants<>+1344(SB), Y5, Y1
+	VDIVPS Y1, Y2, Y1
+	VMOVUPS constants<>+1408(SB), Y2
+	VFMADD213PS constants<>+1472(SB), Y1, Y2
+	VFMADD213PS constants<>+1536(SB), Y1, Y2
+	VFMADD213PS constants<>+1600(SB), Y1, Y2
+	VFMADD213PS constants<>+1664(SB), Y1, Y2
+	VMULPS Y1, Y2, Y2
+	VMULPS Y0, Y2, Y2
+	VMULPS Y5, Y2, Y2
+	VMAXPS Y4, Y9, Y4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS Y4, 0(DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, R11
+	JLE one
+
+onedone:
+	SUBQ AX, BX
+	JLE end
+	LEAQ lanes<>+32(SB), R11
+	SHLQ $2, BX
+	SUBQ BX, R11
+	VMOVUPS (R11), Y15
+	VMASKMOVPS 0(SI)(AX*4), Y15, Y4
+	VANDPS constants<>+1216(SB), Y4, Y5
+	VMULPS Y4, Y4, Y0
+	VMULPS constants<>+1280(SB), Y0, Y0
+	VMOVUPS constants<>+0(SB), Y3
+	VMINPS Y0, Y3, Y0
+	VMOVUPS constants<>+64(SB), Y3
+	VMAXPS Y0, Y3, Y0
+	VMOVUPS constants<>+128(SB), Y3
+	VFMADD231PS constants<>+192(SB), Y0, Y3
+	VSUBPS constants<>+128(SB), Y3, Y1
+	VFNMADD231PS constants<>+256(SB), Y1, Y0
+	VFNMADD231PS constants<>+320(SB), Y1, Y0
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+448(SB), Y0, Y2
+	VFMADD213PS constants<>+512(SB), Y0, Y2
+	VFMADD213PS constants<>+576(SB), Y0, Y2
+	VFMADD213PS constants<>+640(SB), Y0, Y2
+	VFMADD213PS constants<>+704(SB), Y0, Y2
+	VPSUBD constants<>+768(SB), Y3, Y1
+	VMULPS Y0, Y0, Y3
+	VFMADD213PS Y0, Y3, Y2
+	VADDPS constants<>+832(SB), Y2, Y2
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD constants<>+896(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD constants<>+896(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVAPS Y2, Y0
+	VMOVUPS constants<>+832(SB), Y2
+	VMOVUPS constants<>+832(SB), Y1
+	VFMADD231PS constants<>+1344(SB), Y5, Y1
+	VDIVPS Y1, Y2, Y1
+	VMOVUPS constants<>+1408(SB), Y2
+	VFMADD213PS constants<>+1472(SB), Y1, Y2
+	VFMADD213PS constants<>+1536(SB), Y1, Y2
+	VFMADD213PS constants<>+1600(SB), Y1, Y2
+	VFMADD213PS constants<>+1664(SB), Y1, Y2
+	VMULPS Y1, Y2, Y2
+	VMULPS Y0, Y2, Y2
+	VMULPS Y5, Y2, Y2
+	VMAXPS Y4, Y9, Y4
+	VSUBPS Y2, Y4, Y4
+	VMASKMOVPS Y4, Y15, 0(DI)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
 // func geluGradAVX2(dx, dy, x []float32)
 TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), DI
@@ -828,7 +951,7 @@ one:
 	VMULPS Y5, Y5, Y1
 	VMOVUPS constants<>+1088(SB), Y0
 	VMOVAPS Y0, Y6
-	VFMADD231PS constants<>+1216(SB), Y1, Y6
+	VFMADD231PS constants<>+1728(SB), Y1, Y6
 	VFMADD231PS constants<>+1152(SB), Y1, Y0
 	VMULPS Y5, Y0, Y0
 	VMOVUPS constants<>+1024(SB), Y3
@@ -889,7 +1012,7 @@ onedone:
 	VMULPS Y5, Y5, Y1
 	VMOVUPS constants<>+1088(SB), Y0
 	VMOVAPS Y0, Y6
-	VFMADD231PS constants<>+1216(SB), Y1, Y6
+	VFMADD231PS constants<>+1728(SB), Y1, Y6
 	VFMADD231PS constants<>+1152(SB), Y1, Y0
 	VMULPS Y5, Y0, Y0
 	VMOVUPS constants<>+1024(SB), Y3
@@ -1345,16 +1468,88 @@ DATA constants<>+1184(SB)/8, $0x3d9222793d922279
 DATA constants<>+1192(SB)/8, $0x3d9222793d922279
 DATA constants<>+1200(SB)/8, $0x3d9222793d922279
 DATA constants<>+1208(SB)/8, $0x3d9222793d922279
+// magnitude
+DATA constants<>+1216(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1224(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1232(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1240(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1248(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1256(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1264(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1272(SB)/8, $0x7fffffff7fffffff
+// -0.5
+DATA constants<>+1280(SB)/8, $0xbf000000bf000000
+DATA constants<>+1288(SB)/8, $0xbf000000bf000000
+DATA constants<>+1296(SB)/8, $0xbf000000bf000000
+DATA constants<>+1304(SB)/8, $0xbf000000bf000000
+DATA constants<>+1312(SB)/8, $0xbf000000bf000000
+DATA constants<>+1320(SB)/8, $0xbf000000bf000000
+DATA constants<>+1328(SB)/8, $0xbf000000bf000000
+DATA constants<>+1336(SB)/8, $0xbf000000bf000000
+// 0.231641888
+DATA constants<>+1344(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1352(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1360(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1368(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1376(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1384(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1392(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1400(SB)/8, $0x3e6d33883e6d3388
+// 0.5307027145
+DATA constants<>+1408(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1416(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1424(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1432(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1440(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1448(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1456(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1464(SB)/8, $0x3f07dc223f07dc22
+// -0.7265760135
+DATA constants<>+1472(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1480(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1488(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1496(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1504(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1512(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1520(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1528(SB)/8, $0xbf3a00e3bf3a00e3
+// 0.7107068705
+DATA constants<>+1536(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1544(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1552(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1560(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1568(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1576(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1584(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1592(SB)/8, $0x3f35f0e33f35f0e3
+// -0.142248368
+DATA constants<>+1600(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1608(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1616(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1624(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1632(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1640(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1648(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1656(SB)/8, $0xbe11a98ebe11a98e
+// 0.127414796
+DATA constants<>+1664(SB)/8, $0x3e0279063e027906
+DATA constants<>+1672(SB)/8, $0x3e0279063e027906
+DATA constants<>+1680(SB)/8, $0x3e0279063e027906
+DATA constants<>+1688(SB)/8, $0x3e0279063e027906
+DATA constants<>+1696(SB)/8, $0x3e0279063e027906
+DATA constants<>+1704(SB)/8, $0x3e0279063e027906
+DATA constants<>+1712(SB)/8, $0x3e0279063e027906
+DATA constants<>+1720(SB)/8, $0x3e0279063e027906
 // 0.21406444881780073
-DATA constants<>+1216(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1224(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1232(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1240(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1248(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1256(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1264(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1272(SB)/8, $0x3e5b33b63e5b33b6
-GLOBL constants<>(SB), RODATA|NOPTR, $1280
+DATA constants<>+1728(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1736(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1744(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1752(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1760(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1768(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1776(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1784(SB)/8, $0x3e5b33b63e5b33b6
+GLOBL constants<>(SB), RODATA|NOPTR, $1792
 
 // Eight lanes of ones and eight of zeros: loaded at 32-4n, a mask of n lanes.
 DATA lanes<>+0(SB)/8, $0xffffffffffffffff

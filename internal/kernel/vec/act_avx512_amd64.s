@@ -674,6 +674,110 @@ end:
 	VZEROUPPER
 	RET
 
+// func geluErfAVX512(dst, x []float32)
+TEXT ·geluErfAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), DI
+	MOVQ x_base+24(FP), SI
+	MOVQ dst_len+8(FP), BX
+	VXORPS Z9, Z9, Z9
+	XORQ AX, AX
+	MOVQ BX, R11
+	SUBQ $16, R11
+	CMPQ AX, R11
+	JGT onedone
+
+one:
+	VMOVUPS 0(SI)(AX*4), Z4
+	VANDPS constants<>+1088(SB), Z4, Z5
+	VMULPS Z4, Z4, Z0
+	VMULPS constants<>+1152(SB), Z0, Z0
+	VMOVUPS constants<>+0(SB), Z3
+	VMINPS Z0, Z3, Z0
+	VMOVUPS constants<>+64(SB), Z3
+	VMAXPS Z0, Z3, Z0
+	VMOVUPS constants<>+128(SB), Z3
+	VFMADD231PS constants<>+192(SB), Z0, Z3
+	VSUBPS constants<>+128(SB), Z3, Z1
+	VFNMADD231PS constants<>+256(SB), Z1, Z0
+	VFNMADD231PS constants<>+320(SB), Z1, Z0
+	VMOVUPS constants<>+384(SB), Z2
+	VFMADD213PS constants<>+448(SB), Z0, Z2
+	VFMADD213PS constants<>+512(SB), Z0, Z2
+	VFMADD213PS constants<>+576(SB), Z0, Z2
+	VFMADD213PS constants<>+640(SB), Z0, Z2
+	VFMADD213PS constants<>+704(SB), Z0, Z2
+	VMULPS Z0, Z0, Z3
+	VFMADD213PS Z0, Z3, Z2
+	VADDPS constants<>+768(SB), Z2, Z2
+	VSCALEFPS Z1, Z2, Z0
+	VMOVUPS constants<>+768(SB), Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD231PS constants<>+1216(SB), Z5, Z1
+	VDIVPS Z1, Z2, Z1
+	VMOVUPS constants<>+1280(SB), Z2
+	VFMADD213PS constants<>+1344(SB), Z1, Z2
+	VFMADD213PS constants<>+1408(SB), Z1, Z2
+	VFMADD213PS constants<>+1472(SB), Z1, Z2
+	VFMADD213PS constants<>+1536(SB), Z1, Z2
+	VMULPS Z1, Z2, Z2
+	VMULPS Z0, Z2, Z2
+	VMULPS Z5, Z2, Z2
+	VMAXPS Z4, Z9, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS Z4, 0(DI)(AX*4)
+	ADDQ $16, AX
+	CMPQ AX, R11
+	JLE one
+
+onedone:
+	SUBQ AX, BX
+	JLE end
+	MOVQ $-1, R11
+	BZHIQ BX, R11, R11
+	KMOVW R11, K1
+	VMOVUPS.Z 0(SI)(AX*4), K1, Z4
+	VANDPS constants<>+1088(SB), Z4, Z5
+	VMULPS Z4, Z4, Z0
+	VMULPS constants<>+1152(SB), Z0, Z0
+	VMOVUPS constants<>+0(SB), Z3
+	VMINPS Z0, Z3, Z0
+	VMOVUPS constants<>+64(SB), Z3
+	VMAXPS Z0, Z3, Z0
+	VMOVUPS constants<>+128(SB), Z3
+	VFMADD231PS constants<>+192(SB), Z0, Z3
+	VSUBPS constants<>+128(SB), Z3, Z1
+	VFNMADD231PS constants<>+256(SB), Z1, Z0
+	VFNMADD231PS constants<>+320(SB), Z1, Z0
+	VMOVUPS constants<>+384(SB), Z2
+	VFMADD213PS constants<>+448(SB), Z0, Z2
+	VFMADD213PS constants<>+512(SB), Z0, Z2
+	VFMADD213PS constants<>+576(SB), Z0, Z2
+	VFMADD213PS constants<>+640(SB), Z0, Z2
+	VFMADD213PS constants<>+704(SB), Z0, Z2
+	VMULPS Z0, Z0, Z3
+	VFMADD213PS Z0, Z3, Z2
+	VADDPS constants<>+768(SB), Z2, Z2
+	VSCALEFPS Z1, Z2, Z0
+	VMOVUPS constants<>+768(SB), Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD231PS constants<>+1216(SB), Z5, Z1
+	VDIVPS Z1, Z2, Z1
+	VMOVUPS constants<>+1280(SB), Z2
+	VFMADD213PS constants<>+1344(SB), Z1, Z2
+	VFMADD213PS constants<>+1408(SB), Z1, Z2
+	VFMADD213PS constants<>+1472(SB), Z1, Z2
+	VFMADD213PS constants<>+1536(SB), Z1, Z2
+	VMULPS Z1, Z2, Z2
+	VMULPS Z0, Z2, Z2
+	VMULPS Z5, Z2, Z2
+	VMAXPS Z4, Z9, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS Z4, K1, 0(DI)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
 // func geluGradAVX512(dx, dy, x []float32)
 TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), DI
@@ -691,7 +795,7 @@ one:
 	VMULPS Z5, Z5, Z1
 	VMOVUPS constants<>+960(SB), Z0
 	VMOVAPS Z0, Z6
-	VFMADD231PS constants<>+1088(SB), Z1, Z6
+	VFMADD231PS constants<>+1600(SB), Z1, Z6
 	VFMADD231PS constants<>+1024(SB), Z1, Z0
 	VMULPS Z5, Z0, Z0
 	VMOVUPS constants<>+896(SB), Z3
@@ -742,7 +846,7 @@ onedone:
 	VMULPS Z5, Z5, Z1
 	VMOVUPS constants<>+960(SB), Z0
 	VMOVAPS Z0, Z6
-	VFMADD231PS constants<>+1088(SB), Z1, Z6
+	VFMADD231PS constants<>+1600(SB), Z1, Z6
 	VFMADD231PS constants<>+1024(SB), Z1, Z0
 	VMULPS Z5, Z0, Z0
 	VMOVUPS constants<>+896(SB), Z3
@@ -1133,13 +1237,85 @@ DATA constants<>+1056(SB)/8, $0x3d9222793d922279
 DATA constants<>+1064(SB)/8, $0x3d9222793d922279
 DATA constants<>+1072(SB)/8, $0x3d9222793d922279
 DATA constants<>+1080(SB)/8, $0x3d9222793d922279
+// magnitude
+DATA constants<>+1088(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1096(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1104(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1112(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1120(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1128(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1136(SB)/8, $0x7fffffff7fffffff
+DATA constants<>+1144(SB)/8, $0x7fffffff7fffffff
+// -0.5
+DATA constants<>+1152(SB)/8, $0xbf000000bf000000
+DATA constants<>+1160(SB)/8, $0xbf000000bf000000
+DATA constants<>+1168(SB)/8, $0xbf000000bf000000
+DATA constants<>+1176(SB)/8, $0xbf000000bf000000
+DATA constants<>+1184(SB)/8, $0xbf000000bf000000
+DATA constants<>+1192(SB)/8, $0xbf000000bf000000
+DATA constants<>+1200(SB)/8, $0xbf000000bf000000
+DATA constants<>+1208(SB)/8, $0xbf000000bf000000
+// 0.231641888
+DATA constants<>+1216(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1224(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1232(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1240(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1248(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1256(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1264(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+1272(SB)/8, $0x3e6d33883e6d3388
+// 0.5307027145
+DATA constants<>+1280(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1288(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1296(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1304(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1312(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1320(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1328(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+1336(SB)/8, $0x3f07dc223f07dc22
+// -0.7265760135
+DATA constants<>+1344(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1352(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1360(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1368(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1376(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1384(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1392(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+1400(SB)/8, $0xbf3a00e3bf3a00e3
+// 0.7107068705
+DATA constants<>+1408(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1416(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1424(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1432(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1440(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1448(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1456(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+1464(SB)/8, $0x3f35f0e33f35f0e3
+// -0.142248368
+DATA constants<>+1472(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1480(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1488(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1496(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1504(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1512(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1520(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+1528(SB)/8, $0xbe11a98ebe11a98e
+// 0.127414796
+DATA constants<>+1536(SB)/8, $0x3e0279063e027906
+DATA constants<>+1544(SB)/8, $0x3e0279063e027906
+DATA constants<>+1552(SB)/8, $0x3e0279063e027906
+DATA constants<>+1560(SB)/8, $0x3e0279063e027906
+DATA constants<>+1568(SB)/8, $0x3e0279063e027906
+DATA constants<>+1576(SB)/8, $0x3e0279063e027906
+DATA constants<>+1584(SB)/8, $0x3e0279063e027906
+DATA constants<>+1592(SB)/8, $0x3e0279063e027906
 // 0.21406444881780073
-DATA constants<>+1088(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1096(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1104(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1112(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1120(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1128(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1136(SB)/8, $0x3e5b33b63e5b33b6
-DATA constants<>+1144(SB)/8, $0x3e5b33b63e5b33b6
-GLOBL constants<>(SB), RODATA|NOPTR, $1152
+DATA constants<>+1600(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1608(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1616(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1624(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1632(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1640(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1648(SB)/8, $0x3e5b33b63e5b33b6
+DATA constants<>+1656(SB)/8, $0x3e5b33b63e5b33b6
+GLOBL constants<>(SB), RODATA|NOPTR, $1664

@@ -181,6 +181,53 @@ func ropeInvGo(y, x, cos, sin []float32) {
 	}
 }
 
+func sumGo(x []float32) float32 {
+	var s0, s1, s2, s3 float32
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		s0 += x[i]
+		s1 += x[i+1]
+		s2 += x[i+2]
+		s3 += x[i+3]
+	}
+	for ; i < len(x); i++ {
+		s0 += x[i]
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+func sqDevGo(x []float32, m float32) float32 {
+	var s0, s1 float32
+	i := 0
+	for ; i+2 <= len(x); i += 2 {
+		a, b := x[i]-m, x[i+1]-m
+		s0 += a * a
+		s1 += b * b
+	}
+	for ; i < len(x); i++ {
+		s0 += (x[i] - m) * (x[i] - m)
+	}
+	return s0 + s1
+}
+
+func centerGo(y, x []float32, m, k float32) {
+	for i := range y {
+		y[i] = (x[i] - m) * k
+	}
+}
+
+func centerAffineGo(y, x, g, b []float32, m, k float32) {
+	for i := range y {
+		y[i] = (x[i]-m)*k*g[i] + b[i]
+	}
+}
+
+func centerModulateGo(y, x, scale, shift []float32, m, k float32) {
+	for i := range y {
+		y[i] = (x[i]-m)*k*(1+scale[i]) + shift[i]
+	}
+}
+
 func softmaxBackGo(ds, p, dp []float32, delta, scale float32) {
 	for i := range ds {
 		ds[i] = p[i] * (dp[i] - delta) * scale
@@ -193,7 +240,8 @@ var goTable = table{
 	mulScaled: mulScaledGo, mulAddScaled: mulAddScaledGo,
 	modulate: modulateGo, gatedAdd: gatedAddGo, addMul1p: addMul1pGo, rmsBack: rmsBackGo,
 	dot: dotGo, dot3: dot3Go, maximum: maxGo, sqDiff: sqDiffGo, absDiff: absDiffGo,
-	relu: reluGo, silu: siluGo, gelu: geluGo,
+	sum: sumGo, sqDev: sqDevGo, center: centerGo, centerAffine: centerAffineGo, centerModulate: centerModulateGo,
+	relu: reluGo, silu: siluGo, gelu: geluGo, geluErf: geluErfGo,
 	reluGrad: reluGradGo, siluGrad: siluGradGo, geluGrad: geluGradGo,
 	expSum: expSumGo, expSub: expSubGo, swiGLU: swiGLUGo, swiGLUGrad: swiGLUGradGo,
 	signDiff: signDiffGo, blend: blendGo, adamw: adamwGo,

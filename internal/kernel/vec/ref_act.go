@@ -132,3 +132,18 @@ func swiGLUGradGo(da, db, dy, a, b []float32) {
 		db[i] += dy[i] * a[i] * s
 	}
 }
+
+// geluErfGo is max(x, 0) - |x|·Φ(-|x|), where Φ(-|x|) = e^(-x²/2)·P(1/(1+p·|x|)) with the coefficients of Abramowitz and
+// Stegun 7.1.26, halved, and p divided by √2.
+func geluErfGo(dst, x []float32) {
+	for i, v := range x[:len(dst)] {
+		a := abs(v)
+		t := 1 / (1 + 0.231641888*a)
+		p := float32(0.5307027145)
+		p = p*t - 0.7265760135
+		p = p*t + 0.7107068705
+		p = p*t - 0.142248368
+		p = p*t + 0.127414796
+		dst[i] = max(v, 0) - p*t*exp1(-0.5*v*v)*a
+	}
+}

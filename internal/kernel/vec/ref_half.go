@@ -31,6 +31,9 @@ func fromF16Go(dst []float32, src []uint16) {
 	}
 }
 
+// F16 widens one IEEE 754 binary16.
+func F16(h uint16) float32 { return single(h) }
+
 // half rounds f to IEEE 754 binary16, ties to even.
 func half(f float32) uint16 {
 	b := math.Float32bits(f)

@@ -62,6 +62,21 @@ func gatedAddAVX2(y, x, z, gate []float32)
 //go:noescape
 func addMul1pAVX2(dst, a, b []float32)
 
+// centerAVX2 is centerGo.
+//
+//go:noescape
+func centerAVX2(y, x []float32, m, k float32)
+
+// centerAffineAVX2 is centerAffineGo.
+//
+//go:noescape
+func centerAffineAVX2(y, x, g, b []float32, m, k float32)
+
+// centerModulateAVX2 is centerModulateGo.
+//
+//go:noescape
+func centerModulateAVX2(y, x, scale, shift []float32, m, k float32)
+
 // rmsBackAVX2 is rmsBackGo.
 //
 //go:noescape
@@ -107,6 +122,16 @@ func sqDiffAVX2(x, y []float32) float32
 //go:noescape
 func absDiffAVX2(x, y []float32) float32
 
+// sumAVX2 is sumGo.
+//
+//go:noescape
+func sumAVX2(x []float32) float32
+
+// sqDevAVX2 is sqDevGo.
+//
+//go:noescape
+func sqDevAVX2(x []float32, m float32) float32
+
 // expSubAVX2 is expSubGo.
 //
 //go:noescape
@@ -141,6 +166,11 @@ func siluGradAVX2(dx, dy, x []float32)
 //
 //go:noescape
 func geluAVX2(dst, x []float32)
+
+// geluErfAVX2 is geluErfGo.
+//
+//go:noescape
+func geluErfAVX2(dst, x []float32)
 
 // geluGradAVX2 is geluGradGo.
 //
@@ -277,6 +307,21 @@ func gatedAddAVX512(y, x, z, gate []float32)
 //go:noescape
 func addMul1pAVX512(dst, a, b []float32)
 
+// centerAVX512 is centerGo.
+//
+//go:noescape
+func centerAVX512(y, x []float32, m, k float32)
+
+// centerAffineAVX512 is centerAffineGo.
+//
+//go:noescape
+func centerAffineAVX512(y, x, g, b []float32, m, k float32)
+
+// centerModulateAVX512 is centerModulateGo.
+//
+//go:noescape
+func centerModulateAVX512(y, x, scale, shift []float32, m, k float32)
+
 // rmsBackAVX512 is rmsBackGo.
 //
 //go:noescape
@@ -322,6 +367,16 @@ func sqDiffAVX512(x, y []float32) float32
 //go:noescape
 func absDiffAVX512(x, y []float32) float32
 
+// sumAVX512 is sumGo.
+//
+//go:noescape
+func sumAVX512(x []float32) float32
+
+// sqDevAVX512 is sqDevGo.
+//
+//go:noescape
+func sqDevAVX512(x []float32, m float32) float32
+
 // expSubAVX512 is expSubGo.
 //
 //go:noescape
@@ -356,6 +411,11 @@ func siluGradAVX512(dx, dy, x []float32)
 //
 //go:noescape
 func geluAVX512(dst, x []float32)
+
+// geluErfAVX512 is geluErfGo.
+//
+//go:noescape
+func geluErfAVX512(dst, x []float32)
 
 // geluGradAVX512 is geluGradGo.
 //

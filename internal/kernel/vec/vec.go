@@ -43,7 +43,11 @@ type table struct {
 	dot3                         func(a, b, c []float32) float32
 	maximum                      func(x []float32) float32
 	sqDiff, absDiff              func(x, y []float32) float32
-	relu, silu, gelu             func(dst, x []float32)
+	sum                          func(x []float32) float32
+	sqDev                        func(x []float32, m float32) float32
+	center                       func(y, x []float32, m, k float32)
+	centerAffine, centerModulate func(y, x, a, b []float32, m, k float32)
+	relu, silu, gelu, geluErf    func(dst, x []float32)
 	reluGrad, siluGrad, geluGrad func(dx, dy, x []float32)
 	expSum                       func(dst, x []float32, scale, shift float32) float32
 	expSub                       func(dst, x []float32, scale, shift float32)
@@ -122,6 +126,27 @@ func SqDiff(x, y []float32) float32 { return use().sqDiff(x, y[:len(x)]) }
 // AbsDiff returns the sum of |x-y|.
 func AbsDiff(x, y []float32) float32 { return use().absDiff(x, y[:len(x)]) }
 
+// Sum returns the sum of x.
+func Sum(x []float32) float32 { return use().sum(x) }
+
+// SqDev returns the sum of (x-m)².
+func SqDev(x []float32, m float32) float32 { return use().sqDev(x, m) }
+
+// Center sets y = (x-m)*k: one row of layer normalisation.
+func Center(y, x []float32, m, k float32) { use().center(y, x[:len(y)], m, k) }
+
+// CenterAffine sets y = (x-m)*k*g + b.
+func CenterAffine(y, x, g, b []float32, m, k float32) {
+	n := len(y)
+	use().centerAffine(y, x[:n], g[:n], b[:n], m, k)
+}
+
+// CenterModulate sets y = (x-m)*k*(1+scale) + shift.
+func CenterModulate(y, x, scale, shift []float32, m, k float32) {
+	n := len(y)
+	use().centerModulate(y, x[:n], scale[:n], shift[:n], m, k)
+}
+
 // ExpSub sets dst = e^(scale*x - shift).
 func ExpSub(dst, x []float32, scale, shift float32) { use().expSub(dst, x[:len(dst)], scale, shift) }
 
@@ -144,6 +169,10 @@ func SiLUGrad(dx, dy, x []float32) { use().siluGrad(dx, dy[:len(dx)], x[:len(dx)
 
 // GELU sets dst to the tanh form of the Gaussian error linear unit (Hendrycks and Gimpel 2016) of x.
 func GELU(dst, x []float32) { use().gelu(dst, x[:len(dst)]) }
+
+// GELUErf sets dst = x*Φ(x), the Gaussian error linear unit itself. Φ is off by less than 2e-7 (Abramowitz and
+// Stegun 1964, 7.1.26).
+func GELUErf(dst, x []float32) { use().geluErf(dst, x[:len(dst)]) }
 
 // GELUGrad adds dy * gelu'(x) to dx.
 func GELUGrad(dx, dy, x []float32) { use().geluGrad(dx, dy[:len(dx)], x[:len(dx)]) }

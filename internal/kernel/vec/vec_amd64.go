@@ -19,6 +19,9 @@ func avx2Table() table {
 	t.expSub, t.expSum = expSubAVX2, expSumAVX2
 	t.relu, t.reluGrad = reluAVX2, reluGradAVX2
 	t.silu, t.siluGrad, t.gelu, t.geluGrad = siluAVX2, siluGradAVX2, geluAVX2, geluGradAVX2
+	t.geluErf = geluErfAVX2
+	t.sum, t.sqDev = sumAVX2, sqDevAVX2
+	t.center, t.centerAffine, t.centerModulate = centerAVX2, centerAffineAVX2, centerModulateAVX2
 	t.swiGLU, t.swiGLUGrad = swiGLUAVX2, swiGLUGradAVX2
 	t.toBF16, t.toF16 = narrow(toBF16AVX2, toBF16Go), narrow(toF16AVX2, toF16Go)
 	t.fromBF16, t.fromF16 = widen(fromBF16AVX2, fromBF16Go), widen(fromF16AVX2, fromF16Go)
@@ -40,6 +43,9 @@ func avx512Table() table {
 	t.expSub, t.expSum = expSubAVX512, expSumAVX512
 	t.relu, t.reluGrad = reluAVX512, reluGradAVX512
 	t.silu, t.siluGrad, t.gelu, t.geluGrad = siluAVX512, siluGradAVX512, geluAVX512, geluGradAVX512
+	t.geluErf = geluErfAVX512
+	t.sum, t.sqDev = sumAVX512, sqDevAVX512
+	t.center, t.centerAffine, t.centerModulate = centerAVX512, centerAffineAVX512, centerModulateAVX512
 	t.swiGLU, t.swiGLUGrad = swiGLUAVX512, swiGLUGradAVX512
 	t.toBF16, t.toF16 = narrow(toBF16AVX512, toBF16Go), narrow(toF16AVX512, toF16Go)
 	t.fromBF16, t.fromF16 = widen(fromBF16AVX512, fromBF16Go), widen(fromF16AVX512, fromF16Go)

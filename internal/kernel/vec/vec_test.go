@@ -68,6 +68,15 @@ var calls = []call{
 	v1("relu", 0, func(t *table) func(d, a []float32) { return t.relu }),
 	v1("silu", 1e-6, func(t *table) func(d, a []float32) { return t.silu }),
 	v1("gelu", 2e-6, func(t *table) func(d, a []float32) { return t.gelu }),
+	v1("geluErf", 1e-6, func(t *table) func(d, a []float32) { return t.geluErf }),
+	{"sum", 1, 3e-6, func(t *table, s [][]float32) float32 { return t.sum(s[0]) }},
+	{"sqDev", 1, 1e-5, func(t *table, s [][]float32) float32 { return t.sqDev(s[0], 0.3) }},
+	{"center", 2, 1e-6, func(t *table, s [][]float32) float32 { t.center(s[0], s[1], 0.3, -0.7); return 0 }},
+	{"centerAffine", 4, 1e-6, func(t *table, s [][]float32) float32 { t.centerAffine(s[0], s[1], s[2], s[3], 0.3, -0.7); return 0 }},
+	{"centerModulate", 4, 1e-6, func(t *table, s [][]float32) float32 {
+		t.centerModulate(s[0], s[1], s[2], s[3], 0.3, -0.7)
+		return 0
+	}},
 	red("dot", 3e-6, func(t *table) func(x, y []float32) float32 { return t.dot }),
 	red("sqDiff", 1e-5, func(t *table) func(x, y []float32) float32 { return t.sqDiff }),
 	red("absDiff", 1e-5, func(t *table) func(x, y []float32) float32 { return t.absDiff }),
@@ -181,7 +190,7 @@ func TestActivationsAtTheEnds(t *testing.T) {
 	paths(t, func(t *testing.T, tab *table) {
 		in := []float32{-1e4, -200, -90, -88, 88, 90, 200, 1e4}
 		out := make([]float32, len(in))
-		for name, f := range map[string]func(d, x []float32){"silu": tab.silu, "gelu": tab.gelu} {
+		for name, f := range map[string]func(d, x []float32){"silu": tab.silu, "gelu": tab.gelu, "geluErf": tab.geluErf} {
 			f(out, in)
 			for i, v := range in {
 				if e := math.Abs(float64(out[i] - max(v, 0))); !(e < 1e-20) {
@@ -201,6 +210,24 @@ func TestActivationsAtTheEnds(t *testing.T) {
 				if e := math.Abs(float64(out[i]) - want); !(e < 1e-20) {
 					t.Errorf("%s'(%v) = %v", name, v, out[i])
 				}
+			}
+		}
+	})
+}
+
+// TestGELUErfAccuracy holds the polynomial against the error function.
+func TestGELUErfAccuracy(t *testing.T) {
+	paths(t, func(t *testing.T, tab *table) {
+		var x []float32
+		for v := float32(-12); v < 12; v += 0.0013 {
+			x = append(x, v)
+		}
+		y := make([]float32, len(x))
+		tab.geluErf(y, x)
+		for i, v := range x {
+			want := 0.5 * float64(v) * math.Erfc(-float64(v)/math.Sqrt2)
+			if e := math.Abs(float64(y[i]) - want); !(e <= 6e-7*max(1, math.Abs(want))) {
+				t.Fatalf("gelu(%v) = %v, want %v", v, y[i], want)
 			}
 		}
 	})

@@ -12,8 +12,8 @@ import (
 //go:embed weights/reel.safetensors
 var embedded []byte
 
-// Embedded is the weights file inside the binary. docs/reel.md tells how it was
-// made and how good it is.
+// Embedded is the weights file inside the binary. docs/lab-book.md tells how it was
+// made, docs/reel.md how good it is.
 func Embedded() []byte { return embedded }
 
 // embeddedCapabilities are the capabilities of the weights inside the binary.

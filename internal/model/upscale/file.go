@@ -30,8 +30,8 @@ var license string
 func License() string { return license }
 
 // Storybook is the file of a small network by 2 for what reel draws, which
-// learned from the storybook: docs/reel.md tells how it was made and how good it
-// is.
+// learned from the storybook: docs/lab-book.md tells how it was made, docs/reel.md
+// how good it is.
 func Storybook() []byte { return storybook }
 
 // The keys of a weights file's metadata.

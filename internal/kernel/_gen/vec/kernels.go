@@ -202,6 +202,31 @@ var kernels = []kernel{
 		e.fma(0, 1, 2)
 		e.store(0, "dst")
 	}),
+	one("center", "y", "x", []string{"m", "k"}, func(e *em) {
+		e.load(0, "x")
+		e.sub(0, 0, s)
+		e.mul(0, 0, t)
+		e.store(0, "y")
+	}),
+	{group: "arith", name: "centerAffine", slices: []string{"y", "x", "g", "b"}, scalars: []string{"m", "k"}, unroll: 4, body: func(e *em) {
+		e.load(0, "x")
+		e.load(1, "g")
+		e.load(2, "b")
+		e.sub(0, 0, s)
+		e.mul(0, 0, t)
+		e.op("FMADD213PS", 0, 1, e.r(2))
+		e.store(0, "y")
+	}},
+	{group: "arith", name: "centerModulate", slices: []string{"y", "x", "scale", "shift"}, scalars: []string{"m", "k"}, unroll: 4, body: func(e *em) {
+		e.load(0, "x")
+		e.load(1, "scale")
+		e.load(2, "shift")
+		e.op("ADDPS", 1, 1, e.konst("1"))
+		e.sub(0, 0, s)
+		e.mul(0, 0, t)
+		e.op("FMADD213PS", 0, 1, e.r(2))
+		e.store(0, "y")
+	}},
 	{group: "arith", name: "rmsBack", slices: []string{"dx", "dy", "g", "x"}, scalars: []string{"a", "b"}, unroll: 4, body: func(e *em) {
 		e.load(0, "dx")
 		e.load(1, "dy")
@@ -296,6 +321,15 @@ var kernels = []kernel{
 		e.sub(0, 0, 1)
 		e.op("ANDPS", 0, 0, e.konst("magnitude"))
 	}},
+	{group: "reduce", name: "sum", slices: []string{"x"}, reduce: "sum", unroll: 4, body: func(e *em) {
+		e.load(0, "x")
+	}},
+	{group: "reduce", name: "sqDev", slices: []string{"x"}, scalars: []string{"m"}, reduce: "fma", unroll: 4, body: func(e *em) {
+		e.load(0, "x")
+		e.sub(0, 0, s)
+		e.clearTail(0)
+		e.line("VMOVAPS %s, %s", e.r(0), e.r(1))
+	}},
 	{group: "act", name: "expSub", slices: []string{"dst", "x"}, scalars: []string{"scale", "shift"}, unroll: 2, body: func(e *em) {
 		e.load(0, "x")
 		e.op("FMSUB213PS", 0, s, e.r(t))
@@ -353,6 +387,28 @@ var kernels = []kernel{
 		e.sigmoid(0, 1, 2, 3)
 		e.mul(0, 0, 4)
 		e.store(0, "dst")
+	}},
+	{group: "act", name: "geluErf", slices: []string{"dst", "x"}, unroll: 1, prepare: zero, body: func(e *em) {
+		// max(x, 0) - |x|·Φ(-|x|), Φ(-|x|) = e^(-x²/2)·P(t), t = 1/(1+p·|x|)
+		e.load(4, "x")
+		e.op("ANDPS", 5, 4, e.konst("magnitude"))
+		e.mul(0, 4, 4)
+		e.op("MULPS", 0, 0, e.konst("-0.5"))
+		e.exp(0, 1, 2, 3)
+		e.set(2, "1")
+		e.set(1, "1")
+		e.op("FMADD231PS", 1, 5, e.konst("0.231641888"))
+		e.div(1, 2, 1)
+		e.set(2, "0.5307027145")
+		for _, c := range []string{"-0.7265760135", "0.7107068705", "-0.142248368", "0.127414796"} {
+			e.op("FMADD213PS", 2, 1, e.konst(c))
+		}
+		e.mul(2, 2, 1)
+		e.mul(2, 2, 0)
+		e.mul(2, 2, 5)
+		e.op("MAXPS", 4, 9, e.r(4))
+		e.sub(4, 4, 2)
+		e.store(4, "dst")
 	}},
 	{group: "act", name: "geluGrad", slices: []string{"dx", "dy", "x"}, unroll: 1, body: func(e *em) {
 		e.load(5, "x")

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""The oracle of quantised weights: what the Python package gguf makes of them.
+
+  golden  writes small tensors of every type of blocks that internal/kernel/quant
+          reads, and the numbers that the package makes of them; and, for the
+          types that it can write, the blocks that it makes of given numbers.
+
+Needs gguf 0.19.0 and numpy 2.4. README.md has the command.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T, dequantize, quantize
+
+# The places of the binary16 factors in a block.
+FACTORS = {
+    T.Q8_0: [0], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2],
+    T.Q2_K: [80, 82], T.Q3_K: [108], T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208],
+}
+WRITTEN = [T.Q8_0, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1]
+
+
+def blocks(kind, rng):
+    """Random blocks with finite factors: usual ones, subnormal ones, the largest, zero."""
+    numbers, size = GGML_QUANT_SIZES[kind]
+    n = 1024 // numbers + 1
+    b = rng.integers(0, 256, (n, size), dtype=np.uint8)
+    for at in FACTORS[kind]:
+        d = (rng.standard_normal(n) * 0.02).astype(np.float16)
+        d[:4] = [0.0, 65504.0, -6e-8, 1e-6]
+        b[:, at : at + 2] = d.view(np.uint8).reshape(n, 2)
+    return b
+
+
+def source(rng):
+    """Blocks of 32 numbers: usual ones, and those where rounding is decided."""
+    x = (rng.standard_normal((40, 32)) * 0.05).astype(np.float32)
+    x[0] = 0
+    x[1] = 0.25
+    x[2] = -3
+    x[3] = np.arange(32) - 16  # steps that are halves
+    x[4] = np.arange(32)
+    x[5] = (np.arange(32) - 16) * np.float32(2.0**-24)
+    x[6, 3], x[6, 20] = 100, -100  # the first of two furthest numbers decides
+    x[7, 3], x[7, 20] = -100, 100
+    x[8] = rng.standard_normal(32) * 1e4
+    x[9] = rng.standard_normal(32) * 1e-9
+    x[10] = (np.arange(32) - 15.5) / 127
+    return x
+
+
+def golden(out):
+    rng = np.random.default_rng(20261128)
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in FACTORS:
+        name, b = kind.name.lower(), blocks(kind, rng)
+        (out / f"{name}.blocks").write_bytes(b.tobytes())
+        (out / f"{name}.values").write_bytes(dequantize(b, kind).astype("<f4").tobytes())
+    x = source(rng)
+    (out / "source.values").write_bytes(x.astype("<f4").tobytes())
+    for kind in WRITTEN:
+        (out / f"{kind.name.lower()}.written").write_bytes(quantize(x, kind).tobytes())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("golden", help="write the goldens of internal/kernel/quant")
+    command.add_argument("--out", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    golden(args.out)
