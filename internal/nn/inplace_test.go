@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -15,6 +16,7 @@ import (
 type shelf struct {
 	tensors map[string]tensor.Stored
 	shapes  map[string][]int
+	mu      sync.Mutex // parts are prefetched while others are released
 	advice  []string
 }
 
@@ -26,8 +28,14 @@ func (s *shelf) Stored(name string) (tensor.Stored, []int, error) {
 	return t, s.shapes[name], nil
 }
 
-func (s *shelf) Prefetch(b []byte) { s.advice = append(s.advice, fmt.Sprint("prefetch ", len(b))) }
-func (s *shelf) Release(b []byte)  { s.advice = append(s.advice, fmt.Sprint("release ", len(b))) }
+func (s *shelf) Prefetch(b []byte) { s.note("prefetch ", len(b)) }
+func (s *shelf) Release(b []byte)  { s.note("release ", len(b)) }
+
+func (s *shelf) note(what string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advice = append(s.advice, fmt.Sprint(what, n))
+}
 
 // put stores x as bf16; the values must be exact in bf16.
 func (s *shelf) put(name string, x []float32, shape ...int) {

@@ -3,6 +3,8 @@ package safetensors
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -49,4 +51,9 @@ func (s *Shards) Close() error {
 		err = errors.Join(err, f.Close())
 	}
 	return err
+}
+
+// Names returns the names of the tensors in all files, sorted.
+func (s *Shards) Names() []string {
+	return slices.Sorted(maps.Keys(s.of))
 }
