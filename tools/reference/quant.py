@@ -4,15 +4,19 @@
   golden  writes small tensors of every type of blocks that internal/kernel/quant
           reads, and the numbers that the package makes of them; and, for the
           types that it can write, the blocks that it makes of given numbers.
+  digests writes what a GGUF file holds: shape, type and the SHA-256 of the
+          numbers of every tensor, and the metadata.
 
-Needs gguf 0.19.0 and numpy 2.4. README.md has the command.
+Needs gguf 0.19.0 and numpy 2.4. README.md has the commands.
 """
 
 import argparse
+import hashlib
+import json
 import pathlib
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T, dequantize, quantize
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T, GGUFReader, dequantize, quantize
 
 # The places of the binary16 factors in a block.
 FACTORS = {
@@ -64,10 +68,40 @@ def golden(out):
         (out / f"{kind.name.lower()}.written").write_bytes(quantize(x, kind).tobytes())
 
 
+def sha(b):
+    return hashlib.sha256(b).hexdigest()
+
+
+def digests(file, out):
+    reader = GGUFReader(file)
+    tensors = {}
+    for t in reader.tensors:
+        numbers = dequantize(t.data, t.tensor_type).astype("<f4")
+        tensors[t.name] = {"type": t.tensor_type.name, "shape": [int(n) for n in reversed(t.shape)], "sha256": sha(numbers.tobytes())}
+    metadata = {}
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF."):
+            continue
+        value = field.contents()
+        if isinstance(value, list):  # only a digest of what may be long
+            value = {"len": len(value), "sha256": sha(b"\0".join(str(v).encode() for v in value))}
+        metadata[key] = value
+    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in tensors.items()]
+    entries = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in metadata.items()]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text('{"metadata": {\n%s\n},\n"tensors": {\n%s\n}}\n' % (",\n".join(entries), ",\n".join(lines)))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("golden", help="write the goldens of internal/kernel/quant")
     command.add_argument("--out", type=pathlib.Path, required=True)
+    command = commands.add_parser("digests", help="write the golden of internal/weights/gguf")
+    command.add_argument("--file", type=pathlib.Path, required=True)
+    command.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
-    golden(args.out)
+    if args.command == "golden":
+        golden(args.out)
+    else:
+        digests(args.file, args.out)

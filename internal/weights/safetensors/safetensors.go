@@ -13,13 +13,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/weights/mapped"
 )
 
 // Limits for reading and writing, in addition to those of the format.
@@ -77,23 +76,35 @@ type Info struct {
 // File is an open file, or parsed bytes. Several goroutines may call its methods; Close may be called once they are
 // done. A file that is not closed stays mapped while anything refers to it, such as the Stored of a tensor.
 type File struct {
-	name     string
+	mem      *mapped.File
 	data     []byte // the data section
 	tensors  map[string]Info
 	names    []string
 	metadata map[string]string
-	mapped   []byte // the whole file, if it is mapped
-	unmap    func() error
 }
 
 // Parse reads a file in memory, such as an embedded one. data must not change while the File is in use.
-func Parse(data []byte) (*File, error) { return parse("embedded weights", data) }
+func Parse(data []byte) (*File, error) { return parse(mapped.Of("embedded weights", data)) }
 
-// parse checks everything about data that can be wrong.
-func parse(name string, data []byte) (*File, error) {
-	f := &File{name: name}
-	if err := f.read(data); err != nil {
-		return nil, fmt.Errorf("safetensors: %s: %w", name, err)
+// Open maps a file into memory and checks it. It reads only the header; tensors are read when they are used.
+func Open(path string) (*File, error) {
+	m, err := mapped.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: opening weights: %w", err)
+	}
+	f, err := parse(m)
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return f, nil
+}
+
+// parse checks everything about a file that can be wrong.
+func parse(m *mapped.File) (f *File, err error) {
+	defer m.Guard("the header", &err)()
+	f = &File{mem: m}
+	if err := f.read(m.Bytes()); err != nil {
+		return nil, fmt.Errorf("safetensors: %s: %w", m.Name(), err)
 	}
 	return f, nil
 }
@@ -170,10 +181,10 @@ func (f *File) Info(name string) (info Info, ok bool) {
 func (f *File) tensor(name string) (Info, []byte, error) {
 	t, ok := f.tensors[name]
 	if !ok {
-		return t, nil, fmt.Errorf("safetensors: %s has no tensor %q%s: %w", f.name, name, f.like(name), tensor.ErrNotStored)
+		return t, nil, fmt.Errorf("safetensors: %s has no tensor %q%s: %w", f.mem.Name(), name, f.like(name), tensor.ErrNotStored)
 	}
 	if f.data == nil {
-		return t, nil, fmt.Errorf("safetensors: %s: tensor %q is asked for after Close", f.name, name)
+		return t, nil, fmt.Errorf("safetensors: %s: tensor %q is asked for after Close", f.mem.Name(), name)
 	}
 	t.Shape = slices.Clone(t.Shape)
 	return t, f.data[t.begin : t.begin+t.Bytes : t.begin+t.Bytes], nil
@@ -204,7 +215,7 @@ func (f *File) Stored(name string) (tensor.Stored, []int, error) {
 	if err != nil {
 		return tensor.Stored{}, nil, err
 	}
-	s := tensor.Stored{Bytes: b, Source: f}
+	s := tensor.Stored{Bytes: b, Source: f.mem}
 	switch t.DType {
 	case F32:
 		s.DType = tensor.F32
@@ -218,10 +229,10 @@ func (f *File) Stored(name string) (tensor.Stored, []int, error) {
 			return s, nil, err
 		}
 		if len(s.Scale) == 0 || len(b)%len(s.Scale) != 0 {
-			return s, nil, fmt.Errorf("safetensors: %s: the %d numbers of tensor %q do not divide by its %d scales", f.name, len(b), name, len(s.Scale))
+			return s, nil, fmt.Errorf("safetensors: %s: the %d numbers of tensor %q do not divide by its %d scales", f.mem.Name(), len(b), name, len(s.Scale))
 		}
 	default:
-		return s, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, weights are F32, BF16, F16 or I8", f.name, name, t.DType)
+		return s, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, weights are F32, BF16, F16 or I8", f.mem.Name(), name, t.DType)
 	}
 	return s, t.Shape, nil
 }
@@ -235,9 +246,9 @@ func (f *File) Float32(name string) (x []float32, shape []int, err error) {
 	}
 	format, ok := map[DType]gemm.Format{F32: gemm.StoredF32, F16: gemm.StoredF16, BF16: gemm.StoredBF16}[t.DType]
 	if !ok {
-		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, float32 is made of F32, F16 and BF16 only", f.name, name, t.DType)
+		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, float32 is made of F32, F16 and BF16 only", f.mem.Name(), name, t.DType)
 	}
-	defer f.guard(name, &err)()
+	defer f.mem.Guard(fmt.Sprintf("tensor %q", name), &err)()
 	x = make([]float32, t.Bytes/t.DType.Size())
 	gemm.Stored{Format: format, Bytes: b}.Widen(x, 0)
 	return x, t.Shape, nil
@@ -250,9 +261,9 @@ func (f *File) Int8(name string) (q []int8, shape []int, err error) {
 		return nil, nil, err
 	}
 	if t.DType != I8 {
-		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, not I8", f.name, name, t.DType)
+		return nil, nil, fmt.Errorf("safetensors: %s: tensor %q is %s, not I8", f.mem.Name(), name, t.DType)
 	}
-	defer f.guard(name, &err)()
+	defer f.mem.Guard(fmt.Sprintf("tensor %q", name), &err)()
 	q = make([]int8, len(b))
 	for i, v := range b {
 		q[i] = int8(v)
@@ -260,35 +271,11 @@ func (f *File) Int8(name string) (q []int8, shape []int, err error) {
 	return q, t.Shape, nil
 }
 
-// guard returns a function that must be deferred. It turns a memory fault, which a mapped file that shrinks causes,
-// into an error.
-func (f *File) guard(name string, err *error) func() {
-	before := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(before)
-		if p := recover(); p != nil {
-			fault, ok := p.(interface {
-				runtime.Error
-				Addr() uintptr
-			})
-			if !ok {
-				panic(p)
-			}
-			*err = fmt.Errorf("safetensors: %s: tensor %q cannot be read (%w): the file changed while it was open", f.name, name, fault)
-		}
-	}
-}
-
 // Close unmaps the file. The slices of Bytes must not be used afterwards.
 func (f *File) Close() error {
-	f.data, f.mapped = nil, nil
-	if f.unmap == nil {
-		return nil
-	}
-	unmap := f.unmap
-	f.unmap = nil
-	if err := unmap(); err != nil {
-		return fmt.Errorf("safetensors: closing %s: %w", f.name, err)
+	f.data = nil
+	if err := f.mem.Close(); err != nil {
+		return fmt.Errorf("safetensors: %w", err)
 	}
 	return nil
 }

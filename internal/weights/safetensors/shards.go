@@ -26,7 +26,7 @@ func OpenShards(paths ...string) (*Shards, error) {
 		s.files = append(s.files, f)
 		for _, name := range f.names {
 			if other := s.of[name]; other != nil {
-				err := fmt.Errorf("safetensors: %s and %s both hold tensor %q: they are not parts of one model", other.name, f.name, name)
+				err := fmt.Errorf("safetensors: %s and %s both hold tensor %q: they are not parts of one model", other.mem.Name(), f.mem.Name(), name)
 				return nil, errors.Join(err, s.Close())
 			}
 			s.of[name] = f

@@ -13,8 +13,8 @@ import (
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// mapped writes tensors to a file and opens it.
-func mapped(t *testing.T, ts ...Tensor) (*File, string) {
+// onDisk writes tensors to a file and opens it.
+func onDisk(t *testing.T, ts ...Tensor) (*File, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
 	if err := WriteFile(path, ts, nil); err != nil {
@@ -30,7 +30,7 @@ func mapped(t *testing.T, ts ...Tensor) (*File, string) {
 // TestStored describes a tensor of each type in place.
 func TestStored(t *testing.T) {
 	x := []float32{1, -2, 0.5, 4, 8, -0.25}
-	f, _ := mapped(t,
+	f, _ := onDisk(t,
 		FromFloat32("f32", F32, x, 2, 3), FromFloat32("bf16", BF16, x, 2, 3), FromFloat32("f16", F16, x, 2, 3),
 		FromInt8("i8", []int8{1, 2, 3, -4, 5, 6}, 2, 3), FromFloat32("i8.scale", F32, []float32{0.5, 2}, 2),
 		FromInt8("odd", []int8{1, 2, 3}, 3), FromFloat32("odd.scale", F32, []float32{1, 2}, 2),
@@ -65,7 +65,7 @@ func TestStoredOutlivesItsFile(t *testing.T) {
 		x[i] = float32(i)
 	}
 	w := func() *tensor.Tensor { // which alone refers to the file's bytes
-		f, _ := mapped(t, FromFloat32("x", F32, x, 256, 256))
+		f, _ := onDisk(t, FromFloat32("x", F32, x, 256, 256))
 		s, shape, err := f.Stored("x")
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestShrunkFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the file is not mapped")
 	}
-	f, path := mapped(t, FromFloat32("x", BF16, make([]float32, 1<<17), 256, 512))
+	f, path := onDisk(t, FromFloat32("x", BF16, make([]float32, 1<<17), 256, 512))
 	defer f.Close()
 	s, shape, err := f.Stored("x")
 	if err != nil {
@@ -119,8 +119,8 @@ func TestShrunkFile(t *testing.T) {
 
 // TestShards finds tensors in whichever file has them.
 func TestShards(t *testing.T) {
-	_, a := mapped(t, FromFloat32("x", F32, []float32{1}, 1), FromFloat32("y", F32, []float32{2}, 1))
-	_, b := mapped(t, FromFloat32("z", BF16, []float32{3}, 1))
+	_, a := onDisk(t, FromFloat32("x", F32, []float32{1}, 1), FromFloat32("y", F32, []float32{2}, 1))
+	_, b := onDisk(t, FromFloat32("z", BF16, []float32{3}, 1))
 	s, err := OpenShards(a, b)
 	if err != nil {
 		t.Fatal(err)
