@@ -62,9 +62,10 @@ func WithLatentsDir(dir string) Option { return func(o *options) { o.latentsDir 
 // cores is the one lease of the cores in this process. All models share it.
 var cores = engine.NewLease()
 
-// Open opens a model: "reel", which is inside the program, or "testcard", which
-// draws a test pattern in no time, to check an installation from end to end. ""
-// means DefaultModel.
+// Open opens a model: "reel", which is inside the program, "testcard", which draws a
+// test pattern in no time, to check an installation from end to end, or one that
+// kinora pull has fetched, from the folder of models (KINORA_MODELS, or
+// kinora/models in the user's data folder). "" means DefaultModel.
 func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	var o options
 	for _, opt := range opts {

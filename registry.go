@@ -1,20 +1,32 @@
 package kinora
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/model/testcard"
+	"github.com/kinora-video/kinora/internal/shelf"
 )
 
-// registry lists the models, the default first. To add a model, write its room and
-// a line here.
+// registry lists the models inside the program, the default first. To add such a
+// model, write its room and a line here.
 var registry = []engine.Spec{
 	reel.Spec(),
 	testcard.Spec(),
+}
+
+// architectures make a model of the folder into which it was pulled, by the engine
+// that the catalogue names for it. name is what the model is called, and so the Name
+// of its Capabilities. To add an architecture, write its room, a line here, and its
+// models in internal/catalog/models.yaml.
+var architectures = map[string]func(name, dir string) (engine.Spec, error){
+	"reel": reel.SpecIn,
 }
 
 // DefaultModel is the model that Open takes for the name "".
@@ -39,8 +51,19 @@ type (
 	References = engine.References
 )
 
-// Models returns the names that Open knows, sorted.
+// Models returns the names that Open knows, sorted: those of the models inside the
+// program, and of those that kinora pull has put into the folder of models.
 func Models() []string {
+	names := Inside()
+	for _, r := range pulled() {
+		names = append(names, r.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Inside returns the names of the models inside the program, sorted.
+func Inside() []string {
 	var names []string
 	for _, s := range registry {
 		names = append(names, s.Capabilities().Name)
@@ -49,9 +72,12 @@ func Models() []string {
 	return names
 }
 
+// Engines returns the architectures of which models can be pulled, sorted.
+func Engines() []string { return slices.Sorted(maps.Keys(architectures)) }
+
 // CapabilitiesOf returns what a model can do with its own weights, without opening
-// it: see Model.Capabilities. "" means DefaultModel; an unknown name is an *Error of
-// kind NotFound.
+// it: see Model.Capabilities. "" means DefaultModel. An unknown name, and that of a
+// model which could be pulled and was not, is an *Error of kind NotFound.
 func CapabilitiesOf(name string) (Capabilities, error) {
 	s, err := specOf(name)
 	if err != nil {
@@ -60,7 +86,7 @@ func CapabilitiesOf(name string) (Capabilities, error) {
 	return s.Capabilities(), nil
 }
 
-// specOf finds a model in the registry.
+// specOf finds a model inside the program, or among those that were pulled.
 func specOf(name string) (engine.Spec, error) {
 	if name == "" {
 		name = DefaultModel
@@ -70,19 +96,83 @@ func specOf(name string) (engine.Spec, error) {
 			return s, nil
 		}
 	}
-	return engine.Spec{}, &Error{
+	s, err := shelf.Default()
+	if err != nil {
+		return engine.Spec{}, unknown(name)
+	}
+	r, err := s.Find(name)
+	switch {
+	case errors.Is(err, shelf.ErrNotPulled):
+		return engine.Spec{}, notPulled(s, name)
+	case err != nil:
+		return engine.Spec{}, &Error{Kind: Storage, Op: "open model", What: name, Err: err}
+	}
+	return specIn(s, r)
+}
+
+// specIn makes a model of a folder of the shelf.
+func specIn(s *shelf.Shelf, r shelf.Record) (engine.Spec, error) {
+	open, ok := architectures[r.Engine]
+	if !ok {
+		return engine.Spec{}, &Error{
+			Kind: Unsupported, Op: "open model", What: r.Name, Err: fmt.Errorf("this kinora has no engine %q", r.Engine),
+			Hint: "a newer one may have; it has " + strings.Join(Engines(), ", "),
+		}
+	}
+	err := s.Damaged(r)
+	var spec engine.Spec
+	if err == nil {
+		spec, err = open(r.Name, s.ModelDir(r.Name))
+	}
+	return spec, wrap(Storage, "open model", r.Name, err, "")
+}
+
+// notPulled says what to do about a model that is not there.
+func notPulled(s *shelf.Shelf, name string) error {
+	if r, err := s.Unfinished(name); err == nil {
+		return &Error{Kind: NotFound, Op: "open model", What: r.Name, Err: errHalf, Hint: "go on with: kinora pull " + r.Name}
+	}
+	c, err := catalog.Load()
+	if err != nil {
+		return &Error{Kind: Invalid, Op: "open model", What: fmt.Sprintf("%q", name), Err: err}
+	}
+	e, ok := c.Find(name)
+	if _, runs := architectures[e.Engine]; !ok || !runs {
+		return unknown(name)
+	}
+	return &Error{Kind: NotFound, Op: "open model", What: e.Name, Err: shelf.ErrNotPulled, Hint: "get it with: kinora pull " + e.Name}
+}
+
+var errHalf = errors.New("it has not been pulled to its end")
+
+func unknown(name string) error {
+	return &Error{
 		Kind: NotFound, Op: "open model", What: fmt.Sprintf("%q", name), Err: errNoModel,
 		Hint: "the models are " + strings.Join(Models(), ", "),
 	}
+}
+
+// pulled are the models on the shelf that this program can run.
+func pulled() (out []shelf.Record) {
+	s, err := shelf.Default()
+	if err != nil {
+		return nil
+	}
+	for _, r := range s.Models() {
+		if _, ok := architectures[r.Engine]; ok && !slices.Contains(Inside(), r.Name) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // able returns a hint that names the models which can do something, for a request
 // to a model that cannot; "" if there is none.
 func able(can func(Capabilities) bool) string {
 	var names []string
-	for _, s := range registry {
-		if c := s.Capabilities(); can(c) {
-			names = append(names, c.Name)
+	for _, name := range Models() {
+		if c, err := CapabilitiesOf(name); err == nil && can(c) {
+			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {

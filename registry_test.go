@@ -16,7 +16,7 @@ func TestRegistry(t *testing.T) {
 	if got := registry[0].Capabilities().Name; got != DefaultModel {
 		t.Errorf("the first model is %s, not %s", got, DefaultModel)
 	}
-	for _, name := range Models() {
+	for _, name := range Inside() {
 		said, err := CapabilitiesOf(name)
 		if err != nil {
 			t.Fatal(err)

@@ -36,6 +36,8 @@ var floors = map[string]int{
 	"internal/text":       2,
 	"internal/nn":         3,
 	"internal/engine":     3,
+	"internal/catalog":    3,
+	"internal/shelf":      3,
 	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,
@@ -45,6 +47,7 @@ var floors = map[string]int{
 	"internal/bench":      5,
 	"internal/eval":       5,
 	"internal/hub":        5,
+	"internal/hub/":       5,
 	"internal/job":        6,
 	"internal/store":      6,
 	"internal/store/":     6,
@@ -77,7 +80,7 @@ var both = []string{"internal/text", "internal/disk", "internal/scratch", "inter
 var doors = map[string][]string{
 	"os/exec":      {"internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
-	"net/http":     {"internal/egress", "internal/hub", "internal/webhook", "internal/web", "internal/service", "internal/api/minimax", "internal/api/openai", "internal/api/native", "internal/api/native/docs", "internal/api/apitest", "internal/server", "internal/studio", "cmd/kinora"},
+	"net/http":     {"internal/egress", "internal/hub", "internal/hub/hubtest", "internal/webhook", "internal/web", "internal/service", "internal/api/minimax", "internal/api/openai", "internal/api/native", "internal/api/native/docs", "internal/api/apitest", "internal/server", "internal/studio", "cmd/kinora"},
 }
 
 type pkg struct {

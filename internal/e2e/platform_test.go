@@ -91,11 +91,11 @@ func child(text string) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.Check(kinora.Models()); err != nil {
+	if err := cfg.Check(kinora.Inside()); err != nil {
 		return err
 	}
 	engines := map[string]worker.Engine{}
-	for _, name := range kinora.Models() {
+	for _, name := range kinora.Inside() {
 		if !p.Real {
 			engines[name] = &engine{name: name, plan: p}
 			continue

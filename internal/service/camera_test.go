@@ -43,7 +43,7 @@ func TestEveryMoveOfReel(t *testing.T) {
 
 // TestNoModelDoesMore: what the APIs refuse for all models is what none can do.
 func TestNoModelDoesMore(t *testing.T) {
-	for _, name := range kinora.Models() {
+	for _, name := range kinora.Inside() {
 		c, err := kinora.CapabilitiesOf(name)
 		if err != nil {
 			t.Fatal(err)

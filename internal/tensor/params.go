@@ -133,13 +133,18 @@ func (s *Stored) numbers(lo, hi int) gemm.Numbers {
 	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}.Part(lo, hi)
 }
 
+// Widen writes the len(dst) numbers from number at on, in f32, in the calling
+// goroutine. A fault of mapped memory is a panic, which CatchFault catches.
+func (s Stored) Widen(dst []float32, at int) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	numbers, bytes := s.DType.Block()
+	s.numbers(0, len(s.Bytes)/bytes*numbers).Widen(dst, at)
+	runtime.KeepAlive(s.Source)
+}
+
 // widen copies all elements to out, in f32.
 func (s *Stored) widen(out []float32) {
-	k := s.numbers(0, len(out))
-	simd.For(len(out), 1<<16, func(lo, hi int) {
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		k.Widen(out[lo:hi], lo)
-	})
+	simd.For(len(out), 1<<16, func(lo, hi int) { s.Widen(out[lo:hi], lo) })
 }
 
 // Finite reports whether no element is infinite or NaN.

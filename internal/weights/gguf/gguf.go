@@ -66,7 +66,7 @@ type File struct {
 	align   int
 	data    []byte // the data section
 	tensors map[string]Info
-	names   []string // in the file's order
+	names   []string // sorted
 	entries map[string]Value
 	keys    []string // in the file's order
 }
@@ -100,7 +100,7 @@ func parse(m *mapped.File) (f *File, err error) {
 // Version is the version of the format, 2 or 3.
 func (f *File) Version() int { return f.version }
 
-// Names returns the names of all tensors, in the file's order.
+// Names returns the names of all tensors, sorted.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
 // Info returns what the header says about a tensor; ok is false if there is none

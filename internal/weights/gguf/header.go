@@ -173,6 +173,7 @@ func (f *File) readTensors(c *cursor, n int) error {
 		}
 		f.tensors[name], f.names = t, append(f.names, name)
 	}
+	slices.Sort(f.names)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package safetensors
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -149,6 +150,13 @@ func TestFromValues(t *testing.T) {
 	late := func(dst []float32) {
 		asked++
 		copy(dst, x)
+	}
+	short := func(w io.Writer) error {
+		_, err := w.Write([]byte{1, 2})
+		return err
+	}
+	if err := Write(io.Discard, []Tensor{FromStream("s", I8, short, 3)}, nil); err == nil || !strings.Contains(err.Error(), "2 bytes came") {
+		t.Errorf("a stream that is too short: %v", err)
 	}
 	var now, then bytes.Buffer
 	if err := Write(&now, []Tensor{FromFloat32("a", BF16, x, 3), FromFloat32("b", F32, x, 3)}, nil); err != nil {

@@ -23,19 +23,30 @@ type Tensor struct {
 	DType DType
 	Shape []int
 	Data  []byte
-	// fill, if not nil, returns the elements when the tensor is written; Data is nil then.
-	fill func(dst []float32)
+	// stream, if not nil, writes the bytes when the tensor is written; Data is nil then.
+	stream func(w io.Writer) error
+}
+
+// FromStream makes a tensor whose bytes stream writes, all of them, when the tensor is written.
+func FromStream(name string, d DType, stream func(w io.Writer) error, shape ...int) Tensor {
+	return Tensor{Name: name, DType: d, Shape: shape, stream: stream}
 }
 
 // FromValues is FromFloat32 with elements that fill returns when the tensor is written, so that only one tensor at
 // a time is in memory.
 func FromValues(name string, d DType, fill func(dst []float32), shape ...int) Tensor {
-	return Tensor{Name: name, DType: d, Shape: shape, fill: fill}
+	return FromStream(name, d, func(w io.Writer) error {
+		n, _ := size(d, shape)
+		values := make([]float32, n/d.Size())
+		fill(values)
+		_, err := w.Write(FromFloat32(name, d, values).Data)
+		return err
+	}, shape...)
 }
 
 // bytes returns the length of the tensor's data.
 func (t Tensor) bytes() int {
-	if t.fill == nil {
+	if t.stream == nil {
 		return len(t.Data)
 	}
 	n, _ := size(t.DType, t.Shape)
@@ -102,19 +113,39 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("safetensors: writing the header: %w", err)
 	}
-	var values []float32
 	for _, t := range order {
-		if t.fill != nil {
-			n := t.bytes() / t.DType.Size()
-			values = slices.Grow(values[:0], n)[:n]
-			t.fill(values)
-			t.Data = FromFloat32(t.Name, t.DType, values).Data
-		}
-		if _, err := w.Write(t.Data); err != nil {
+		if err := t.write(w); err != nil {
 			return fmt.Errorf("safetensors: writing tensor %q: %w", t.Name, err)
 		}
 	}
 	return nil
+}
+
+func (t Tensor) write(w io.Writer) error {
+	if t.stream == nil {
+		_, err := w.Write(t.Data)
+		return err
+	}
+	c := &counter{w: w}
+	if err := t.stream(c); err != nil {
+		return err
+	}
+	if want := t.bytes(); c.n != want {
+		return fmt.Errorf("%d bytes came, %s of shape %d needs %d", c.n, t.DType, t.Shape, want)
+	}
+	return nil
+}
+
+// counter counts the bytes that go to w.
+type counter struct {
+	w io.Writer
+	n int
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += n
+	return n, err
 }
 
 // marshalHeader returns the length and the JSON, padded with spaces.
