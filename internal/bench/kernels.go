@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/kernel/attn"
 	"github.com/kinora-video/kinora/internal/kernel/conv"
@@ -23,7 +24,7 @@ type timing struct {
 // counts 2mnk, and so does attention for each of its products; a norm counts
 // five operations per value.
 func (b *Report) MeasureKernels(ctx context.Context, w Stopwatch, progress func(done, total int)) error {
-	list := append(products(512, 1024, 2048), models()...)
+	list := slices.Concat(products(512, 1024, 2048), models(), wide())
 	for i, t := range list {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -81,6 +82,21 @@ func products(sizes ...int) []timing {
 			timing{"gemm bf16", size, flops, func() { gemm.Mul(gemm.BF16, n, n, n, a, c, z, n, gemm.Epilogue{}) }},
 			timing{"gemm int8", size, flops, func() { gemm.MulInt8(n, a, packed, z, n, gemm.Epilogue{}) }},
 		)
+	}
+	return out
+}
+
+// wide is attention with the heads of a large video transformer: 128 wide.
+func wide() []timing {
+	s := attn.Shape{B: 1, H: 2, Q: 2048, K: 2048, D: 128}
+	n := s.B * s.Q * s.H * s.D
+	q, k, v, o := randoms(n), randoms(n), randoms(n), make([]float32, n)
+	var out []timing
+	for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {
+		out = append(out, timing{
+			[]string{"flash attention f32", "flash attention bf16"}[p], "2 heads, 2048×2048×128", 4 * float64(s.B*s.H*s.Q*s.K*s.D),
+			func() { attn.Flash(p, o, q, k, v, nil, 0.088, s, attn.Mask{}) },
+		})
 	}
 	return out
 }

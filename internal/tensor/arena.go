@@ -11,6 +11,9 @@ type arena struct {
 	held  int
 }
 
+// floats is how many f32 take the memory of n numbers of type d.
+func (d DType) floats(n int) int { return (d.Bytes(n) + 3) / 4 }
+
 // class is the free list for n elements: sizes are rounded up to a quarter of
 // a power of two, which wastes a fifth at most.
 func class(n int) (list, size int) {
@@ -47,9 +50,12 @@ func (a *arena) Put(b []float32) {
 }
 
 // Tensor returns a tensor of undefined content that Reset takes back.
-func (a *arena) Tensor(shape ...int) *Tensor {
+func (a *arena) Tensor(shape ...int) *Tensor { return a.of(F32, shape) }
+
+// of is Tensor with elements of f32 or bf16.
+func (a *arena) of(d DType, shape []int) *Tensor {
 	n := Elems(shape)
-	st := &storage{n: n, place: Held, data: a.Get(n), slot: len(a.inUse)}
+	st := &storage{n: n, place: Held, dtype: d, data: a.Get(d.floats(n)), slot: len(a.inUse)}
 	a.inUse = append(a.inUse, st)
 	return newTensor(st, shape)
 }
@@ -57,12 +63,28 @@ func (a *arena) Tensor(shape ...int) *Tensor {
 // Recycle takes back the data of t before the next Reset. The caller guarantees
 // that nothing reads t or a view of it afterwards.
 func (a *arena) Recycle(t *Tensor) {
-	st := t.st
+	if a.detach(t.st) {
+		a.take(t.st)
+	}
+}
+
+// Retain makes t last until it is given to take. It reports whether t was a
+// result since the last Reset.
+func (a *arena) Retain(t *Tensor) bool {
+	if !a.detach(t.st) {
+		return false
+	}
+	t.st.lasts, t.st.pooled = true, true
+	return true
+}
+
+// detach keeps Reset from taking st back. It reports whether Reset would have.
+func (a *arena) detach(st *storage) bool {
 	if st.lasts || st.data == nil || st.slot >= len(a.inUse) || a.inUse[st.slot] != st {
-		return
+		return false
 	}
 	a.inUse[st.slot] = nil
-	a.take(st)
+	return true
 }
 
 func (a *arena) take(st *storage) {

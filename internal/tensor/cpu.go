@@ -48,6 +48,8 @@ func data(t *Tensor) []float32 {
 		return t.Form(asValues{}, func() any { return t.Values() }).([]float32)
 	case t.st.data == nil && t.st.n > 0:
 		panic(fmt.Sprintf("tensor: %v is not in the CPU's memory, or was freed", t))
+	case t.st.dtype != F32:
+		panic(fmt.Sprintf("tensor: %v holds operands of a convolution of frames, which nothing else takes", t))
 	}
 	return t.st.data
 }
@@ -153,9 +155,16 @@ func (c *CPU) Download(dst []float32, t *Tensor) {
 
 // Keep implements Backend.
 func (c *CPU) Keep(t *Tensor) *Tensor {
+	want(t.st.place != Held || t.st.dtype == F32, "Keep", t)
 	st := &storage{n: t.Len(), place: Held, data: c.arena.Get(t.Len()), lasts: true, pooled: true}
 	copy(st.data, data(t))
 	return newTensor(st, t.Shape)
+}
+
+// Retain implements Backend.
+func (c *CPU) Retain(t *Tensor) *Tensor {
+	want(c.arena.Retain(t), "Retain", t)
+	return t
 }
 
 // Free implements Backend.

@@ -136,6 +136,20 @@ type Carried interface {
 	// LinearAttentionOn is LinearAttention with state added to every segment's
 	// sums.
 	LinearAttentionOn(state, q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
+
+	// Operand is LengthNorm(x, g, act), or Activate(x, act) where g is nil,
+	// rounded to the backend's precision, in which it takes less memory. It is
+	// for ConvFrames and ConvNearest2 alone.
+	Operand(x, g *Tensor, act Act) *Tensor
+	// ConvFrames is the convolution Conv of the last frame, after the ones before
+	// it, oldest first: act(conv + b) + add. frames are at most KT tensors
+	// [1, 1, H, W, C]; where there are fewer, zeros come before. add, which may be
+	// nil, has the result's shape [1, 1, H, W, O].
+	ConvFrames(w, b, add *Tensor, act Act, frames ...*Tensor) *Tensor
+	// ConvNearest2 is Conv(Nearest2(x), w, b) + add for a frame x [1, 1, H, W, C]
+	// and w [O, 1, 3, 3, C] → [1, 1, 2H, 2W, O]. Weights whose taps meet the same
+	// pixel of x are added first.
+	ConvNearest2(x, w, b, add *Tensor) *Tensor
 }
 
 // Inference is Ops with the operations that only released models need. These
@@ -162,7 +176,8 @@ type Inference interface {
 	// SoftmaxAttention is Attention with a scale of the scores of its own. bias
 	// [Q+K-1, H] depends on the distance of a key to its query: head h adds
 	// bias[j-i+Q-1, h] to the scaled score of query i and key j (Raffel 2020).
-	// The operands of both products are rounded to the backend's precision.
+	// The operands of both products are rounded to the backend's precision, if
+	// its processor multiplies in that.
 	SoftmaxAttention(q, k, v, bias *Tensor, scale float32, m Mask) *Tensor
 
 	// ConvDown is a convolution of each frame with stride 2: x [N, T, H, W, C],
@@ -193,8 +208,11 @@ type Backend interface {
 	Download(dst []float32, t *Tensor)
 	// Keep copies t to a tensor that outlives Reset and lasts until Free.
 	Keep(t *Tensor) *Tensor
+	// Retain makes a result last beyond Reset, until Free, without a copy. t must
+	// not be used afterwards, only what Retain returns.
+	Retain(t *Tensor) *Tensor
 	// Free takes back the memory of t, which must not be used afterwards. t is
-	// what Keep returned, or a result before the next Reset.
+	// what Keep or Retain returned, or a result before the next Reset.
 	Free(t *Tensor)
 	// Reset takes back all results. They must not be used afterwards.
 	Reset()

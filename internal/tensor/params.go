@@ -45,9 +45,18 @@ type Stored struct {
 	// Scale has the factors of an I8 tensor. Each factor applies to a run of
 	// numbers, all runs equally long: the rows of a matrix, or blocks of them.
 	Scale []float32
+	// Turn, if set, says that the numbers lie in another order than they are
+	// meant in. The DType is then F32, BF16 or F16.
+	Turn Turn
 	// Source, which may be nil, keeps Bytes mapped while it is reachable.
 	Source Source
 }
+
+// Turn says that numbers lie as blocks [Groups][Channels][Taps] and are meant as
+// blocks [Groups][Taps][Channels], the last group first. So others store the
+// weights of convolutions, one block a filter: channels before taps, and of
+// frames that are joined as channels the newest first.
+type Turn struct{ Groups, Channels, Taps int }
 
 // A Source is where stored bytes come from. Its methods are advice and may do
 // nothing.
@@ -65,6 +74,9 @@ func InPlace(s Stored, shape ...int) *Tensor {
 	n := Elems(shape)
 	if per, _ := s.DType.Block(); n%per != 0 || len(s.Bytes) != s.DType.Bytes(n) || s.DType == I8 && (len(s.Scale) == 0 || n%len(s.Scale) != 0) {
 		panic(fmt.Sprintf("tensor: %d bytes and %d scales for shape %v of %v", len(s.Bytes), len(s.Scale), shape, s.DType))
+	}
+	if b := gemm.Turn(s.Turn).Block(); b != 0 && (n%b != 0 || s.DType != F32 && s.DType != BF16 && s.DType != F16) {
+		panic(fmt.Sprintf("tensor: shape %v of %v in blocks %+v", shape, s.DType, s.Turn))
 	}
 	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
 }
@@ -124,13 +136,17 @@ func (t *Tensor) Formed() bool {
 }
 
 // numbers returns the numbers [lo,hi) of s as the kernels take them: whole blocks,
-// or whole runs that share a scale.
+// or whole runs that share a scale or were turned.
 func (s *Stored) numbers(lo, hi int) gemm.Numbers {
 	if t, ok := s.DType.Quant(); ok {
 		return quant.Blocks{Type: t, Bytes: s.Bytes}.Part(lo, hi)
 	}
 	f := [...]gemm.Format{F32: gemm.StoredF32, BF16: gemm.StoredBF16, F16: gemm.StoredF16, I8: gemm.StoredI8}[s.DType]
-	return gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}.Part(lo, hi)
+	part := gemm.Stored{Format: f, Bytes: s.Bytes, Scale: s.Scale}.Part(lo, hi)
+	if gemm.Turn(s.Turn).Block() != 0 {
+		return gemm.Turned{Stored: part, Turn: gemm.Turn(s.Turn)}
+	}
+	return part
 }
 
 // Widen writes the len(dst) numbers from number at on, in f32, in the calling

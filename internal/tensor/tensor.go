@@ -99,7 +99,8 @@ const (
 )
 
 // A Tensor is a dense row-major array with a shape. Video is [B, T, H, W, C],
-// tokens are [B, N, C]: channels last. It is f32 unless it is InStore.
+// tokens are [B, N, C]: channels last. It is f32 unless it is InStore, or what
+// Operand returned.
 //
 // Tensors made by Reshape share their buffer, gradient included.
 type Tensor struct {

@@ -1,4 +1,5 @@
-// Package attn holds softmax attention and linear attention with their gradients.
+// Package attn holds softmax attention and linear attention with their gradients, and a faster softmax attention without
+// one (Flash).
 //
 // Softmax attention works on tiles with running maxima (Milakov and Gimelshein 2018; Dao et al. 2022), so the matrix of
 // scores is never held as a whole. Linear attention keeps a D×D state per head (Katharopoulos et al. 2020) with rotary

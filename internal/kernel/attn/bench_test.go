@@ -1,9 +1,11 @@
 package attn
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -36,6 +38,18 @@ func BenchmarkSoftmax(b *testing.B) {
 		b.Run("", func(b *testing.B) {
 			benchShape(b, s, func(x [][]float32, _ []Segment) { Softmax(x[0], x[6], x[1], x[2], x[3], 0.1, s, Mask{}) })
 		})
+	}
+}
+
+// BenchmarkFlash has the heads of released models: one of a video transformer, one of a text encoder, and the single head
+// of a video autoencoder.
+func BenchmarkFlash(b *testing.B) {
+	for _, p := range []gemm.Precision{gemm.BF16, gemm.F32} {
+		for _, s := range []Shape{{1, 1, 4096, 4096, 128}, {1, 8, 512, 512, 64}, {1, 1, 2048, 2048, 384}} {
+			b.Run(fmt.Sprintf("%v/%dx%d", p, s.K, s.D), func(b *testing.B) {
+				benchShape(b, s, func(x [][]float32, _ []Segment) { Flash(p, x[0], x[1], x[2], x[3], nil, 0.1, s, Mask{}) })
+			})
+		}
 	}
 }
 

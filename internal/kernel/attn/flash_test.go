@@ -2,11 +2,13 @@ package attn
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/simd"
 )
 
 // flashCases have the widths of heads of released models, odd ones, and more keys than one tile.
@@ -18,6 +20,8 @@ func flashCases() []softmaxCase {
 		softmaxCase{Shape{1, 2, 100, 257, 128}, Mask{}},
 		softmaxCase{Shape{1, 1, 40, 300, 384}, Mask{}},
 		softmaxCase{Shape{1, 1, 5, 9, 1024}, Mask{}},
+		softmaxCase{Shape{1, 2, 13, 513, 7}, Mask{Lo: slices.Repeat([]int32{256}, 13)}},
+		softmaxCase{Shape{1, 1, 3, 0, 4}, Mask{}},
 	)
 }
 
@@ -27,6 +31,65 @@ func flashLimit(p gemm.Precision) float64 {
 		return 1e-2
 	}
 	return 2e-6
+}
+
+// TestFlashEnds has scores for which exponentials leave the range of numbers, and factors that are not positive.
+func TestFlashEnds(t *testing.T) {
+	s := Shape{1, 1, 14, 300, 16}
+	r := rand.New(rand.NewPCG(8, 8))
+	q, k, v := random(r, s.Q*s.D), random(r, s.K*s.D), random(r, s.K*s.D)
+	for _, scale := range []float32{1e3, 1e-30, 0, -0.5, -1e3} {
+		want, got := make([]float32, len(q)), make([]float32, len(q))
+		RefFlash(want, q, k, v, nil, scale, s, Mask{})
+		paths(t, func(t *testing.T) {
+			Flash(gemm.F32, got, q, k, v, nil, scale, s, Mask{})
+			near(t, fmt.Sprint("a scale of ", scale), got, want, 1e-4)
+		})
+	}
+	nan := float32(math.NaN())
+	q[5*s.D] = nan
+	paths(t, func(t *testing.T) {
+		for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {
+			got := make([]float32, len(q))
+			Flash(p, got, q, k, v, nil, 1, s, Mask{})
+			for i, x := range got {
+				if (x != x) != (i/s.D == 5) {
+					t.Fatalf("element %d of query %d is %v, and only query 5 is not a number", i%s.D, i/s.D, x)
+				}
+			}
+		}
+	})
+}
+
+// TestFlashIsCutFreely compares the bytes for several numbers of threads, of heads at a time, and of queries.
+func TestFlashIsCutFreely(t *testing.T) {
+	s := Shape{2, 3, 500, 270, 48}
+	r := rand.New(rand.NewPCG(9, 9))
+	q, k, v := random(r, s.B*s.Q*s.H*s.D), random(r, s.B*s.K*s.H*s.D), random(r, s.B*s.K*s.H*s.D)
+	before := simd.Threads()
+	defer simd.SetThreads(before)
+	paths(t, func(t *testing.T) {
+		for _, p := range []gemm.Precision{gemm.F32, gemm.BF16} {
+			simd.SetThreads(1)
+			want, got := make([]float32, len(q)), make([]float32, len(q))
+			Flash(p, want, q, k, v, nil, 1, s, Mask{})
+			for _, heads := range []int{1, 4, 6} {
+				simd.SetThreads(heads%3 + 1)
+				clear(got)
+				newCall(pick(p), q, k, v, nil, 1, s, Mask{}).run(got, heads)
+				if !slices.Equal(got, want) {
+					t.Errorf("%d heads at a time on %d threads give other bytes", heads, simd.Threads())
+				}
+			}
+			part := s
+			part.B, part.Q = 1, 77
+			clear(got)
+			Flash(p, got, q, k, v, nil, 1, part, Mask{})
+			if n := part.Q * s.H * s.D; !slices.Equal(got[:n], want[:n]) {
+				t.Error("fewer queries give other bytes")
+			}
+		}
+	})
 }
 
 func TestFlash(t *testing.T) {

@@ -24,8 +24,6 @@ type head struct {
 	m      Mask
 	b, h   int
 	stride int // between rows of one head: H*D
-	// bias [Q+K-1, H] is added to the scores, by distance; nil for none.
-	bias []float32
 }
 
 // row returns the offset of row i of a tensor [B, n, H, D].
@@ -35,20 +33,12 @@ func (t head) row(n, i int) int { return ((t.b*n+i)*t.s.H + t.h) * t.s.D }
 // lse [B, H, Q], unless nil, receives the logarithms of the sums of exponentials, for the gradient. A query that
 // sees no key gives zeros and an lse of -Inf.
 func Softmax(out, lse, q, k, v []float32, scale float32, s Shape, m Mask) {
+	check.Len("attn.Softmax", "out", out, s.B*s.Q*s.H*s.D)
+	check.Len("attn.Softmax", "q", q, s.B*s.Q*s.H*s.D)
+	check.Len("attn.Softmax", "k", k, s.B*s.K*s.H*s.D)
+	check.Len("attn.Softmax", "v", v, s.B*s.K*s.H*s.D)
 	check.LenOrNil("attn.Softmax", "lse", lse, s.B*s.H*s.Q)
-	softmax("Softmax", out, lse, q, k, v, nil, scale, s, m)
-}
-
-func (s Shape) check(name string, out, q, k, v []float32) {
-	check.Len("attn."+name, "out", out, s.B*s.Q*s.H*s.D)
-	check.Len("attn."+name, "q", q, s.B*s.Q*s.H*s.D)
-	check.Len("attn."+name, "k", k, s.B*s.K*s.H*s.D)
-	check.Len("attn."+name, "v", v, s.B*s.K*s.H*s.D)
-}
-
-func softmax(name string, out, lse, q, k, v, bias []float32, scale float32, s Shape, m Mask) {
-	s.check(name, out, q, k, v)
-	m.check(name, s)
+	m.check("Softmax", s)
 	block := queryBlock
 	if s.B*s.H >= 64 {
 		block = max(s.Q, 1)
@@ -57,7 +47,7 @@ func softmax(name string, out, lse, q, k, v, bias []float32, scale float32, s Sh
 	simd.For(s.B*s.H*blocks, 1, func(first, last int) {
 		for i := first; i < last; i++ {
 			bh, i0 := i/blocks, i%blocks*block
-			t := head{s: s, m: m, b: bh / s.H, h: bh % s.H, stride: s.H * s.D, bias: bias}
+			t := head{s: s, m: m, b: bh / s.H, h: bh % s.H, stride: s.H * s.D}
 			var l []float32
 			if lse != nil {
 				l = lse[bh*s.Q : (bh+1)*s.Q]
@@ -85,13 +75,6 @@ func (t head) forward(out, lse, q, k, v []float32, scale float32, i0, i1 int) {
 		top: mem.take(queryTile), sum: mem.take(queryTile),
 	}
 	qs := mem.take(queryTile * d)
-	var near []float32 // the bias by distance: of key j to query i at j-i+Q-1
-	if t.bias != nil {
-		near = mem.take(s.Q + s.K - 1)
-		for i := range near {
-			near[i] = t.bias[i*s.H+t.h]
-		}
-	}
 	for at := i0; at < i1; at += queryTile {
 		rows := min(queryTile, i1-at)
 		for r := range rows {
@@ -103,10 +86,6 @@ func (t head) forward(out, lse, q, k, v []float32, scale float32, i0, i1 int) {
 			cols := min(keyTile, th-j)
 			vec.MatMul(rows, cols, d, qs, d, 1, kt[j-lo:], np, f.scores, keyTile, false)
 			for r := range rows {
-				if near != nil {
-					x := f.scores[r*keyTile:][:cols]
-					vec.Add(x, x, near[j-(at+r)+s.Q-1:][:cols])
-				}
 				a, b := t.m.keys(s, t.b, at+r)
 				f.row(r, min(max(a-j, 0), cols), min(max(b-j, 0), cols), cols)
 			}

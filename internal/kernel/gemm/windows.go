@@ -2,20 +2,27 @@ package gemm
 
 import (
 	"fmt"
+	"unsafe"
 
+	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
 // Windows is the right operand of a convolution's products. Its left operand is
 // a picture, and never made: a row of it is lines of the picture, each a window
 // of width values that begins a pitch after the row's before. Windows that
-// overlap are read where they are.
-type Windows struct{ packed Packed }
+// overlap are read where they are. A line that is too long for the kernels is
+// multiplied in parts of one width.
+type Windows struct {
+	packed Packed
+	lines  int // of a row
+	part   int // parts of a line
+}
 
 // PackWindows lays out b [lines·width, n] for windows of width values in steps of
 // pitch. It returns nil where the kernels of this CPU cannot read a picture in
-// place, or where one line is too long for them: then patches have to be
-// gathered for MulPacked.
+// place, or where lines do not divide into parts for them: then patches have to
+// be gathered for MulPacked.
 func PackWindows(p Precision, lines, width, pitch, n int, b Matrix) *Windows {
 	w := newWindows(p, lines, width, pitch, n)
 	if w == nil {
@@ -23,7 +30,7 @@ func PackWindows(p Precision, lines, width, pitch, n int, b Matrix) *Windows {
 	}
 	b.check("b", lines*width, n)
 	pl := &w.packed.plan
-	simd.For(pl.packTasks(lines), 1, func(lo, _ int) { pl.packB(w.packed.cells, b, 0, lines, lo) })
+	simd.For(pl.packTasks(pl.blocks), 1, func(lo, _ int) { pl.packB(w.packed.cells, b, 0, pl.blocks, lo) })
 	return w
 }
 
@@ -37,19 +44,28 @@ func PackWindowsStored(p Precision, lines, width, pitch, n int, b Numbers) *Wind
 	}
 	b.Check(n, lines*width)
 	pl := &w.packed.plan
-	simd.For(pl.packTasks(lines), 1, func(task, _ int) { pl.packStored(w.packed.cells, b, task) })
+	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(w.packed.cells, b, task) })
 	return w
 }
 
 // newWindows makes room, or returns nil where a picture cannot be read in place.
 func newWindows(p Precision, lines, width, pitch, n int) *Windows {
 	path := pathFor(p)
-	if path.load == nil || width%path.perCell != 0 || pitch%path.perCell != 0 || width > path.maxDepth*path.perCell || width < 1 || lines < 1 || n < 1 {
+	if path.load == nil || width%path.perCell != 0 || pitch%path.perCell != 0 || width < 1 || lines < 1 || n < 1 {
 		return nil
 	}
-	pl := plan{path: path, n: n, k: lines * width, depth: width, blocks: lines, panels: ceilDiv(n, path.nr)}
-	return &Windows{Packed{plan: pl, cells: alignedCells(pl.cells())}}
+	parts := ceilDiv(width, path.maxDepth*path.perCell)
+	for width%(parts*path.perCell) != 0 {
+		if parts++; parts > maxParts {
+			return nil
+		}
+	}
+	pl := plan{path: path, n: n, k: lines * width, depth: width / parts, blocks: lines * parts, panels: ceilDiv(n, path.nr)}
+	return &Windows{Packed{plan: pl, cells: alignedCells(pl.cells())}, lines, parts}
 }
+
+// maxParts bounds the parts of a line: shorter ones would not pay.
+const maxParts = 16
 
 // Cells is how many cells so many values of a picture take.
 func (w *Windows) Cells(values int) int { return values / w.packed.plan.path.perCell }
@@ -58,7 +74,7 @@ func (w *Windows) Cells(values int) int { return values / w.packed.plan.path.per
 // steps of pitch values: what they hold does not matter.
 func (w *Windows) Slack(pitch int) int {
 	pl := &w.packed.plan
-	return pl.path.mr*w.Cells(pitch) + w.Cells(pl.depth)
+	return pl.path.mr*w.Cells(pitch) + w.Cells(pl.depth*w.part)
 }
 
 // Load writes values of a picture into cells; their number is even.
@@ -68,9 +84,20 @@ func (w *Windows) Load(cells, values []float32) {
 	}
 }
 
+// LoadBF16 is Load of values that are bf16 already, as bits.
+func (w *Windows) LoadBF16(cells []float32, values []uint16) {
+	switch n := w.Cells(len(values)); {
+	case n == 0:
+	case w.packed.plan.path.perCell == 2:
+		copy(unsafe.Slice((*uint16)(unsafe.Pointer(&cells[:n][0])), len(values)), values)
+	default:
+		vec.FromBF16(cells[:n], values)
+	}
+}
+
 // Mul computes m rows of C: line l of row i begins at cell at[l] + i·pitch of
 // the picture, pitch in cells. C's rows are ldc apart. Of the epilogue, Residual
-// is not supported. It works in the calling goroutine alone.
+// must not be C itself. It works in the calling goroutine alone.
 func (w *Windows) Mul(m int, picture []float32, at []int, pitch int, c []float32, ldc int, ep Epilogue) {
 	pl := &w.packed.plan
 	pr := product{m: m, c: c, ldc: ldc, ep: ep, a: Matrix{Data: picture, Stride: 0}}
@@ -82,9 +109,10 @@ func (w *Windows) Mul(m int, picture []float32, at []int, pitch int, c []float32
 		for j := range pl.panels {
 			n0 := j * path.nr
 			cols, sums := min(path.nr, pl.n-n0), c[i*ldc+n0:]
-			for line, from := range at {
-				b := w.packed.cells[pl.panelAt(0, line, j):]
-				path.column(picture[from+i*pitch:], l, b, pl.steps(line), sums, ldc, rows, cols, line > 0 || ep.Accumulate)
+			for block := range pl.blocks {
+				from := at[block/w.part] + block%w.part*pl.depth/path.perCell
+				b := w.packed.cells[pl.panelAt(0, block, j):]
+				path.column(picture[from+i*pitch:], l, b, pl.steps(block), sums, ldc, rows, cols, block > 0 || ep.Accumulate)
 			}
 			pr.finish(path, sums, ldc, i, n0, rows, cols)
 		}
@@ -94,14 +122,20 @@ func (w *Windows) Mul(m int, picture []float32, at []int, pitch int, c []float32
 // check panics where a window, or a row of C, lies beyond its slice.
 func (w *Windows) check(pr *product, at []int, pitch int) {
 	pl := &w.packed.plan
-	if pr.ep.Residual != nil || len(at) != pl.blocks || pitch < 1 || pr.m < 0 {
-		panic(fmt.Sprintf("gemm: windows of %d lines for %d, pitch %d, %d rows, residual %v", len(at), pl.blocks, pitch, pr.m, pr.ep.Residual != nil))
+	if len(at) != w.lines || pitch < 1 || pr.m < 0 {
+		panic(fmt.Sprintf("gemm: windows of %d lines for %d, pitch %d, %d rows", len(at), w.lines, pitch, pr.m))
 	}
 	if pr.m == 0 {
 		return
 	}
 	Matrix{Data: pr.c, Stride: pr.ldc}.check("c", pr.m, pl.n)
 	checkEpilogue(&pr.ep, pl.n)
+	if r := pr.ep.Residual; r != nil {
+		Matrix{Data: r, Stride: pr.ldc}.check("residual", pr.m, pl.n)
+		if &r[0] == &pr.c[0] {
+			panic("gemm: the sums of windows overwrite their residual")
+		}
+	}
 	end := (pr.m-1)*pitch + w.Slack(0) + pl.path.mr*pitch
 	for _, from := range at {
 		if from < 0 || from+end > len(pr.a.Data) {

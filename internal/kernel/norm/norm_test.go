@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/kernel/gemm"
+	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -139,6 +140,17 @@ func TestLayer(t *testing.T) {
 	})
 }
 
+// rounded checks that got is want in bf16, to nearest.
+func rounded(t *testing.T, what string, got []uint16, want []float32) {
+	t.Helper()
+	half := make([]uint16, len(want))
+	vec.ToBF16(half, want)
+	if !slices.Equal(got, half) {
+		t.Errorf("%s: other numbers than those of f32, rounded", what)
+	}
+}
+
+// TestLength also holds the form in bf16 to that in f32.
 func TestLength(t *testing.T) {
 	paths(t, func(t *testing.T) {
 		for _, z := range sizes {
@@ -165,6 +177,12 @@ func TestLength(t *testing.T) {
 					want[i] = float32(float64(v) / (1 + math.Exp(-float64(v))))
 				}
 				near(t, fmt.Sprint(z, " SiLU"), y, want, 2e-6)
+				if half := make([]uint16, rows*c); g != nil {
+					LengthBF16(half, x, g, gemm.SiLU, rows, c)
+					rounded(t, fmt.Sprint(z, " SiLU in bf16"), half, y)
+					LengthBF16(half, x, nil, gemm.None, rows, c)
+					rounded(t, fmt.Sprint(z, " in bf16"), half, x)
+				}
 			}
 		}
 	})

@@ -29,11 +29,11 @@ func SpecIn(name, dir string) (engine.Spec, error) {
 	can := renamed(capabilities(cfg, world.NoEdition), name)
 	return engine.Spec{
 		Capabilities: func() engine.Capabilities { return can },
-		Open: func(ctx context.Context, weights string) (engine.Engine, error) {
-			if weights == "" {
-				weights = path
+		Open: func(ctx context.Context, o engine.Options) (engine.Engine, error) {
+			if o.Weights == "" {
+				o.Weights = path
 			}
-			e, err := openEngine(ctx, weights)
+			e, err := openEngine(ctx, o)
 			if err != nil {
 				return nil, err
 			}

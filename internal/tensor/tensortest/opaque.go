@@ -114,6 +114,11 @@ func (o *Opaque) Keep(t *tensor.Tensor) *tensor.Tensor { return o.out(o.b.Keep(o
 // Free implements tensor.Backend.
 func (o *Opaque) Free(t *tensor.Tensor) {
 	o.b.Free(o.in(t))
+	o.forget(t)
+}
+
+// forget makes the handle of t one that was freed.
+func (o *Opaque) forget(t *tensor.Tensor) {
 	h := t.Mem().(handle)
 	delete(o.memory, h)
 	o.made = slices.DeleteFunc(o.made, func(m handle) bool { return m == h })

@@ -1,0 +1,3 @@
+module github.com/kinora-video/kinora/internal/kernel/_gen/attn
+
+go 1.26

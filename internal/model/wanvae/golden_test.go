@@ -1,0 +1,213 @@
+package wanvae
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/simd"
+	"github.com/kinora-video/kinora/internal/tensor"
+	"github.com/kinora-video/kinora/internal/weights/safetensors"
+)
+
+// The bars are the largest relative L2 differences from the oracle, with products
+// in f32 and in bf16.
+const (
+	exactBar = 1e-5
+	bf16Bar  = 2e-2
+)
+
+const makeGoldens = "make the goldens with: python3 tools/reference/wan_vae.py --out internal/model/wanvae/testdata"
+
+var kinds = []string{"wan21", "wan22"}
+
+// openFile opens a file of the goldens.
+func openFile(t *testing.T, name string) *safetensors.File {
+	t.Helper()
+	f, err := safetensors.Open("testdata/" + name + ".safetensors")
+	if err != nil {
+		t.Fatalf("%v; %s", err, makeGoldens)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// configOf is the configuration of a file of the goldens.
+func configOf(t *testing.T, f *safetensors.File) Config {
+	t.Helper()
+	c, err := ParseConfig([]byte(f.Metadata()["config"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func opened(t *testing.T, kind string) *VAE {
+	t.Helper()
+	f := openFile(t, kind)
+	m, err := Open(configOf(t, f), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// golden is an input and the oracle's result, each [T, H, W, C].
+type golden struct {
+	latents, video []float32
+	t, h, w        int // of the latents
+	frames         int
+}
+
+func readGolden(t *testing.T, kind, part string) golden {
+	t.Helper()
+	f := openFile(t, kind+".golden")
+	read := func(name string) ([]float32, []int) {
+		v, shape, err := f.Float32(part + "/" + name)
+		if err != nil {
+			t.Fatalf("%v; %s", err, makeGoldens)
+		}
+		return v, shape
+	}
+	z, zs := read("latents")
+	v, vs := read("video")
+	return golden{z, v, zs[0], zs[1], zs[2], vs[0]}
+}
+
+// relativeL2 is ‖got-want‖/‖want‖.
+func relativeL2(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var diff, norm float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		diff += d * d
+		norm += float64(w) * float64(w)
+	}
+	return math.Sqrt(diff / norm)
+}
+
+// decoded are the frames of the first n latents.
+func decoded(t *testing.T, m *VAE, b tensor.Backend, g golden, n int) []float32 {
+	t.Helper()
+	var out []float32
+	size := len(g.latents) / g.t
+	err := m.decode(t.Context(), b, g.latents[:n*size], n, g.h, g.w, func(frame []float32) error {
+		out = append(out, frame...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// encoded are the latents of the first n frames.
+func encoded(t *testing.T, m *VAE, b tensor.Backend, g golden, n int) []float32 {
+	t.Helper()
+	size := len(g.video) / g.frames
+	space := m.Config.Spatial()
+	z, err := m.encode(t.Context(), b, n, g.h*space, g.w*space, func(i int, dst []float32) error {
+		copy(dst, g.video[i*size:(i+1)*size])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// TestGolden compares both halves of both kinds of autoencoder with diffusers', for
+// videos of one frame and more.
+func TestGolden(t *testing.T) {
+	for _, l := range simd.Levels() {
+		restore, ok := simd.Use(l)
+		if !ok {
+			t.Fatalf("level %v is listed and cannot be used", l)
+		}
+		defer restore()
+		for _, kind := range kinds {
+			m := opened(t, kind)
+			for name, c := range map[string]struct {
+				b   tensor.Backend
+				bar float64
+			}{"f32": {backend.Exact(), exactBar}, "bf16": {backend.New(), bf16Bar}} {
+				t.Run(fmt.Sprintf("%v/%s/%s", l, kind, name), func(t *testing.T) {
+					dec, enc := readGolden(t, kind, "decode"), readGolden(t, kind, "encode")
+					for n := range dec.t {
+						frames := m.Config.Frames(n + 1)
+						video := dec.video[:frames*len(dec.video)/dec.frames]
+						if d := relativeL2(decoded(t, m, c.b, dec, n+1), video); !(d <= c.bar) {
+							t.Errorf("%d frames decoded: relative L2 %.3g from the oracle, must be at most %g", frames, d, c.bar)
+						} else if n == dec.t-1 {
+							t.Logf("decoded: relative L2 %.1e", d)
+						}
+						latents := enc.latents[:(n+1)*len(enc.latents)/enc.t]
+						if d := relativeL2(encoded(t, m, c.b, enc, frames), latents); !(d <= c.bar) {
+							t.Errorf("%d frames encoded: relative L2 %.3g from the oracle, must be at most %g", frames, d, c.bar)
+						} else if n == dec.t-1 {
+							t.Logf("encoded: relative L2 %.1e", d)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// renamed gives weights under other names.
+type renamed struct {
+	nn.Weights
+	to map[string]string
+}
+
+func (r renamed) Stored(name string) (tensor.Stored, []int, error) {
+	ours, ok := r.to[name]
+	if !ok {
+		return tensor.Stored{}, nil, fmt.Errorf("no tensor %q: %w", name, tensor.ErrNotStored)
+	}
+	return r.Weights.Stored(ours)
+}
+
+// TestOriginalNames opens weights with the names of the original files, and
+// checks that every one of them is used.
+func TestOriginalNames(t *testing.T) {
+	for _, kind := range kinds {
+		f := openFile(t, kind)
+		var names map[string]string
+		if err := json.Unmarshal([]byte(f.Metadata()["names"]), &names); err != nil {
+			t.Fatal(err)
+		}
+		w := renamed{f, map[string]string{}}
+		for ours, theirs := range names {
+			w.to[theirs] = ours
+		}
+		m, err := Open(configOf(t, f), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for theirs := range w.to {
+			if m.Params.Get(theirs) == nil {
+				t.Errorf("%s: %s is not used", kind, theirs)
+			}
+		}
+		g := readGolden(t, kind, "decode")
+		if !slices.Equal(decoded(t, m, backend.New(), g, 1), decoded(t, opened(t, kind), backend.New(), g, 1)) {
+			t.Errorf("%s: other frames by the other names", kind)
+		}
+		want := Wan21()
+		if kind == "wan22" {
+			want = Wan22()
+		}
+		for _, w := range []nn.Weights{f, w} {
+			if c, err := Guess(w); err != nil || c.ZDim != want.ZDim {
+				t.Errorf("%s is taken for an autoencoder with %d channels, %v", kind, c.ZDim, err)
+			}
+		}
+	}
+}
