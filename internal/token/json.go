@@ -94,7 +94,7 @@ func (b *BPE) check(i int, m []int32) error {
 			return fmt.Errorf("token: merge %d joins token %d, which is not in [%d, %d)", i, id, FirstByte, b.Size())
 		}
 	}
-	if _, ok := b.join[key(m[0], m[1])]; ok {
+	if _, _, ok := b.join.get(key(m[0], m[1])); ok {
 		return fmt.Errorf("token: merge %d joins %d and %d, as an earlier merge does", i, m[0], m[1])
 	}
 	if n := len(b.text[m[0]]) + len(b.text[m[1]]); n > MaxTokenBytes {

@@ -1,12 +1,20 @@
-// Package token turns sentences into token ids and back. It is a byte-level BPE
-// (Sennrich et al., "Neural Machine Translation of Rare Words with Subword
-// Units", 2016, over bytes as in GPT-2), small enough to be stored in a model's
-// weights, with a cutting rule that suits English, Chinese and Arabic.
+// Package token turns text into token ids and back.
 //
-// Every byte is a token of its own before any merge, so no text is outside the
-// vocabulary and Decode(Encode(s)) is s for any bytes at all, valid UTF-8 or
-// not. The package never normalises text, never reads or writes files, and
-// knows nothing of models.
+// BPE is reel's own: a byte-level BPE (Sennrich et al., "Neural Machine
+// Translation of Rare Words with Subword Units", 2016, over bytes as in GPT-2),
+// small enough to be stored in a model's weights, with a cutting rule that suits
+// English, Chinese and Arabic. Every byte is a token of its own before any merge,
+// so no text is outside the vocabulary and Decode(Encode(s)) is s for any bytes
+// at all, valid UTF-8 or not. It never normalizes text.
+//
+// Tokenizer is that of somebody else's model: a tokenizer.json of Hugging Face
+// (ReadJSON), a spiece.model of SentencePiece (ReadSentencePiece), or the
+// metadata of a GGUF file (FromGGUF). It gives the ids that those give, and
+// refuses by name what it does not know.
+//
+// The package never reads or writes files, never opens the network, and knows
+// nothing of models. All it reads is bounded and checked first; the time of
+// Encode is linear in the text but for a logarithm, whatever text and vocabulary.
 package token
 
 import (
@@ -31,17 +39,15 @@ const (
 // BPE is a vocabulary: an ordered list of merges over bytes. It never changes,
 // so any number of goroutines may use it at once.
 type BPE struct {
-	merges [][2]int32       // merges[i] = the two tokens that FirstMerge+i joins
-	join   map[uint64]int32 // key(left, right) → the token they make; a lower token merges first
-	text   []string         // bytes of each token, "" for the special ones
+	merges [][2]int32 // merges[i] = the two tokens that FirstMerge+i joins
+	join   pairTable  // the token that two make is also their rank
+	text   []string   // bytes of each token, "" for the special ones
 }
-
-func key(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
 
 // newBytes returns the vocabulary that has no merges yet.
 func newBytes(capacity int) *BPE {
 	b := &BPE{
-		join: make(map[uint64]int32, capacity),
+		join: newPairTable(capacity),
 		text: make([]string, FirstMerge, int(FirstMerge)+capacity),
 	}
 	for i := range 256 {
@@ -55,7 +61,7 @@ func newBytes(capacity int) *BPE {
 func (b *BPE) add(l, r int32) int32 {
 	id := FirstMerge + int32(len(b.merges))
 	b.merges = append(b.merges, [2]int32{l, r})
-	b.join[key(l, r)] = id
+	b.join.set(key(l, r), uint32(id), id)
 	b.text = append(b.text, b.text[l]+b.text[r])
 	return id
 }
@@ -89,9 +95,10 @@ func (b *BPE) Encode(s string, max int) []int32 {
 	out := make([]int32, 0, min(room, 1024)+2)
 	out = append(out, BOS)
 	var work [MaxTokenBytes]int32
+	var m merger
 	for len(s) > 0 && len(out)-1 < room {
 		n := nextPiece(s)
-		out = append(out, b.piece(work[:0], s[:n])...)
+		out = append(out, b.piece(&m, work[:0], s[:n])...)
 		s = s[n:]
 	}
 	if len(out)-1 > room {
@@ -100,41 +107,13 @@ func (b *BPE) Encode(s string, max int) []int32 {
 	return append(out, EOS)
 }
 
-// piece encodes one piece. It starts with the piece's bytes and repeatedly
-// joins the pair that was learned first, leftmost on a tie, until no pair is
-// known. ids has room for the piece.
-func (b *BPE) piece(ids []int32, s string) []int32 {
+// piece encodes one piece: it joins the piece's bytes, always the pair that was
+// learned first, until no pair is known. ids has room for the piece.
+func (b *BPE) piece(m *merger, ids []int32, s string) []int32 {
 	for i := range len(s) {
 		ids = append(ids, FirstByte+int32(s[i]))
 	}
-	for len(ids) > 1 {
-		best, at := int32(-1), 0
-		for i := range len(ids) - 1 {
-			if id, ok := b.join[key(ids[i], ids[i+1])]; ok && (best < 0 || id < best) {
-				best, at = id, i
-			}
-		}
-		if best < 0 {
-			break
-		}
-		ids = replacePair(ids, at, b.merges[best-FirstMerge], best)
-	}
-	return ids
-}
-
-// replacePair rewrites every pair in ids, from index at on, as id, in place.
-func replacePair(ids []int32, at int, pair [2]int32, id int32) []int32 {
-	w := at
-	for r := at; r < len(ids); r++ {
-		if r+1 < len(ids) && ids[r] == pair[0] && ids[r+1] == pair[1] {
-			ids[w] = id
-			r++
-		} else {
-			ids[w] = ids[r]
-		}
-		w++
-	}
-	return ids[:w]
+	return m.merge(&b.join, ids)
 }
 
 // Decode returns the text of ids. Special ids, and ids outside the vocabulary,

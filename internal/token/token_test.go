@@ -145,7 +145,7 @@ func specTrain(texts []string, vocab int) [][2]int32 {
 		id := FirstMerge + int32(len(merges))
 		merges = append(merges, pair)
 		for i := range words {
-			words[i] = replacePair(words[i], 0, pair, id)
+			words[i] = replacePair(words[i], pair, id)
 		}
 	}
 	return merges

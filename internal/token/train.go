@@ -122,7 +122,7 @@ func (t *trainer) merge(pair [2]int32, id int32) {
 	for piece := range t.where[k] {
 		p := &t.pieces[piece]
 		t.tally(piece, -p.count, changed)
-		p.ids = replacePair(p.ids, 0, pair, id)
+		p.ids = replacePair(p.ids, pair, id)
 		t.tally(piece, p.count, changed)
 	}
 	delete(t.where, k)
@@ -162,4 +162,19 @@ func (h *pairHeap) Pop() any {
 	x := old[len(old)-1]
 	*h = old[:len(old)-1]
 	return x
+}
+
+// replacePair rewrites every pair in ids as id, in place.
+func replacePair(ids []int32, pair [2]int32, id int32) []int32 {
+	w := 0
+	for r := 0; r < len(ids); r++ {
+		if r+1 < len(ids) && ids[r] == pair[0] && ids[r+1] == pair[1] {
+			ids[w] = id
+			r++
+		} else {
+			ids[w] = ids[r]
+		}
+		w++
+	}
+	return ids[:w]
 }
