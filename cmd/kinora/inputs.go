@@ -46,21 +46,19 @@ func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
 }
 
 // hideUnableFlags is hideUnable for the commands that make videos, and all models.
-func hideUnableFlags(app *kong.Application) error {
+func hideUnableFlags(app *kong.Application) {
 	var models []kinora.Capabilities
 	for _, name := range kinora.Models() {
-		c, err := kinora.CapabilitiesOf(name)
-		if err != nil {
-			return err
+		// A pulled model that is damaged is no reason to run no command.
+		if c, err := kinora.CapabilitiesOf(name); err == nil {
+			models = append(models, c)
 		}
-		models = append(models, c)
 	}
 	for _, command := range app.Children {
 		if command.Name == "generate" || command.Name == "decode" {
 			hideUnable(command.Flags, models)
 		}
 	}
-	return nil
 }
 
 // read adds the inputs to a request.

@@ -23,7 +23,9 @@ import (
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
-	Models   ModelsCmd   `cmd:"" help:"Say what the models can do."`
+	Models   ModelsCmd   `cmd:"" help:"Say which models there are, which can be pulled, and what they can do."`
+	Pull     PullCmd     `cmd:"" help:"Fetch the released weights of a model."`
+	Rm       RmCmd       `cmd:"" help:"Remove pulled models."`
 	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, which reel was trained on."`
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
@@ -79,13 +81,11 @@ func run(args []string, s streams) int {
 		kong.Bind(s),
 		helpVars,
 	)
-	if err == nil {
-		err = hideUnableFlags(parser.Model)
-	}
 	if err != nil {
 		fmt.Fprintln(s.err, "kinora:", err)
 		return exitFailure
 	}
+	hideUnableFlags(parser.Model)
 	k, err := parse(parser, usual(args))
 	if exited >= 0 { // --help was answered
 		return exited

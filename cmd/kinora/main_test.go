@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/hub/hubtest"
+	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"kinora": main}) }
@@ -49,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"begins":  begins,
 			"keyid":   keyID,
 			"webhook": webhook,
+			"hub":     startHub,
 		},
 	})
 }
@@ -93,6 +96,26 @@ func begins(ts *testscript.TestScript, _ bool, args []string) {
 	if !bytes.HasPrefix(data, []byte(args[1])) && !(len(data) > 4 && bytes.HasPrefix(data[4:], []byte(args[1]))) {
 		ts.Fatalf("%s begins with %q, not %s", args[0], data[:min(len(data), 16)], args[1])
 	}
+}
+
+// startHub starts a hub for the rest of the script, with the model cinema, a reel, in
+// the repository test/cinema, and names it in HF_ENDPOINT. What the hub knows of it
+// is private if an argument, a token, is given.
+func startHub(ts *testscript.TestScript, _ bool, args []string) {
+	srv := hubtest.New()
+	ts.Defer(srv.Close)
+	r := hubtest.Repo{Files: map[string][]byte{
+		"reel.safetensors": reel.Embedded(),
+		"notes.json":       []byte("{}"),
+		"model_index.json": []byte(`{"_class_name": "ReelPipeline", "weights": ["kinora", "Reel"]}`),
+		// The same bytes under another name.
+		"weights/copy.safetensors": reel.Embedded(),
+	}, Licence: "mit"}
+	if len(args) > 0 {
+		r.Token = args[0]
+	}
+	srv.Put("test/cinema", r)
+	ts.Setenv("HF_ENDPOINT", srv.Hub.URL)
 }
 
 // keyID NAME keeps in a variable the first ID that the last command printed.

@@ -1,76 +1,207 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/bench"
+	"github.com/kinora-video/kinora/internal/catalog"
 )
 
-// ModelsCmd says what the models can do.
+// ModelsCmd says which models there are and what they can do.
 type ModelsCmd struct {
 	Model    string `arg:"" optional:"" help:"Print everything about this model. Default: a line or two about each."`
+	JSON     bool   `name:"json" help:"Print the list as JSON, for programs."`
 	Markdown bool   `help:"Print the page of documentation about all models, docs/models.md."`
 }
 
-// Run prints what the models can do.
+// Run prints the models.
 func (c *ModelsCmd) Run(s streams) error {
 	switch {
 	case c.Model != "" && c.Markdown:
 		return usagef("--markdown is of all models: leave %s out", c.Model)
+	case c.JSON && c.Markdown:
+		return usagef("--json and --markdown: choose one")
 	case c.Markdown:
-		return printModelsPage(s.out)
-	case c.Model != "":
-		m, err := kinora.CapabilitiesOf(c.Model)
-		if err != nil {
+		return printModelsPage(s.out, catalog.Builtin())
+	}
+	inside, pulled, available, err := listModels(bench.Throughput())
+	if err != nil {
+		return err
+	}
+	all := slices.Concat(inside, pulled, available)
+	if c.Model != "" {
+		i := slices.IndexFunc(all, func(m listed) bool { return m.Name == c.Model || slices.Contains(m.Aliases, c.Model) })
+		if i < 0 {
+			_, err := kinora.CapabilitiesOf(c.Model)
 			return usageError{err}
 		}
-		return printModel(s.out, m)
-	}
-	for _, name := range kinora.Models() {
-		m, err := kinora.CapabilitiesOf(name)
-		if err != nil {
-			return err
-		}
-		if err := printModelLine(s.out, m); err != nil {
-			return err
+		if all = all[i : i+1]; !c.JSON {
+			return printModel(s.out, all[0])
 		}
 	}
-	_, err := fmt.Fprintf(s.out, "\nkinora models NAME tells all of one.\n")
+	if c.JSON {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(all)
+	}
+	return printModels(s.out, inside, pulled, available)
+}
+
+// printModels prints what distinguishes the models from each other.
+func printModels(w io.Writer, inside, pulled, available []listed) error {
+	width := 10
+	for _, m := range slices.Concat(inside, pulled, available) {
+		width = max(width, len(m.Name))
+	}
+	var b strings.Builder
+	for _, group := range []struct {
+		title  string
+		models []listed
+	}{{"", inside}, {"\nPulled:\n", pulled}, {"\nCan be pulled, with kinora pull NAME:\n", available}} {
+		if len(group.models) > 0 {
+			b.WriteString(group.title)
+		}
+		for _, m := range group.models {
+			about := m.About
+			if m.Default {
+				about += " (the default)"
+			}
+			fmt.Fprintf(&b, "%-*s %s\n%-*s %s\n", width, m.Name, about, width, "", strings.Join(m.words(), "; "))
+		}
+	}
+	b.WriteString("\nkinora models NAME tells all of one.\n")
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// printModelLine prints what distinguishes a model from the others.
-func printModelLine(w io.Writer, m kinora.Capabilities) error {
-	about := m.About
-	if m.Name == kinora.DefaultModel {
-		about += " (the default)"
+// words say what a model makes and what it takes.
+func (m listed) words() []string {
+	if m.State == stateUnfinished {
+		return []string{fmt.Sprintf("%s, not pulled to the end: kinora pull %s goes on", bytesOf(m.Bytes), m.Name)}
 	}
-	can := []string{fmt.Sprintf("%v at %d fps", m.Sizes.Default(), m.Rates[0]), fmt.Sprintf("up to %v s", m.Lengths.Max)}
+	if m.Problem != "" {
+		return []string{m.Problem}
+	}
+	out := m.video()
+	for _, part := range []string{m.size(), m.memory(), m.time()} {
+		if part != "" {
+			out = append(out, part)
+		}
+	}
+	if m.State == stateAvailable {
+		for _, l := range m.Licences {
+			out = append(out, l.Name)
+		}
+	}
+	return out
+}
+
+// video says what a model makes.
+func (m listed) video() (out []string) {
+	v := m.Video
+	if v.Width > 0 {
+		out = append(out, fmt.Sprintf("%v at %d fps", kinora.Size{Width: v.Width, Height: v.Height}, v.FPS))
+	}
+	if m.can != nil {
+		out = append(out, fmt.Sprintf("up to %v s", m.can.Lengths.Max))
+	}
 	for _, ability := range []struct {
 		has  bool
 		name string
-	}{{m.Sound != nil, "sound"}, {m.FirstFrame, "first frame"}, {m.LastFrame, "last frame"}, {m.Negative, "negative prompt"}} {
+	}{
+		{m.can != nil && m.can.Sound != nil, "sound"},
+		{v.FirstFrame, "first frame"},
+		{v.LastFrame, "last frame"},
+		{m.can != nil && m.can.Negative, "negative prompt"},
+	} {
 		if ability.has {
-			can = append(can, ability.name)
+			out = append(out, ability.name)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%-10s %s\n%-10s %s\n", m.Name, about, "", strings.Join(can, "; "))
+	return out
+}
+
+func (m listed) size() string {
+	switch {
+	case m.Bytes == 0:
+		return ""
+	case !m.SizeKnown:
+		return "more than " + roughly(m.Bytes)
+	case m.State == stateAvailable:
+		return "about " + roughly(m.Bytes)
+	}
+	return bytesOf(m.Bytes)
+}
+
+func (m listed) memory() string {
+	if m.Memory == 0 {
+		return ""
+	}
+	return "about " + roughly(m.Memory) + " of memory"
+}
+
+// roughly writes a number of bytes for which a decimal would say too much.
+func roughly(n int64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%d MB", max(1, (n+5e5)/1e6))
+	}
+	return bytesOf(n)
+}
+
+// time says about how long this machine takes for a video.
+func (m listed) time() string {
+	if m.Video.Takes <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2g s of video take about %s here", m.Video.Seconds, short(time.Duration(m.Video.Takes*float64(time.Second))))
+}
+
+// printModel prints all that is known of a model.
+func printModel(w io.Writer, m listed) error {
+	facts := []kinora.Fact{}
+	if m.can != nil {
+		facts = m.can.Facts()
+	} else {
+		facts = append(facts, kinora.Fact{Name: "video", Text: strings.Join(m.video(), "; ")}, kinora.Fact{Name: "memory", Text: m.memory()})
+	}
+	facts = append(facts, kinora.Fact{Name: "here", Text: m.time()})
+	if m.State != stateInside {
+		facts = append(facts, kinora.Fact{Name: "also called", Text: strings.Join(m.Aliases, ", ")}, kinora.Fact{Name: "files", Text: m.size()})
+		for _, l := range m.Licences {
+			facts = append(facts, kinora.Fact{Name: "licence", Text: strings.TrimSuffix(l.Name+", "+l.Link, ", ")})
+		}
+		facts = append(facts, kinora.Fact{Name: "folder", Text: m.Folder}, kinora.Fact{Name: "state", Text: m.state()})
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\n", m.Name, m.About)
+	for _, f := range facts {
+		if f.Text != "" {
+			fmt.Fprintf(&b, "%-16s %s\n", f.Name, f.Text)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// printModel prints all capabilities of a model.
-func printModel(w io.Writer, m kinora.Capabilities) error {
-	if _, err := fmt.Fprintf(w, "%s: %s\n\n", m.Name, m.About); err != nil {
-		return err
+// state says whether a model is there, and what to do if it is not.
+func (m listed) state() string {
+	switch {
+	case m.Problem != "":
+		return m.Problem
+	case m.State == stateAvailable:
+		return "not here: kinora pull " + m.Name + " gets it"
+	case m.State == stateUnfinished:
+		return "not whole: kinora pull " + m.Name + " goes on"
 	}
-	for _, f := range m.Facts() {
-		if _, err := fmt.Fprintf(w, "%-16s %s\n", f.Name, f.Text); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.State
 }
 
 const modelsPage = `# Models
@@ -81,13 +212,23 @@ A request that asks for more is refused before it costs anything, and the refusa
 
 `
 
-// printModelsPage prints a table of all models.
-func printModelsPage(w io.Writer) error {
+const pullablePage = `
+## Models that can be pulled
+
+` + "`kinora pull NAME`" + ` fetches one of these; [pulling models](pulling.md) tells how. Sizes are those of the files. The work is that of sampling one such video, in 10¹⁵ operations: ` + "`kinora models`" + ` says how long that takes on your machine.
+
+| name | about | video | size | work | licence |
+|---|---|---|---|---|---|
+`
+
+// printModelsPage prints a table of the models inside the program, and one of those
+// of a catalogue that it can run.
+func printModelsPage(w io.Writer, list *catalog.Catalog) error {
 	var b strings.Builder
 	b.WriteString(modelsPage)
 	var names []string
 	var rows [][]string
-	for _, name := range kinora.Models() {
+	for _, name := range kinora.Inside() {
 		m, err := kinora.CapabilitiesOf(name)
 		if err != nil {
 			return err
@@ -104,6 +245,29 @@ func printModelsPage(w io.Writer) error {
 	for _, row := range rows {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
+	if entries := runnable(list); len(entries) > 0 {
+		b.WriteString(pullablePage)
+		for _, e := range entries {
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(pullableRow(ofEntry(e)), " | "))
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// pullableRow is a model's row in the table of those that can be pulled.
+func pullableRow(m listed) []string {
+	video := m.video()
+	if m.Video.Seconds > 0 {
+		video = slices.Insert(video, min(1, len(video)), fmt.Sprintf("%.2g s", m.Video.Seconds))
+	}
+	var licences []string
+	for _, l := range m.Licences {
+		licences = append(licences, fmt.Sprintf("[%s](%s)", l.Name, l.Link))
+	}
+	work := "not known"
+	if m.work > 0 {
+		work = fmt.Sprintf("%.2g", m.work/1e15)
+	}
+	return []string{"`" + m.Name + "`", m.About, strings.Join(video, "; "), cmp.Or(m.size(), "told when it is pulled"), work, strings.Join(licences, ", ")}
 }

@@ -3,16 +3,19 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/server"
+	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/worker"
 )
 
@@ -99,21 +102,17 @@ func withCause(_ []string, a slog.Attr) slog.Attr {
 // address.
 func serve(ctx context.Context, s streams, cfg server.Config, memory size, listen bool) error {
 	if err := cfg.Check(kinora.Models()); err != nil {
-		return usageError{err}
+		return usageError{errors.Join(err, toPull(cfg))}
 	}
 	log := newLog(s.err, cfg)
 	pool := kinora.NewPool(int64(cmp.Or(memory, machineMemory()*3/4)), kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
-	engines := map[string]worker.Engine{}
-	for _, name := range kinora.Models() {
-		var err error
-		if engines[name], err = worker.Pooled(pool, name); err != nil {
-			return err
-		}
+	engines, err := enginesOf(pool, cfg, log)
+	if err != nil {
+		return err
 	}
 	// Listen first: a server that cannot listen must not touch the database.
 	var ln net.Listener
 	if listen {
-		var err error
 		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
 			return fmt.Errorf("%w: choose another address with --listen", err)
 		}
@@ -142,6 +141,37 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 	sayKeys(s.out, first)
 	log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
 	return srv.Run(ctx, ln)
+}
+
+// toPull says of the models that a configuration names how those can be had that were
+// not pulled. It is nil if there are none.
+func toPull(cfg server.Config) error {
+	var all []error
+	for _, m := range cfg.Models {
+		if _, err := kinora.CapabilitiesOf(m.Engine); err != nil && !slices.Contains(kinora.Models(), m.Engine) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// enginesOf makes engines of the models that are there, which the pool opens when
+// they are needed. A model that is damaged is left out, unless the configuration
+// names it.
+func enginesOf(pool *kinora.Pool, cfg server.Config, log *slog.Logger) (map[string]worker.Engine, error) {
+	engines := map[string]worker.Engine{}
+	for _, name := range kinora.Models() {
+		e, err := worker.Pooled(pool, name)
+		switch {
+		case err == nil:
+			engines[name] = e
+		case slices.ContainsFunc(cfg.Models, func(m service.ModelName) bool { return m.Engine == name }):
+			return nil, err
+		default:
+			log.Warn("a model cannot be used", "model", name, "error", err)
+		}
+	}
+	return engines, nil
 }
 
 // sayKeys prints the keys that the first start has made.

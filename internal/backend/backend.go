@@ -16,6 +16,11 @@ const Precision = tensor.BF16
 // the fixed weights of a model is shared with the other backends.
 func New() tensor.Backend { return tensor.NewCPU(Precision) }
 
+// Int8 is New for weights in int8, one scale a row: their products round
+// activations to int8 too, one scale a row. That is the quickest, and loses the
+// most where a few columns of the activations are much larger than the others.
+func Int8() tensor.Backend { return tensor.NewCPU(tensor.I8) }
+
 // Training returns a backend that can train.
 func Training() tensor.Trainer { return tensor.NewCPU(Precision) }
 

@@ -75,7 +75,7 @@ func products(sizes ...int) []timing {
 	for _, n := range sizes {
 		x, y, z := randoms(n*n), randoms(n*n), make([]float32, n*n)
 		a, c := gemm.Matrix{Data: x, Stride: n}, gemm.Matrix{Data: y, Stride: n}
-		packed := gemm.PackInt8(n, n, c)
+		packed := gemm.PackInt8(n, n, gemm.Int8Rows(n, n, c))
 		size, flops := fmt.Sprintf("%d×%d×%d", n, n, n), 2*float64(n)*float64(n)*float64(n)
 		out = append(out,
 			timing{"gemm f32", size, flops, func() { gemm.Mul(gemm.F32, n, n, n, a, c, z, n, gemm.Epilogue{}) }},

@@ -18,9 +18,10 @@ type CPU struct {
 var _ Trainer = (*CPU)(nil)
 
 // NewCPU returns a CPU with an arena of its own. Its products round their
-// operands to precision, F32 or BF16. Only package backend calls it.
+// operands to precision, F32, BF16 or I8; I8 is BF16 for weights that are not
+// stored as rows of I8. Only package backend calls it.
 func NewCPU(precision DType) *CPU {
-	if precision != F32 && precision != BF16 {
+	if precision != F32 && precision != BF16 && precision != I8 {
 		panic(fmt.Sprintf("tensor: the CPU has no products of %v", precision))
 	}
 	return &CPU{precision: precision}
@@ -30,10 +31,10 @@ func NewCPU(precision DType) *CPU {
 func (c *CPU) Precision() DType { return c.precision }
 
 func (c *CPU) kernelPrecision() gemm.Precision {
-	if c.precision == BF16 {
-		return gemm.BF16
+	if c.precision == F32 {
+		return gemm.F32
 	}
-	return gemm.F32
+	return gemm.BF16
 }
 
 func (c *CPU) like(x *Tensor) *Tensor { return c.arena.Tensor(x.Shape...) }
@@ -63,17 +64,17 @@ func want(ok bool, op string, ts ...*Tensor) {
 // The keys of the forms that the CPU keeps with fixed parameters, see Form.
 type (
 	asValues  struct{}
-	asMatrix  struct{ precision DType }
-	asExperts struct{ precision DType }
+	asMatrix  struct{ precision gemm.Precision }
+	asExperts struct{ precision gemm.Precision }
 	asWindows struct {
-		precision    DType
+		precision    gemm.Precision
 		lines, pitch int
 	}
 )
 
 // matrix returns a fixed parameter [N, ...] in the layout that products take.
 func (c *CPU) matrix(w *Tensor) *gemm.Packed {
-	return w.Form(asMatrix{c.precision}, func() any {
+	return w.Form(asMatrix{c.kernelPrecision()}, func() any {
 		n := w.Dim(0)
 		return c.pack(w, 0, n, w.Len()/n)
 	}).(*gemm.Packed)
@@ -82,7 +83,7 @@ func (c *CPU) matrix(w *Tensor) *gemm.Packed {
 // filters is the fixed parameter of a convolution as its products want it.
 func (c *CPU) filters(w *Tensor, s conv.Shape) conv.Weights {
 	if lines, width := s.Lines(); s.LongRows() {
-		windows := w.Form(asWindows{c.precision, lines, s.C}, func() any { return c.packWindows(w, lines, width, s.C) })
+		windows := w.Form(asWindows{c.kernelPrecision(), lines, s.C}, func() any { return c.packWindows(w, lines, width, s.C) })
 		if b := windows.(*gemm.Windows); b != nil {
 			return conv.Weights{Windows: b}
 		}
@@ -103,7 +104,7 @@ func (c *CPU) packWindows(w *Tensor, lines, width, pitch int) *gemm.Windows {
 
 // experts are the matrices of a fixed parameter [E, N, K].
 func (c *CPU) experts(w *Tensor) []*gemm.Packed {
-	return w.Form(asExperts{c.precision}, func() any {
+	return w.Form(asExperts{c.kernelPrecision()}, func() any {
 		out := make([]*gemm.Packed, w.Dim(0))
 		for i := range out {
 			out[i] = c.pack(w, i, w.Dim(1), w.Dim(2))
@@ -127,7 +128,11 @@ func (c *CPU) Ready(params ...*Tensor) {
 		switch {
 		case !p.Fixed():
 		case p.Use() == AsMatrix:
-			c.matrix(p)
+			if stored, ok := small(p); ok {
+				c.int8Rows(p, stored)
+			} else {
+				c.matrix(p)
+			}
 		case p.Use() == AsExperts:
 			c.experts(p)
 		default:

@@ -13,6 +13,10 @@ func (c *CPU) Linear(x, w, b *Tensor, act Act) *Tensor {
 	ep := gemm.Epilogue{Bias: data(b), Act: gemm.Act(act)}
 	a := gemm.Matrix{Data: data(x), Stride: k}
 	if w.Fixed() {
+		if stored, ok := small(w); ok {
+			c.linearSmall(x, w, stored, data(y), ep)
+			return y
+		}
 		gemm.MulPacked(x.Rows(), a, c.matrix(w), data(y), n, ep)
 		return y
 	}

@@ -444,16 +444,6 @@ func (t *tile) run(kind cellKind, wide bool) {
 	}
 }
 
-// at returns the address of x[i].
-func at(x []float32, i int) unsafe.Pointer { return unsafe.Pointer(&x[i]) }
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // finish is an epilogue over a region: c = act(x + bias) + residual. bias and
 // residual may be nil, slope only where act is not PReLU; ldc serves both c and residual, in bytes.
 type finish struct {

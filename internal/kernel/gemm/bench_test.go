@@ -17,7 +17,7 @@ func BenchmarkLevels(b *testing.B) {
 		for _, trans := range []bool{false, true} {
 			w := matrix(rng, k, n, trans, 0)
 			restore, _ := simd.Use(l)
-			quantized := PackInt8(k, n, w)
+			quantized := PackInt8(k, n, Int8Rows(k, n, w))
 			for name, f := range map[string]func(){
 				"f32":  func() { Mul(F32, m, n, k, x, w, c, n, Epilogue{}) },
 				"bf16": func() { Mul(BF16, m, n, k, x, w, c, n, Epilogue{}) },

@@ -1,8 +1,6 @@
-// Package gemm multiplies matrices: f32, bf16 operands with f32 sums, and int8,
-// each with an epilogue of bias, activation and residual, one at a time or in
-// groups (one per expert).
-//
-// No model multiplies in int8 yet: the benchmark alone calls MulInt8.
+// Package gemm multiplies matrices: f32, bf16 operands with f32 sums, int8, and
+// weights in blocks of small numbers (Codes), each with an epilogue of bias,
+// activation and residual, one at a time or in groups (one per expert).
 //
 // The same input gives the same bytes for any number of threads: the order in
 // which an element's products are summed depends on the sizes alone. Between

@@ -315,7 +315,7 @@ func TestThreads(t *testing.T) {
 					simd.SetThreads(threads)
 					o := newOutput(rand.New(rand.NewPCG(1, 1)), m, n, 0)
 					Mul(p, m, n, k, a, b, o.c, n, Epilogue{Bias: bias, Act: GELU, Residual: o.c})
-					MulInt8(m, a, PackInt8(k, n, b), o.c, n, Epilogue{Residual: o.c})
+					MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), o.c, n, Epilogue{Residual: o.c})
 					if threads == 1 {
 						first = o
 					} else if !slices.Equal(first.c, o.c) {
@@ -349,7 +349,7 @@ func TestMulInt8(t *testing.T) {
 					}
 					against(t, rng, fmt.Sprintf("%dx%dx%d trans %d", m, n, k, trans), o, e, tol,
 						func(o output, ep Epilogue) { RefInt8(m, n, k, a, b, o.c, o.ldc, ep) },
-						func(o output, ep Epilogue) { MulInt8(m, a, PackInt8(k, n, b), o.c, o.ldc, ep) })
+						func(o output, ep Epilogue) { MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), o.c, o.ldc, ep) })
 				}
 			}
 		}
@@ -363,7 +363,7 @@ func TestInt8Accuracy(t *testing.T) {
 	a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, false, 0)
 	exact, got := make([]float32, m*n), make([]float32, m*n)
 	Ref(F32, m, n, k, a, b, exact, n, Epilogue{})
-	MulInt8(m, a, PackInt8(k, n, b), got, n, Epilogue{})
+	MulInt8(m, a, PackInt8(k, n, Int8Rows(k, n, b)), got, n, Epilogue{})
 	var d, e float64
 	for i, v := range exact {
 		d += math.Pow(float64(got[i]-v), 2)
@@ -410,7 +410,7 @@ func TestShortSlicesPanic(t *testing.T) {
 		"bias":        func() { Mul(F32, 3, 4, 3, ok, ok, make([]float32, 12), 4, Epilogue{Bias: make([]float32, 3)}) },
 		"accumulate":  func() { Mul(F32, 3, 4, 3, ok, ok, make([]float32, 12), 4, Epilogue{Act: ReLU, Accumulate: true}) },
 		"packed a":    func() { MulPacked(4, ok, Pack(F32, 3, 4, ok), make([]float32, 16), 4, Epilogue{}) },
-		"int8 weight": func() { PackInt8(4, 4, ok) },
+		"int8 weight": func() { PackInt8(4, 4, Int8Rows(4, 4, ok)) },
 	} {
 		func() {
 			defer func() {

@@ -3,22 +3,42 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"runtime/debug"
+	"slices"
 
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
 const (
-	// maxInt8K keeps a sum of k products of ±127·±127 inside an int32.
-	maxInt8K = math.MaxInt32 / (127 * 127)
+	// maxInt8K keeps a sum of k products of ±127·±128 inside an int32.
+	maxInt8K = math.MaxInt32 / (127 * 128)
 	// minPeak is the magnitude below which a row or column counts as zeros: for
 	// a smaller one, 127 divided by it would overflow an f32.
 	minPeak = 1e-36
 )
 
-// PackedInt8 is a [k,n] matrix of weights in int8 with one scale per column:
-// column j is scale[j]·q with |q| <= 127 and scale[j] = max|b[:,j]|/127,
-// rounded to nearest, ties to even. It belongs to the vector level at which it
-// was packed and may be used by any number of goroutines.
+// Int8Rows quantises b [k,n], whose values must be finite, to rows [n,k] of
+// StoredI8 with one scale each: row j is scale[j]·q with |q| <= 127 and
+// scale[j] = max|b[:,j]|/127, rounded to nearest, ties to even.
+func Int8Rows(k, n int, b Matrix) Stored {
+	b.check("b", k, n)
+	w := Stored{Format: StoredI8, Bytes: make([]byte, n*k), Scale: make([]float32, n)}
+	simd.For(n, 16, func(lo, hi int) {
+		col, q := make([]float32, k), make([]int8, k)
+		for j := lo; j < hi; j++ {
+			for l := range col {
+				col[l] = b.at(l, j)[0]
+			}
+			w.Scale[j] = quantizeGo(q, col)
+			copy(w.Bytes[j*k:], asBytes(q))
+		}
+	})
+	return w
+}
+
+// PackedInt8 is a matrix of weights in int8 with one scale for each row [n,k] of
+// StoredI8, laid out for MulInt8. It belongs to the vector level at which it was
+// packed and may be used by any number of goroutines.
 type PackedInt8 struct {
 	n, k  int
 	scale []float32 // [n]
@@ -32,30 +52,38 @@ type PackedInt8 struct {
 	offset []int32
 }
 
-// PackInt8 quantises b [k,n], whose values must be finite, for MulInt8. It
-// panics if k is over 133,144, as sums could then overflow an int32.
-func PackInt8(k, n int, b Matrix) *PackedInt8 {
-	b.check("b", k, n)
-	if k > maxInt8K {
-		panic(fmt.Sprintf("gemm: int8 product of depth %d, at most %d", k, maxInt8K))
+// FitsInt8 reports whether PackInt8 takes w [n,k]: int8 with one scale a row, and
+// rows so short that sums do not overflow an int32 (k up to 132,104).
+func FitsInt8(n, k int, w Stored) bool {
+	return w.Format == StoredI8 && len(w.Scale) == n && k <= maxInt8K
+}
+
+// PackInt8 lays out wᵀ for MulInt8, where w is [n,k] and FitsInt8. If a mapped file
+// has shrunk, the memory fault is a panic and not a crash.
+func PackInt8(k, n int, from Stored) *PackedInt8 {
+	from.Check(n, k)
+	if !FitsInt8(n, k, from) {
+		panic(fmt.Sprintf("gemm: format %d with %d scales, %d×%d, is multiplied by rows in int8: %d numbers a row at most", from.Format, len(from.Scale), n, k, maxInt8K))
 	}
-	w := &PackedInt8{n: n, k: k, line: roundUp(k, 64), scale: make([]float32, n)}
+	w := &PackedInt8{n: n, k: k, line: roundUp(k, 64), scale: slices.Clone(from.Scale)}
 	w.q = make([]int8, roundUp(n, 4)*w.line)
 	simd.For(n, 16, func(lo, hi int) {
-		col := make([]float32, k)
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		for j := lo; j < hi; j++ {
-			for l := range col {
-				col[l] = b.at(l, j)[0]
-			}
-			w.scale[j] = quantizeGo(w.q[j*w.line:][:k], col)
+			copy(asBytes(w.q[j*w.line:][:k]), from.Bytes[j*k:])
 		}
 	})
 	w.arrange()
 	return w
 }
 
+// Bytes returns the memory used by a packed matrix.
+func (b *PackedInt8) Bytes() int {
+	return len(b.q) + 4*len(b.cells) + 4*len(b.scale) + 4*len(b.offset)
+}
+
 // MulInt8 computes C = act(A·B + Bias) + Residual with each row of a [m,k]
-// quantised to int8 by its own scale (as PackedInt8 has it for columns) and
+// quantised to int8 by its own scale, as Int8Rows does and
 // exact int32 sums: an element is float32(Σ qa·qb)·scaleA·scaleB before the
 // epilogue. The values of a must be finite; c must not overlap a.
 func MulInt8(m int, a Matrix, b *PackedInt8, c []float32, ldc int, ep Epilogue) {
@@ -143,7 +171,7 @@ func quantizeGo(q []int8, x []float32) (scale float32) {
 	return top / 127
 }
 
-// RefInt8 is the specification of PackInt8 and MulInt8 together.
+// RefInt8 is the specification of Int8Rows, PackInt8 and MulInt8 together.
 func RefInt8(m, n, k int, a, b Matrix, c []float32, ldc int, ep Epilogue) {
 	quantize := func(count int, at func(i, l int) float32) (q []int8, scales []float32) {
 		x, q, scales := make([]float32, k), make([]int8, count*k), make([]float32, count)

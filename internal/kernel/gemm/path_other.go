@@ -16,3 +16,6 @@ func pathsAt(p Precision, _ simd.Level) []*path {
 func (b *PackedInt8) arrange() {}
 
 func (b *PackedInt8) multiply(pr *product) { b.multiplyDots(pr, dotsGo) }
+
+// codePathNow chooses the kernels for products of codes.
+func codePathNow() *codePath { return &goCodes }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"unsafe"
 
 	"github.com/kinora-video/kinora/internal/kernel/vec"
 	"github.com/kinora-video/kinora/internal/simd"
@@ -54,7 +55,7 @@ type Stored struct {
 
 // Check implements Numbers.
 func (w Stored) Check(rows, cols int) {
-	if n := rows * cols; len(w.Bytes) != n*w.Format.Size() || w.Format == StoredI8 && (len(w.Scale) == 0 || n%len(w.Scale) != 0) {
+	if n := rows * cols; len(w.Bytes) != n*w.Format.Size() || w.Format == StoredI8 && n > 0 && (len(w.Scale) == 0 || n%len(w.Scale) != 0) {
 		panic(fmt.Sprintf("gemm: %d bytes and %d scales stored for %d×%d numbers of %d bytes", len(w.Bytes), len(w.Scale), rows, cols, w.Format.Size()))
 	}
 }
@@ -107,6 +108,44 @@ func (w Stored) Widen(dst []float32, at int) {
 	}
 }
 
+// Codes returns weights of StoredI8 as codes; ok is false where they do not divide
+// into the runs of codes.
+func (w Stored) Codes() (c Codes, ok bool) {
+	if w.Format != StoredI8 || len(w.Scale) == 0 || w.run()%(CodeRun/2) != 0 {
+		return nil, false
+	}
+	c = storedCodes{w}
+	return c, true
+}
+
+// storedCodes are int8 whose scale lasts for whole runs.
+type storedCodes struct{ w Stored }
+
+// Run implements Codes.
+func (c storedCodes) Run() int {
+	if c.w.run()%CodeRun == 0 {
+		return CodeRun
+	}
+	return CodeRun / 2
+}
+
+// Mins implements Codes.
+func (c storedCodes) Mins() bool { return false }
+
+// Codes implements Codes.
+func (c storedCodes) Codes(q []int8, scale, _ []float32, at int) {
+	copy(asBytes(q), c.w.Bytes[at:])
+	run, each := c.Run(), c.w.run()
+	for i := range len(q) / run {
+		scale[i] = c.w.Scale[(at+i*run)/each]
+	}
+}
+
+// asBytes returns codes as the bytes that they are.
+func asBytes(q []int8) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(q))), len(q))
+}
+
 // PackStored lays out wᵀ for MulPacked, where w is [n,k]. It widens only a few
 // panels at a time. If a mapped file has shrunk, the memory fault is a panic
 // and not a crash.
@@ -115,12 +154,55 @@ func PackStored(p Precision, k, n int, w Numbers) *Packed {
 	pk := &Packed{plan: newPlan(pathFor(p), n, k)}
 	pl := &pk.plan
 	pk.cells = alignedCells(pl.cells())
-	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(pk.cells, w, task) })
+	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(pk.cells, w, 0, task) })
 	return pk
 }
 
-// packStored does one task of packing a whole stored matrix.
-func (pl *plan) packStored(dst []float32, w Numbers, task int) {
+// maxStrip is how many cells of weights MulStored packs at a time: 32 MiB. Tests
+// make it smaller.
+var maxStrip = 8 << 20
+
+// MulStored is MulPacked of PackStored, to the bit, for weights that are not to be
+// kept packed: it packs some columns of wᵀ, multiplies, and forgets them.
+func MulStored(p Precision, m, n, k int, a Matrix, w Numbers, c []float32, ldc int, ep Epilogue) {
+	pr := product{m: m, a: a, c: c, ldc: ldc, ep: ep}
+	pr.check(n, k)
+	w.Check(n, k)
+	if m == 0 || n == 0 {
+		return
+	}
+	whole := newPlan(pathFor(p), n, k)
+	panels := max(1, maxStrip*whole.panels/max(1, whole.cells()))
+	for n0 := 0; n0 < n; n0 += panels * whole.path.nr {
+		pl := newPlan(whole.path, min(panels*whole.path.nr, n-n0), k)
+		cells := getCells(pl.cells())
+		simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(cells.cells, w, n0, task) })
+		strip := pr.columns(n0)
+		x := pl.newWork(&strip, pl.blocks)
+		x.b = cells.cells
+		pl.multiply([]work{x}, 0, pl.blocks)
+		putCells(cells)
+	}
+}
+
+// columns is the product of the columns from n0 on.
+func (p *product) columns(n0 int) product {
+	out := *p
+	out.c = p.c[n0:]
+	if p.ep.Bias != nil {
+		out.ep.Bias = p.ep.Bias[n0:]
+	}
+	if p.ep.Slope != nil {
+		out.ep.Slope = p.ep.Slope[n0:]
+	}
+	if p.ep.Residual != nil {
+		out.ep.Residual = p.ep.Residual[n0:]
+	}
+	return out
+}
+
+// packStored does one task of packing a stored matrix from row n0 on.
+func (pl *plan) packStored(dst []float32, w Numbers, n0, task int) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	nr := pl.path.nr
 	kb, j0 := task%pl.blocks, task/pl.blocks*packPanels
@@ -130,7 +212,7 @@ func (pl *plan) packStored(dst []float32, w Numbers, task int) {
 	wide := getCells(cols * depth)
 	defer putCells(wide)
 	for j := range cols {
-		w.Widen(wide.cells[j*depth:][:depth], (j0*nr+j)*pl.k+first)
+		w.Widen(wide.cells[j*depth:][:depth], (n0+j0*nr+j)*pl.k+first)
 	}
 	from, to := pl.panelAt(0, kb, j0), pl.panelAt(0, kb, j1)
 	pl.path.packB(dst[from:to], Matrix{Data: wide.cells, Stride: depth, Trans: true}, 0, depth, 0, cols)

@@ -49,6 +49,8 @@ func stored(rng *rand.Rand, f Format, rows, cols int) (w Stored, says []float32)
 // TestPackStored checks that weights packed from their stored form give the
 // same bytes as the same weights in f32, packed or not, alone and in groups.
 func TestPackStored(t *testing.T) {
+	defer func(cells int) { maxStrip = cells }(maxStrip)
+	maxStrip = 1 << 15
 	for _, l := range simd.Levels() {
 		restore, ok := simd.Use(l)
 		if !ok {
@@ -73,6 +75,11 @@ func TestPackStored(t *testing.T) {
 						t.Errorf("%v, format %d, precision %d, %v: packed as stored gives other bytes", l, f, p, s)
 					}
 					clear(got)
+					MulStored(p, m, n, k, x, w, got, n, Epilogue{Act: SiLU})
+					if !slices.Equal(got, want) {
+						t.Errorf("%v, format %d, precision %d, %v: multiplied as stored gives other bytes", l, f, p, s)
+					}
+					clear(got)
 					half := m / 2
 					GroupedPacked([]GroupPacked{
 						{M: half, A: x, B: pk, C: got, LDC: n},
@@ -86,6 +93,34 @@ func TestPackStored(t *testing.T) {
 			}
 		}
 		restore()
+	}
+}
+
+// TestStoredCodes: int8 whose scales last for whole runs are codes, others are not.
+func TestStoredCodes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, c := range []struct{ cols, run int }{{64, 32}, {32, 16}, {96, 16}, {66, 0}, {40, 0}} {
+		w, says := stored(rng, StoredI8, 6, c.cols)
+		codes, ok := w.Codes()
+		if ok != (c.run > 0) {
+			t.Fatalf("rows of %d, two scales each: codes %v", c.cols, ok)
+		}
+		if !ok {
+			continue
+		}
+		if codes.Run() != c.run || codes.Mins() {
+			t.Fatalf("rows of %d, two scales each: runs of %d, want %d", c.cols, codes.Run(), c.run)
+		}
+		q, scale := make([]int8, 2*c.cols-c.run), make([]float32, 2*c.cols/c.run-1)
+		codes.Codes(q, scale, nil, 2*c.cols+c.run)
+		for i, v := range q {
+			if got := scale[i/c.run] * float32(v); got != says[2*c.cols+c.run+i] {
+				t.Fatalf("rows of %d: code %d stands for %g, want %g", c.cols, i, got, says[2*c.cols+c.run+i])
+			}
+		}
+	}
+	if _, ok := (Stored{Format: StoredBF16, Bytes: make([]byte, 64)}).Codes(); ok {
+		t.Error("bf16 gives codes")
 	}
 }
 

@@ -44,7 +44,7 @@ func PackWindowsStored(p Precision, lines, width, pitch, n int, b Numbers) *Wind
 	}
 	b.Check(n, lines*width)
 	pl := &w.packed.plan
-	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(w.packed.cells, b, task) })
+	simd.For(pl.packTasks(pl.blocks), 1, func(task, _ int) { pl.packStored(w.packed.cells, b, 0, task) })
 	return w
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -210,9 +209,16 @@ func (c TransformerConfig) Tokens(t, h, w int) (grid [3]int, err error) {
 // FLOPs counts the multiplications and additions of a forward pass over n
 // tokens.
 func (c TransformerConfig) FLOPs(n int) float64 {
+	w, patch := float64(c.Width()), float64(c.Patch[0]*c.Patch[1]*c.Patch[2])
+	ends := float64(n)*w*float64(c.In+c.Out)*patch + TextTokens*w*(float64(c.TextDim)+w)
+	return float64(c.Layers)*c.blockFLOPs(n) + 2*ends
+}
+
+// blockFLOPs are those of a block: products with its matrices, and attention on
+// the video and on the prompt.
+func (c TransformerConfig) blockFLOPs(n int) float64 {
 	w, rows := float64(c.Width()), float64(n)
 	products := rows*w*(6*w+2*float64(c.FFN)) + 2*TextTokens*w*w
 	scores := 2 * rows * w * (rows + TextTokens)
-	ends := rows*w*float64((c.In+c.Out)*c.Patch[0]*c.Patch[1]*c.Patch[2]) + TextTokens*w*(float64(c.TextDim)+w)
-	return 2 * (float64(c.Layers)*(products+scores) + math.Ceil(ends))
+	return 2 * (products + scores)
 }

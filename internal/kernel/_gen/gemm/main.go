@@ -18,6 +18,8 @@ func main() {
 		"pack_avx512_amd64.s":     packs512,
 		"quantize_avx512_amd64.s": quantize512,
 		"finish_avx512_amd64.s":   finishes512,
+		"codes_avx512_amd64.s":    codes512,
+		"codes_avx2_amd64.s":      codes256,
 		"tile_amx_amd64.s":        amx,
 		"tile_avx2_amd64.s":       tiles256,
 		"finish_avx2_amd64.s":     finishes256,

@@ -1,0 +1,66 @@
+package tensor
+
+import (
+	"runtime"
+
+	"github.com/kinora-video/kinora/internal/kernel/gemm"
+)
+
+// asInt8 is the key of the form of a parameter that is multiplied in int8.
+type asInt8 struct{}
+
+// Products with weights that are stored in int8 or in blocks, by the precision of
+// the backend:
+//
+//	F32   some columns at a time are widened to f32 and multiplied in f32
+//	BF16  codes by codes: activations are rounded to int8 with a scale for each
+//	      run of 16 or 32 along K, as the weights have
+//	I8    int8 rows by int8 rows, with one scale for each row of activations;
+//	      what is not stored so as BF16
+//
+// Only the form of I8 is kept; the others read the weights where they are stored.
+
+// small returns the stored numbers of a fixed matrix [N, K] in int8 or blocks; ok
+// is false for any other parameter.
+func small(w *Tensor) (stored gemm.Numbers, ok bool) {
+	if _, quantised := w.st.dtype.Quant(); w.st.place != InStore || len(w.Shape) != 2 || !quantised && w.st.dtype != I8 {
+		return nil, false
+	}
+	return w.st.stored.numbers(0, w.Len()), true
+}
+
+// int8Rows returns the form of a matrix that is multiplied row by row in int8; ok
+// is false if w is multiplied in another way.
+func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8, ok bool) {
+	n, k := w.Dim(0), w.Dim(1)
+	rows, is := stored.(gemm.Stored)
+	if c.precision != I8 || !is || !gemm.FitsInt8(n, k, rows) {
+		return nil, false
+	}
+	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
+}
+
+// linearSmall is Linear for stored numbers that are small.
+func (c *CPU) linearSmall(x, w *Tensor, stored gemm.Numbers, y []float32, ep gemm.Epilogue) {
+	defer runtime.KeepAlive(w)
+	m, n, k := x.Rows(), w.Dim(0), w.Dim(1)
+	a := mat(data(x), k, false)
+	if packed, ok := c.int8Rows(w, stored); ok {
+		gemm.MulInt8(m, a, packed, y, n, ep)
+		return
+	}
+	if codes, ok := codesOf(stored); ok && c.precision != F32 && k%codes.Run() == 0 {
+		gemm.MulCodes(m, n, k, a, codes, y, n, ep)
+		return
+	}
+	gemm.MulStored(c.kernelPrecision(), m, n, k, a, stored, y, n, ep)
+}
+
+// codesOf returns stored numbers as codes, if they are.
+func codesOf(stored gemm.Numbers) (gemm.Codes, bool) {
+	if s, ok := stored.(gemm.Stored); ok {
+		return s.Codes()
+	}
+	codes, ok := stored.(gemm.Codes)
+	return codes, ok
+}
