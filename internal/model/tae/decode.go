@@ -1,0 +1,129 @@
+package tae
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+type decoder struct {
+	in     nn.Conv
+	levels [levels]upLevel
+	out    nn.Conv
+}
+
+// upLevel is blocks, a layer that may make two frames of one, and a convolution
+// of the frame that is made twice as large.
+type upLevel struct {
+	blocks  [3]memBlock
+	grow    *tensor.Tensor // [frames·C, C]
+	enlarge *tensor.Tensor // [O, 1, 3, 3, C]
+}
+
+// Decode hands the frames of latents to yield, in order: RGB, 3 bytes a pixel,
+// valid until yield returns. z [t, h, w, Latent] are latents as a transformer sees
+// them, standardised. They give Config.Frames(t) frames of Config.Spatial()
+// times their size.
+func (m *TAE) Decode(ctx context.Context, z []float32, t, h, w int, yield func(rgb []byte) error) error {
+	var rgb []byte
+	return m.decode(ctx, m.NewBackend(), z, t, h, w, func(frame []float32) error {
+		if rgb == nil {
+			rgb = make([]byte, len(frame))
+		}
+		tensor.ToPixels(rgb, frame)
+		return yield(rgb)
+	})
+}
+
+// decode is Decode with frames [H, W, 3] in [-1, 1], on a backend.
+func (m *TAE) decode(ctx context.Context, b tensor.Backend, z []float32, t, h, w int, yield func(frame []float32) error) (err error) {
+	defer tensor.CatchFault(&err)
+	c := m.Config
+	if t < 1 || h < 1 || w < 1 || len(z) != t*h*w*c.Latent {
+		return fmt.Errorf("decode latents: %d numbers are not %d latents of %d×%d with %d channels", len(z), t, w, h, c.Latent)
+	}
+	s := m.stream(ctx, b)
+	defer s.close()
+	size := h * w * c.Latent
+	frame := make([]float32, 3*h*w*c.Spatial()*c.Spatial())
+	skip := c.Temporal() - 1 // the first latent stands for a single frame, the last of its frames
+	for i := range t {
+		b.Reset()
+		x := b.Upload(z[i*size:(i+1)*size], 1, 1, h, w, c.Latent)
+		err := m.decoder.latent(s, x, &skip, func(x *tensor.Tensor) error {
+			v := tensor.Values(b, x)
+			m.patches(x.Dim(2), x.Dim(3), func(patch, pixel int) { frame[pixel] = max(-1, min(1, 2*v[patch]-1)) })
+			return yield(frame)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patches calls f for each number of a frame of h×w patches: where it is in the
+// patches [h, w, 3·p·p], whose channels are colour, row and column, and in the
+// pixels [h·p, w·p, 3].
+func (m *TAE) patches(h, w int, f func(patch, pixel int)) {
+	p, at := m.Config.Patch, 0
+	for y := range h {
+		for x := range w {
+			for c := range 3 {
+				for down := range p {
+					for right := range p {
+						f(at, ((y*p+down)*w*p+x*p+right)*3+c)
+						at++
+					}
+				}
+			}
+		}
+	}
+}
+
+// latent decodes a latent frame x. skip is how many of the frames that follow are
+// not wanted.
+func (d *decoder) latent(s *stream, x *tensor.Tensor, skip *int, yield func(x *tensor.Tensor) error) error {
+	x = s.b.Scope(func() *tensor.Tensor { return s.b.Scale(s.b.Tanh(s.b.Scale(x, 1./3)), 3) })
+	return d.level(s, 0, s.conv(d.in, x, tensor.None, tensor.ReLU, nil), skip, yield)
+}
+
+// level takes a frame x, which it frees, through level i and those after it.
+func (d *decoder) level(s *stream, i int, x *tensor.Tensor, skip *int, yield func(x *tensor.Tensor) error) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if i == levels {
+		x = s.conv(d.out, x, tensor.ReLU, tensor.None, nil)
+		err := yield(x)
+		s.b.Free(x)
+		return err
+	}
+	l := &d.levels[i]
+	for j := range l.blocks {
+		x = l.blocks[j].apply(s, x)
+	}
+	c := x.Dim(-1)
+	// A layer for each pixel may come before the enlargement as well as after it.
+	grown := s.instead(x, s.b.Linear(x, l.grow, nil, tensor.None))
+	for at := 0; at < grown.Dim(-1); at += c {
+		if i == levels-1 && *skip > 0 { // nothing after it remembers the frame
+			*skip--
+			continue
+		}
+		y := s.b.Scope(func() *tensor.Tensor {
+			one := grown
+			if grown.Dim(-1) > c {
+				one = s.b.Narrow(grown, 4, at, at+c)
+			}
+			return s.b.ConvNearest2(s.b.Operand(one, nil, tensor.None), l.enlarge, nil, nil)
+		})
+		if err := d.level(s, i+1, y, skip, yield); err != nil {
+			return err
+		}
+	}
+	s.b.Free(grown)
+	return nil
+}
