@@ -67,8 +67,11 @@ var layouts = []*nn.Layout{
 }
 
 // besides accepts what a file may hold beside the parameters: gains of queries
-// for an image, which older files have and no pass uses.
-func besides(name string) bool { return strings.Contains(name, ".attn2.norm_added_q.") }
+// for an image, which older files have and no pass uses, and gates of FastWan's
+// sparse attention, which attention to all tokens, as here, does without.
+func besides(name string) bool {
+	return strings.Contains(name, ".attn2.norm_added_q.") || strings.Contains(name, ".to_gate_compress.")
+}
 
 // TransformerAliases returns a function that gives, for a name that a tensor has
 // in a transformer's weights, its names in all layouts that are known.

@@ -11,9 +11,10 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// Weights store the parameters of a model, as nn.Weights has it.
+// Weights store the parameters of a model, as nn.Listed has it.
 type Weights interface {
 	Stored(name string) (tensor.Stored, []int, error)
+	Names() []string
 }
 
 // Use is an adapter with the strength in which it is added: 1 is as it was
@@ -52,6 +53,9 @@ func Over(base Weights, names func(name string) []string, uses ...Use) (*Merged,
 	}
 	return &Merged{base: base, names: names, uses: uses, done: map[string]merged{}}, nil
 }
+
+// Names implements Weights.
+func (m *Merged) Names() []string { return m.base.Names() }
 
 // Bytes is how much memory the tensors take that have been made.
 func (m *Merged) Bytes() int64 { return m.bytes }

@@ -1,0 +1,239 @@
+package wan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/t5"
+	"github.com/kinora-video/kinora/internal/nn"
+	"github.com/kinora-video/kinora/internal/tensor"
+)
+
+// plan is how one video is made within a limit on memory.
+type plan struct {
+	encoderLayers int  // of the text encoder that stay in memory while it works
+	stay          int  // parts of a transformer that stay
+	together      bool // the prompt and the negative one pass side by side
+}
+
+// What memory goes into beside weights, measured with /usr/bin/time: the program
+// itself with garbage that is not collected yet, and numbers per token of a pass,
+// in widths of a token and of the layer inside a block.
+const (
+	baseBytes     = 160 << 20
+	tokenWidths   = 13
+	tokenFFNs     = 1.3
+	decodeNumbers = 520 // of the full decoder, per pixel of a frame
+	tinyNumbers   = 400 // of the tiny decoder
+)
+
+// activations are about how many bytes a pass takes over so many tokens of a batch
+// of entries, beside the weights.
+func (f *folder) activations(tokens, batch int) int64 {
+	var most int64
+	for _, c := range f.transformers {
+		perToken := tokenWidths*float64(c.Width()) + tokenFFNs*float64(c.FFN)
+		most = max(most, int64(4*perToken*float64(tokens*batch)))
+	}
+	return most + baseBytes
+}
+
+// planRun finds how a run keeps within the limit on memory, tells it, and refuses
+// what cannot be.
+func (m *model) planRun(r *run) (plan, error) {
+	t := m.experts[0]
+	all := plan{encoderLayers: m.text.encoder.Layers.Len(), stay: t.Parts.Len()}
+	limit := m.opts.Memory
+	if limit == 0 {
+		return all, nil
+	}
+	patch := m.transformers[0].Patch
+	tokens := r.t * (r.h / patch[1]) * (r.w / patch[2])
+	var p plan
+	var told []string
+
+	layers, encoding := m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
+	p.encoderLayers = layers
+	if layers < all.encoderLayers {
+		told = append(told, fmt.Sprintf("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", all.encoderLayers-layers, all.encoderLayers, inBytes(encoding)))
+	}
+
+	// Parts that do not stay are read once a step for both prompts, if there is room
+	// for them side by side.
+	sampling := int64(0)
+	for _, together := range []bool{false, true} {
+		batch := 1
+		if together {
+			batch = 2
+		}
+		stay, need := all.stay, int64(0)
+		for _, t := range m.experts { // they are never in memory at the same time
+			s, n := m.fit(t.Params, partNames(t), limit, m.activations(tokens, batch)+m.kept(r, tokens))
+			stay, need = min(stay, s), max(need, n)
+		}
+		if !together {
+			p.stay, sampling = stay, need
+		}
+		if stay == all.stay || !r.guided {
+			break
+		}
+		if together && need <= limit {
+			p.stay, p.together, sampling = stay, true, need
+		}
+	}
+	if p.stay < all.stay {
+		told = append(told, fmt.Sprintf("%d of %d parts of the transformer are read from the disk at every step (%s at most)", all.stay-p.stay, all.stay, inBytes(sampling)))
+	} else {
+		told = append(told, fmt.Sprintf("the transformer stays in memory (%s at most)", inBytes(sampling)))
+	}
+	drawing := m.drawing(r.j.Width, r.j.Height)
+	told = append(told, "drawing takes "+inBytes(drawing))
+	if need := max(encoding, sampling, drawing); need > limit {
+		return p, m.tooLittle(need)
+	}
+	m.note("memory, at most %s: %s", inBytes(limit), strings.Join(told, "; "))
+	return p, nil
+}
+
+// tooLittle refuses what does not fit.
+func (m *model) tooLittle(need int64) error {
+	const mib = 1 << 20
+	return &engine.Refusal{
+		Field: "memory", Why: fmt.Sprintf("a video of this size and length takes at least %s, the limit is %s", inBytes(need), inBytes(m.opts.Memory)),
+		Hint: fmt.Sprintf("--memory %dMiB, or a smaller or shorter video", (need+mib-1)/mib),
+	}
+}
+
+// fit is how many of the parts of p, named by how their parameters begin, may stay
+// in memory within a limit beside so many other bytes, and how many bytes all that
+// takes.
+func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int, need int64) {
+	// Two parts are in memory while they are read: as they compute, and as they are
+	// stored.
+	var rest, two int64
+	formed := make([]int64, len(parts))
+	of := map[string]int{}
+	for i, name := range parts {
+		of[name] = i
+	}
+	streamed := make([]int64, len(parts))
+	for _, name := range p.Names() {
+		t := p.Get(name)
+		part := -1
+		for i, prefix := range parts {
+			if strings.HasPrefix(name, prefix) {
+				part = i
+				break
+			}
+		}
+		n := m.formBytes(t)
+		if part < 0 {
+			rest += n
+			continue
+		}
+		formed[part] += n
+		streamed[part] += n + int64(len(t.Stored().Bytes))
+	}
+	for i := range parts[:len(parts)-1] {
+		two = max(two, streamed[i]+streamed[i+1])
+	}
+	all := others + rest
+	for _, n := range formed {
+		all += n
+	}
+	if all <= limit {
+		return len(parts), all
+	}
+	need = others + rest + two
+	for stay < len(parts) && need+formed[stay] <= limit {
+		need += formed[stay]
+		stay++
+	}
+	return stay, need
+}
+
+// formBytes is how many bytes a parameter takes as products take it. A table whose
+// rows are looked up stays where it is.
+func (m *model) formBytes(t *tensor.Tensor) int64 {
+	switch {
+	case t.Use() != tensor.AsMatrix && t.Len() > 1<<24:
+		return 0
+	case t.Use() == tensor.AsMatrix && m.newBackend().Precision() == tensor.BF16:
+		return int64(2 * t.Len())
+	}
+	return int64(4 * t.Len())
+}
+
+// partNames are the beginnings of the names of a transformer's parts.
+func partNames(t *Transformer) []string {
+	names := []string{embedder}
+	for i := range t.Config.Layers {
+		names = append(names, blockName(i))
+	}
+	return names
+}
+
+// layerNames are the beginnings of the names of the text encoder's layers.
+func layerNames(c t5.Config) []string {
+	var names []string
+	for i := range c.Layers {
+		names = append(names, fmt.Sprintf("encoder.block.%d.", i))
+	}
+	return names
+}
+
+// encoding is about what the text encoder takes beside its weights, for two prompts
+// of as many tokens as the transformer reads.
+func (m *model) encoding() int64 {
+	c := m.encoder
+	return baseBytes + 4*2*TextTokens*int64(8*c.Width+3*c.Hidden+4*c.Heads*c.HeadDim)
+}
+
+// kept is what a run keeps from step to step: latents and what the sampler
+// remembers of them, prompts, and what a step cache has.
+func (m *model) kept(r *run, tokens int) int64 {
+	width := int64(m.transformers[0].Width())
+	n := 10*int64(r.t*r.h*r.w)*int64(m.transformers[0].In) + 2*TextTokens*width
+	if r.j.StepCache > 0 {
+		n += 4 * int64(tokens) * width
+	}
+	return 4 * n
+}
+
+// drawing is about what a decoder takes.
+func (m *model) drawing(width, height int) int64 {
+	per := decodeNumbers
+	if m.opts.Decoder == engine.TinyDecoder {
+		per = tinyNumbers
+	}
+	n := baseBytes + int64(per)*int64(width)*int64(height)
+	if m.opts.Decoder != engine.TinyDecoder {
+		for _, name := range m.vae.Params.Names() {
+			n += m.formBytes(m.vae.Params.Get(name))
+		}
+	}
+	return n
+}
+
+// planDecode refuses to draw what does not fit, and lets go of what drawing does
+// not need.
+func (m *model) planDecode(l *Latents, d decoder) error {
+	if m.opts.Memory == 0 {
+		return nil
+	}
+	for _, t := range m.experts {
+		t.Parts.Stay(0)
+	}
+	if need := m.drawing(l.video.Width, l.video.Height); need > m.opts.Memory {
+		return m.tooLittle(need)
+	}
+	return nil
+}
+
+// letGoCodec drops what the autoencoder has in memory, where there is a limit.
+func (m *model) letGoCodec() {
+	if m.opts.Memory > 0 {
+		m.vae.Params.LetGo("")
+	}
+}
