@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/weights/convert"
 )
 
 // helpVars are the values of the code that help texts and defaults contain.
@@ -30,6 +31,7 @@ func varsOf(model string) kong.Vars {
 		"guidance":   fmt.Sprint(m.Guidance.Default),
 		"languages":  orOf(m.LanguageNames()),
 		"camera":     m.Prompt.Camera[1], // the first one means: hold still
+		"quantTypes": strings.Join(convert.Targets(), ","),
 		"minSide":    strconv.Itoa(kinora.MinSide),
 		"maxSide":    strconv.Itoa(kinora.MaxSide),
 		"maxFPS":     strconv.Itoa(kinora.MaxFPS),

@@ -26,6 +26,7 @@ type cli struct {
 	Models   ModelsCmd   `cmd:"" help:"Say which models there are, which can be pulled, and what they can do."`
 	Pull     PullCmd     `cmd:"" help:"Fetch the released weights of a model."`
 	Rm       RmCmd       `cmd:"" help:"Remove pulled models."`
+	Quantize QuantizeCmd `cmd:"" help:"Write weights again with fewer bits a number."`
 	World    WorldCmd    `cmd:"" help:"Draw videos of the storybook, which reel was trained on."`
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`

@@ -36,7 +36,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("HOME", e.WorkDir)
-			return nil
+			weights, err := filepath.Abs(filepath.Join("..", "..", "internal", "model", "reel", "weights", "reel.safetensors"))
+			e.Setenv("WEIGHTS", weights)
+			return err
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "ffmpeg" {

@@ -28,7 +28,7 @@ type addedSet struct {
 
 // newAddedSet makes a set. form rewrites what is looked for.
 func newAddedSet(tokens []addedToken, form func(string) string) *addedSet {
-	a := &addedSet{trie: newTrie()}
+	a := &addedSet{trie: newTrie(0)}
 	for _, special := range []bool{true, false} { // special ones win over their doubles
 		for _, t := range tokens {
 			content := form(t.Content)

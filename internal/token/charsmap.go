@@ -79,7 +79,7 @@ func (c *charsmap) match(s string, longest bool) (to string, n int) {
 		if u>>8&1 == 0 || int64(node) >= int64(len(c.units)) {
 			continue
 		}
-		if v := c.units[node] &^ (1 << 31); int64(v) < int64(len(c.text)) {
+		if v := c.units[node] &^ (1 << 31); int64(v) < int64(len(c.text)) && utf8.RuneStart(c.text[v]) {
 			to, n = c.text[v:], i+1
 			if !longest {
 				break
@@ -111,11 +111,12 @@ const maxGrapheme = 5
 
 // normalize replaces as Hugging Face's tokenizers does, which differs from
 // SentencePiece: it goes from one grapheme cluster to the next, and a rule that
-// a short cluster starts with replaces the whole of it.
+// a short cluster starts with replaces the whole of it. It stops where the text
+// has become too long.
 func (c *charsmap) normalize(s string) string {
 	var sb strings.Builder
 	sb.Grow(len(s))
-	for it := graphemes.FromString(s); it.Next(); {
+	for it := graphemes.FromString(s); it.Next() && sb.Len() <= MaxTextBytes; {
 		cluster := it.Value()
 		if len(cluster) <= maxGrapheme && c.replace(&sb, cluster) {
 			continue

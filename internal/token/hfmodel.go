@@ -236,8 +236,8 @@ func (r *hfReader) unigram(parts map[string]string, vocab string) error {
 	if r.byteLevel {
 		return errors.New("token: tokenizer.json has a Unigram model after the pre-tokenizer ByteLevel, which this build does not know")
 	}
-	u := &unigram{trie: newTrie(), fuse: true, missing: math.Inf(1)}
-	u.all = u.trie
+	// A piece has a score of some 20 characters beside it.
+	u := &unigram{trie: newTrie(len(vocab) / 3), fuse: true, missing: math.Inf(1)}
 	j := &jsonText{s: vocab}
 	err := j.array(func() error {
 		s, score, err := j.scoredPiece()

@@ -88,6 +88,9 @@ func (r *hfReader) addNormalizer(text json.RawMessage, depth int) error {
 	if err := partOf(string(text), what+" "+kind, &c); err != nil {
 		return err
 	}
+	if max(len(c.Prepend), len(c.Content)) > MaxReplacement {
+		return fmt.Errorf("token: a normalizer of tokenizer.json writes %d bytes, more than the %d allowed", max(len(c.Prepend), len(c.Content)), MaxReplacement)
+	}
 	add := func(n normalizer) error {
 		r.t.forms = append(r.t.forms, n)
 		return nil

@@ -26,7 +26,7 @@ type scored struct {
 // newScored makes the model. The pieces that are not mergeable are in no text.
 func newScored(v *pieceSet) *scored {
 	b := &scored{
-		pieces: newTrie(), size: int32(len(v.text)), letters: map[rune]int32{},
+		pieces: newTrie(0), size: int32(len(v.text)), letters: map[rune]int32{},
 		fixed: v.fixed, unknown: v.unknown, fallback: v.fallback, everybody: v.all,
 	}
 	ranks := v.ranks()

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // spaceMark stands for a space in the pieces of SentencePiece.
@@ -40,12 +41,18 @@ func (v *pieceSet) check(bytes bool) error {
 	if n := len(v.text); n == 0 || n > MaxTokens || len(v.score) != n || len(v.kind) != n {
 		return fmt.Errorf("token: the vocabulary has %d pieces, %d scores and %d types; allowed are 1 to %d of each", n, len(v.score), len(v.kind), MaxTokens)
 	}
-	v.unknown, v.all = -1, newTrie()
+	size := 0
+	for _, s := range v.text {
+		size += len(s)
+	}
+	v.unknown, v.all = -1, newTrie(size)
 	for i, s := range v.text {
 		id := int32(i)
 		switch {
 		case s == "" || len(s) > MaxPieceBytes:
 			return fmt.Errorf("token: piece %d has %d bytes; allowed are 1 to %d", i, len(s), MaxPieceBytes)
+		case !utf8.ValidString(s):
+			return fmt.Errorf("token: piece %d is not UTF-8", i)
 		case v.kind[i] < normalPiece || v.kind[i] > bytePiece:
 			return fmt.Errorf("token: piece %d, %.40q, has the type %d, which this build does not know", i, s, v.kind[i])
 		case math.IsNaN(float64(v.score[i])) || math.IsInf(float64(v.score[i]), 0):
@@ -58,7 +65,7 @@ func (v *pieceSet) check(bytes bool) error {
 			v.unknown = id
 		case fixedPiece:
 			if v.fixed == nil {
-				v.fixed = newTrie()
+				v.fixed = newTrie(0)
 			}
 			v.fixed.add(s, id)
 		}
@@ -110,7 +117,7 @@ func (v *pieceSet) ranks() []uint32 {
 // them.
 func newUnigram(v *pieceSet) *unigram {
 	u := &unigram{
-		trie: newTrie(), all: v.all, score: make([]float64, len(v.text)),
+		trie: v.all, score: make([]float64, len(v.text)), outside: make([]bool, len(v.text)),
 		unknown: v.unknown, fuse: true, fallback: v.fallback, single: true,
 	}
 	least := float32(math.MaxFloat32)
@@ -122,9 +129,7 @@ func newUnigram(v *pieceSet) *unigram {
 		case fixedPiece: // better than any other way, since those are below 0
 			u.score[id] = float64(float32(0.1 * float64(len(s)-1)))
 		}
-		if v.inText(id) {
-			u.trie.add(s, int32(id))
-		}
+		u.outside[id] = !v.inText(id)
 	}
 	u.missing = float64(least - unknownPenalty)
 	return u
@@ -171,13 +176,18 @@ func (n *spaces) normalize(s string) string {
 			continue
 		}
 		after = n.trimmed && strings.HasSuffix(to, " ")
-		for i := range len(to) {
-			if to[i] == ' ' {
-				sb.WriteString(mark)
-			} else {
-				sb.WriteByte(to[i])
+		for {
+			word, more, found := strings.Cut(to, " ")
+			sb.WriteString(word)
+			if !found {
+				break
 			}
+			sb.WriteString(mark)
+			to = more
 		}
+	}
+	if s != "" { // it has become too long
+		return sb.String()
 	}
 	s = sb.String()
 	for n.trimmed && strings.HasSuffix(s, mark) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unicode/utf8"
 )
 
 // Around says which pieces Encode puts around a text, if the vocabulary has them;
@@ -152,9 +151,6 @@ func (m *modelProto) piece(b []byte) error {
 		}
 		return nil
 	})
-	if err == nil && !utf8.ValidString(text) {
-		err = fmt.Errorf("piece %d is not UTF-8", len(v.text))
-	}
 	v.text, v.score, v.kind = append(v.text, text), append(v.score, score), append(v.kind, kind)
 	return err
 }
@@ -171,7 +167,7 @@ func (m *modelProto) trainer(f protoField) error {
 	case 35<<3 | wireVarint:
 		m.bytes = f.value != 0
 	case 44<<3 | wireBytes:
-		m.surface = string(f.bytes)
+		m.surface = validText(string(f.bytes))
 	case 46<<3 | wireBytes:
 		m.begin = string(f.bytes)
 	case 47<<3 | wireBytes:

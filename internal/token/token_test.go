@@ -268,7 +268,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func FuzzEncode(f *testing.F) {
+func FuzzReelEncode(f *testing.F) {
 	for _, s := range captions {
 		f.Add(s, 0)
 	}
@@ -290,7 +290,7 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-func FuzzLoad(f *testing.F) {
+func FuzzReelLoad(f *testing.F) {
 	f.Add(Train(slices.Values(captions), 300).Bytes())
 	f.Add([]byte(`{"format":"kinora-bpe","version":1,"merges":[[3,4],[259,259]]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -309,7 +309,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-func BenchmarkEncode(b *testing.B) {
+func BenchmarkReelEncode(b *testing.B) {
 	bpe := Train(slices.Values(captions), 512)
 	b.SetBytes(int64(len(captions[0])))
 	b.ReportAllocs()
@@ -318,7 +318,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-func BenchmarkEncodeWorst(b *testing.B) {
+func BenchmarkReelEncodeWorst(b *testing.B) {
 	s := strings.Repeat("a", 1<<16)
 	bpe := Train(slices.Values([]string{s}), 512)
 	b.SetBytes(int64(len(s)))

@@ -15,7 +15,8 @@ const (
 	MaxAddedTokens   = 1 << 14 // tokens that are looked for in the text
 	MaxAddedBytes    = 256     // of one of these
 	MaxCharsmapBytes = 8 << 20
-	MaxTextBytes     = 4 << 20 // that Encode takes, before and after it is normalized
+	MaxReplacement   = 16      // bytes that a normalizer may put in the place of others
+	MaxTextBytes     = 2 << 20 // that Encode takes, before and after it is normalized
 )
 
 // Tokenizer is somebody else's tokenizer, read by ReadJSON, ReadSentencePiece or

@@ -23,8 +23,14 @@ type edge struct {
 // has 256,300 pieces and about 1.1 million.
 const maxTrieNodes = 1 << 23
 
-func newTrie() *trie {
-	return &trie{slots: make([]edge, 16), nodes: 1, shift: 28, mul: rand.Uint32() | 1}
+// newTrie returns an empty trie, with room for pieces of so many bytes in all as
+// they usually share beginnings.
+func newTrie(size int) *trie {
+	bits := uint8(4)
+	for 2<<bits < min(size, 2*maxTrieNodes) {
+		bits++
+	}
+	return &trie{slots: make([]edge, 1<<bits), nodes: 1, shift: 32 - bits, mul: rand.Uint32() | 1}
 }
 
 // step goes from a node by a byte. ok is false where no piece goes on so.

@@ -9,8 +9,8 @@ import (
 // "Subword Regularization", 2018), by Viterbi's algorithm: time grows with the
 // text times the length of the longest piece.
 type unigram struct {
-	trie     *trie     // of pieces that text may become
-	all      *trie     // of all pieces, for find
+	trie     *trie     // of all pieces
+	outside  []bool    // by id: pieces that text does not become; nil if it may become all
 	score    []float64 // by id: the log probability
 	missing  float64   // the score of a character that is no piece
 	unknown  int32
@@ -34,7 +34,7 @@ type pathNode struct {
 	id    int32
 }
 
-func (u *unigram) find(s string) int32 { return u.all.find(s) }
+func (u *unigram) find(s string) int32 { return u.trie.find(s) }
 
 func (u *unigram) encode(w *work, dst []int32, s string) []int32 {
 	path := u.search(w, s)
@@ -84,7 +84,7 @@ func (u *unigram) search(w *work, s string) []pathNode {
 				break
 			}
 			node = child
-			if id < 0 {
+			if id < 0 || u.outside != nil && u.outside[id] {
 				continue
 			}
 			u.offer(&path[i+1], base+u.score[id], at, id)

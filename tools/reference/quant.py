@@ -4,6 +4,7 @@
   golden  writes small tensors of every type of blocks that internal/kernel/quant
           reads, and the numbers that the package makes of them; and, for the
           types that it can write, the blocks that it makes of given numbers.
+  file    writes a GGUF file with metadata of every type.
   digests writes what a GGUF file holds: shape, type and the SHA-256 of the
           numbers of every tensor, and the metadata.
 
@@ -16,7 +17,7 @@ import json
 import pathlib
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T, GGUFReader, dequantize, quantize
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T, GGUFReader, GGUFValueType as V, GGUFWriter, dequantize, quantize
 
 # The places of the binary16 factors in a block.
 FACTORS = {
@@ -68,6 +69,40 @@ def golden(out):
         (out / f"{kind.name.lower()}.written").write_bytes(quantize(x, kind).tobytes())
 
 
+def file(out):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    w = GGUFWriter(out, "wan")
+    w.add_key_value("n.u8", 200, V.UINT8)
+    w.add_key_value("n.i8", -2, V.INT8)
+    w.add_key_value("n.u16", 513, V.UINT16)
+    w.add_key_value("n.i16", -2, V.INT16)
+    w.add_key_value("n.u32", 4_000_000_000, V.UINT32)
+    w.add_key_value("n.i32", -1, V.INT32)
+    w.add_key_value("n.u64", 2**64 - 1, V.UINT64)
+    w.add_key_value("n.i64", -(2**63), V.INT64)
+    w.add_key_value("x.f32", -2.5, V.FLOAT32)
+    w.add_key_value("x.f64", 1e-300, V.FLOAT64)
+    w.add_key_value("yes", True, V.BOOL)
+    w.add_key_value("text", "a \"red\" ball\n球", V.STRING)
+    w.add_array("texts", ["", "b", "球"])
+    w.add_array("numbers", [1, -2, 3])
+    w.add_array("reals", [0.5, -0.25])
+    w.add_array("flags", [True, False])
+    w.add_array("comfy.gguf.orig_shape.cut", [8, 2, 4, 4])
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((3, 64)).astype(np.float32)
+    w.add_tensor("plain", x)
+    w.add_tensor("half", x[0].astype(np.float16))
+    w.add_tensor("cut", quantize(rng.standard_normal((4, 64)).astype(np.float32), T.Q8_0), raw_dtype=T.Q8_0)
+    w.add_tensor("five", x.reshape(3, 1, 4, 4, 4))
+    for kind in WRITTEN:
+        w.add_tensor(kind.name, quantize(x, kind), raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 def sha(b):
     return hashlib.sha256(b).hexdigest()
 
@@ -97,11 +132,15 @@ if __name__ == "__main__":
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("golden", help="write the goldens of internal/kernel/quant")
     command.add_argument("--out", type=pathlib.Path, required=True)
-    command = commands.add_parser("digests", help="write the golden of internal/weights/gguf")
+    command = commands.add_parser("file", help="write the golden file of internal/weights/gguf")
+    command.add_argument("--out", type=pathlib.Path, required=True)
+    command = commands.add_parser("digests", help="write what a file holds, for internal/weights/gguf")
     command.add_argument("--file", type=pathlib.Path, required=True)
     command.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     if args.command == "golden":
         golden(args.out)
+    elif args.command == "file":
+        file(args.out)
     else:
         digests(args.file, args.out)

@@ -27,7 +27,9 @@ import json
 import os
 import random
 import struct
+import sys
 import tempfile
+import time
 
 import sentencepiece
 import tokenizers
@@ -276,7 +278,24 @@ def write(path, data):
         z.write(data if isinstance(data, bytes) else data.encode())
 
 
+def speed(path):
+    """Times encoding on one thread, as BenchmarkEncode does: all strings that are
+    UTF-8 and at least 20 bytes long, one by one."""
+    texts = [s.decode() for s in strings() if len(s) >= 20 and s.decode("utf-8", "ignore").encode() == s]
+    size = sum(len(s.encode()) for s in texts)
+    t = Tokenizer.from_file(path) if path.endswith(".json") else sentencepiece.SentencePieceProcessor(model_file=path)
+    best = float("inf")
+    for _ in range(10):
+        start = time.process_time()
+        for s in texts:
+            t.encode(s)
+        best = min(best, time.process_time() - start)
+    print("%s: %.1f MB/s" % (os.path.basename(path), size / best / 1e6))
+
+
 def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "speed":
+        return speed(sys.argv[2])
     p = argparse.ArgumentParser()
     p.add_argument("--out", required=True)
     p.add_argument("--large", help="folder of tokenizers that are not checked in")

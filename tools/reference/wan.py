@@ -32,6 +32,12 @@ WAN = {
 }
 GRID = (3, 10, 14)
 
+# The models that become GGUF: rows of their matrices are whole blocks.
+QUANT_WAN = dict(num_attention_heads=2, attention_head_dim=32, in_channels=4, out_channels=4, text_dim=32, freq_dim=32,
+                 ffn_dim=96, num_layers=1)
+QUANT_T5 = dict(vocab_size=97, d_model=64, d_kv=32, d_ff=96, num_layers=1, num_heads=2, feed_forward_proj="gated-gelu")
+QUANTS = ["Q8_0", "Q4_0", "Q5_1", "Q4_1", "Q5_0", "BF16", "F16"]
+
 UMT5 = dict(vocab_size=97, d_model=36, d_kv=10, d_ff=50, num_layers=2, num_heads=3, relative_attention_num_buckets=32,
             relative_attention_max_distance=128, feed_forward_proj="gated-gelu")
 
@@ -60,9 +66,10 @@ def noise(seed, *shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def write(path, tensors, meta):
+def write(path, tensors, about=None):
+    """Writes tensors, and as metadata one JSON: safetensors shuffles several entries."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, meta)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path, about and {"about": json.dumps(about)})
     print(f"{path}: {os.path.getsize(path) / 1024:.0f} KiB")
 
 
@@ -111,7 +118,7 @@ def wan_golden(out):
         names = original_names(config)
         assert sorted(names.values()) == sorted(state), set(names.values()) ^ set(state)
         write(f"{out}/wan/testdata/{kind}.safetensors", {k: v.bfloat16() for k, v in state.items()},
-              {"config": model.to_json_string(), "original": json.dumps(names)})
+              {"config": json.loads(model.to_json_string()), "original": names})
 
         t, h, w = GRID
         latents = noise(seed, 1, config["in_channels"], t, h, w)
@@ -138,7 +145,7 @@ def wan_golden(out):
             model.save_pretrained(folder)  # loading leaves in f32 what diffusers wants in f32
             model = WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.bfloat16)
             tensors[f"{kind}/want/bf16"] = channels_last(model(**half)[0]).float()
-    write(f"{out}/wan/testdata/golden.safetensors", tensors, {})
+    write(f"{out}/wan/testdata/golden.safetensors", tensors)
 
 
 def t5_names(state, layers):
@@ -167,11 +174,11 @@ def t5_golden(out):
         model = randomise(cls(config), 7)
         state = {k: v for k, v in model.state_dict().items() if k != "encoder.embed_tokens.weight"}
         llama, own = t5_names(state, config.num_layers)
-        meta = {"config": config.to_json_string(), "llama.cpp": json.dumps(llama)}
+        about = {"config": json.loads(config.to_json_string()), "llama.cpp": llama}
         if kind == "umt5":
             assert sorted(own.values()) == sorted(state)
-            meta["wan"] = json.dumps(own)
-        write(f"{out}/t5/testdata/{kind}.safetensors", {k: v.bfloat16() for k, v in state.items()}, meta)
+            about["wan"] = own
+        write(f"{out}/t5/testdata/{kind}.safetensors", {k: v.bfloat16() for k, v in state.items()}, about)
 
         # Two prompts of a batch: the second has 150 tokens more, so that distances exceed the largest bucket's.
         lens = [11, 161]
@@ -184,7 +191,56 @@ def t5_golden(out):
             tensors[f"{kind}/in/ids{i}"] = ids[i, :n].float()
             tensors[f"{kind}/want/f32 of {i}"] = exact[i, :n]
             tensors[f"{kind}/want/bf16 of {i}"] = half[i, :n]
-    write(f"{out}/t5/testdata/golden.safetensors", tensors, {})
+    write(f"{out}/t5/testdata/golden.safetensors", tensors)
+
+
+def quantised(path, arch, model, names):
+    """Writes a model as GGUF, its matrices in one type after another, and gives it the numbers that are in the file.
+
+    names has the model's name for each name in the file.
+    """
+    import gguf
+
+    writer = gguf.GGUFWriter(path, arch)
+    state, turn = model.state_dict(), 0
+    for name, own in names.items():
+        x = state[own].numpy()
+        if x.ndim == 2 and x.shape[1] % 32 == 0:
+            kind = gguf.GGMLQuantizationType[QUANTS[turn % len(QUANTS)]]
+            turn += 1
+        else:  # as the tools in use do
+            kind = gguf.GGMLQuantizationType.F16 if x.ndim > 2 and "modulation" not in name else gguf.GGMLQuantizationType.F32
+        data = gguf.quants.quantize(x, kind)
+        writer.add_tensor(name, data, raw_dtype=kind)
+        state[own].copy_(torch.from_numpy(gguf.quants.dequantize(data, kind).reshape(x.shape).copy()))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    print(f"{path}: {os.path.getsize(path) / 1024:.0f} KiB")
+
+
+def quant_golden(out):
+    from diffusers import WanTransformer3DModel
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    model = randomise(WanTransformer3DModel(**QUANT_WAN), 200)
+    with torch.no_grad():
+        quantised(f"{out}/wan/testdata/quant.gguf", "wan", model, original_names(QUANT_WAN))
+        latents, rows = noise(40, 1, 4, 2, 6, 10), noise(41, 1, 7, 32)
+        text = torch.cat([rows, torch.zeros(1, TEXT_ROWS - 7, 32)], 1)
+        want = model(hidden_states=latents, timestep=torch.tensor([713.0]), encoder_hidden_states=text, return_dict=False)[0]
+    write(f"{out}/wan/testdata/quant.safetensors",
+          {"quant/in/latents": channels_last(latents), "quant/in/text": rows[0], "quant/in/timesteps": torch.tensor([713.0]),
+           "quant/want/f32": channels_last(want)}, {"config": json.loads(model.to_json_string())})
+
+    model = randomise(UMT5EncoderModel(UMT5Config(**QUANT_T5)), 8)
+    with torch.no_grad():
+        state = {k: v for k, v in model.state_dict().items() if k != "encoder.embed_tokens.weight"}
+        quantised(f"{out}/t5/testdata/quant.gguf", "t5encoder", model, t5_names(state, 1)[0])
+        ids = torch.arange(3, 80, 7)[None]
+        want = model(input_ids=ids).last_hidden_state[0]
+    write(f"{out}/t5/testdata/quant.safetensors", {"quant/in/ids0": ids[0].float(), "quant/want/f32 of 0": want})
 
 
 def main():
@@ -194,6 +250,7 @@ def main():
     out = parser.parse_args().out
     wan_golden(out)
     t5_golden(out)
+    quant_golden(out)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ type DownShape struct{ N, H, W, C, O, K, Before int }
 
 func (s DownShape) out(n int) int { return (n+1+s.Before-s.K)/2 + 1 }
 
-// OutH and OutW are the height and the width of the result.
+// OutH is the height of the result.
 func (s DownShape) OutH() int { return s.out(s.H) }
+
+// OutW is the width of the result.
 func (s DownShape) OutW() int { return s.out(s.W) }
 
 func (s DownShape) check(op string) {

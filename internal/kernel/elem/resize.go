@@ -37,19 +37,33 @@ func (f Fold) check(name string, large, small []float32) {
 	check.Len("elem."+name, "the small video", small, f.N*f.T*f.H*f.W*f.Small)
 }
 
-// pixels calls do for each pixel of the small video with the offset of its channels, and with the offsets of the pixels
-// of its cell in the large video, in the order [PT, PH, PW].
-func (f Fold) pixels(do func(small int, large []int)) {
-	pixels := f.N * f.T * f.H * f.W
-	simd.For(pixels, max(1, grain/(f.Large*f.cell())), func(lo, hi int) {
-		at := make([]int, f.cell())
+// channels is the channel of the small video that each number of a cell belongs
+// to, ordered [PT, PH, PW, Large] as the large video has them.
+func (f Fold) channels() []int {
+	cell := f.cell()
+	run := f.Large * cell / f.Small
+	out := make([]int, 0, cell*f.Large)
+	for k := range cell {
+		for c := range f.Large {
+			out = append(out, (c*cell+k)/run)
+		}
+	}
+	return out
+}
+
+// pixels calls do for each pixel of the cells with the channels of its cell in
+// the small video, its own in the large one, and to which of the former these
+// belong. Each cell is in the hands of one thread.
+func (f Fold) pixels(small, large []float32, do func(first bool, small, large []float32, to []int)) {
+	to, n := f.channels(), f.Large
+	simd.For(f.N*f.T*f.H*f.W, max(1, grain/len(to)), func(lo, hi int) {
 		for p := lo; p < hi; p++ {
 			w, h, nt := p%f.W, p/f.W%f.H, p/f.W/f.H // nt counts videos and frames together
-			for i := range at {
-				kw, kh, kt := i%f.PW, i/f.PW%f.PH, i/f.PW/f.PH
-				at[i] = (((nt*f.PT+kt)*f.H*f.PH+h*f.PH+kh)*f.W*f.PW + w*f.PW + kw) * f.Large
+			for k := range f.cell() {
+				kw, kh, kt := k%f.PW, k/f.PW%f.PH, k/f.PW/f.PH
+				at := (((nt*f.PT+kt)*f.H*f.PH+h*f.PH+kh)*f.W*f.PW + w*f.PW + kw) * n
+				do(k == 0, small[p*f.Small:][:f.Small], large[at:at+n], to[k*n:(k+1)*n])
 			}
-			do(p*f.Small, at)
 		}
 	})
 }
@@ -57,15 +71,13 @@ func (f Fold) pixels(do func(small int, large []int)) {
 // AvgDown sets small to the means of the runs of large.
 func AvgDown(small, large []float32, f Fold) {
 	f.check("AvgDown", large, small)
-	cell := f.cell()
-	run := f.Large * cell / f.Small
-	f.pixels(func(s int, at []int) {
-		for o := range f.Small {
-			var sum float32
-			for i := o * run; i < (o+1)*run; i++ {
-				sum += large[at[i%cell]+i/cell]
-			}
-			small[s+o] = sum / float32(run)
+	weight := float32(f.Small) / float32(f.Large*f.cell())
+	f.pixels(small, large, func(first bool, small, large []float32, to []int) {
+		if first {
+			clear(small)
+		}
+		for i, c := range to {
+			small[c] += weight * large[i]
 		}
 	})
 }
@@ -73,11 +85,9 @@ func AvgDown(small, large []float32, f Fold) {
 // DupUp sets each run of large to its number in small.
 func DupUp(large, small []float32, f Fold) {
 	f.check("DupUp", large, small)
-	cell := f.cell()
-	run := f.Large * cell / f.Small
-	f.pixels(func(s int, at []int) {
-		for i := range f.Large * cell {
-			large[at[i%cell]+i/cell] = small[s+i/run]
+	f.pixels(small, large, func(_ bool, small, large []float32, to []int) {
+		for i, c := range to {
+			large[i] = small[c]
 		}
 	})
 }

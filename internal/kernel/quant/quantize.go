@@ -30,11 +30,7 @@ func Quantize(t Type, b []byte, x []float32) {
 }
 
 // put writes f to b as binary16.
-func put(b []byte, f float32) {
-	var h [1]uint16
-	vec.ToF16(h[:], []float32{f})
-	binary.LittleEndian.PutUint16(b, h[0])
-}
+func put(b []byte, f float32) { binary.LittleEndian.PutUint16(b, vec.F16Bits(f)) }
 
 // inverse is 1/d, and 0 for 0.
 func inverse(d float32) float32 {

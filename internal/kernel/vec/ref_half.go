@@ -34,6 +34,9 @@ func fromF16Go(dst []float32, src []uint16) {
 // F16 widens one IEEE 754 binary16.
 func F16(h uint16) float32 { return single(h) }
 
+// F16Bits rounds one number to IEEE 754 binary16, ties to even.
+func F16Bits(f float32) uint16 { return half(f) }
+
 // half rounds f to IEEE 754 binary16, ties to even.
 func half(f float32) uint16 {
 	b := math.Float32bits(f)

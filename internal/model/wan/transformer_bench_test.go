@@ -1,19 +1,23 @@
 package wan
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/kernel/quant"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// dice are random weights in bf16, of the shapes that a model asks for.
+// dice are random weights of the shapes that a model asks for: matrices in one
+// type, the rest in bf16.
 type dice struct {
 	shapes shapes
-	bytes  map[string][]byte
+	dtype  tensor.DType
+	thrown map[string]tensor.Stored
 }
 
 func (d *dice) Stored(name string) (tensor.Stored, []int, error) {
@@ -21,25 +25,55 @@ func (d *dice) Stored(name string) (tensor.Stored, []int, error) {
 	if err != nil {
 		return tensor.Stored{}, nil, err
 	}
-	b := d.bytes[name]
-	if b == nil {
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		rng := rand.New(rand.NewPCG(1, h.Sum64()))
-		b = make([]byte, 2*tensor.Elems(shape))
-		for i := 0; i < len(b); i += 2 {
-			r := rng.Uint32()
-			b[i], b[i+1] = byte(r), 0x3c|byte(r>>8&0x80) // magnitudes of 0.008 to 0.031
+	s, ok := d.thrown[name]
+	if !ok {
+		dtype := d.dtype
+		if len(shape) != 2 {
+			dtype = tensor.BF16
 		}
-		d.bytes[name] = b
+		s = throw(name, dtype, tensor.Elems(shape))
+		d.thrown[name] = s
 	}
-	return tensor.Stored{DType: tensor.BF16, Bytes: b}, shape, nil
+	return s, shape, nil
+}
+
+// throw makes n numbers of magnitudes up to about 0.03.
+func throw(name string, dtype tensor.DType, n int) tensor.Stored {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	rng := rand.New(rand.NewPCG(1, h.Sum64()))
+	b := make([]byte, (dtype.Bytes(n)+7)/8*8)
+	s := tensor.Stored{DType: dtype, Bytes: b[:dtype.Bytes(n)]}
+	switch t, ok := dtype.Quant(); {
+	case ok:
+		block, size := t.Block()
+		x := make([]float32, block)
+		for at := 0; at < len(s.Bytes); at += size {
+			for i := range x {
+				x[i] = 0.06*rng.Float32() - 0.03
+			}
+			quant.Quantize(t, s.Bytes[at:at+size], x)
+		}
+	case dtype == tensor.I8:
+		for i := 0; i < len(b); i += 8 {
+			binary.LittleEndian.PutUint64(b[i:], rng.Uint64())
+		}
+		s.Scale = make([]float32, n/64)
+		for i := range s.Scale {
+			s.Scale[i] = 0.0002
+		}
+	default:
+		for i := 0; i < len(b); i += 8 { // any sign and fraction, magnitudes of 0.008 to 0.031
+			binary.LittleEndian.PutUint64(b[i:], rng.Uint64()&0x80ff80ff80ff80ff|0x3c003c003c003c00)
+		}
+	}
+	return s
 }
 
 // thrown has the weights of a transformer of a configuration.
-func thrown(c TransformerConfig) *dice {
+func thrown(c TransformerConfig, dtype tensor.DType) *dice {
 	w, patch := c.Width(), c.Patch[0]*c.Patch[1]*c.Patch[2]
-	d := &dice{shapes{}, map[string][]byte{}}
+	d := &dice{shapes{}, dtype, map[string]tensor.Stored{}}
 	linear := func(name string, in, out int) {
 		d.shapes[name+".weight"], d.shapes[name+".bias"] = []int{out, in}, []int{out}
 	}
@@ -72,7 +106,7 @@ func thrown(c TransformerConfig) *dice {
 // the tokens of a video. tools/reference/wan_bench.py times the same block of
 // diffusers.
 func BenchmarkTransformerBlock(b *testing.B) {
-	for _, c := range []struct {
+	for _, size := range []struct {
 		name       string
 		heads, ffn int
 		grid       [3]int
@@ -80,43 +114,53 @@ func BenchmarkTransformerBlock(b *testing.B) {
 		{"1.3B", 12, 8960, [3]int{21, 13, 30}},
 		{"5B", 24, 14336, [3]int{16, 16, 16}},
 	} {
-		tokens := c.grid[0] * c.grid[1] * c.grid[2]
-		b.Run(fmt.Sprintf("%s/%d", c.name, tokens), func(b *testing.B) {
-			config := TransformerConfig{
-				Patch: [3]int{1, 2, 2}, Heads: c.heads, HeadDim: 128, In: 16, Out: 16, TextDim: 64, FreqDim: 256,
-				FFN: c.ffn, Layers: 1, Position: defaultPosition,
-			}
-			m, err := OpenTransformer(config, thrown(config))
-			if err != nil {
-				b.Fatal(err)
-			}
-			be := backend.New()
-			prompts, err := m.Embed(be, []*tensor.Tensor{tensor.Zeros(TextTokens, 64)}, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			latents := tensor.Zeros(1, c.grid[0], 2*c.grid[1], 2*c.grid[2], 16)
-			rng := rand.New(rand.NewPCG(1, 1))
-			for i := range latents.Data() {
-				latents.Data()[i] = float32(rng.NormFloat64())
-			}
-			p, x, err := m.Begin(b.Context(), be, latents, []float32{500}, prompts)
-			if err != nil {
-				b.Fatal(err)
-			}
-			pass := func() {
-				y, err := p.Blocks(b.Context(), x, 0, 1)
-				if err != nil {
-					b.Fatal(err)
+		for _, dtype := range []tensor.DType{tensor.BF16, tensor.I8, tensor.Q8_0, tensor.Q4_0} {
+			tokens := size.grid[0] * size.grid[1] * size.grid[2]
+			b.Run(fmt.Sprintf("%s/%d/%v", size.name, tokens, dtype), func(b *testing.B) {
+				c := TransformerConfig{
+					Patch: [3]int{1, 2, 2}, Heads: size.heads, HeadDim: 128, In: 16, Out: 16, TextDim: 64, FreqDim: 256,
+					FFN: size.ffn, Layers: 1, Position: defaultPosition,
 				}
-				be.Free(y)
-			}
-			pass() // makes the forms of the weights, once
-			b.ResetTimer()
-			for b.Loop() {
-				pass()
-			}
-			b.ReportMetric(config.blockFLOPs(tokens)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+				pass := blockOf(b, c, dtype, size.grid)
+				pass() // makes the forms of the weights, once
+				for b.Loop() {
+					pass()
+				}
+				b.ReportMetric(c.blockFLOPs(tokens)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}
+
+// blockOf returns a function that runs the only block of a transformer of random
+// weights.
+func blockOf(b *testing.B, c TransformerConfig, dtype tensor.DType, grid [3]int) func() {
+	m, err := OpenTransformer(c, thrown(c, dtype))
+	if err != nil {
+		b.Fatal(err)
+	}
+	be := backend.New()
+	if dtype == tensor.I8 {
+		be = backend.Int8()
+	}
+	prompts, err := m.Embed(be, []*tensor.Tensor{tensor.Zeros(TextTokens, c.TextDim)}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	latents := tensor.Zeros(1, grid[0], 2*grid[1], 2*grid[2], c.In)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range latents.Data() {
+		latents.Data()[i] = float32(rng.NormFloat64())
+	}
+	p, x, err := m.Begin(b.Context(), be, latents, []float32{500}, prompts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		y, err := p.Blocks(b.Context(), x, 0, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		be.Free(y)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/tensor/tensortest"
+	"github.com/kinora-video/kinora/internal/weights/gguf"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
@@ -61,7 +62,12 @@ func (g *inputs) read(t *testing.T, name string) *tensor.Tensor {
 
 func goldenInputs(t *testing.T, kind string) *inputs {
 	t.Helper()
-	g := &inputs{golden: openFile(t, "golden"), kind: kind}
+	return inputsOf(t, openFile(t, "golden"), kind)
+}
+
+func inputsOf(t *testing.T, golden *safetensors.File, kind string) *inputs {
+	t.Helper()
+	g := &inputs{golden: golden, kind: kind}
 	g.latents, g.text, g.timesteps = g.read(t, "in/latents"), g.read(t, "in/text"), g.read(t, "in/timesteps").Data()
 	if kind == "i2v" || kind == "flf2v" {
 		g.image = g.read(t, "in/image")
@@ -69,9 +75,24 @@ func goldenInputs(t *testing.T, kind string) *inputs {
 	return g
 }
 
+// about is what a golden says about its model: config.json, and diffusers' names
+// by those of Wan's repository.
+type about struct {
+	Config   json.RawMessage   `json:"config"`
+	Original map[string]string `json:"original"`
+}
+
+func aboutOf(t *testing.T, f *safetensors.File) (a about) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(f.Metadata()["about"]), &a); err != nil {
+		t.Fatalf("%v; %s", err, makeGoldens)
+	}
+	return a
+}
+
 func parseConfig(t *testing.T, f *safetensors.File) TransformerConfig {
 	t.Helper()
-	c, err := ParseTransformerConfig([]byte(f.Metadata()["config"]))
+	c, err := ParseTransformerConfig(aboutOf(t, f).Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +177,32 @@ func TestTransformerGolden(t *testing.T) {
 	}
 }
 
+// TestTransformerQuantised holds a transformer of a GGUF file, whose matrices are
+// of several types, against diffusers with the numbers that are in the file.
+func TestTransformerQuantised(t *testing.T) {
+	w, err := gguf.Open("testdata/quant.gguf")
+	if err != nil {
+		t.Fatalf("%v; %s", err, makeGoldens)
+	}
+	defer w.Close()
+	golden := openFile(t, "quant")
+	m, err := OpenTransformer(parseConfig(t, golden), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := inputsOf(t, golden, "quant")
+	want := g.read(t, "want/f32").Data()
+	for _, l := range simd.Levels() {
+		restore, _ := simd.Use(l)
+		exact, half := relativeL2(forward(t, m, backend.Exact(), g), want), relativeL2(forward(t, m, backend.New(), g), want)
+		t.Logf("%v: %.2g, with %v %.2g", l, exact, backend.Precision, half)
+		if !(exact <= exactBar) || !(half <= halfBar) {
+			t.Errorf("%v: relative L2 %.3g from the oracle, must be at most %g; with %v %.3g, must be at most %g", l, exact, exactBar, backend.Precision, half, halfBar)
+		}
+		restore()
+	}
+}
+
 // renamed are weights under the names of another layout.
 type renamed struct {
 	*safetensors.File
@@ -183,12 +230,8 @@ func (r renamed) Names() []string {
 // diffusers converts them, after a prefix.
 func original(t *testing.T, f *safetensors.File, prefix string) renamed {
 	t.Helper()
-	names := map[string]string{}
-	if err := json.Unmarshal([]byte(f.Metadata()["original"]), &names); err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
 	w := renamed{f, map[string]string{}}
-	for n, own := range names {
+	for n, own := range aboutOf(t, f).Original {
 		w.names[prefix+n] = own
 	}
 	return w
@@ -397,7 +440,7 @@ func TestOpenTransformerRefuses(t *testing.T) {
 
 // TestParseTransformerConfigRefuses: configurations are not trusted.
 func TestParseTransformerConfigRefuses(t *testing.T) {
-	image, text := openFile(t, "i2v").Metadata()["config"], openFile(t, "t2v").Metadata()["config"]
+	image, text := string(aboutOf(t, openFile(t, "i2v")).Config), string(aboutOf(t, openFile(t, "t2v")).Config)
 	swap := strings.Replace
 	for want, data := range map[string]string{
 		"not a config.json":                       "{",
@@ -409,7 +452,7 @@ func TestParseTransformerConfigRefuses(t *testing.T) {
 		"added_kv_proj_dim must be 60 where":      swap(text, `"added_kv_proj_dim": null`, `"added_kv_proj_dim": 60`, 1),
 		"num_layers is 100000, must be":           swap(text, `"num_layers": 2`, `"num_layers": 100000`, 1),
 		"attention_head_dim 21":                   swap(text, `"attention_head_dim": 20`, `"attention_head_dim": 21`, 1),
-		"patch_size[1] is -2":                     swap(text, "1,\n    2,", "1,\n    -2,", 1),
+		"patch_size[1] is -2":                     swap(text, "[1, 2, 2]", "[1, -2, 2]", 1),
 		"pos_embed_seq_len is set without image_": swap(text, `"pos_embed_seq_len": null`, `"pos_embed_seq_len": 514`, 1),
 		"1048577 bytes are too many":              strings.Repeat(" ", maxConfig+1),
 	} {

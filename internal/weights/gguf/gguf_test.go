@@ -209,6 +209,66 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// TestPython reads a file that the Python package gguf wrote, with metadata of
+// every type, and writes the same bytes again.
+func TestPython(t *testing.T) {
+	want, err := os.ReadFile(filepath.Join("testdata", "python.gguf"))
+	if err != nil {
+		t.Fatalf("%v: run python3 tools/reference/quant.py file --out internal/weights/gguf/testdata/python.gguf", err)
+	}
+	f, err := Parse(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"general.architecture": "wan", "text": "a \"red\" ball\n球", "texts": "[ b 球]", "numbers": "[1 -2 3]", "reals": "[0.5 -0.25]", "yes": "true",
+		"n.u8": "200", "n.i8": "-2", "n.u16": "513", "n.i16": "-2", "n.u32": "4000000000", "n.i32": "-1", "n.u64": "1.8446744073709552e+19", "n.i64": "-9223372036854775808",
+		"x.f32": "-2.5", "x.f64": "1e-300",
+	} {
+		var got any
+		for _, read := range []func() (any, error){
+			func() (any, error) { return f.Text(key) }, func() (any, error) { return f.Texts(key) }, func() (any, error) { return f.Bool(key) },
+			func() (any, error) { return f.Int(key) }, func() (any, error) { return f.Ints(key) },
+			func() (any, error) { return f.Float(key) }, func() (any, error) { return f.Floats(key) },
+		} {
+			if got, err = read(); err == nil {
+				break
+			}
+		}
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s is %v (%v), want %s", key, got, err, want)
+		}
+	}
+	flags, ok := f.Value("flags")
+	if !ok || flags.Elem != Bool || !bytes.Equal(flags.raw, []byte{1, 0}) {
+		t.Errorf("flags are %+v", flags)
+	}
+	for name, want := range map[string][]int{"plain": {3, 64}, "half": {64}, "cut": {8, 2, 4, 4}, "five": {3, 1, 4, 4, 4}, "Q5_1": {3, 64}} {
+		if info, _ := f.Info(name); !slices.Equal(info.Shape, want) {
+			t.Errorf("%s has shape %v, want %v", name, info.Shape, want)
+		}
+	}
+	var entries []Entry
+	for _, key := range f.Keys() {
+		v, _ := f.Value(key)
+		entries = append(entries, Entry{key, v})
+	}
+	names := f.Names()
+	slices.SortFunc(names, func(a, b string) int { return f.tensors[a].begin - f.tensors[b].begin })
+	var tensors []Tensor
+	for _, name := range names {
+		b, _ := f.Bytes(name)
+		info, _ := f.Info(name)
+		if name == "cut" { // the shape that it is written with
+			info.Shape = []int{4, 64}
+		}
+		tensors = append(tensors, raw(name, info.Type, b, info.Shape...))
+	}
+	if got := encode(t, tensors, entries); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes are written, and differ from the %d that were read", len(got), len(want))
+	}
+}
+
 // TestOwnShapes: a tensor that was cut into other rows has its own shape.
 func TestOwnShapes(t *testing.T) {
 	f, err := Parse(encode(t, []Tensor{zeros(t, "conv", Q4_K, 4, 256)}, []Entry{ShapeEntry("conv", []int{16, 4, 4, 4}), ShapeEntry("other", []int{1})}))

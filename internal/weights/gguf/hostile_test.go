@@ -262,6 +262,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(encode(f, sample(f), sampleMetadata()))
 	f.Add(encode(f, nil, nil))
 	f.Add(encode(f, []Tensor{zeros(f, "conv", Q4_K, 4, 256)}, []Entry{ShapeEntry("conv", []int{16, 4, 4, 4})}))
+	if b, err := os.ReadFile(filepath.Join("testdata", "python.gguf")); err == nil {
+		f.Add(b)
+	}
 	for _, c := range hostile {
 		if len(c.data) < 10000 {
 			f.Add(c.data)
