@@ -16,14 +16,13 @@ import os
 import pathlib
 import tempfile
 
-import diffusers
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
@@ -72,7 +71,7 @@ def vae(root, kind):
 def text_encoder(root):
     path = root / "t5/testdata/umt5.safetensors"
     with safe_open(path, "pt") as f:
-        config = UMT5Config(**json.loads(f.metadata()["config"]))
+        config = UMT5Config(**json.loads(f.metadata()["about"])["config"])
     model = UMT5EncoderModel(config).eval()
     state = {k: v.float() for k, v in load_file(path).items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
@@ -113,7 +112,7 @@ def adapters(state, out):
                               f"diffusion_model.{theirs}.alpha": torch.tensor(2.0 * RANK),
                               f"diffusion_model.{theirs}.diff_b": torch.randn(o, generator=g) * 0.1}
     for name, tensors in files.items():
-        write(f"{out}/lora_{name}.safetensors", {k: v.contiguous() for k, v in tensors.items()}, {"format": "pt"})
+        write(f"{out}/lora_{name}.safetensors", tensors)
     return {name: f"{out}/lora_{name}.safetensors" for name in files}
 
 
@@ -130,7 +129,7 @@ class Oracle:
         self.transformers = {}
         for seed, (kind, config) in enumerate(TRANSFORMERS.items()):
             model = self.transformers[kind] = randomise(WanTransformer3DModel(**config), 200 + seed)
-            write(self.out / f"{kind}.safetensors", {k: v.bfloat16() for k, v in model.state_dict().items()}, {"config": model.to_json_string()})
+            write(self.out / f"{kind}.safetensors", {k: v.bfloat16() for k, v in model.state_dict().items()}, {"config": json.loads(model.to_json_string())})
 
     def pipe(self, cls, kind, scheduler, vae="wan21", low=None, bf16=False, **config):
         model = lambda m: half(m) if bf16 else m
@@ -156,7 +155,7 @@ class Oracle:
             index = json.loads(pathlib.Path(folder, "model_index.json").read_text())
             p.scheduler.save_pretrained(folder + "/s")
             scheduler = json.loads(pathlib.Path(folder, "s/scheduler_config.json").read_text())
-        self.meta[name] = json.dumps(dict(index=index, scheduler=scheduler, **more))
+        self.meta[name] = dict(index=index, scheduler=scheduler, **more)
 
     def run(self, name, cls, kind, scheduler, size=(48, 32), frames=9, steps=4, guidance=5.0, low_guidance=None, negative=NEGATIVE, seed=42,
             first=False, last=False, vae="wan21", low=None, lora=None, strength=1.0, bf16=False, **config):
@@ -201,12 +200,12 @@ class Oracle:
                     s = levels[i + 1].float()
                     z = (1 - s) * z + s * torch.randn(shape, generator=generator)
         self.tensors[f"{name}/latents"] = channels_last(z)[0]
-        self.meta[name] = json.dumps(dict(index={"_class_name": "WanDMDPipeline"}, scheduler={"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 8.0},
+        self.meta[name] = dict(index={"_class_name": "WanDMDPipeline"}, scheduler={"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 8.0},
                                           transformer="t2v", low=None, vae="wan21", width=size[0], height=size[1], frames=frames, steps=len(timesteps),
-                                          guidance=1, prompt=PROMPT, negative="", seed=seed, lora="", strength=1))
+                                          guidance=1, prompt=PROMPT, negative="", seed=seed, lora="", strength=1)
 
     def write(self):
-        write(self.out / "golden.safetensors", self.tensors, {**self.meta, "made_by": f"diffusers {diffusers.__version__}, torch {torch.__version__}"})
+        write(self.out / "golden.safetensors", self.tensors, self.meta)
         pairs = [[p, prompt_clean(p)] for p in PROMPTS]
         (self.out / "prompts.json").write_text(json.dumps(pairs, indent=0) + "\n")
 

@@ -1,9 +1,7 @@
 package wan
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/nn"
@@ -20,7 +18,7 @@ func (m *model) openExpert(i int, c TransformerConfig) (*Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	merged, closeAll, err := m.adapt(w, expertNames[i])
+	merged, err := m.adapt(w, expertNames[i])
 	if err != nil {
 		return nil, err
 	}
@@ -32,43 +30,39 @@ func (m *model) openExpert(i int, c TransformerConfig) (*Transformer, error) {
 	if err == nil && merged != nil {
 		err = m.checkAdapters(merged, i)
 	}
-	if err = errors.Join(err, closeAll()); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(m.dir, part), err)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.part(part), err)
 	}
 	return t, nil
 }
 
 // adapt lays the adapters that are for an expert over its weights. It returns nil
 // where there are none.
-func (m *model) adapt(w stored, expert string) (merged *lora.Merged, closeAll func() error, err error) {
+func (m *model) adapt(w stored, expert string) (*lora.Merged, error) {
 	var uses []lora.Use
-	closeAll = func() (err error) {
-		for _, u := range uses {
-			err = errors.Join(err, u.Close())
-		}
-		return err
-	}
 	for _, l := range m.opts.LoRAs {
 		if l.Expert != "" && l.Expert != expert || l.Strength == 0 {
 			continue
 		}
 		a, err := lora.Open(l.Path)
 		if err != nil {
-			return nil, nil, errors.Join(refuseLoRA(err), closeAll())
+			return nil, refuseLoRA(err)
 		}
+		m.files = append(m.files, a)
 		uses = append(uses, lora.Use{Adapter: a, Strength: l.Strength})
 	}
 	if len(uses) == 0 {
-		return nil, closeAll, nil
+		return nil, nil
 	}
 	names, err := TransformerAliases(w)
-	if err == nil {
-		merged, err = lora.Over(w, names, uses...)
-	}
 	if err != nil {
-		return nil, nil, errors.Join(err, closeAll())
+		return nil, err
 	}
-	return merged, closeAll, nil
+	merged, err := lora.Over(w, names, uses...)
+	if err != nil {
+		return nil, refuseLoRA(err)
+	}
+	return merged, nil
 }
 
 // checkAdapters says what of the adapters does not fit.
@@ -77,14 +71,14 @@ func (m *model) checkAdapters(merged *lora.Merged, expert int) error {
 	if err != nil {
 		return refuseLoRA(err)
 	}
-	for _, line := range notes {
-		m.note("%s", line)
-	}
-	to := "the transformer"
+	of := ""
 	if len(m.transformers) > 1 {
-		to = "the expert for " + expertNames[expert] + " noise"
+		of = " (the expert for " + expertNames[expert] + " noise)"
 	}
-	m.note("LoRAs were added to %s: they keep %s of its weights in memory", to, inBytes(merged.Bytes()))
+	for _, line := range notes {
+		m.note("%s%s", line, of)
+	}
+	m.added = max(m.added, merged.Bytes())
 	return nil
 }
 

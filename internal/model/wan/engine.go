@@ -109,6 +109,7 @@ type model struct {
 	vae     *wanvae.VAE
 	tiny    *tae.TAE // nil without one
 	files   []io.Closer
+	added   int64 // bytes of weights that adapters keep in memory
 }
 
 // decoder draws the frames of latents.

@@ -44,15 +44,11 @@ func pipelines(t *testing.T) map[string]*story {
 	t.Helper()
 	f := openPipeline(t, "golden")
 	out := map[string]*story{}
-	for name, text := range f.Metadata() {
-		if name == "made_by" {
-			continue
-		}
-		s := &story{name: name}
-		if err := json.Unmarshal([]byte(text), s); err != nil {
-			t.Fatalf("%s: %v; %s", name, err, makePipelines)
-		}
-		out[name] = s
+	if err := json.Unmarshal([]byte(f.Metadata()["about"]), &out); err != nil {
+		t.Fatalf("%v; %s", err, makePipelines)
+	}
+	for name, s := range out {
+		s.name = name
 	}
 	for _, tensor := range f.Names() {
 		name, part, _ := strings.Cut(tensor, "/")
@@ -93,9 +89,8 @@ func openPipeline(t *testing.T, name string) *safetensors.File {
 	return f
 }
 
-// folder makes the model's folder as diffusers has it. wide widens the numbers of
-// the transformers to f32, which changes none of them.
-func (s *story) folder(t *testing.T, wide bool) string {
+// folder makes the model's folder as diffusers has it.
+func (s *story) folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(data []byte, path ...string) {
@@ -117,11 +112,12 @@ func (s *story) folder(t *testing.T, wide bool) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write([]byte(f.Metadata()["config"]), name, "config.json")
-		write(data, name, "model.safetensors")
-		if wide && (name == transformerDir || name == secondDir) {
-			widen(t, f, filepath.Join(dir, name, "model.safetensors"))
+		config := []byte(f.Metadata()["config"])
+		if len(config) == 0 {
+			config = aboutOf(t, f).Config
 		}
+		write(config, name, "config.json")
+		write(data, name, "model.safetensors")
 	}
 	write(s.Index, "model_index.json")
 	write(s.Scheduler, schedulerDir, "scheduler_config.json")
@@ -137,22 +133,6 @@ func (s *story) folder(t *testing.T, wide bool) string {
 	}
 	write(tok, tokenizerDir, "tokenizer.json")
 	return dir
-}
-
-// widen writes the tensors of a file in f32.
-func widen(t *testing.T, f *safetensors.File, path string) {
-	t.Helper()
-	var all []safetensors.Tensor
-	for _, name := range f.Names() {
-		x, shape, err := f.Float32(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, safetensors.FromFloat32(name, safetensors.F32, x, shape...))
-	}
-	if err := safetensors.WriteFile(path, all, nil); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // options are those with which the story's model is opened.
@@ -234,8 +214,7 @@ const (
 // compares latents and frames.
 func TestPipelines(t *testing.T) {
 	for name, s := range pipelines(t) {
-		// A LoRA is added in the precision in which weights are stored.
-		dir := s.folder(t, s.LoRA != "")
+		dir := s.folder(t)
 		of, half := name, strings.Contains(name, "bf16")
 		for _, p := range []struct {
 			precision string

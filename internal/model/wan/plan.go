@@ -198,7 +198,7 @@ func (m *model) kept(r *run, tokens int) int64 {
 	if r.j.StepCache > 0 {
 		n += 4 * int64(tokens) * width
 	}
-	return 4 * n
+	return 4*n + m.added
 }
 
 // drawing is about what a decoder takes.
