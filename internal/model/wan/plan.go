@@ -15,17 +15,21 @@ type plan struct {
 	encoderLayers int  // of the text encoder that stay in memory while it works
 	stay          int  // parts of a transformer that stay
 	together      bool // the prompt and the negative one pass side by side
+	told          []string
 }
 
-// What memory goes into beside weights, measured with /usr/bin/time: the program
-// itself with garbage that is not collected yet, and numbers per token of a pass,
-// in widths of a token and of the layer inside a block.
+// baseBytes is the program itself, with garbage that is not collected yet. Tests
+// leave it out.
+var baseBytes int64 = 160 << 20
+
+// What memory goes into beside weights, measured by TestFullSize: numbers per token
+// of a pass, in widths of a token and of the layer inside a block, and of decoders,
+// per pixel of a frame.
 const (
-	baseBytes     = 160 << 20
 	tokenWidths   = 13
 	tokenFFNs     = 1.3
-	decodeNumbers = 520 // of the full decoder, per pixel of a frame
-	tinyNumbers   = 400 // of the tiny decoder
+	decodeNumbers = 520
+	tinyNumbers   = 400
 )
 
 // activations are about how many bytes a pass takes over so many tokens of a batch
@@ -42,58 +46,61 @@ func (f *folder) activations(tokens, batch int) int64 {
 // planRun finds how a run keeps within the limit on memory, tells it, and refuses
 // what cannot be.
 func (m *model) planRun(r *run) (plan, error) {
-	t := m.experts[0]
-	all := plan{encoderLayers: m.text.encoder.Layers.Len(), stay: t.Parts.Len()}
 	limit := m.opts.Memory
 	if limit == 0 {
-		return all, nil
+		return plan{encoderLayers: m.text.encoder.Layers.Len(), stay: m.experts[0].Parts.Len()}, nil
 	}
-	patch := m.transformers[0].Patch
-	tokens := r.t * (r.h / patch[1]) * (r.w / patch[2])
-	var p plan
-	var told []string
-
-	layers, encoding := m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
-	p.encoderLayers = layers
-	if layers < all.encoderLayers {
-		told = append(told, fmt.Sprintf("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", all.encoderLayers-layers, all.encoderLayers, inBytes(encoding)))
+	p, need := m.planFor(r, limit)
+	if need > limit {
+		return p, m.tooLittle(need)
 	}
+	m.note("memory, at most %s: %s", inBytes(limit), strings.Join(p.told, "; "))
+	return p, nil
+}
 
-	// Parts that do not stay are read once a step for both prompts, if there is room
-	// for them side by side.
-	sampling := int64(0)
-	for _, together := range []bool{false, true} {
-		batch := 1
-		if together {
-			batch = 2
-		}
-		stay, need := all.stay, int64(0)
-		for _, t := range m.experts { // they are never in memory at the same time
-			s, n := m.fit(t.Params, partNames(t), limit, m.activations(tokens, batch)+m.kept(r, tokens))
-			stay, need = min(stay, s), max(need, n)
-		}
-		if !together {
-			p.stay, sampling = stay, need
-		}
-		if stay == all.stay || !r.guided {
-			break
-		}
-		if together && need <= limit {
+// planFor is the plan of a run within a limit, and what it needs at least.
+func (m *model) planFor(r *run, limit int64) (p plan, need int64) {
+	layers, parts := m.text.encoder.Layers.Len(), m.experts[0].Parts.Len()
+	var encoding int64
+	p.encoderLayers, encoding = m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
+	if p.encoderLayers < layers {
+		p.tell("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", layers-p.encoderLayers, layers, inBytes(encoding))
+	}
+	stay, sampling := m.fitExperts(r, limit, 1)
+	p.stay = stay
+	if stay < parts && r.guided {
+		// Parts that do not stay are read once a step for both prompts, if there is room
+		// for them side by side.
+		if stay, need := m.fitExperts(r, limit, 2); need <= limit {
 			p.stay, p.together, sampling = stay, true, need
 		}
 	}
-	if p.stay < all.stay {
-		told = append(told, fmt.Sprintf("%d of %d parts of the transformer are read from the disk at every step (%s at most)", all.stay-p.stay, all.stay, inBytes(sampling)))
+	if p.stay < parts {
+		p.tell("%d of %d parts of the transformer are read from the disk at every step (%s at most)", parts-p.stay, parts, inBytes(sampling))
 	} else {
-		told = append(told, fmt.Sprintf("the transformer stays in memory (%s at most)", inBytes(sampling)))
+		p.tell("the transformer stays in memory (%s at most)", inBytes(sampling))
 	}
 	drawing := m.drawing(r.j.Width, r.j.Height)
-	told = append(told, "drawing takes "+inBytes(drawing))
-	if need := max(encoding, sampling, drawing); need > limit {
-		return p, m.tooLittle(need)
+	p.tell("drawing takes %s", inBytes(drawing))
+	return p, max(encoding, sampling, drawing)
+}
+
+// tell adds a part of what the user is told.
+func (p *plan) tell(format string, args ...any) {
+	p.told = append(p.told, fmt.Sprintf(format, args...))
+}
+
+// fitExperts is fit for the transformers, of which one is in memory at a time, with
+// passes over so many prompts.
+func (m *model) fitExperts(r *run, limit int64, prompts int) (stay int, need int64) {
+	patch := m.transformers[0].Patch
+	tokens := r.t * (r.h / patch[1]) * (r.w / patch[2])
+	stay = m.experts[0].Parts.Len()
+	for _, t := range m.experts {
+		s, n := m.fit(t.Params, partNames(t), limit, m.activations(tokens, prompts)+m.kept(r, tokens))
+		stay, need = min(stay, s), max(need, n)
 	}
-	m.note("memory, at most %s: %s", inBytes(limit), strings.Join(told, "; "))
-	return p, nil
+	return stay, need
 }
 
 // tooLittle refuses what does not fit.
@@ -113,10 +120,6 @@ func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int
 	// stored.
 	var rest, two int64
 	formed := make([]int64, len(parts))
-	of := map[string]int{}
-	for i, name := range parts {
-		of[name] = i
-	}
 	streamed := make([]int64, len(parts))
 	for _, name := range p.Names() {
 		t := p.Get(name)
@@ -127,16 +130,19 @@ func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int
 				break
 			}
 		}
-		n := m.formBytes(t)
+		stays, comes := m.memoryOf(t)
 		if part < 0 {
-			rest += n
+			rest += stays
 			continue
 		}
-		formed[part] += n
-		streamed[part] += n + int64(len(t.Stored().Bytes))
+		formed[part] += stays
+		streamed[part] += comes
 	}
-	for i := range parts[:len(parts)-1] {
-		two = max(two, streamed[i]+streamed[i+1])
+	for i, n := range streamed {
+		if i+1 < len(parts) {
+			n += streamed[i+1]
+		}
+		two = max(two, n)
 	}
 	all := others + rest
 	for _, n := range formed {
@@ -153,16 +159,22 @@ func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int
 	return stay, need
 }
 
-// formBytes is how many bytes a parameter takes as products take it. A table whose
-// rows are looked up stays where it is.
-func (m *model) formBytes(t *tensor.Tensor) int64 {
-	switch {
+// memoryOf is how many bytes a parameter takes as products take it, and while it is
+// read from the disk. Products read weights in few bits where they are stored, and
+// so is a table whose rows are looked up.
+func (m *model) memoryOf(t *tensor.Tensor) (stays, comes int64) {
+	bytes := int64(len(t.Stored().Bytes))
+	switch _, small := t.DType().Quant(); {
 	case t.Use() != tensor.AsMatrix && t.Len() > 1<<24:
-		return 0
+		return 0, 0
+	case t.Use() == tensor.AsMatrix && (small || t.DType() == tensor.I8):
+		return bytes, bytes
 	case t.Use() == tensor.AsMatrix && m.newBackend().Precision() == tensor.BF16:
-		return int64(2 * t.Len())
+		stays = int64(2 * t.Len())
+	default:
+		stays = int64(4 * t.Len())
 	}
-	return int64(4 * t.Len())
+	return stays, stays + bytes
 }
 
 // partNames are the beginnings of the names of a transformer's parts.
@@ -210,7 +222,8 @@ func (m *model) drawing(width, height int) int64 {
 	n := baseBytes + int64(per)*int64(width)*int64(height)
 	if m.opts.Decoder != engine.TinyDecoder {
 		for _, name := range m.vae.Params.Names() {
-			n += m.formBytes(m.vae.Params.Get(name))
+			stays, _ := m.memoryOf(m.vae.Params.Get(name))
+			n += stays
 		}
 	}
 	return n

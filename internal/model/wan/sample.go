@@ -31,15 +31,44 @@ type run struct {
 // Sample implements engine.Engine.
 func (m *model) Sample(ctx context.Context, j engine.Job, progress func(done, total int)) (l engine.Latents, err error) {
 	defer tensor.CatchFault(&err)
+	r, err := m.newRun(j)
+	if err != nil {
+		return nil, err
+	}
+	if r.plan, err = m.planRun(r); err != nil {
+		return nil, err
+	}
+	made, err := r.sample(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// newRun checks a job.
+func (m *model) newRun(j engine.Job) (*run, error) {
+	if m.channels() && j.First == nil {
+		return nil, &engine.Refusal{Field: "image", Why: "there is none, and " + m.name + " begins every video with a picture", Hint: "give one"}
+	}
 	r := &run{m: m, j: j, expert: -1, guided: j.Guidance > 1}
+	r.t, r.h, r.w = m.latents(j.Video)
+	if _, err := m.transformers[0].Tokens(r.t, r.h, r.w); err != nil {
+		return nil, &engine.Refusal{Field: "size", Why: err.Error()}
+	}
+	return r, nil
+}
+
+// sample makes the latents by the run's plan.
+func (r *run) sample(ctx context.Context, progress func(done, total int)) (*Latents, error) {
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
 	defer r.close()
+	m, j := r.m, r.j
 	noise := sampler.NewTorch(j.Seed)
 	z := r.noise(noise, nil)
 	flow := m.recipe.flow(j.Steps)
-	err = flow.Sample(ctx, z, r.velocity(flow), func(dst []float32) { r.noise(noise, dst) }, progress)
+	err := flow.Sample(ctx, z, r.velocity(flow), func(dst []float32) { r.noise(noise, dst) }, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -51,19 +80,9 @@ func (m *model) Sample(ctx context.Context, j engine.Job, progress func(done, to
 	}, nil
 }
 
-// prepare checks the job, plans its memory, and encodes what it is about.
+// prepare encodes what the job is about.
 func (r *run) prepare(ctx context.Context) (err error) {
 	m, j := r.m, r.j
-	if m.channels() && j.First == nil {
-		return &engine.Refusal{Field: "image", Why: "there is none, and " + m.name + " begins every video with a picture", Hint: "give one"}
-	}
-	r.t, r.h, r.w = m.latents(j.Video)
-	if _, err := m.transformers[0].Tokens(r.t, r.h, r.w); err != nil {
-		return &engine.Refusal{Field: "size", Why: err.Error()}
-	}
-	if r.plan, err = m.planRun(r); err != nil {
-		return err
-	}
 	prompts := []string{j.Prompt}
 	if r.guided {
 		prompts = append(prompts, j.Negative)

@@ -91,7 +91,7 @@ func (s *stepCache) tell(m *model) {
 	switch {
 	case s == nil:
 	case s.skipped == 0:
-		m.note("the step cache saved nothing: no step differed from the one before by less than %g", s.threshold)
+		m.note("the step cache saved nothing: no step differed from the one before by less than %g", float32(s.threshold))
 	default:
 		m.note("the step cache took most of %d of %d steps from the steps before: what the first block does had changed by %.1f %% there on average, by %.1f %% at most",
 			s.skipped, s.steps, 100*s.sum/float64(s.skipped), 100*s.worst)
