@@ -131,7 +131,7 @@ func newContest(kind string, size, threads int) (*contest, error) {
 			return nil, err
 		}
 	case "int8", "int8q":
-		w := gemm.PackInt8(size, size, mb)
+		w := gemm.PackInt8(size, size, gemm.Int8Rows(size, size, mb))
 		c.ours = func() { gemm.MulInt8(size, ma, w, x, size, gemm.Epilogue{}) }
 		pa, pb, scales := make([]uint8, n), make([]int8, n), cFloats(size)
 		for i := range pa {

@@ -14,7 +14,8 @@ import (
 
 // BenchCmd measures how fast this machine runs it all.
 type BenchCmd struct {
-	What    []string `default:"kernels,training,pipeline" enum:"kernels,training,pipeline" placeholder:"kernels,training,pipeline" help:"What to measure."`
+	What    []string `default:"kernels,training,pipeline" enum:"kernels,training,pipeline,linear" placeholder:"kernels,training,pipeline" help:"What to measure. linear, which needs 2 GB of memory, is the linear layers of released models by how their weights are stored."`
+	Weights []string `placeholder:"bf16,int8,q4_0" help:"Of linear: only weights that are stored so (${benchWeights}). Default: all."`
 	Model   string   `placeholder:"FILE" help:"Weights of kinora train. Default: an untrained model of the usual shape, which is as fast."`
 	Seconds float64  `default:"6" placeholder:"6" help:"Length of the video of the pipeline."`
 	Steps   int      `placeholder:"N" help:"Sampling steps of the pipeline. Default: the model's."`
@@ -37,6 +38,8 @@ func (c *BenchCmd) Run(ctx context.Context, s streams) error {
 		return usagef("--seconds %g: choose more than 0, at most 600", c.Seconds)
 	case c.Steps < 0 || c.Steps > kinora.MaxSteps:
 		return usagef("--steps %d: choose 1 to %d", c.Steps, kinora.MaxSteps)
+	case len(c.Weights) > 0 && !slices.Contains(c.What, "linear"):
+		return usagef("--weights chooses what --what linear measures: add it")
 	case c.Rounds < 1 || c.Rounds > 1000:
 		return usagef("--rounds %d: choose 1 to 1000", c.Rounds)
 	}
@@ -82,6 +85,11 @@ func (c *BenchCmd) measure(ctx context.Context, s streams, b *bench.Report, w be
 		}
 	} else if err := b.MeasurePeak(ctx, w); err != nil {
 		return err
+	}
+	if has("linear") {
+		if err := b.MeasureLinear(ctx, w, bench.Layers, c.Weights, step("linear")); err != nil {
+			return err
+		}
 	}
 	if has("training") {
 		if err := b.MeasureTraining(ctx, w, m.Config, c.Rounds, step("training")); err != nil {

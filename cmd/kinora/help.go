@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/bench"
 	"github.com/kinora-video/kinora/internal/weights/convert"
 )
 
@@ -22,19 +23,20 @@ func varsOf(model string) kong.Vars {
 		panic(err) // there is no model of the default name: a mistake in the program
 	}
 	return kong.Vars{
-		"model":      model,
-		"models":     strings.Join(kinora.Models(), ", "),
-		"seconds":    fmt.Sprint(m.Lengths.Default),
-		"maxSeconds": fmt.Sprint(m.Lengths.Max),
-		"maxSteps":   strconv.Itoa(m.Steps.Max),
-		"steps":      strconv.Itoa(m.Steps.Default),
-		"guidance":   fmt.Sprint(m.Guidance.Default),
-		"languages":  orOf(m.LanguageNames()),
-		"camera":     m.Prompt.Camera[1], // the first one means: hold still
-		"quantTypes": strings.Join(convert.Targets(), ","),
-		"minSide":    strconv.Itoa(kinora.MinSide),
-		"maxSide":    strconv.Itoa(kinora.MaxSide),
-		"maxFPS":     strconv.Itoa(kinora.MaxFPS),
+		"benchWeights": strings.Join(bench.Stores, ", "),
+		"model":        model,
+		"models":       strings.Join(kinora.Models(), ", "),
+		"seconds":      fmt.Sprint(m.Lengths.Default),
+		"maxSeconds":   fmt.Sprint(m.Lengths.Max),
+		"maxSteps":     strconv.Itoa(m.Steps.Max),
+		"steps":        strconv.Itoa(m.Steps.Default),
+		"guidance":     fmt.Sprint(m.Guidance.Default),
+		"languages":    orOf(m.LanguageNames()),
+		"camera":       m.Prompt.Camera[1], // the first one means: hold still
+		"minSide":      strconv.Itoa(kinora.MinSide),
+		"maxSide":      strconv.Itoa(kinora.MaxSide),
+		"maxFPS":       strconv.Itoa(kinora.MaxFPS),
+		"quantTypes":   strings.Join(convert.Targets(), ","),
 	}
 }
 

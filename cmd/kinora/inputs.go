@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kinora-video/kinora"
+	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/media"
 )
 
@@ -36,10 +37,11 @@ var takes = map[string]func(kinora.Capabilities) bool{
 	"step-cache":      func(c kinora.Capabilities) bool { return c.Extras.StepCache },
 }
 
-// hideUnable hides the flags that none of the models takes from the help.
-func hideUnable(flags []*kong.Flag, models []kinora.Capabilities) {
+// hideUnable hides the flags that none of the models takes from the help. Of
+// pullable flags it is known that models take them which may be pulled.
+func hideUnable(flags []*kong.Flag, models []kinora.Capabilities, pullable []string) {
 	for _, f := range flags {
-		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) {
+		if can := takes[f.Name]; can != nil && !slices.ContainsFunc(models, can) && !slices.Contains(pullable, f.Name) {
 			f.Hidden = true
 		}
 	}
@@ -54,9 +56,15 @@ func hideUnableFlags(app *kong.Application) {
 			models = append(models, c)
 		}
 	}
+	var pullable []string
+	for name, e := range catalog.Builtin().Engines {
+		if slices.Contains(kinora.Engines(), name) {
+			pullable = append(pullable, e.Options...)
+		}
+	}
 	for _, command := range app.Children {
 		if command.Name == "generate" || command.Name == "decode" {
-			hideUnable(command.Flags, models)
+			hideUnable(command.Flags, models, pullable)
 		}
 	}
 }

@@ -69,7 +69,11 @@ func (c *PullCmd) Run(ctx context.Context, s streams) error {
 	if have := plan.Bytes - plan.Missing; have > 0 {
 		there = fmt.Sprintf(", of which %s are here", bytesOf(have))
 	}
-	fmt.Fprintf(s.err, "pulling %s from %s: %s in %d files%s\n", e.Name, h.Endpoint(), bytesOf(plan.Bytes), len(plan.Record.Files), there)
+	files := "1 file"
+	if n := len(plan.Record.Files); n != 1 {
+		files = fmt.Sprintf("%d files", n)
+	}
+	fmt.Fprintf(s.err, "pulling %s from %s: %s in %s%s\n", e.Name, h.Endpoint(), bytesOf(plan.Bytes), files, there)
 	bar := newPullMeter(s.err)
 	start := time.Now()
 	err = h.Pull(ctx, to, plan, bar.update)

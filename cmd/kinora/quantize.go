@@ -15,7 +15,7 @@ import (
 
 // QuantizeCmd writes weights again with fewer bits a number.
 type QuantizeCmd struct {
-	In        string   `arg:"" placeholder:"IN" help:"The weights: a .safetensors or .gguf file, or a folder with the .safetensors files of one part of a model."`
+	In        string   `arg:"" placeholder:"IN" help:"The weights: a .safetensors or .gguf file, or a folder with those of one part of a model."`
 	Out       string   `arg:"" placeholder:"OUT" help:"Where to write: a .gguf file, or for int8 a .safetensors file."`
 	Type      string   `required:"" placeholder:"TYPE" enum:"${quantTypes}" help:"The type of the large matrices, one of ${quantTypes}."`
 	Keep      []string `placeholder:"NAME" sep:"none" help:"Keep tensors of this name as they are, in which a star stands for any text. May be given several times."`

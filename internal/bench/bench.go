@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kinora-video/kinora/internal/simd"
 )
@@ -23,6 +24,7 @@ type Report struct {
 	// to it.
 	Peak     float64       `json:"peak_gflops"`
 	Kernels  []Speed       `json:"kernels,omitempty"`
+	Linear   []Speed       `json:"linear,omitempty"` // by how weights are stored
 	Training *TrainSpeed   `json:"training,omitempty"`
 	Pipeline *PipelineTime `json:"pipeline,omitempty"`
 }
@@ -131,13 +133,8 @@ func (b *Report) Write(w io.Writer) error {
 		s.WriteString("by processor time: what other programs took is left out\n")
 	}
 	fmt.Fprintf(&s, "peak: %.1f GFLOP/s, the fastest f32 product of those below\n\n", b.Peak)
-	if len(b.Kernels) > 0 {
-		fmt.Fprintf(&s, "%-18s %-26s %10s %9s\n", "kernel", "size", "GFLOP/s", "of peak")
-		for _, k := range b.Kernels {
-			fmt.Fprintf(&s, "%-18s %-26s %10.1f %9s\n", k.Kernel, k.Size, k.GFLOPS, percent(k.Share))
-		}
-		s.WriteByte('\n')
-	}
+	table(&s, "kernel", "size", b.Kernels)
+	table(&s, "weights", "linear layer", b.Linear)
 	if t := b.Training; t != nil {
 		fmt.Fprintf(&s, "a training step of the transformer: %d windows of %d frames, %.1f GFLOP counted, %.2f s: %.1f GFLOP/s, %s of peak, %.2f windows/s\n",
 			t.Batch, t.Frames, t.FLOPs/1e9, t.Seconds, t.GFLOPS, percent(t.Share), t.Windows)
@@ -151,6 +148,22 @@ func (b *Report) Write(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
+}
+
+// table writes speeds under a heading, if there are any.
+func table(s *strings.Builder, kernel, size string, speeds []Speed) {
+	if len(speeds) == 0 {
+		return
+	}
+	wide := 26
+	for _, k := range speeds {
+		wide = max(wide, utf8.RuneCountInString(k.Size))
+	}
+	fmt.Fprintf(s, "%-18s %-*s %10s %9s\n", kernel, wide, size, "GFLOP/s", "of peak")
+	for _, k := range speeds {
+		fmt.Fprintf(s, "%-18s %-*s %10.1f %9s\n", k.Kernel, wide, k.Size, k.GFLOPS, percent(k.Share))
+	}
+	s.WriteByte('\n')
 }
 
 // percent formats a share.

@@ -87,10 +87,52 @@ func TestMeasureTraining(t *testing.T) {
 	}
 }
 
+func TestMeasureLinear(t *testing.T) {
+	b := New(Stopwatch{})
+	b.Peak = 50
+	ctx, layers := context.Background(), []Layer{{"up", 3, 64, 32, tensor.GELU, 2}}
+	if err := b.MeasureLinear(ctx, Stopwatch{}, layers, []string{"bf16", "q4_9"}, nil); err == nil || len(b.Linear) > 0 {
+		t.Errorf("weights of no type are measured: %v, %v", err, b.Linear)
+	}
+	steps, only := 0, []string{"int8", "q4_0"}
+	if err := b.MeasureLinear(ctx, Stopwatch{}, layers, only, func(done, total int) {
+		if steps++; done != steps || total != 2 {
+			t.Errorf("%d of %d are done at step %d", done, total, steps)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Linear) != 2 {
+		t.Fatalf("%d figures, want 2", len(b.Linear))
+	}
+	for i, s := range b.Linear {
+		if s.Kernel != only[i] || s.Size != "up, 3×64→32" || s.FLOPs != 2*3*64*32 {
+			t.Errorf("%d: %+v", i, s)
+		}
+		if g := s.FLOPs / s.Seconds / 1e9; g != s.GFLOPS || s.Share != g/50 {
+			t.Errorf("%d: %+v, at %g", i, s, g)
+		}
+	}
+}
+
+// TestStores: every form that is measured can be made, and stands for the weights.
+func TestStores(t *testing.T) {
+	wide := randoms(64 * 6)
+	for _, name := range Stores {
+		w := stored(name, wide, 64, 6)
+		for i, v := range w.Values() {
+			if d := math.Abs(float64(v - wide[i])); d > 0.3 {
+				t.Errorf("%s: weight %d is %g, want %g", name, i, v, wide[i])
+			}
+		}
+	}
+}
+
 func TestBenchForPeople(t *testing.T) {
 	b := &Report{
 		Level: "avx2", Go: "go1", Threads: 2, Peak: 200,
 		Kernels:  []Speed{{Kernel: "gemm bf16", Size: "2×3×4", GFLOPS: 300, Share: 1.5}},
+		Linear:   []Speed{{Kernel: "q4_0", Size: "up, 2×3→4", GFLOPS: 500, Share: 2.5}},
 		Training: &TrainSpeed{Batch: 16, Frames: 49, FLOPs: 2e11, Seconds: 2, GFLOPS: 100, Share: 0.5, Windows: 8},
 		Pipeline: &PipelineTime{Seconds: 6, Frames: 144, Steps: 8, Format: "mp4", Phases: []Phase{{"text", 0.01}, {"sampling", 2}}, Total: 2.01},
 	}
@@ -103,6 +145,9 @@ peak: 200.0 GFLOP/s, the fastest f32 product of those below
 
 kernel             size                          GFLOP/s   of peak
 gemm bf16          2×3×4                           300.0   150.0 %
+
+weights            linear layer                  GFLOP/s   of peak
+q4_0               up, 2×3→4                       500.0   250.0 %
 
 a training step of the transformer: 16 windows of 49 frames, 200.0 GFLOP counted, 2.00 s: 100.0 GFLOP/s, 50.0 % of peak, 8.00 windows/s
 a video of 6 s, 144 frames, 8 steps, as mp4: text 0.01 s, sampling 2.00 s, in all 2.01 s

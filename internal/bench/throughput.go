@@ -10,7 +10,7 @@ import (
 // as other programs slow down some.
 const (
 	throughputTime = 60 * time.Millisecond
-	throughputRuns = 5
+	throughputRuns = 3
 )
 
 // Throughput measures in a moment how many operations a second this machine does

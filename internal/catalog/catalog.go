@@ -41,6 +41,8 @@ type Catalog struct {
 type Engine struct {
 	// Pipelines are the classes of a model_index.json that it runs.
 	Pipelines []string `yaml:"pipelines"`
+	// Options are flags of kinora generate that all or some of its models take.
+	Options []string `yaml:"options"`
 }
 
 // Entry is a model that can be pulled.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ const (
 	MaxJSONBytes  = 8 << 20 // of one answer
 	maxPlainBytes = 64 << 20
 	maxWait       = 5 * time.Minute // that a server may ask for before the next try
-	maxTries      = 6               // in a row that bring nothing
+	maxTries      = 8               // of a range or a file, in a row that bring nothing
+	maxAsks       = 4               // of a list
 )
 
 // Connections is how many requests run at the same time.
@@ -44,7 +46,8 @@ type Options struct {
 // Hub is a server of repositories.
 type Hub struct {
 	endpoint *url.URL
-	token    string
+	token    string // "" also where it is withheld
+	withheld bool   // the user has a token, and it is not sent to this endpoint
 	stall    time.Duration
 	pause    time.Duration
 	client   *http.Client
@@ -66,8 +69,13 @@ func New(o Options) (*Hub, error) {
 	if o.Pause == 0 {
 		o.Pause = time.Second
 	}
+	// Anybody on the way could read a token that is sent without TLS.
+	withheld := o.Token != "" && u.Scheme == "http" && !loopback(u.Hostname())
+	if withheld {
+		o.Token = ""
+	}
 	return &Hub{
-		endpoint: u, token: o.Token, stall: o.Stall, pause: o.Pause, conns: make(chan struct{}, Connections),
+		endpoint: u, token: o.Token, withheld: withheld, stall: o.Stall, pause: o.Pause, conns: make(chan struct{}, Connections),
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                 http.ProxyFromEnvironment,
@@ -82,6 +90,11 @@ func New(o Options) (*Hub, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Endpoint is the address of the hub.
@@ -220,9 +233,9 @@ type passing struct {
 func (p *passing) Error() string { return p.err.Error() }
 func (p *passing) Unwrap() error { return p.err }
 
-// retry calls f until it succeeds, fails for good, or has failed maxTries times in
-// a row. progress, if f reports it, begins the count anew.
-func (h *Hub) retry(ctx context.Context, f func(progress func()) error) error {
+// retry calls f until it succeeds, fails for good, or has failed so many times in a
+// row. progress, if f reports it, begins the count anew.
+func (h *Hub) retry(ctx context.Context, tries int, f func(progress func()) error) error {
 	for try := 1; ; try++ {
 		err := f(func() { try = 0 })
 		p, passes := errors.AsType[*passing](err)
@@ -231,7 +244,7 @@ func (h *Hub) retry(ctx context.Context, f func(progress func()) error) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !passes || try >= maxTries:
+		case !passes || try >= tries:
 			return err
 		}
 		wait := h.pause << max(0, try-1)

@@ -49,6 +49,9 @@ func (h *Hub) refusal(a *answer, of subject) error {
 		e.Why = fmt.Sprintf("cannot be had from %s now: it answers %s", a.at.Host, a.Status)
 		e.Hint = "try again later"
 		return &passing{err: e, after: waitOf(a.Header)}
+	case h.withheld && (a.StatusCode == http.StatusUnauthorized || a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusNotFound):
+		e.Why = "is not there, or is not for everybody"
+		e.Hint = fmt.Sprintf("your token is not sent to %s, as http would show it to others: name an address with https in HF_ENDPOINT", h.Endpoint())
 	case code == "GatedRepo" && h.token == "":
 		e.Why = "is gated: its owners want to know who has it"
 		e.Hint = fmt.Sprintf("open %s, accept their conditions, and give a token from %s/settings/tokens in HF_TOKEN", page, h.Endpoint())

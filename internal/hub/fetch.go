@@ -79,7 +79,7 @@ func (x *transfer) work(ctx context.Context) error {
 		if len(run) == 0 {
 			return nil
 		}
-		err := x.hub.retry(ctx, func(progress func()) error { return x.stretch(ctx, &run, progress) })
+		err := x.hub.retry(ctx, maxTries, func(progress func()) error { return x.stretch(ctx, &run, progress) })
 		if errors.Is(err, errNoRanges) {
 			return x.sequential(ctx)
 		}
@@ -155,7 +155,7 @@ func (x *transfer) sequential(ctx context.Context) error {
 	if begun {
 		return nil
 	}
-	return x.hub.retry(ctx, func(progress func()) error {
+	return x.hub.retry(ctx, maxTries, func(progress func()) error {
 		wanted := map[int]bool{}
 		for _, i := range x.part.Missing() {
 			wanted[i] = true

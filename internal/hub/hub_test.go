@@ -372,18 +372,20 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var room atomic.Int64
-	room.Store(3 * shelf.PieceBytes)
+	const done = 3 // pieces that the disk takes
 	err = h.pull(t.Context(), s, plan, nil, func(p *shelf.Part, b []byte, off int64) (int, error) {
-		if room.Add(-int64(len(b))) < 0 {
-			return 0, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+		if p.Size() != many || off < done*shelf.PieceBytes {
+			return p.WriteAt(b, off)
 		}
-		return p.WriteAt(b, off)
+		for p.Have() < done*shelf.PieceBytes {
+			time.Sleep(time.Millisecond)
+		}
+		return 0, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 	})
 	mentions(t, err, "a-00001-of-1.safetensors of test/model", "is full", "goes on from here")
 	none(t, s)
 	again, err := h.Plan(t.Context(), s, entry())
-	if err != nil || again.Missing >= plan.Missing {
+	if err != nil || again.Missing > plan.Missing-done*shelf.PieceBytes {
 		t.Errorf("afterwards %d of %d bytes are missing, %v", again.Missing, plan.Missing, err)
 	}
 	if err := pull(t.Context(), h, s); err != nil {
@@ -427,6 +429,28 @@ func TestTwoPulls(t *testing.T) {
 	}
 	close(second)
 	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	whole(t, srv, s, want)
+}
+
+// TestCancel: a pull ends when its context does, and the next one goes on.
+func TestCancel(t *testing.T) {
+	srv, h, s := setup(t, Options{})
+	want := files()
+	srv.Put(repository, hubtest.Repo{Files: want})
+	ctx, cancel := context.WithCancel(t.Context())
+	srv.OnCDN(func(_ http.ResponseWriter, r *http.Request) bool {
+		cancel()
+		<-r.Context().Done()
+		return true
+	})
+	if err := pull(ctx, h, s); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled pull: %v", err)
+	}
+	none(t, s)
+	srv.OnCDN(nil)
+	if err := pull(t.Context(), h, s); err != nil {
 		t.Fatal(err)
 	}
 	whole(t, srv, s, want)

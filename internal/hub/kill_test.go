@@ -128,11 +128,21 @@ func TestKill(t *testing.T) {
 func TestProxy(t *testing.T) {
 	srv, _, s := setup(t, Options{})
 	want := files()
-	srv.Put(repository, hubtest.Repo{Files: want, Token: "hf_mine"})
+	srv.Put(repository, hubtest.Repo{Files: want})
 	// There is no such host: only the proxy, which is the hub itself, can answer.
 	cmd, said := startChild(t, s, "HF_ENDPOINT=http://hub.invalid", "HTTP_PROXY="+srv.Hub.URL, "http_proxy=", "NO_PROXY=", "no_proxy=")
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 	whole(t, srv, s, want)
+	for _, r := range srv.Requests() {
+		if r.Token != "" {
+			t.Errorf("the token went over http to %s", r.Path)
+		}
+	}
+	srv.Put(repository, hubtest.Repo{Files: want, Token: "hf_mine"})
+	cmd, said = startChild(t, s, "HF_ENDPOINT=http://hub.invalid", "HTTP_PROXY="+srv.Hub.URL, "http_proxy=", "NO_PROXY=", "no_proxy=")
+	if err := cmd.Wait(); err == nil || !strings.Contains(said.String(), "your token is not sent to http://hub.invalid") {
+		t.Errorf("a private repository over http: %v: %s", err, said)
+	}
 }

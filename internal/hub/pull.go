@@ -166,7 +166,7 @@ func (p *puller) plain(ctx context.Context, f shelf.File, r Remote) (digest stri
 			return digest, nil
 		}
 	}
-	err = p.hub.retry(ctx, func(func()) error {
+	err = p.hub.retry(ctx, maxTries, func(func()) error {
 		a, err := p.hub.get(ctx, p.hub.resolve(f), "")
 		if err != nil {
 			return err

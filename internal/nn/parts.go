@@ -50,7 +50,7 @@ func (p *Parts) Run(ctx context.Context, b tensor.Backend, lo, hi int, f func(i 
 	var coming chan error // says when the next part is ready; nil if it stays
 	defer func() {
 		if coming != nil { // f has panicked: nothing may read the weights any more
-			<-coming
+			<-coming //nolint:errcheck // the panic says more
 		}
 	}()
 	fetch := func(i int) {

@@ -3,6 +3,7 @@ package shelf
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -13,8 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"crypto/sha256"
 
 	"github.com/kinora-video/kinora/internal/disk"
 	"github.com/kinora-video/kinora/internal/scratch"

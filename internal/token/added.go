@@ -63,11 +63,16 @@ func (a *addedSet) split(s string, text func(part string, first bool), token fun
 		if t.SingleWord && (endsWithWord(s[:start]) || startsWithWord(s[end:])) {
 			continue
 		}
+		// White space that the token before has taken is not looked at again.
 		if t.LStrip {
-			start = max(len(strings.TrimRightFunc(s[:start], unicode.IsSpace)), from)
+			start = from + len(strings.TrimRightFunc(s[from:max(start, from)], unicode.IsSpace))
 		}
 		if t.RStrip {
+			end = max(end, from)
 			end = len(s) - len(strings.TrimLeftFunc(s[end:], unicode.IsSpace))
+		}
+		if start >= end {
+			continue // all of it is taken already
 		}
 		if from < start {
 			text(s[from:start], from == 0)

@@ -17,7 +17,7 @@ import (
 type charsmap struct {
 	units []uint32
 	text  string
-	ascii [utf8.RuneSelf]bool // whether a rule starts with this byte
+	ascii [utf8.RuneSelf]bool // whether a rule starts with this byte and has no other than ASCII
 }
 
 // readCharsmap reads the table: the bytes of the trie, the trie, the strings.
@@ -45,7 +45,13 @@ func readCharsmap(b []byte) (*charsmap, error) {
 		return nil, errors.New("token: the replacements of the precompiled table are not UTF-8 strings that end in a zero byte")
 	}
 	for i := range c.ascii {
-		_, c.ascii[i] = c.child(c.root(), byte(i))
+		if at, ok := c.child(c.root(), byte(i)); ok {
+			c.ascii[i] = c.units[at]>>8&1 == 1
+			for next := range byte(utf8.RuneSelf) {
+				_, more := c.child(at^unitOffset(c.units[at]), next)
+				c.ascii[i] = c.ascii[i] || more
+			}
+		}
 	}
 	return c, nil
 }
@@ -96,7 +102,7 @@ func (c *charsmap) match(s string, longest bool) (to string, n int) {
 // of s, which is not empty: the replacement of the longest rule, or the first
 // character.
 func (c *charsmap) prefix(s string) (to string, n int) {
-	if c != nil && (s[0] >= utf8.RuneSelf || c.ascii[s[0]]) {
+	if c != nil && c.mayMatch(s) {
 		if to, n = c.match(s, true); n > 0 {
 			return to, n
 		}
@@ -135,10 +141,15 @@ func (c *charsmap) normalize(s string) string {
 // replace writes the replacement of the shortest rule that s starts with, if
 // there is one.
 func (c *charsmap) replace(sb *strings.Builder, s string) bool {
-	if s[0] < utf8.RuneSelf && !c.ascii[s[0]] {
+	if !c.mayMatch(s) {
 		return false
 	}
 	to, n := c.match(s, false)
 	sb.WriteString(to)
 	return n > 0
+}
+
+// mayMatch rules most of ASCII out before a search.
+func (c *charsmap) mayMatch(s string) bool {
+	return s[0] >= utf8.RuneSelf || c.ascii[s[0]] || len(s) > 1 && s[1] >= utf8.RuneSelf
 }

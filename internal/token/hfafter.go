@@ -141,6 +141,9 @@ func (r *hfReader) decoder(text string) error {
 	return r.addDecoder(json.RawMessage(text), 0, &fused)
 }
 
+// maxStrip bounds the characters that a decoder removes; real files have 1.
+const maxStrip = 16
+
 func (r *hfReader) addDecoder(text json.RawMessage, depth int, fused *bool) error {
 	const what = "decoder"
 	kind, err := typeOf(text, what)
@@ -187,10 +190,13 @@ func (r *hfReader) addDecoder(text json.RawMessage, depth int, fused *bool) erro
 		if c.Pattern.String == nil || *c.Pattern.String == "" {
 			return errors.New("token: the decoder Replace of tokenizer.json has no pattern of type String")
 		}
+		if len(c.Content) > MaxReplacement {
+			return fmt.Errorf("token: the decoder Replace of tokenizer.json writes %d bytes, more than the %d allowed", len(c.Content), MaxReplacement)
+		}
 		add(func() decodeStage { return replaceStage{*c.Pattern.String, c.Content} })
 	case "Strip":
-		if c.Start < 0 || c.Stop < 0 || utf8.RuneCountInString(c.Content) != 1 {
-			return errors.New("token: the decoder Strip of tokenizer.json has no single character or a negative count")
+		if min(c.Start, c.Stop) < 0 || max(c.Start, c.Stop) > maxStrip || utf8.RuneCountInString(c.Content) != 1 {
+			return fmt.Errorf("token: the decoder Strip of tokenizer.json does not remove 0 to %d of one character", maxStrip)
 		}
 		whole := *fused
 		add(func() decodeStage {

@@ -169,6 +169,11 @@ func (n *spaces) normalize(s string) string {
 	for s != "" && sb.Len() <= MaxTextBytes {
 		to, size := n.prefix(s)
 		s = s[size:]
+		if len(to) == 1 && to[0] != ' ' {
+			sb.WriteByte(to[0])
+			after = false
+			continue
+		}
 		if after {
 			to = strings.TrimLeft(to, " ")
 		}

@@ -167,6 +167,9 @@ func (m *modelProto) trainer(f protoField) error {
 	case 35<<3 | wireVarint:
 		m.bytes = f.value != 0
 	case 44<<3 | wireBytes:
+		if len(f.bytes) > MaxAddedBytes {
+			return fmt.Errorf("it shows unknown text as %d bytes, more than the %d allowed", len(f.bytes), MaxAddedBytes)
+		}
 		m.surface = validText(string(f.bytes))
 	case 46<<3 | wireBytes:
 		m.begin = string(f.bytes)

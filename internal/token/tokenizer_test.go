@@ -271,10 +271,34 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
+// TestLongTextsHostileTokens has added tokens of white space that take more of it
+// along: where they look must not add up to the square of the text.
+func TestLongTextsHostileTokens(t *testing.T) {
+	const n = 1 << 20
+	s := strings.Repeat(" ", n)
+	for _, tt := range []struct {
+		add  addedToken
+		want int
+	}{
+		{addedToken{ID: 1, Content: " ", LStrip: true}, n},
+		{addedToken{ID: 1, Content: " ", RStrip: true}, n},
+		{addedToken{ID: 1, Content: " ", LStrip: true, RStrip: true}, 1},
+	} {
+		count := 0
+		newAddedSet([]addedToken{tt.add}, func(s string) string { return s }).split(s, func(string, bool) { t.Error("text is left") }, func(int32) { count++ })
+		if count != tt.want {
+			t.Errorf("%+v: %d tokens, want %d", tt.add, count, tt.want)
+		}
+	}
+}
+
 func TestAddedTokens(t *testing.T) {
 	a := newAddedSet([]addedToken{
-		{ID: 1, Content: "<a>", LStrip: true}, {ID: 2, Content: "<ab>", RStrip: true}, {ID: 3, Content: "w", SingleWord: true},
-		{ID: 4, Content: "<a>b"}, {ID: 5, Content: "<a>", Special: true},
+		{ID: 1, Content: "<a>", LStrip: true},
+		{ID: 2, Content: "<ab>", RStrip: true},
+		{ID: 3, Content: "w", SingleWord: true},
+		{ID: 4, Content: "<a>b"},
+		{ID: 5, Content: "<a>", Special: true},
 	}, func(s string) string { return s })
 	for in, want := range map[string]string{
 		"x  <a> y":  "x  [5] y",

@@ -12,13 +12,13 @@ import (
 // row); else, and for B always, it is kept step by step.
 
 var avx512F32 = path{
-	name: "avx512-f32", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
+	name: "avx512-f32", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows, tall: 3 * blockRows,
 	packA: packA512F32, layout: layout512, packB: packB512F32, column: column512F32, finish: finish512,
 	load: func(dst, src []float32) { copy(dst, src) },
 }
 
 var avx512BF16 = path{
-	name: "avx512-bf16", mr: 12, nr: 32, perCell: 2, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
+	name: "avx512-bf16", mr: 12, nr: 32, perCell: 2, maxDepth: maxDepth, block: blockRows, whole: wholeRows, tall: 3 * blockRows,
 	packA: packA512BF16, layout: layout512, packB: packB512BF16, column: column512BF16, finish: finish512,
 	load: loadBF16,
 }
@@ -26,7 +26,7 @@ var avx512BF16 = path{
 // avx512Rounded is for CPUs without AVX512_BF16: the operands are rounded to
 // what a bf16 holds while they are packed and multiplied as f32.
 var avx512Rounded = path{
-	name: "avx512-rounded", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows,
+	name: "avx512-rounded", mr: 12, nr: 32, perCell: 1, maxDepth: maxDepth, block: blockRows, whole: wholeRows, tall: 3 * blockRows,
 	packA: func(dst []float32, a Matrix, i0, n, k0, depth int) {
 		packA512F32(dst, a, i0, n, k0, depth)
 		roundCells(dst[:ceilDiv(n, 12)*layout512(a.Trans, depth).panel])

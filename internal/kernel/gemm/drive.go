@@ -21,6 +21,9 @@ const (
 	// wantTasks is the least number of tasks of a large product, so that a few
 	// threads finish together.
 	wantTasks = 8
+	// widePanels is the most panels of B in a tall task: its part of C then stays
+	// in L3 from one block of k to the next.
+	widePanels = 96
 	// apad is the largest padding of a row of a packed A, in cells.
 	apad = 32
 )
@@ -111,12 +114,17 @@ func (pl *plan) newWork(pr *product, blocks int) work {
 	}
 	if size := pl.blockSize() * pl.groups(pr.m) * blocks; (pr.a.Trans || w.panels < pl.panels) && size <= maxPacked {
 		w.a = []float32{}
+	} else if tall := pl.path.tall; pr.m >= pl.path.whole && tall > 0 {
+		w.rows, w.panels = tall, min(w.panels, widePanels)
 	}
 	return w
 }
 
 // blockSize returns the cells of a packed block of A.
-func (pl *plan) blockSize() int { return pl.path.block * (pl.depth/pl.path.perCell + apad) }
+func (pl *plan) blockSize() int { return pl.sizeOf(pl.path.block) }
+
+// sizeOf returns the cells of so many packed rows of A.
+func (pl *plan) sizeOf(rows int) int { return rows * (pl.depth/pl.path.perCell + apad) }
 
 // groups returns the number of blocks of A down its rows.
 func (pl *plan) groups(m int) int { return ceilDiv(m, pl.path.block) }

@@ -327,6 +327,25 @@ func TestThreads(t *testing.T) {
 	})
 }
 
+// TestRowsAlone: a row has the same bytes whether it is multiplied among many
+// others, in tall tasks, or among few.
+func TestRowsAlone(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		const m, n, k, i0, some = wholeRows + 5, 70, 1700, 1200, 50
+		a, b := matrix(rng, m, k, false, 0), matrix(rng, k, n, true, 0)
+		bias, residual := matrix(rng, 1, n, false, 0).Data, matrix(rng, m, n, false, 0).Data
+		for p, name := range precisions {
+			w, all, few := Pack(p, k, n, b), make([]float32, m*n), make([]float32, some*n)
+			MulPacked(m, a, w, all, n, Epilogue{Bias: bias, Act: GELU, Residual: residual})
+			MulPacked(some, Matrix{Data: a.Data[i0*k:], Stride: k}, w, few, n, Epilogue{Bias: bias, Act: GELU, Residual: residual[i0*n:]})
+			if !slices.Equal(few, all[i0*n:][:some*n]) {
+				t.Errorf("%s: other bytes among %d rows than among %d", name, m, some)
+			}
+		}
+	})
+}
+
 func TestMulInt8(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(11, 12))

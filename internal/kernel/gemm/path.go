@@ -20,8 +20,13 @@ type path struct {
 	// maxDepth bounds a block along k, in cells.
 	maxDepth int
 	// block is the rows of a block of A, a multiple of mr. Tasks take whole
-	// blocks in products of whole rows and more, else a half or a quarter.
+	// blocks in products of whole rows and more, or tall ones, else a half or a
+	// quarter.
 	block, whole int
+	// tall is the rows of a task of a product of many rows whose blocks of A are
+	// packed by their tasks: so many that a panel of B, which comes from memory,
+	// is used often, and so few that they fit in L2. 0 for whole blocks.
+	tall int
 	// align is what the cells along k of a block are a multiple of, filled with
 	// zeros; 0 for 1.
 	align int

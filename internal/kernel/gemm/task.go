@@ -54,8 +54,8 @@ func (pl *plan) packShared(ws []work, k0, k1 int) (release func()) {
 	}
 }
 
-// task computes rows [i0,i1) and panels [j0,j1) of a work; the rows lie in one
-// block of A.
+// task computes rows [i0,i1) and panels [j0,j1) of a work; where A was packed
+// before, the rows lie in one of its blocks.
 func (pl *plan) task(w *work, k0, k1, i0, i1, j0, j1 int) {
 	p, rows := pl.path, i1-i0
 	n0, n1 := j0*p.nr, min(j1*p.nr, pl.n)
@@ -77,7 +77,7 @@ func (pl *plan) task(w *work, k0, k1, i0, i1, j0, j1 int) {
 	}
 	var own []float32
 	if w.a == nil {
-		buf := getCells(pl.blockSize())
+		buf := getCells(pl.sizeOf(max(w.rows, pl.path.block)))
 		defer putCells(buf)
 		own = buf.cells
 	}

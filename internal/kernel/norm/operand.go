@@ -2,6 +2,7 @@ package norm
 
 import (
 	"math"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/kernel/check"
 	"github.com/kinora-video/kinora/internal/kernel/elem"
@@ -14,6 +15,9 @@ import (
 // the first-level cache between the steps.
 const operandBlock = 4096
 
+// blocks lends memory for a block to workers.
+var blocks sync.Pool
+
 // LengthBF16 is Length with the result rounded to bf16 (ties to even), as
 // products take it: y = act(x / max(|x|, 1e-12) * sqrt(c) * g) for every row of
 // x [rows, c], or y = act(x) where g is nil.
@@ -24,7 +28,13 @@ func LengthBF16(y []uint16, x, g []float32, act gemm.Act, rows, c int) {
 	check.LenOrNil(op, "g", g, c)
 	after, step := elem.ActRow(act), max(1, operandBlock/max(c, 1))
 	simd.For(rows, step*4, func(lo, hi int) {
-		block := make([]float32, step*c)
+		buf, _ := blocks.Get().(*[]float32)
+		if buf == nil || len(*buf) < step*c {
+			buf = new([]float32)
+			*buf = make([]float32, max(step*c, operandBlock))
+		}
+		defer blocks.Put(buf)
+		block := *buf
 		for r := lo; r < hi; r += step {
 			in := x[r*c : min(r+step, hi)*c]
 			out := in

@@ -336,3 +336,21 @@ func TestParseConfigRefuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseConfig: any configuration is refused, or within the limits, and its
+// distances all have a bucket.
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(`{"model_type":"umt5","vocab_size":256384,"d_model":4096,"d_kv":64,"num_heads":64,"d_ff":10240,` +
+		`"num_layers":24,"feed_forward_proj":"gated-gelu"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data)
+		if err != nil {
+			return
+		}
+		for _, b := range append(distances(c, 300), bucket(c, -maxFar), bucket(c, maxFar)) {
+			if b < 0 || int(b) >= c.Buckets {
+				t.Fatalf("%s: a distance is in bucket %d of %d", data, b, c.Buckets)
+			}
+		}
+	})
+}

@@ -48,13 +48,14 @@ func (m *TAE) decode(ctx context.Context, b tensor.Backend, z []float32, t, h, w
 	defer s.close()
 	size := h * w * c.Latent
 	frame := make([]float32, 3*h*w*c.Spatial()*c.Spatial())
+	patches := make([]float32, len(frame))
 	skip := c.Temporal() - 1 // the first latent stands for a single frame, the last of its frames
 	for i := range t {
 		b.Reset()
 		x := b.Upload(z[i*size:(i+1)*size], 1, 1, h, w, c.Latent)
 		err := m.decoder.latent(s, x, &skip, func(x *tensor.Tensor) error {
-			v := tensor.Values(b, x)
-			m.patches(x.Dim(2), x.Dim(3), func(patch, pixel int) { frame[pixel] = max(-1, min(1, 2*v[patch]-1)) })
+			b.Download(patches, x)
+			m.patches(x.Dim(2), x.Dim(3), func(patch, pixel int) { frame[pixel] = max(-1, min(1, 2*patches[patch]-1)) })
 			return yield(frame)
 		})
 		if err != nil {

@@ -89,7 +89,8 @@ func build(c TransformerConfig, p *nn.Params) *Transformer {
 // velocity, [B, T, H, W, Out]. timesteps, from 0 to 1000, has one for all
 // tokens, or one for each token of a batch entry, as where the first frame is
 // given and clean. prompts has as many entries as the batch.
-func (t *Transformer) Forward(ctx context.Context, b tensor.Backend, latents *tensor.Tensor, timesteps []float32, prompts *Prompts) (*tensor.Tensor, error) {
+func (t *Transformer) Forward(ctx context.Context, b tensor.Backend, latents *tensor.Tensor, timesteps []float32, prompts *Prompts) (velocity *tensor.Tensor, err error) {
+	defer tensor.CatchFault(&err)
 	p, x, err := t.Begin(ctx, b, latents, timesteps, prompts)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (p *Pass) Blocks(ctx context.Context, x *tensor.Tensor, lo, hi int) (y *ten
 }
 
 // End turns the tokens that the last block gave into the velocity
-// [B, T, H, W, Out].
+// [B, T, H, W, Out]. The caller defers tensor.CatchFault.
 func (p *Pass) End(x *tensor.Tensor) *tensor.Tensor {
 	b, c := p.b, p.t.Config
 	return b.Scope(func() *tensor.Tensor {

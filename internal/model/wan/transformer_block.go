@@ -75,7 +75,7 @@ func (l *block) apply(p *Pass, x *tensor.Tensor) *tensor.Tensor {
 	b.Free(y)
 
 	y = b.Scope(func() *tensor.Tensor {
-		return l.feedForward(b, b.LayerNormModulate(x2, part(4), part(3), tensor.Eps))
+		return l.feedForward(b, b.LayerNormModulate(x2, part(4), part(3), tensor.Eps), hiddenRoom)
 	})
 	return b.GatedAdd(x2, y, part(5))
 }
@@ -133,10 +133,10 @@ func (a *attention) onPrompt(p *Pass, h *tensor.Tensor) *tensor.Tensor {
 const hiddenRoom = 1 << 24
 
 // feedForward works through the tokens h in pieces, because it is several times
-// wider than they are.
-func (l *block) feedForward(b tensor.Backend, h *tensor.Tensor) *tensor.Tensor {
+// wider than they are: about room numbers at a time.
+func (l *block) feedForward(b tensor.Backend, h *tensor.Tensor, room int) *tensor.Tensor {
 	rows := h.Reshape(h.Rows(), h.Dim(-1))
-	piece := max(1, hiddenRoom/l.up.W.Dim(0))
+	piece := max(1, room/l.up.W.Dim(0))
 	var parts []*tensor.Tensor
 	for lo := 0; lo < rows.Dim(0); lo += piece {
 		hi := min(lo+piece, rows.Dim(0))

@@ -66,9 +66,10 @@ var layouts = []*nn.Layout{
 	{Title: "ComfyUI", Prefix: "model.diffusion_model.", Names: originalNames},
 }
 
-// besides accepts what a file may hold beside the parameters: gains of queries
-// for an image, which older files have and no pass uses, and gates of FastWan's
-// sparse attention, which attention to all tokens, as here, does without.
+// besides accepts what a file may hold beside the parameters, and diffusers too
+// leaves unused: gains of queries for an image, which older files have; and the
+// gates with which FastWan's sparse attention adds a coarse one (Zhang et al.
+// 2025, arXiv:2505.13389), while here every token attends to all.
 func besides(name string) bool {
 	return strings.Contains(name, ".attn2.norm_added_q.") || strings.Contains(name, ".to_gate_compress.")
 }

@@ -347,6 +347,25 @@ func TestTransformerBatch(t *testing.T) {
 	}
 }
 
+// TestFeedForwardInPieces gives the bytes of the whole for pieces of any size.
+func TestFeedForwardInPieces(t *testing.T) {
+	m, b := openTransformer(t, openFile(t, "t2v")), backend.New()
+	run := func(room int) []float32 {
+		h := b.Scale(up(b, tensor.New(goldenInputs(t, "t2v").latents.Data()[:60*34], 2, 17, 60)), 1)
+		y := m.blocks[0].feedForward(b, h, room)
+		if !slices.Equal(y.Shape, []int{2, 17, 60}) {
+			t.Fatalf("room for %d: shape %v", room, y.Shape)
+		}
+		return tensor.Values(b, y)
+	}
+	want := run(hiddenRoom)
+	for _, room := range []int{1, 100, 350, 1700, 3399} {
+		if got := run(room); !slices.Equal(got, want) {
+			t.Errorf("room for %d numbers: relative L2 %.3g from the whole", room, relativeL2(got, want))
+		}
+	}
+}
+
 // TestTransformerEnds: a pass ends when its context does.
 func TestTransformerEnds(t *testing.T) {
 	m, g, b := openTransformer(t, openFile(t, "t2v")), goldenInputs(t, "t2v"), backend.New()
@@ -432,7 +451,9 @@ func TestOpenTransformerRefuses(t *testing.T) {
 	for _, n := range f.Names() {
 		w.names[n] = n
 	}
-	w.names["blocks.0.attn2.norm_added_q.weight"] = "proj_out.bias" // some files have it, and no pass uses it
+	// Some files have these, and no pass uses them.
+	w.names["blocks.0.attn2.norm_added_q.weight"] = "proj_out.bias"
+	w.names["blocks.0.to_gate_compress.weight"] = "proj_out.weight"
 	if _, err := OpenTransformer(parseConfig(t, f), w); err != nil {
 		t.Error(err)
 	}
@@ -528,4 +549,23 @@ func scaled(w shapes, l *nn.Layout, c TransformerConfig) {
 	set("proj_out.weight", 4*c.Out, c.Width())
 	set(imageEmbedder+"norm1.weight", c.ImageDim)
 	set(imageEmbedder+"pos_embed", 1, c.ImageRows, c.ImageDim)
+}
+
+// FuzzParseTransformerConfig: any configuration is refused, or within the limits
+// and able to be cut into tokens.
+func FuzzParseTransformerConfig(f *testing.F) {
+	f.Add([]byte(`{"_class_name":"WanTransformer3DModel","num_attention_heads":12,"attention_head_dim":128,"in_channels":16,` +
+		`"text_dim":4096,"freq_dim":256,"ffn_dim":8960,"num_layers":30,"qk_norm":"rms_norm_across_heads","eps":1e-06}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseTransformerConfig(data)
+		if err != nil {
+			return
+		}
+		if err := c.check(); err != nil {
+			t.Errorf("%s is accepted, and then refused: %v", data, err)
+		}
+		if _, err := c.Tokens(c.Patch[0], c.Patch[1], c.Patch[2]); err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
+	})
 }

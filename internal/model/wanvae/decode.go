@@ -84,7 +84,9 @@ func (m *VAE) decode(ctx context.Context, b tensor.Backend, z []float32, t, h, w
 	s := m.stream(ctx, b)
 	defer s.close()
 	size := h * w * c.ZDim
-	one, frame := make([]float32, size), []float32(nil)
+	one := make([]float32, size)
+	frame := make([]float32, 3*h*w*c.Spatial()*c.Spatial())
+	patches := make([]float32, len(frame))
 	for i := range t {
 		for j, v := range z[i*size : (i+1)*size] {
 			one[j] = v*c.LatentsStd[j%c.ZDim] + c.LatentsMean[j%c.ZDim]
@@ -92,7 +94,8 @@ func (m *VAE) decode(ctx context.Context, b tensor.Backend, z []float32, t, h, w
 		b.Reset()
 		x := m.postQuant.Apply(b, b.Upload(one, 1, 1, h, w, c.ZDim), tensor.None)
 		err := m.decoder.latent(s, x, func(x *tensor.Tensor) error {
-			frame = m.pixels(frame, b, x)
+			b.Download(patches, x)
+			m.patches(x.Dim(2), x.Dim(3), func(patch, pixel int) { frame[pixel] = max(-1, min(1, patches[patch])) })
 			return yield(frame)
 		})
 		if err != nil {
@@ -101,16 +104,6 @@ func (m *VAE) decode(ctx context.Context, b tensor.Backend, z []float32, t, h, w
 		s.first = false
 	}
 	return nil
-}
-
-// pixels downloads a frame whose patches are channels, to dst [H, W, 3].
-func (m *VAE) pixels(dst []float32, b tensor.Backend, x *tensor.Tensor) []float32 {
-	v := tensor.Values(b, x)
-	if dst == nil {
-		dst = make([]float32, len(v))
-	}
-	m.patches(x.Dim(2), x.Dim(3), func(patch, pixel int) { dst[pixel] = max(-1, min(1, v[patch])) })
-	return dst
 }
 
 // patches calls f for each number of a frame of h×w patches: where it is in the

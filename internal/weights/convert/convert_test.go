@@ -267,6 +267,16 @@ func TestAgain(t *testing.T) {
 func TestKeep(t *testing.T) {
 	dir := part(t)
 	_, is, _ := run(t, dir, "q4_0", "a.*", "*filters")
+	if s := open(t, filepath.Dir(is.path)); s.get(t, "b.weight").Stored.DType != tensor.Q4_0 {
+		t.Error("the folder of a GGUF file is not that file")
+	}
+	other, err := os.ReadFile(is.path)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(filepath.Dir(is.path), "other.gguf"), other, 0o600)
+	}
+	if _, e := Open(filepath.Dir(is.path)); err != nil || e == nil || !strings.Contains(e.Error(), "2 .gguf files and 0 .safetensors files") {
+		t.Errorf("a folder of two files: %v", e)
+	}
 	for name, want := range map[string]tensor.DType{"a.weight": tensor.BF16, "b.weight": tensor.Q4_0, "c.filters": tensor.F16} {
 		if got := is.get(t, name).Stored.DType; got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
@@ -313,7 +323,7 @@ func TestRefusals(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none"):        "none",
 		filepath.Join(dir, "config.json"): "config.json",
-		t.TempDir():                       "holds no .safetensors file",
+		t.TempDir():                       "holds no .safetensors or .gguf file",
 		pipeline:                          "name one of them, such as " + filepath.Join(pipeline, "transformer"),
 		filepath.Dir(twice):               `both hold tensor "a"`,
 		file("e.safetensors"):             "holds no tensors",

@@ -38,8 +38,8 @@ const scaleSuffix = ".scale"
 // pipelineFile is in a folder that holds the folders of a model's components.
 const pipelineFile = "model_index.json"
 
-// Open opens a file of safetensors or GGUF, or a folder with the shards of one
-// model in safetensors.
+// Open opens a file of safetensors or GGUF, or a folder with one of them or with
+// the shards of one model in safetensors.
 func Open(path string) (s *Source, err error) {
 	s = &Source{path: path, texts: map[string]string{}}
 	defer func() {
@@ -75,14 +75,22 @@ func shards(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var paths []string
+	var paths, blocks []string
 	for _, e := range entries {
-		if strings.EqualFold(filepath.Ext(e.Name()), ".safetensors") {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+		switch path := filepath.Join(dir, e.Name()); strings.ToLower(filepath.Ext(path)) {
+		case ".safetensors":
+			paths = append(paths, path)
+		case ".gguf":
+			blocks = append(blocks, path)
 		}
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s holds no .safetensors file: name a folder that does, or a file", dir)
+	switch {
+	case len(paths) == 0 && len(blocks) == 0:
+		return nil, fmt.Errorf("%s holds no .safetensors or .gguf file: name a folder that does, or a file", dir)
+	case len(blocks) > 1 || len(blocks) == 1 && len(paths) > 0:
+		return nil, fmt.Errorf("%s holds %d .gguf files and %d .safetensors files: name the one that is meant", dir, len(blocks), len(paths))
+	case len(blocks) == 1:
+		return blocks, nil
 	}
 	return paths, nil
 }
