@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ type sampleFlags struct {
 func (f *openFlags) options(says *notices) ([]kinora.Option, error) {
 	opts := []kinora.Option{kinora.WithNotes(says.note)}
 	if f.Memory != 0 {
+		// Garbage is collected before it would go beyond the limit.
+		debug.SetMemoryLimit(int64(f.Memory))
 		opts = append(opts, kinora.WithMemory(int64(f.Memory)))
 	}
 	if f.Decoder != "" {
