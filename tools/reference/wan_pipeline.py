@@ -1,7 +1,7 @@
 """The oracle of Wan's pipelines: diffusers' WanPipeline and WanImageToVideoPipeline, on tiny parts with random weights.
 
 It needs torch 2.15.0, diffusers 0.42.1, transformers 5.24.0, peft 0.21.2, ftfy 6.3.1, tokenizers 0.23.3 and
-safetensors 0.8.0, and the goldens of wan.py and wan_vae.py, whose text encoder and autoencoders it takes:
+safetensors 0.8.0, and the goldens of wan.py, wan_vae.py and clip.py, whose encoders and autoencoders it takes:
 
     python3 tools/reference/wan_pipeline.py --models internal/model
 
@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+import clip
 from schedules import renoise_levels
 from wan import channels_last, original_names, randomise, write
 
@@ -36,6 +37,8 @@ TRANSFORMERS = {
     "low": dict(SMALL, in_channels=4, out_channels=4),
     "i2v": dict(SMALL, in_channels=12, out_channels=4),
     "ti2v": dict(SMALL, in_channels=6, out_channels=6),
+    "clip": dict(SMALL, in_channels=12, out_channels=4, image_dim=24, added_kv_proj_dim=24),
+    "flf": dict(SMALL, in_channels=12, out_channels=4, image_dim=24, added_kv_proj_dim=24, pos_embed_seq_len=34),
 }
 RANK = 3
 PROMPTS = [
@@ -138,7 +141,8 @@ class Oracle:
         if low:
             parts["transformer_2"] = model(self.transformers[low])
         if cls is WanImageToVideoPipeline:
-            parts |= dict(image_encoder=None, image_processor=None)
+            looks = "image_dim" in TRANSFORMERS[kind]
+            parts |= dict(image_encoder=clip.model() if looks else None, image_processor=clip.processor() if looks else None)
         p = cls(**parts, **config)
         p.set_progress_bar_config(disable=True)
         return p
@@ -225,6 +229,8 @@ def main():
     o.run("i2v", image, "i2v", unipc(5.0), first=True, guidance=3.5)
     o.run("i2v, both frames", image, "i2v", unipc(5.0), first=True, last=True, guidance=3.5, frames=13)
     o.run("i2v, two experts", image, "i2v", unipc(5.0), first=True, low="i2v", guidance=3.5, boundary_ratio=0.9)
+    o.run("clip", image, "clip", unipc(3.0), first=True)
+    o.run("clip, both frames", image, "flf", unipc(3.0), first=True, last=True, frames=5)
     o.run("ti2v, text", WanPipeline, "ti2v", unipc(5.0), vae="wan22", size=(64, 96), expand_timesteps=True)
     o.run("ti2v, image", image, "ti2v", unipc(5.0), vae="wan22", size=(96, 64), first=True, expand_timesteps=True)
     o.run("ti2v, image bf16", image, "ti2v", unipc(5.0), vae="wan22", size=(96, 64), first=True, bf16=True, expand_timesteps=True)

@@ -37,7 +37,7 @@ func (f *folder) capabilities() engine.Capabilities {
 		c.Rates = []int{rate22}
 	}
 	c.FirstFrame = f.channels() || f.recipe.tokens
-	c.LastFrame = f.channels()
+	c.LastFrame = f.channels() && (first.ImageDim == 0 || f.bothFrames())
 	if len(f.transformers) > 1 {
 		c.Extras.Experts = expertNames
 	}
@@ -80,7 +80,10 @@ func (f *folder) about() string {
 	if len(f.transformers) > 1 {
 		more = append(more, "two experts")
 	}
-	if f.channels() {
+	switch {
+	case f.bothFrames():
+		more = append(more, "begins and ends with a picture")
+	case f.channels():
 		more = append(more, "begins with a picture")
 	}
 	if f.recipe.renoise != nil {

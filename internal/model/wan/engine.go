@@ -10,9 +10,11 @@ import (
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/clip"
 	"github.com/kinora-video/kinora/internal/model/t5"
 	"github.com/kinora-video/kinora/internal/model/tae"
 	"github.com/kinora-video/kinora/internal/model/wanvae"
+	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -34,6 +36,7 @@ type folder struct {
 	name, dir    string
 	transformers []TransformerConfig // of one, or of two experts, the one for high noise first
 	encoder      t5.Config
+	image        clip.Config // of a model that looks at pictures by it
 	codec        wanvae.Config
 	recipe       recipe
 	hasTiny      bool  // there is a tiny decoder
@@ -59,6 +62,11 @@ func readFolder(name, dir string) (f *folder, err error) {
 		return nil, err
 	}
 	first := f.transformers[0]
+	if first.ImageDim > 0 {
+		if f.image, err = readImage(dir); err != nil {
+			return nil, err
+		}
+	}
 	if f.recipe, err = readRecipe(dir, first, f.codec.ZDim, len(f.transformers) > 1); err != nil {
 		return nil, err
 	}
@@ -76,8 +84,10 @@ func (f *folder) check() error {
 	}
 	for _, c := range f.transformers {
 		switch {
-		case c.ImageDim > 0:
-			return fail("the transformer looks at pictures through an image encoder of its own (CLIP), which this kinora does not have: take Wan 2.2, which needs none")
+		case c.ImageDim != f.image.Width:
+			return fail("the image encoder gives vectors of %d numbers, the transformer takes %d", f.image.Width, c.ImageDim)
+		case c.ImageRows > 0 && c.ImageRows != 2*f.image.Rows():
+			return fail("the transformer has places for %d vectors of pictures, the image encoder gives %d for each of two", c.ImageRows, f.image.Rows())
 		case c.TextDim != f.encoder.Width:
 			return fail("the text encoder gives vectors of %d numbers, the transformer takes %d", f.encoder.Width, c.TextDim)
 		case c.Out != f.codec.ZDim:
@@ -94,6 +104,18 @@ func (f *folder) check() error {
 	return nil
 }
 
+// readImage reads the configuration of the image encoder.
+func readImage(dir string) (clip.Config, error) {
+	c, err := partConfig(filepath.Join(dir, imageDir), clip.ParseConfig, func(nn.Weights) (clip.Config, error) { return clip.ViTH(), nil })
+	if err != nil {
+		err = fmt.Errorf("the transformer looks at pictures by an image encoder (CLIP), which cannot be read: %w", err)
+	}
+	return c, err
+}
+
+// bothFrames says that the transformer has places for two pictures, and needs them.
+func (f *folder) bothFrames() bool { return f.transformers[0].ImageRows > 0 }
+
 // channels says whether a first frame is given as more channels of the latents.
 func (f *folder) channels() bool { return f.transformers[0].In != f.codec.ZDim }
 
@@ -106,6 +128,7 @@ type model struct {
 
 	experts []*Transformer
 	text    *textEncoder
+	looks   *clip.Encoder // nil for a model that does not look at pictures
 	vae     *wanvae.VAE
 	tiny    *tae.TAE // nil without one
 	files   []io.Closer
@@ -156,7 +179,15 @@ func (f *folder) openOn(ctx context.Context, o engine.Options, newBackend func()
 	if err := m.openTiny(); err != nil {
 		return m, err
 	}
-	m.text, err = m.openText()
+	if m.text, err = m.openText(); err != nil || f.image.Width == 0 {
+		return m, err
+	}
+	if w, err = m.weights(imageDir); err != nil {
+		return m, err
+	}
+	if m.looks, err = clip.Open(f.image, w); err != nil {
+		err = fmt.Errorf("%s: %w", m.part(imageDir), err)
+	}
 	return m, err
 }
 

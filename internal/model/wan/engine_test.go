@@ -39,14 +39,14 @@ func (s *story) withNotes(t *testing.T, dir string, o engine.Options) (*model, *
 // the same bytes.
 func TestStreamedIsResident(t *testing.T) {
 	all := pipelines(t)
-	for _, name := range []string{"t2v", "two experts", "ti2v, image", "lora kohya"} {
+	for _, name := range []string{"t2v", "two experts", "ti2v, image", "lora kohya", "clip, both frames"} {
 		s := short(all[name])
 		m, _ := s.withNotes(t, s.folder(t), s.options())
 		for _, cache := range []float32{0, 0.4} {
 			j := s.job(m)
 			j.StepCache = cache
 			want := sample(t, m, j)
-			for _, p := range []plan{{}, {stay: 2, encoderLayers: 1}, {together: true}, {stay: 9, encoderLayers: 9, together: true}} {
+			for _, p := range []plan{{}, {stay: 2, encoderLayers: 1, imageLayers: 1}, {together: true}, {stay: 9, encoderLayers: 9, imageLayers: 9, together: true}} {
 				r, err := m.newRun(j)
 				if err != nil {
 					t.Fatal(err)
@@ -396,11 +396,13 @@ func TestCapabilities(t *testing.T) {
 		guidance              float32
 		experts               int
 	}{
-		"t2v":         {negative: true, steps: 50, rate: 16, guidance: 5},
-		"two experts": {negative: true, steps: 40, rate: 16, guidance: 4, experts: 2},
-		"i2v":         {first: true, last: true, negative: true, steps: 50, rate: 16, guidance: 5},
-		"ti2v, text":  {first: true, negative: true, steps: 50, rate: 24, guidance: 5},
-		"distilled":   {steps: 3, rate: 16, guidance: 1},
+		"t2v":               {negative: true, steps: 50, rate: 16, guidance: 5},
+		"two experts":       {negative: true, steps: 40, rate: 16, guidance: 4, experts: 2},
+		"i2v":               {first: true, last: true, negative: true, steps: 50, rate: 16, guidance: 5},
+		"clip":              {first: true, negative: true, steps: 50, rate: 16, guidance: 5},
+		"clip, both frames": {first: true, last: true, negative: true, steps: 50, rate: 16, guidance: 5},
+		"ti2v, text":        {first: true, negative: true, steps: 50, rate: 24, guidance: 5},
+		"distilled":         {steps: 3, rate: 16, guidance: 1},
 	} {
 		spec, err := Spec("x", all[name].folder(t))
 		if err != nil {

@@ -25,6 +25,7 @@ const (
 	tokenizerDir   = "tokenizer"
 	vaeDir         = "vae"
 	schedulerDir   = "scheduler"
+	imageDir       = "image_encoder"
 	tinyDir        = "tiny_decoder"
 )
 

@@ -165,7 +165,7 @@ func TestFolderRefusals(t *testing.T) {
 			f := openFile(t, "ti2v")
 			must(t, os.WriteFile(filepath.Join(part, "config.json"), aboutOf(t, f).Config, 0o600))
 		},
-		"an image encoder of its own (CLIP)": func(_ *story, dir string) {
+		"by an image encoder (CLIP), which cannot be read": func(_ *story, dir string) {
 			f := openFile(t, "i2v")
 			must(t, os.WriteFile(filepath.Join(dir, transformerDir, "config.json"), aboutOf(t, f).Config, 0o600))
 		},

@@ -2,6 +2,8 @@ package wan
 
 import (
 	"context"
+
+	"github.com/kinora-video/kinora/internal/tensor"
 )
 
 // given is what a request says of its frames. In a model with timesteps of tokens
@@ -63,6 +65,33 @@ func (m *model) encodeGiven(ctx context.Context, r *run) (*given, error) {
 		copy(row[group:], z[i*g.c:(i+1)*g.c])
 	}
 	return g, nil
+}
+
+// look encodes the given frames by the image encoder; nothing for a model without
+// one.
+func (m *model) look(ctx context.Context, r *run) (rows, error) {
+	if m.looks == nil {
+		return rows{}, nil
+	}
+	frames := [][]float32{r.j.First}
+	if m.bothFrames() {
+		frames = append(frames, r.j.Last)
+	}
+	var pictures [][]float32
+	for _, f := range frames {
+		rgb := make([]byte, len(f))
+		tensor.ToPixels(rgb, f)
+		pictures = append(pictures, m.image.Prepare(rgb, r.j.Width, r.j.Height))
+	}
+	b := m.newBackend()
+	m.looks.Layers.Stay(r.plan.imageLayers)
+	// Nothing needs the encoder until the next video.
+	defer m.looks.Layers.Stay(0)
+	y, err := m.looks.Encode(ctx, b, pictures...)
+	if err != nil {
+		return rows{}, err
+	}
+	return rows{tensor.Values(b, y), m.image.Width}, nil
 }
 
 // input is what the transformer is given for latents z.

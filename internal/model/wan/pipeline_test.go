@@ -127,6 +127,9 @@ func (s *story) folder(t *testing.T) string {
 	}
 	part(vaeDir, filepath.Join("../wanvae/testdata", s.VAE+".safetensors"))
 	part(encoderDir, "../t5/testdata/umt5.safetensors")
+	if s.Transformer == "clip" || s.Transformer == "flf" {
+		part(imageDir, "../clip/testdata/clip.safetensors")
+	}
 	tok, err := os.ReadFile(filepath.Join(pipelineData, "tokenizer.json"))
 	if err != nil {
 		t.Fatalf("%v; %s", err, makePipelines)

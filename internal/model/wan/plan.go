@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/clip"
 	"github.com/kinora-video/kinora/internal/model/t5"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -13,6 +14,7 @@ import (
 // plan is how one video is made within a limit on memory.
 type plan struct {
 	encoderLayers int  // of the text encoder that stay in memory while it works
+	imageLayers   int  // of the image encoder
 	stay          int  // parts of a transformer that stay
 	together      bool // the prompt and the negative one pass side by side
 	told          []string
@@ -48,7 +50,11 @@ func (f *folder) activations(tokens, batch int) int64 {
 func (m *model) planRun(r *run) (plan, error) {
 	limit := m.opts.Memory
 	if limit == 0 {
-		return plan{encoderLayers: m.text.encoder.Layers.Len(), stay: m.experts[0].Parts.Len()}, nil
+		p := plan{encoderLayers: m.text.encoder.Layers.Len(), stay: m.experts[0].Parts.Len()}
+		if m.looks != nil {
+			p.imageLayers = m.looks.Layers.Len()
+		}
+		return p, nil
 	}
 	p, need := m.planFor(r, limit)
 	if need > limit {
@@ -65,6 +71,14 @@ func (m *model) planFor(r *run, limit int64) (p plan, need int64) {
 	p.encoderLayers, encoding = m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
 	if p.encoderLayers < layers {
 		p.tell("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", layers-p.encoderLayers, layers, inBytes(encoding))
+	}
+	if m.looks != nil {
+		var looking int64
+		p.imageLayers, looking = m.fit(m.looks.Params, imageNames(m.image), limit, baseBytes+2*4*int64(m.image.Rows()*(10*m.image.Width+2*m.image.Hidden)))
+		if n := m.looks.Layers.Len(); p.imageLayers < n {
+			p.tell("%d of %d layers of the image encoder are read from the disk (%s at most)", n-p.imageLayers, n, inBytes(looking))
+		}
+		encoding = max(encoding, looking)
 	}
 	stay, sampling := m.fitExperts(r, limit, 1)
 	p.stay = stay
@@ -191,6 +205,15 @@ func layerNames(c t5.Config) []string {
 	var names []string
 	for i := range c.Layers {
 		names = append(names, fmt.Sprintf("encoder.block.%d.", i))
+	}
+	return names
+}
+
+// imageNames are the beginnings of the names of the image encoder's layers that run.
+func imageNames(c clip.Config) []string {
+	var names []string
+	for i := range c.Layers - 1 {
+		names = append(names, fmt.Sprintf("encoder.layers.%d.", i))
 	}
 	return names
 }

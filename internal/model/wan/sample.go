@@ -19,6 +19,7 @@ type run struct {
 	plan    plan
 
 	prompt, negative rows
+	picture          rows // what the image encoder says of the given frames; none for a model without
 	guided           bool
 	given            *given // the first and the last frame, nil for none
 
@@ -49,6 +50,9 @@ func (m *model) Sample(ctx context.Context, j engine.Job, progress func(done, to
 func (m *model) newRun(j engine.Job) (*run, error) {
 	if m.channels() && j.First == nil {
 		return nil, &engine.Refusal{Field: "image", Why: "there is none, and " + m.name + " begins every video with a picture", Hint: "give one"}
+	}
+	if m.bothFrames() && j.Last == nil {
+		return nil, &engine.Refusal{Field: "last frame", Why: "there is none, and " + m.name + " ends every video with a picture", Hint: "give one"}
 	}
 	r := &run{m: m, j: j, expert: -1, guided: j.Guidance > 1}
 	r.t, r.h, r.w = m.latents(j.Video)
@@ -96,6 +100,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		r.negative = encoded[1]
 	}
 	if r.given, err = m.encodeGiven(ctx, r); err != nil {
+		return err
+	}
+	if r.picture, err = m.look(ctx, r); err != nil {
 		return err
 	}
 	r.b = m.newBackend()
@@ -183,7 +190,11 @@ func (r *run) enter(timestep float64) error {
 		groups = [][]*tensor.Tensor{texts[:1], texts[1:]}
 	}
 	for _, g := range groups {
-		p, err := t.Embed(r.b, g, nil)
+		var picture *tensor.Tensor
+		if r.picture.data != nil {
+			picture = r.picture.upload(r.b)
+		}
+		p, err := t.Embed(r.b, g, picture)
 		if err != nil {
 			return err
 		}
