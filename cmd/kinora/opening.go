@@ -29,8 +29,9 @@ type sampleFlags struct {
 func (f *openFlags) options(says *notices) ([]kinora.Option, error) {
 	opts := []kinora.Option{kinora.WithNotes(says.note)}
 	if f.Memory != 0 {
-		// Garbage is collected before it would go beyond the limit.
-		debug.SetMemoryLimit(int64(f.Memory))
+		// Garbage is collected before it would go beyond the limit, with room for what is
+		// mapped from files.
+		debug.SetMemoryLimit(int64(f.Memory) / 8 * 7)
 		opts = append(opts, kinora.WithMemory(int64(f.Memory)))
 	}
 	if f.Decoder != "" {

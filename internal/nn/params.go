@@ -164,9 +164,9 @@ func (p *Params) LetGo(prefix string) {
 	})
 }
 
-// releaseFormed drops the memory of the mapped bytes of parameters that a backend
-// keeps a form of, whose names begin with prefix.
-func (p *Params) releaseFormed(prefix string) {
+// ReleaseFormed drops the memory of the mapped bytes of parameters that a backend
+// keeps a form of, whose names begin with prefix: products read the form.
+func (p *Params) ReleaseFormed(prefix string) {
 	p.each(prefix, func(t *tensor.Tensor) {
 		if s := t.Stored(); s.Source != nil && t.Formed() {
 			s.Source.Release(s.Bytes)

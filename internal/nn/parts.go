@@ -90,7 +90,7 @@ func (p *Parts) letGo(i int) {
 		p.params.LetGo(p.names[i])
 		p.formed[i] = false
 	case !p.formed[i]:
-		p.params.releaseFormed(p.names[i])
+		p.params.ReleaseFormed(p.names[i])
 		p.formed[i] = true
 	}
 }

@@ -251,7 +251,11 @@ func (m *model) Decode(ctx context.Context, l engine.Latents, yield func(rgb []b
 		return err
 	}
 	left := x.video.Frames
+	defer m.letGoCodec()
 	err := d.Decode(ctx, x.Data, x.T, x.H, x.W, func(rgb []byte) error {
+		if left == x.video.Frames && m.opts.Memory > 0 {
+			m.vae.Params.ReleaseFormed("")
+		}
 		if err := yield(rgb); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func TestFullSize(t *testing.T) {
 	limit <<= 20
 	debug.SetGCPercent(20) // as the program does
 	if limit > 0 {
-		debug.SetMemoryLimit(limit)
+		debug.SetMemoryLimit(limit / 8 * 7)
 	}
 	f, err := readFolder("wan", dir)
 	if err != nil {

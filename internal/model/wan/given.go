@@ -86,7 +86,10 @@ func (m *model) look(ctx context.Context, r *run) (rows, error) {
 	b := m.newBackend()
 	m.looks.Layers.Stay(r.plan.imageLayers)
 	// Nothing needs the encoder until the next video.
-	defer m.looks.Layers.Stay(0)
+	defer func() {
+		m.looks.Layers.Stay(0)
+		m.giveBack()
+	}()
 	y, err := m.looks.Encode(ctx, b, pictures...)
 	if err != nil {
 		return rows{}, err

@@ -2,6 +2,7 @@ package wan
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/engine"
@@ -261,15 +262,25 @@ func (m *model) planDecode(l *Latents, d decoder) error {
 	for _, t := range m.experts {
 		t.Parts.Stay(0)
 	}
+	m.giveBack()
 	if need := m.drawing(l.video.Width, l.video.Height); need > m.opts.Memory {
 		return m.tooLittle(need)
 	}
 	return nil
 }
 
+// giveBack gives memory that was let go of back to the system, where there is a
+// limit: what comes next would be added to it.
+func (m *model) giveBack() {
+	if m.opts.Memory > 0 {
+		debug.FreeOSMemory()
+	}
+}
+
 // letGoCodec drops what the autoencoder has in memory, where there is a limit.
 func (m *model) letGoCodec() {
 	if m.opts.Memory > 0 {
 		m.vae.Params.LetGo("")
+		m.giveBack()
 	}
 }

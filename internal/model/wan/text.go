@@ -73,7 +73,10 @@ func (m *model) encode(ctx context.Context, stay int, prompts ...string) ([]rows
 	b := m.newBackend()
 	e.encoder.Layers.Stay(stay)
 	// Nothing needs the encoder until another prompt comes.
-	defer e.encoder.Layers.Stay(0)
+	defer func() {
+		e.encoder.Layers.Stay(0)
+		m.giveBack()
+	}()
 	vectors, err := e.encoder.Encode(ctx, b, ids...)
 	if err != nil {
 		return nil, err
