@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,9 +28,6 @@ type sampleFlags struct {
 func (f *openFlags) options(says *notices) ([]kinora.Option, error) {
 	opts := []kinora.Option{kinora.WithNotes(says.note)}
 	if f.Memory != 0 {
-		// Garbage is collected before it would go beyond the limit, with room for what is
-		// mapped from files.
-		debug.SetMemoryLimit(int64(f.Memory) / 8 * 7)
 		opts = append(opts, kinora.WithMemory(int64(f.Memory)))
 	}
 	if f.Decoder != "" {
@@ -68,43 +64,25 @@ func parseLoRA(text string) (kinora.LoRA, error) {
 	return l, nil
 }
 
-// notices prints what a model tells while it works: at once, but for the time when
-// a progress bar stands on the screen.
+// notices prints what a model tells while it works, above a progress bar while there
+// is one.
 type notices struct {
-	w    io.Writer
-	mu   sync.Mutex
-	held bool
-	kept []string
+	mu sync.Mutex
+	w  io.Writer
 }
 
 func newNotices(w io.Writer) *notices { return &notices{w: w} }
 
-// note prints or keeps a line.
+// note prints a line.
 func (n *notices) note(line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.held {
-		n.kept = append(n.kept, line)
-		return
-	}
 	fmt.Fprintln(n.w, "note:", line)
 }
 
-// hold keeps lines from now on.
-func (n *notices) hold() {
+// to prints to w from now on.
+func (n *notices) to(w io.Writer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.held = true
-}
-
-// flush prints the lines that were kept.
-func (n *notices) flush() {
-	n.mu.Lock()
-	n.held = false
-	kept := n.kept
-	n.kept = nil
-	n.mu.Unlock()
-	for _, line := range kept {
-		n.note(line)
-	}
+	n.w = w
 }

@@ -176,6 +176,7 @@ func (f *folder) openOn(ctx context.Context, o engine.Options, newBackend func()
 		return m, fmt.Errorf("%s: %w", filepath.Join(f.dir, vaeDir), err)
 	}
 	m.vae.NewBackend = newBackend
+	m.letGoCodec() // its weights were all read, to be checked
 	if err := m.openTiny(); err != nil {
 		return m, err
 	}
@@ -247,12 +248,14 @@ func (m *model) Decode(ctx context.Context, l engine.Latents, yield func(rgb []b
 	if cmp.Or(m.opts.Decoder, engine.FullDecoder) == engine.TinyDecoder {
 		d = m.tiny
 	}
-	if err := m.planDecode(x, d); err != nil {
+	back, err := m.planDecode(x)
+	if err != nil {
 		return err
 	}
+	defer back()
 	left := x.video.Frames
 	defer m.letGoCodec()
-	err := d.Decode(ctx, x.Data, x.T, x.H, x.W, func(rgb []byte) error {
+	err = d.Decode(ctx, x.Data, x.T, x.H, x.W, func(rgb []byte) error {
 		if left == x.video.Frames && m.opts.Memory > 0 {
 			m.vae.Params.ReleaseFormed("")
 		}

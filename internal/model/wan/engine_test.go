@@ -96,20 +96,21 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stay, need := m.fitExperts(r, 1, 1)
-	if stay != 0 || need <= 1 {
-		t.Errorf("within nothing, %d parts stay and %d bytes are needed", stay, need)
+	stay, d := m.fitExperts(r, 1, 1)
+	need := d.total()
+	if stay != 0 || need <= 1 || d.files == 0 {
+		t.Errorf("within nothing, %d parts stay and %+v is needed", stay, d)
 	}
 	last := 0
 	for limit := need; last < m.experts[0].Parts.Len(); limit += need / 50 {
-		stay, need := m.fitExperts(r, limit, 1)
-		if stay < last || need > limit || limit > 1<<30 {
-			t.Fatalf("within %d bytes %d parts stay and %d bytes are needed; within less, %d stayed", limit, stay, need, last)
+		stay, d := m.fitExperts(r, limit, 1)
+		if stay < last || d.total() > limit || limit > 1<<30 {
+			t.Fatalf("within %d bytes %d parts stay and %+v is needed; within less, %d stayed", limit, stay, d, last)
 		}
 		last = stay
 	}
-	if _, two := m.fitExperts(r, 1, 2); two <= need {
-		t.Errorf("two prompts side by side need %d bytes, one %d", two, need)
+	if _, two := m.fitExperts(r, 1, 2); two.total() <= need {
+		t.Errorf("two prompts side by side need %d bytes, one %d", two.total(), need)
 	}
 }
 

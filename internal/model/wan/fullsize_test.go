@@ -29,9 +29,6 @@ func TestFullSize(t *testing.T) {
 	}
 	limit <<= 20
 	debug.SetGCPercent(20) // as the program does
-	if limit > 0 {
-		debug.SetMemoryLimit(limit / 8 * 7)
-	}
 	f, err := readFolder("wan", dir)
 	if err != nil {
 		t.Fatal(err)

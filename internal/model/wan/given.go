@@ -85,11 +85,9 @@ func (m *model) look(ctx context.Context, r *run) (rows, error) {
 	}
 	b := m.newBackend()
 	m.looks.Layers.Stay(r.plan.imageLayers)
+	defer m.within(r.plan.looking)()
 	// Nothing needs the encoder until the next video.
-	defer func() {
-		m.looks.Layers.Stay(0)
-		m.giveBack()
-	}()
+	defer m.looks.Layers.Stay(0)
 	y, err := m.looks.Encode(ctx, b, pictures...)
 	if err != nil {
 		return rows{}, err

@@ -3,6 +3,7 @@ package wan
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/engine"
@@ -19,6 +20,8 @@ type plan struct {
 	stay          int  // parts of a transformer that stay
 	together      bool // the prompt and the negative one pass side by side
 	told          []string
+
+	encoding, looking, sampling demand
 }
 
 // baseBytes is the program itself, with garbage that is not collected yet. Tests
@@ -65,39 +68,35 @@ func (m *model) planRun(r *run) (plan, error) {
 	return p, nil
 }
 
-// planFor is the plan of a run within a limit, and what it needs at least.
+// planFor is the plan of a run within a limit, and how many bytes it needs at least.
 func (m *model) planFor(r *run, limit int64) (p plan, need int64) {
 	layers, parts := m.text.encoder.Layers.Len(), m.experts[0].Parts.Len()
-	var encoding int64
-	p.encoderLayers, encoding = m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
+	p.encoderLayers, p.encoding = m.fit(m.text.encoder.Params, layerNames(m.encoder), limit, m.encoding())
 	if p.encoderLayers < layers {
-		p.tell("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", layers-p.encoderLayers, layers, inBytes(encoding))
+		p.tell("%d of %d layers of the text encoder are read from the disk when a prompt is new (%s at most)", layers-p.encoderLayers, layers, inBytes(p.encoding.total()))
 	}
 	if m.looks != nil {
-		var looking int64
-		p.imageLayers, looking = m.fit(m.looks.Params, imageNames(m.image), limit, baseBytes+2*4*int64(m.image.Rows()*(10*m.image.Width+2*m.image.Hidden)))
+		p.imageLayers, p.looking = m.fit(m.looks.Params, imageNames(m.image), limit, m.looking())
 		if n := m.looks.Layers.Len(); p.imageLayers < n {
-			p.tell("%d of %d layers of the image encoder are read from the disk (%s at most)", n-p.imageLayers, n, inBytes(looking))
+			p.tell("%d of %d layers of the image encoder are read from the disk (%s at most)", n-p.imageLayers, n, inBytes(p.looking.total()))
 		}
-		encoding = max(encoding, looking)
 	}
-	stay, sampling := m.fitExperts(r, limit, 1)
-	p.stay = stay
-	if stay < parts && r.guided {
+	p.stay, p.sampling = m.fitExperts(r, limit, 1)
+	if p.stay < parts && r.guided {
 		// Parts that do not stay are read once a step for both prompts, if there is room
 		// for them side by side.
-		if stay, need := m.fitExperts(r, limit, 2); need <= limit {
-			p.stay, p.together, sampling = stay, true, need
+		if stay, d := m.fitExperts(r, limit, 2); d.total() <= limit {
+			p.stay, p.together, p.sampling = stay, true, d
 		}
 	}
 	if p.stay < parts {
-		p.tell("%d of %d parts of the transformer are read from the disk at every step (%s at most)", parts-p.stay, parts, inBytes(sampling))
+		p.tell("%d of %d parts of the transformer are read from the disk at every step (%s at most)", parts-p.stay, parts, inBytes(p.sampling.total()))
 	} else {
-		p.tell("the transformer stays in memory (%s at most)", inBytes(sampling))
+		p.tell("the transformer stays in memory (%s at most)", inBytes(p.sampling.total()))
 	}
 	drawing := m.drawing(r.j.Width, r.j.Height)
-	p.tell("drawing takes %s", inBytes(drawing))
-	return p, max(encoding, sampling, drawing)
+	p.tell("drawing takes %s", inBytes(drawing.total()))
+	return p, max(p.encoding.total(), p.looking.total(), p.sampling.total(), drawing.total())
 }
 
 // tell adds a part of what the user is told.
@@ -107,15 +106,18 @@ func (p *plan) tell(format string, args ...any) {
 
 // fitExperts is fit for the transformers, of which one is in memory at a time, with
 // passes over so many prompts.
-func (m *model) fitExperts(r *run, limit int64, prompts int) (stay int, need int64) {
+func (m *model) fitExperts(r *run, limit int64, prompts int) (stay int, d demand) {
 	patch := m.transformers[0].Patch
 	tokens := r.t * (r.h / patch[1]) * (r.w / patch[2])
 	stay = m.experts[0].Parts.Len()
 	for _, t := range m.experts {
-		s, n := m.fit(t.Params, partNames(t), limit, m.activations(tokens, prompts)+m.kept(r, tokens))
-		stay, need = min(stay, s), max(need, n)
+		s, one := m.fit(t.Params, partNames(t), limit, m.activations(tokens, prompts)+m.kept(r, tokens))
+		stay = min(stay, s)
+		if one.total() > d.total() {
+			d = one
+		}
 	}
-	return stay, need
+	return stay, d
 }
 
 // tooLittle refuses what does not fit.
@@ -127,69 +129,85 @@ func (m *model) tooLittle(need int64) error {
 	}
 }
 
-// fit is how many of the parts of p, named by how their parameters begin, may stay
-// in memory within a limit beside so many other bytes, and how many bytes all that
-// takes.
-func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int, need int64) {
-	// Two parts are in memory while they are read: as they compute, and as they are
-	// stored.
-	var rest, two int64
-	formed := make([]int64, len(parts))
-	streamed := make([]int64, len(parts))
-	for _, name := range p.Names() {
-		t := p.Get(name)
-		part := -1
-		for i, prefix := range parts {
-			if strings.HasPrefix(name, prefix) {
-				part = i
-				break
-			}
-		}
-		stays, comes := m.memoryOf(t)
-		if part < 0 {
-			rest += stays
-			continue
-		}
-		formed[part] += stays
-		streamed[part] += comes
-	}
-	for i, n := range streamed {
-		if i+1 < len(parts) {
-			n += streamed[i+1]
-		}
-		two = max(two, n)
-	}
-	all := others + rest
-	for _, n := range formed {
-		all += n
-	}
-	if all <= limit {
-		return len(parts), all
-	}
-	need = others + rest + two
-	for stay < len(parts) && need+formed[stay] <= limit {
-		need += formed[stay]
-		stay++
-	}
-	return stay, need
+// demand is what memory is needed for: what the program allocates, and pages of
+// files that are in use at a time.
+type demand struct{ heap, files int64 }
+
+// total is the sum, with room for the collector of garbage to work in.
+func (d demand) total() int64 { return d.heap + d.heap/20 + d.files }
+
+func (d demand) plus(other demand) demand {
+	return demand{d.heap + other.heap, d.files + other.files}
 }
 
-// memoryOf is how many bytes a parameter takes as products take it, and while it is
-// read from the disk. Products read weights in few bits where they are stored, and
-// so is a table whose rows are looked up.
-func (m *model) memoryOf(t *tensor.Tensor) (stays, comes int64) {
+// within sets the limit of Go's collector, which does not count pages of files, for
+// a part of the work, and returns what sets it back.
+func (m *model) within(d demand) (back func()) {
+	if m.opts.Memory == 0 {
+		return func() {}
+	}
+	before := debug.SetMemoryLimit(m.opts.Memory - d.files)
+	return func() {
+		debug.SetMemoryLimit(before)
+		m.giveBack()
+	}
+}
+
+// fit is how many of the parts of p, named by how their parameters begin, may stay
+// in memory within a limit beside so many other bytes, and what all that takes.
+func (m *model) fit(p *nn.Params, parts []string, limit, others int64) (stay int, d demand) {
+	base := demand{heap: others}
+	lasting, read := make([]demand, len(parts)), make([]int64, len(parts))
+	for _, name := range p.Names() {
+		t := p.Get(name)
+		lasts, file := m.memoryOf(t)
+		part := slices.IndexFunc(parts, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+		if part < 0 {
+			base = base.plus(lasts)
+			continue
+		}
+		lasting[part] = lasting[part].plus(lasts)
+		read[part] += file
+	}
+	// While a part runs the next one is read, and one before may not have been
+	// collected yet.
+	all, come, files, most := base, base, int64(0), demand{}
+	for i, l := range lasting {
+		all = all.plus(l)
+		n := read[i]
+		if i+1 < len(parts) {
+			n += read[i+1]
+		}
+		files = max(files, n)
+		most = demand{max(most.heap, l.heap), max(most.files, l.files)}
+	}
+	all.files += slices.Max(read)
+	come.heap += 3 * most.heap
+	come.files += files + 2*most.files
+	if all.total() <= limit {
+		return len(parts), all
+	}
+	for stay < len(parts) && come.plus(lasting[stay]).total() <= limit {
+		come = come.plus(lasting[stay])
+		stay++
+	}
+	return stay, come
+}
+
+// memoryOf is how much memory a parameter takes as products take it, and how many
+// bytes of its file are read for that. Weights in few bits are multiplied from their
+// file, and rows of a large table are looked up there.
+func (m *model) memoryOf(t *tensor.Tensor) (lasts demand, read int64) {
 	bytes := int64(len(t.Stored().Bytes))
 	switch _, small := t.DType().Quant(); {
 	case t.Use() != tensor.AsMatrix && t.Len() > 1<<24:
-		return 0, 0
+		return demand{}, 0
 	case t.Use() == tensor.AsMatrix && (small || t.DType() == tensor.I8):
-		return bytes, bytes
+		return demand{files: bytes}, 0
 	case t.Use() == tensor.AsMatrix && m.newBackend().Precision() == tensor.BF16:
-		stays = int64(2 * t.Len())
-	default:
-		stays = int64(4 * t.Len())
+		return demand{heap: int64(2 * t.Len())}, bytes
 	}
-	return stays, stays + bytes
+	return demand{heap: int64(4 * t.Len())}, bytes
 }
 
 // partNames are the beginnings of the names of a transformer's parts.
@@ -237,36 +255,41 @@ func (m *model) kept(r *run, tokens int) int64 {
 	return 4*n + m.added
 }
 
-// drawing is about what a decoder takes.
-func (m *model) drawing(width, height int) int64 {
-	per := decodeNumbers
+// looking is about what the image encoder takes beside its weights.
+func (m *model) looking() int64 {
+	return baseBytes + 2*4*int64(m.image.Rows()*(10*m.image.Width+2*m.image.Hidden))
+}
+
+// drawing is about what a decoder takes, with its weights.
+func (m *model) drawing(width, height int) demand {
+	per, params := decodeNumbers, m.vae.Params
 	if m.opts.Decoder == engine.TinyDecoder {
-		per = tinyNumbers
+		per, params = tinyNumbers, m.tiny.Params
 	}
-	n := baseBytes + int64(per)*int64(width)*int64(height)
-	if m.opts.Decoder != engine.TinyDecoder {
-		for _, name := range m.vae.Params.Names() {
-			stays, _ := m.memoryOf(m.vae.Params.Get(name))
-			n += stays
-		}
+	d := demand{heap: baseBytes + int64(per)*int64(width)*int64(height)}
+	for _, name := range params.Names() {
+		lasts, read := m.memoryOf(params.Get(name))
+		d = d.plus(lasts)
+		d.files += read
 	}
-	return n
+	return d
 }
 
 // planDecode refuses to draw what does not fit, and lets go of what drawing does
-// not need.
-func (m *model) planDecode(l *Latents, d decoder) error {
+// not need. It returns what is to be done afterwards.
+func (m *model) planDecode(l *Latents) (back func(), err error) {
 	if m.opts.Memory == 0 {
-		return nil
+		return func() {}, nil
 	}
 	for _, t := range m.experts {
 		t.Parts.Stay(0)
 	}
 	m.giveBack()
-	if need := m.drawing(l.video.Width, l.video.Height); need > m.opts.Memory {
-		return m.tooLittle(need)
+	d := m.drawing(l.video.Width, l.video.Height)
+	if need := d.total(); need > m.opts.Memory {
+		return nil, m.tooLittle(need)
 	}
-	return nil
+	return m.within(d), nil
 }
 
 // giveBack gives memory that was let go of back to the system, where there is a

@@ -67,8 +67,9 @@ func (r *run) sample(ctx context.Context, progress func(done, total int)) (*Late
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	defer r.close()
 	m, j := r.m, r.j
+	defer m.within(r.plan.sampling)()
+	defer r.close()
 	noise := sampler.NewTorch(j.Seed)
 	z := r.noise(noise, nil)
 	flow := m.recipe.flow(j.Steps)
@@ -91,7 +92,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.guided {
 		prompts = append(prompts, j.Negative)
 	}
-	encoded, err := m.encode(ctx, r.plan.encoderLayers, prompts...)
+	encoded, err := m.encode(ctx, r.plan, prompts...)
 	if err != nil {
 		return err
 	}

@@ -48,20 +48,19 @@ func (r rows) upload(b tensor.Backend) *tensor.Tensor {
 	return b.Upload(r.data, len(r.data)/r.width, r.width)
 }
 
-// encode returns the vectors of prompts, as far as they can from disk. stay is how
-// many layers of the encoder may stay in memory.
-func (m *model) encode(ctx context.Context, stay int, prompts ...string) ([]rows, error) {
+// encode returns the vectors of prompts, as far as they can from disk, by a plan.
+func (m *model) encode(ctx context.Context, p plan, prompts ...string) ([]rows, error) {
 	e := m.text
 	out := make([]rows, len(prompts))
 	var missing []int
 	var ids [][]int32
-	for i, p := range prompts {
-		p = cleanPrompt(p)
-		if data, ok := e.cache.load(p, m.encoder.Width); ok {
+	for i, prompt := range prompts {
+		prompt = cleanPrompt(prompt)
+		if data, ok := e.cache.load(prompt, m.encoder.Width); ok {
 			out[i] = rows{data, m.encoder.Width}
 			continue
 		}
-		some, err := m.tokenize(p)
+		some, err := m.tokenize(prompt)
 		if err != nil {
 			return nil, err
 		}
@@ -71,12 +70,10 @@ func (m *model) encode(ctx context.Context, stay int, prompts ...string) ([]rows
 		return out, nil
 	}
 	b := m.newBackend()
-	e.encoder.Layers.Stay(stay)
+	e.encoder.Layers.Stay(p.encoderLayers)
+	defer m.within(p.encoding)()
 	// Nothing needs the encoder until another prompt comes.
-	defer func() {
-		e.encoder.Layers.Stay(0)
-		m.giveBack()
-	}()
+	defer e.encoder.Layers.Stay(0)
 	vectors, err := e.encoder.Encode(ctx, b, ids...)
 	if err != nil {
 		return nil, err
