@@ -14,7 +14,7 @@ import (
 // takes.
 type openFlags struct {
 	Memory  size     `placeholder:"SIZE" help:"How much memory the model may take, such as 6GiB: what does not fit is read from the disk when it is needed. Default: no limit."`
-	LoRA    []string `name:"lora" sep:"none" placeholder:"FILE[:STRENGTH]" help:"A LoRA to add to the weights, 1 strong or as said; FILE:STRENGTH:high or :low is for one of two experts alone. May be given several times."`
+	LoRA    []string `name:"lora" sep:"none" placeholder:"FILE" help:"A LoRA to add to the weights; FILE:0.8 adds it so strongly, where 1 is as it was trained; FILE:high or FILE:0.8:low is for one of two experts alone. May be given several times."`
 	Decoder string   `placeholder:"NAME" help:"What draws the frames: full is what the model was made with; tiny is many times as fast, and less fine. Default: full."`
 }
 
