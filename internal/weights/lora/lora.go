@@ -32,7 +32,7 @@ const (
 )
 
 // Adapter is an open file of adapters to the layers of a model. It may be used
-// once, and is to be closed when the model has been built.
+// once, and is to be closed when the model is.
 type Adapter struct {
 	path  string
 	f     *safetensors.File
