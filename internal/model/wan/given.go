@@ -3,6 +3,7 @@ package wan
 import (
 	"context"
 
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -79,9 +80,13 @@ func (m *model) look(ctx context.Context, r *run) (rows, error) {
 	}
 	var pictures [][]float32
 	for _, f := range frames {
-		rgb := make([]byte, len(f))
-		tensor.ToPixels(rgb, f)
-		pictures = append(pictures, m.image.Prepare(rgb, r.j.Width, r.j.Height))
+		frame := media.NewFrame(r.j.Width, r.j.Height)
+		tensor.ToPixels(frame.Pix, f)
+		picture, err := m.image.Pixels(frame)
+		if err != nil {
+			return rows{}, err
+		}
+		pictures = append(pictures, picture)
 	}
 	b := m.newBackend()
 	m.looks.Layers.Stay(r.plan.imageLayers)
