@@ -24,6 +24,7 @@ func (m *model) encodeGiven(ctx context.Context, r *run) (*given, error) {
 		return nil, nil
 	}
 	g := &given{c: m.codec.ZDim}
+	defer m.within(r.plan.giving)()
 	defer m.letGoCodec()
 	height, width := r.j.Height, r.j.Width
 	if !m.channels() {
