@@ -125,7 +125,7 @@ func TestPulledWan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Close() //nolint:errcheck // Generate and Load have told of errors
+		defer m.Close()
 		c, err := m.Generate(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestPulledWan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close() //nolint:errcheck // nothing was made
+	defer m.Close()
 	if _, err := m.Generate(t.Context(), r); KindOf(err) != Invalid || !strings.Contains(err.Error(), "request memory: a video of this size and length takes at least") {
 		t.Errorf("a limit of one byte: %v", err)
 	}

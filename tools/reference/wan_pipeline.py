@@ -1,7 +1,7 @@
 """The oracle of Wan's pipelines: diffusers' WanPipeline and WanImageToVideoPipeline, on tiny parts with random weights.
 
 It needs torch 2.15.0, diffusers 0.42.1, transformers 5.24.0, peft 0.21.2, ftfy 6.3.1, tokenizers 0.23.3 and
-safetensors 0.8.0, and the goldens of wan.py, wan_vae.py and clip.py, whose encoders and autoencoders it takes:
+safetensors 0.8.0, and the goldens of wan.py and wan_vae.py, whose encoders and autoencoders it takes:
 
     python3 tools/reference/wan_pipeline.py --models internal/model
 
@@ -24,9 +24,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-import clip
 from schedules import renoise_levels
 from wan import channels_last, original_names, randomise, write
 
@@ -37,8 +37,8 @@ TRANSFORMERS = {
     "low": dict(SMALL, in_channels=4, out_channels=4),
     "i2v": dict(SMALL, in_channels=12, out_channels=4),
     "ti2v": dict(SMALL, in_channels=6, out_channels=6),
-    "clip": dict(SMALL, in_channels=12, out_channels=4, image_dim=24, added_kv_proj_dim=24),
-    "flf": dict(SMALL, in_channels=12, out_channels=4, image_dim=24, added_kv_proj_dim=24, pos_embed_seq_len=34),
+    "clip": dict(SMALL, in_channels=12, out_channels=4, image_dim=36, added_kv_proj_dim=24),
+    "flf": dict(SMALL, in_channels=12, out_channels=4, image_dim=36, added_kv_proj_dim=24, pos_embed_seq_len=34),
 }
 RANK = 3
 PROMPTS = [
@@ -79,6 +79,15 @@ def text_encoder(root):
     state = {k: v.float() for k, v in load_file(path).items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected and set(missing) <= {"encoder.embed_tokens.weight"}, (missing, unexpected)
+    return model
+
+
+def image_encoder(root):
+    path = root / "clip/testdata/clip.safetensors"
+    with safe_open(path, "pt") as f:
+        config = CLIPVisionConfig(**json.loads(f.metadata()["about"])["config"])
+    model = CLIPVisionModel(config).eval()
+    model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     return model
 
 
@@ -129,6 +138,9 @@ class Oracle:
         self.tokenizer = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
         self.encoder = text_encoder(root)
         self.vaes = {"wan21": vae(root, "wan21"), "wan22": vae(root, "wan22")}
+        self.looks = image_encoder(root)
+        side = self.looks.config.image_size
+        self.processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
         self.transformers = {}
         for seed, (kind, config) in enumerate(TRANSFORMERS.items()):
             model = self.transformers[kind] = randomise(WanTransformer3DModel(**config), 200 + seed)
@@ -142,7 +154,7 @@ class Oracle:
             parts["transformer_2"] = model(self.transformers[low])
         if cls is WanImageToVideoPipeline:
             looks = "image_dim" in TRANSFORMERS[kind]
-            parts |= dict(image_encoder=clip.model() if looks else None, image_processor=clip.processor() if looks else None)
+            parts |= dict(image_encoder=self.looks if looks else None, image_processor=self.processor if looks else None)
         p = cls(**parts, **config)
         p.set_progress_bar_config(disable=True)
         return p

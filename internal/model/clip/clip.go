@@ -1,180 +1,123 @@
-// Package clip is the picture half of CLIP (Radford et al. 2021, arXiv:2103.00020),
-// a vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929): it tells Wan 2.1
-// what the picture shows that a video begins with.
+// Package clip is the image encoder of CLIP (Radford et al. 2021,
+// arXiv:2103.00020), a vision transformer. Wan 2.1 attends to what it says of the
+// first frame, and of the last one, of a video.
 //
 // It computes with released weights where they lie, layer by layer if they are
-// larger than memory. It never trains, and has no text half.
+// larger than memory. It has no text encoder and never trains.
 package clip
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
-// Config is the shape of an encoder, named as in transformers' config.json.
-type Config struct {
-	Width  int     `json:"hidden_size"`
-	Hidden int     `json:"intermediate_size"`
-	Layers int     `json:"num_hidden_layers"`
-	Heads  int     `json:"num_attention_heads"`
-	Side   int     `json:"image_size"` // of the picture, in pixels
-	Patch  int     `json:"patch_size"`
-	Eps    float32 `json:"layer_norm_eps"`
-	Act    string  `json:"hidden_act"`
-}
-
-// maxConfig is the largest config.json that is read, in bytes.
-const maxConfig = 1 << 20
-
-// ViTH is the encoder of every Wan 2.1 that takes one, ViT-H/14.
-func ViTH() Config {
-	return Config{Width: 1280, Hidden: 5120, Layers: 32, Heads: 16, Side: 224, Patch: 14, Eps: 1e-5, Act: "gelu"}
-}
-
-// ParseConfig reads the config.json of a CLIPVisionModel, and refuses what the
-// encoder cannot compute.
-func ParseConfig(data []byte) (Config, error) {
-	fail := func(err error) (Config, error) {
-		return Config{}, fmt.Errorf("the image encoder's configuration: %w", err)
-	}
-	if len(data) > maxConfig {
-		return fail(fmt.Errorf("%d bytes are too many, at most %d are read", len(data), maxConfig))
-	}
-	var c Config
-	var more struct {
-		Type string `json:"model_type"`
-	}
-	if err := errors.Join(json.Unmarshal(data, &c), json.Unmarshal(data, &more)); err != nil {
-		return fail(fmt.Errorf("it is not a config.json of a model: %w", err))
-	}
-	if more.Type != "clip_vision_model" {
-		return fail(fmt.Errorf("model_type is %.40q, must be clip_vision_model", more.Type))
-	}
-	if err := c.check(); err != nil {
-		return fail(err)
-	}
-	return c, nil
-}
-
-// Limits of a configuration, well above those of the largest model there is.
-const (
-	maxWidth  = 1 << 13
-	maxHidden = 1 << 16
-	maxLayers = 128
-	maxHeads  = 128
-	maxSide   = 1024
-)
-
-func (c Config) check() error {
-	for _, l := range []struct {
-		name      string
-		v, lo, hi int
-	}{
-		{"hidden_size", c.Width, 1, maxWidth}, {"intermediate_size", c.Hidden, 1, maxHidden},
-		{"num_hidden_layers", c.Layers, 2, maxLayers}, {"num_attention_heads", c.Heads, 1, maxHeads},
-		{"image_size", c.Side, 1, maxSide}, {"patch_size", c.Patch, 1, maxSide},
-	} {
-		if l.v < l.lo || l.v > l.hi {
-			return fmt.Errorf("%s is %d, must be %d to %d", l.name, l.v, l.lo, l.hi)
-		}
-	}
-	switch {
-	case c.Width%c.Heads != 0 || c.Side%c.Patch != 0:
-		return fmt.Errorf("hidden_size %d and image_size %d must be multiples of %d heads and of patches of %d", c.Width, c.Side, c.Heads, c.Patch)
-	case c.Act != "gelu":
-		return fmt.Errorf("hidden_act is %.40q, must be gelu", c.Act)
-	case !(c.Eps > 0 && c.Eps < 1):
-		return fmt.Errorf("layer_norm_eps is %g, must be between 0 and 1", c.Eps)
-	}
-	return nil
-}
-
-// Rows is how many vectors a picture becomes: one for each patch, and one before
-// them for all.
-func (c Config) Rows() int { return 1 + (c.Side/c.Patch)*(c.Side/c.Patch) }
+// channels are those of an image.
+const channels = 3
 
 // An Encoder is an open model. One goroutine uses it at a time.
 type Encoder struct {
 	Config Config
 	Params *nn.Params
-	// Layers are the layers as parts of the model, but for the last one, which is not
-	// used. All stay in memory once they have run, unless Stay says otherwise.
+	// Layers are the layers as parts of the model: all stay in memory once they
+	// have run, unless Stay says otherwise.
 	Layers *nn.Parts
 
-	patch        *tensor.Tensor // [Width, 3·Patch·Patch]
-	class, place *tensor.Tensor // [Width], [Rows, Width]
-	gain, bias   *tensor.Tensor // of the first norm
-	blocks       []block
+	patch      *tensor.Tensor // [Width, Patch·Patch·3]
+	class      *tensor.Tensor // [Width]
+	places     *tensor.Tensor // [Rows, Width]
+	gain, bias *tensor.Tensor // of the norm before the first layer
+	blocks     []block
 }
+
+const patchWeight = "embeddings.patch_embedding.weight"
 
 // layouts are the ways in which files name an encoder's parameters.
 var layouts = []*nn.Layout{
-	{Title: "transformers"},
-	{Title: "transformers before version 5", Prefix: "vision_model."},
+	{Title: "transformers", Prefix: "vision_model."},
+	{Title: "transformers 5"},
 }
 
-// layer is what the names of layer i begin with.
-func layer(i int) string { return fmt.Sprintf("encoder.layers.%d.", i) }
+// weights are stored weights with the first convolution as the matrix that
+// patches are multiplied by.
+type weights struct {
+	*nn.Renamed
+	config Config
+}
 
-// Open makes an encoder of weights under transformers' names. It refuses weights
-// that lack a parameter of the configuration, or have it in another shape.
+// Stored implements nn.Weights.
+func (w weights) Stored(own string) (tensor.Stored, []int, error) {
+	s, shape, err := w.Renamed.Stored(own)
+	if own != patchWeight || err != nil {
+		return s, shape, err
+	}
+	if s, shape, err = nn.ChannelsLast(s, shape, 1); err != nil {
+		return s, nil, fmt.Errorf("parameter %q: %w", own, err)
+	}
+	if c := w.config; shape[1] != 1 || shape[2] != c.Patch || shape[3] != c.Patch || shape[4] != channels {
+		return s, nil, fmt.Errorf("parameter %q has filters of %d×%d over %d channels, its configuration has patches of %d pixels: the file is damaged or of another model", own, shape[2], shape[3], shape[4], c.Patch)
+	}
+	return s, []int{shape[0], tensor.Elems(shape[1:])}, nil
+}
+
+// Open makes an encoder of weights as transformers names them. It refuses
+// weights that lack a parameter of the configuration, have it in another shape,
+// or, if they are nn.Listed, have more layers than it.
 func Open(c Config, w nn.Weights) (*Encoder, error) {
+	fail := func(err error) (*Encoder, error) { return nil, fmt.Errorf("the image encoder: %w", err) }
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("the image encoder's configuration: %w", err)
+		return fail(err)
 	}
-	r, err := nn.Rename(w, className, layouts)
+	r, err := nn.Rename(w, "embeddings.class_embedding", layouts)
 	if err != nil {
-		return nil, fmt.Errorf("the image encoder: %w", err)
+		return fail(err)
 	}
-	p := nn.InPlace(flat{r, c})
+	p := nn.InPlace(weights{r, c})
 	e := &Encoder{
 		Config: c, Params: p,
-		patch: p.New(patchName, 1, c.Width, 3*c.Patch*c.Patch).For(tensor.AsMatrix),
-		class: p.New(className, 1, c.Width),
-		place: p.New("embeddings.position_embedding.weight", 1, c.Rows(), c.Width),
-		gain:  p.Ones("pre_layrnorm.weight", c.Width), bias: p.New("pre_layrnorm.bias", 0, c.Width),
+		patch:  p.New(patchWeight, 1, c.Width, c.Patch*c.Patch*channels).For(tensor.AsMatrix),
+		class:  p.New("embeddings.class_embedding", 1, c.Width),
+		places: p.New("embeddings.position_embedding.weight", 1, c.Rows(), c.Width),
+		gain:   p.Ones("pre_layrnorm.weight", c.Width), bias: p.New("pre_layrnorm.bias", 0, c.Width),
 	}
 	var names []string
 	for i := range c.Layers - 1 {
-		e.blocks = append(e.blocks, newBlock(p, c, layer(i)))
 		names = append(names, layer(i))
+		e.blocks = append(e.blocks, newBlock(p, c, layer(i)))
 	}
 	if err := p.Err(); err != nil {
-		return nil, fmt.Errorf("the image encoder: %w", err)
+		return fail(err)
+	}
+	if all, ok := w.(nn.Listed); ok {
+		if left := r.Layout.Unused(all, p, func(name string) bool { return besides(c, name) }); len(left) > 0 {
+			return fail(fmt.Errorf("the weights hold %d tensors that its configuration has no use for, such as %q: they are of another model", len(left), left[0]))
+		}
 	}
 	p.Freeze()
 	e.Layers = nn.NewParts(p, names...)
 	return e, nil
 }
 
-const (
-	className = "embeddings.class_embedding"
-	patchName = "embeddings.patch_embedding.weight"
-)
+// layer is what the names of layer i begin with.
+func layer(i int) string { return fmt.Sprintf("encoder.layers.%d.", i) }
 
-// flat are weights with the filters of patches as a matrix.
-type flat struct {
-	nn.Weights
-	c Config
-}
-
-// Stored implements nn.Weights.
-func (w flat) Stored(name string) (tensor.Stored, []int, error) {
-	s, shape, err := w.Weights.Stored(name)
-	if n := 3 * w.c.Patch * w.c.Patch; err == nil && name == patchName && len(shape) == 4 && tensor.Elems(shape) == w.c.Width*n {
-		shape = []int{w.c.Width, n}
+// besides accepts what a file may hold beside the parameters: what comes after
+// the last layer but one, whose result is used, and the numbers of the places.
+func besides(c Config, name string) bool {
+	for _, prefix := range []string{layer(c.Layers - 1), "post_layernorm.", "visual_projection.", "embeddings.position_ids"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
 	}
-	return s, shape, err
+	return false
 }
 
-// block is a layer: attention and a feed-forward layer, each on the norm of what it
-// is added to.
+// block is a layer: attention and a feed-forward layer, each on the norm of what
+// it is added to.
 type block struct {
 	heads                      int
 	eps                        float32
@@ -184,60 +127,34 @@ type block struct {
 
 func newBlock(p *nn.Params, c Config, name string) block {
 	linear := func(part string, in, out int) nn.Linear { return nn.NewLinear(p, name+part, in, out, 1) }
+	w := c.Width
 	return block{
 		heads: c.Heads, eps: c.Eps,
-		gain1: p.Ones(name+"layer_norm1.weight", c.Width), bias1: p.New(name+"layer_norm1.bias", 0, c.Width),
-		q: linear("self_attn.q_proj", c.Width, c.Width), k: linear("self_attn.k_proj", c.Width, c.Width),
-		v: linear("self_attn.v_proj", c.Width, c.Width), o: linear("self_attn.out_proj", c.Width, c.Width),
-		gain2: p.Ones(name+"layer_norm2.weight", c.Width), bias2: p.New(name+"layer_norm2.bias", 0, c.Width),
-		up: linear("mlp.fc1", c.Width, c.Hidden), down: linear("mlp.fc2", c.Hidden, c.Width),
+		gain1: p.Ones(name+"layer_norm1.weight", w), bias1: p.New(name+"layer_norm1.bias", 0, w),
+		q: linear("self_attn.q_proj", w, w), k: linear("self_attn.k_proj", w, w),
+		v: linear("self_attn.v_proj", w, w), o: linear("self_attn.out_proj", w, w),
+		gain2: p.Ones(name+"layer_norm2.weight", w), bias2: p.New(name+"layer_norm2.bias", 0, w),
+		up: linear("mlp.fc1", w, c.Hidden), down: linear("mlp.fc2", c.Hidden, w),
 	}
 }
 
-// apply runs the layer on x [pictures, rows, Width].
-func (l *block) apply(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
-	x = o.Add(x, o.Scope(func() *tensor.Tensor {
-		h := o.LayerNorm(x, l.gain1, l.bias1, l.eps)
-		split := func(y *tensor.Tensor) *tensor.Tensor {
-			return y.Reshape(x.Dim(0), x.Dim(1), l.heads, x.Dim(2)/l.heads)
-		}
-		scale := float32(1 / math.Sqrt(float64(x.Dim(2)/l.heads)))
-		y := o.SoftmaxAttention(split(l.q.Apply(o, h, tensor.None)), split(l.k.Apply(o, h, tensor.None)), split(l.v.Apply(o, h, tensor.None)), nil, scale, tensor.Mask{})
-		return l.o.Apply(o, y.Reshape(x.Shape...), tensor.None)
-	}))
-	return o.Add(x, o.Scope(func() *tensor.Tensor {
-		h := l.up.Apply(o, o.LayerNorm(x, l.gain2, l.bias2, l.eps), tensor.None)
-		return l.down.Apply(o, o.GELUErf(h), tensor.None)
-	}))
-}
-
-// Encode returns the vectors of pictures, [pictures·Rows, Width], as the last layer
-// but one gives them; they live until b's next Reset. Each picture is what Prepare
-// makes of it.
-func (e *Encoder) Encode(ctx context.Context, b tensor.Backend, pictures ...[]float32) (y *tensor.Tensor, err error) {
+// Encode returns the vectors [N·Rows, Width] of N images, one after another, as
+// the last layer but one gives them: what Wan 2.1 was trained with. images are
+// those that Pixels returns. The result lives until b's next Reset.
+func (e *Encoder) Encode(ctx context.Context, b tensor.Backend, images ...[]float32) (x *tensor.Tensor, err error) {
 	defer tensor.CatchFault(&err)
-	c := e.Config
-	patches := c.Rows() - 1
-	var x *tensor.Tensor
-	for i, p := range pictures {
-		if len(p) != 3*c.Side*c.Side {
-			return nil, fmt.Errorf("the image encoder: picture %d has %d numbers, must have 3·%d·%d", i+1, len(p), c.Side, c.Side)
+	c, n := e.Config, len(images)
+	var pixels []float32
+	for _, image := range images {
+		if len(image) != c.Size*c.Size*channels {
+			return nil, fmt.Errorf("the image encoder was given %d numbers for an image, must be those of %d×%d pixels", len(image), c.Size, c.Size)
 		}
-		one := b.Scope(func() *tensor.Tensor {
-			rows := b.Linear(b.Upload(c.patches(p), patches, 3*c.Patch*c.Patch), e.patch, nil, tensor.None)
-			rows = b.Concat(0, b.Upload(e.class.Values(), 1, c.Width), rows)
-			rows = b.Add(rows, b.Upload(e.place.Values(), c.Rows(), c.Width))
-			return b.LayerNorm(rows, e.gain, e.bias, c.Eps)
-		}).Reshape(1, c.Rows(), c.Width)
-		if x == nil {
-			x = one
-		} else {
-			x = b.Concat(0, x, one)
-		}
+		pixels = append(pixels, image...)
 	}
-	if x == nil {
-		return nil, errors.New("the image encoder was given no picture")
+	if n == 0 {
+		return nil, fmt.Errorf("the image encoder was given no image")
 	}
+	x = b.Scope(func() *tensor.Tensor { return e.embed(b, b.Upload(pixels, n, 1, c.Size, c.Size, channels)) })
 	err = e.Layers.Run(ctx, b, 0, len(e.blocks), func(i int) {
 		y := b.Scope(func() *tensor.Tensor { return e.blocks[i].apply(b, x) })
 		b.Free(x)
@@ -246,23 +163,40 @@ func (e *Encoder) Encode(ctx context.Context, b tensor.Backend, pictures ...[]fl
 	if err != nil {
 		return nil, fmt.Errorf("the image encoder: %w", err)
 	}
-	return x.Reshape(len(pictures)*c.Rows(), c.Width), nil
+	return x.Reshape(n*c.Rows(), c.Width), nil
 }
 
-// patches cuts a picture [3, Side, Side] into patches [n, 3·Patch·Patch], colours
-// first, as the filters are.
-func (c Config) patches(picture []float32) []float32 {
-	n := c.Side / c.Patch
-	out := make([]float32, 0, len(picture))
-	for y := range n {
-		for x := range n {
-			for colour := range 3 {
-				for row := range c.Patch {
-					at := (colour*c.Side+y*c.Patch+row)*c.Side + x*c.Patch
-					out = append(out, picture[at:at+c.Patch]...)
-				}
-			}
-		}
+// embed turns images x [N, 1, Size, Size, 3] into vectors [N, Rows, Width].
+func (e *Encoder) embed(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
+	c, n := e.Config, x.Dim(0)
+	if side := c.side() * c.Patch; side < c.Size {
+		x = o.Narrow(o.Narrow(x, 2, 0, side), 3, 0, side)
 	}
-	return out
+	patches := o.Linear(o.Unshuffle(x, 1, c.Patch, c.Patch), e.patch, nil, tensor.None).Reshape(n, c.Rows()-1, c.Width)
+	// An image of n has the rows of the table in turn: its own, then its patches'.
+	var whole, places []*tensor.Tensor
+	for range n {
+		whole = append(whole, e.class.Reshape(1, 1, c.Width))
+		places = append(places, e.places.Reshape(1, c.Rows(), c.Width))
+	}
+	x = o.Concat(1, o.Concat(0, whole...), patches)
+	return o.LayerNorm(o.Add(x, o.Concat(0, places...)), e.gain, e.bias, c.Eps)
+}
+
+// apply runs the layer on x [N, Rows, Width].
+func (l *block) apply(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
+	w := x.Dim(2)
+	heads := func(p nn.Linear, h *tensor.Tensor) *tensor.Tensor {
+		return p.Apply(o, h, tensor.None).Reshape(x.Dim(0), x.Dim(1), l.heads, w/l.heads)
+	}
+	x = o.Add(x, o.Scope(func() *tensor.Tensor {
+		h := o.LayerNorm(x, l.gain1, l.bias1, l.eps)
+		scale := float32(1 / math.Sqrt(float64(w/l.heads)))
+		y := o.SoftmaxAttention(heads(l.q, h), heads(l.k, h), heads(l.v, h), nil, scale, tensor.Mask{})
+		return l.o.Apply(o, y.Reshape(x.Shape...), tensor.None)
+	}))
+	return o.Add(x, o.Scope(func() *tensor.Tensor {
+		h := l.up.Apply(o, o.LayerNorm(x, l.gain2, l.bias2, l.eps), tensor.None)
+		return l.down.Apply(o, o.GELUErf(h), tensor.None)
+	}))
 }

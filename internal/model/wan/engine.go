@@ -106,11 +106,17 @@ func (f *folder) check() error {
 
 // readImage reads the configuration of the image encoder.
 func readImage(dir string) (clip.Config, error) {
-	c, err := partConfig(filepath.Join(dir, imageDir), clip.ParseConfig, func(nn.Weights) (clip.Config, error) { return clip.ViTH(), nil })
+	c, err := partConfig(filepath.Join(dir, imageDir), clip.ParseConfig, viTH)
 	if err != nil {
 		err = fmt.Errorf("the transformer looks at pictures by an image encoder (CLIP), which cannot be read: %w", err)
 	}
 	return c, err
+}
+
+// viTH is the image encoder of every Wan 2.1 that has one, for weights without a
+// configuration: ViT-H/14.
+func viTH(nn.Weights) (clip.Config, error) {
+	return clip.Config{Width: 1280, Hidden: 5120, Layers: 32, Heads: 16, Size: 224, Patch: 14, Eps: 1e-5}, nil
 }
 
 // bothFrames says that the transformer has places for two pictures, and needs them.

@@ -145,6 +145,38 @@ func TestStepCache(t *testing.T) {
 	}
 }
 
+// TestExpertsHaveTheirLoRAs: an adapter for one expert changes what that one does
+// and nothing else; one for both is the two together.
+func TestExpertsHaveTheirLoRAs(t *testing.T) {
+	s := pipelines(t)["two experts"]
+	dir := s.folder(t)
+	lora := func(expert string) engine.LoRA {
+		return engine.LoRA{Path: filepath.Join(pipelineData, "lora_original.safetensors"), Strength: 0.7, Expert: expert}
+	}
+	latents := func(loras ...engine.LoRA) []float32 {
+		t.Helper()
+		m, notes := s.withNotes(t, dir, engine.Options{LoRAs: loras})
+		if len(*notes) != 0 {
+			t.Errorf("notes %q", *notes)
+		}
+		return sample(t, m, s.job(m)).Data
+	}
+	none, high, low, both := latents(), latents(lora("high")), latents(lora("low")), latents(lora(""))
+	for name, pair := range map[string][2][]float32{"none, high": {none, high}, "none, low": {none, low}, "high, low": {high, low}, "high, both": {high, both}, "low, both": {low, both}} {
+		if slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: the same latents", name)
+		}
+	}
+	if !slices.Equal(latents(lora("low"), lora("high")), both) {
+		t.Error("one for each is not one for both")
+	}
+	off := lora("")
+	off.Strength = 0
+	if !slices.Equal(latents(off), none) {
+		t.Error("at strength 0 it has an effect")
+	}
+}
+
 // TestPromptsAreKept: the encoder is not needed for a prompt that it has seen, by
 // this process or another one; a damaged file is as none.
 func TestPromptsAreKept(t *testing.T) {

@@ -3,6 +3,7 @@ package wan
 import (
 	"context"
 
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -23,6 +24,7 @@ func (m *model) encodeGiven(ctx context.Context, r *run) (*given, error) {
 		return nil, nil
 	}
 	g := &given{c: m.codec.ZDim}
+	defer m.within(r.plan.giving)()
 	defer m.letGoCodec()
 	height, width := r.j.Height, r.j.Width
 	if !m.channels() {
@@ -79,9 +81,13 @@ func (m *model) look(ctx context.Context, r *run) (rows, error) {
 	}
 	var pictures [][]float32
 	for _, f := range frames {
-		rgb := make([]byte, len(f))
-		tensor.ToPixels(rgb, f)
-		pictures = append(pictures, m.image.Prepare(rgb, r.j.Width, r.j.Height))
+		frame := media.NewFrame(r.j.Width, r.j.Height)
+		tensor.ToPixels(frame.Pix, f)
+		picture, err := m.image.Pixels(frame)
+		if err != nil {
+			return rows{}, err
+		}
+		pictures = append(pictures, picture)
 	}
 	b := m.newBackend()
 	m.looks.Layers.Stay(r.plan.imageLayers)

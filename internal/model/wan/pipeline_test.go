@@ -85,7 +85,7 @@ func openPipeline(t *testing.T, name string) *safetensors.File {
 	if err != nil {
 		t.Fatalf("%v; %s", err, makePipelines)
 	}
-	t.Cleanup(func() { f.Close() }) //nolint:errcheck // the file was only read
+	t.Cleanup(func() { f.Close() })
 	return f
 }
 
@@ -107,7 +107,7 @@ func (s *story) folder(t *testing.T) string {
 		if err != nil {
 			t.Fatalf("%v; %s", err, makePipelines)
 		}
-		defer f.Close() //nolint:errcheck // the file was only read
+		defer f.Close()
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ type plan struct {
 	together      bool // the prompt and the negative one pass side by side
 	told          []string
 
-	encoding, looking, sampling demand
+	encoding, looking, giving, sampling demand
 }
 
 // baseBytes is the program itself, with garbage that is not collected yet. Tests
@@ -29,13 +29,13 @@ type plan struct {
 var baseBytes int64 = 160 << 20
 
 // What memory goes into beside weights, measured by TestFullSize: numbers per token
-// of a pass, in widths of a token and of the layer inside a block, and of decoders,
-// per pixel of a frame.
+// of a pass, in widths of a token and of the layer inside a block, and bytes per
+// pixel of a frame of the autoencoder and of the tiny decoder.
 const (
-	tokenWidths   = 13
-	tokenFFNs     = 1.3
-	decodeNumbers = 520
-	tinyNumbers   = 400
+	tokenWidths = 13
+	tokenFFNs   = 1.3
+	codecBytes  = 7000
+	tinyBytes   = 800
 )
 
 // activations are about how many bytes a pass takes over so many tokens of a batch
@@ -96,7 +96,10 @@ func (m *model) planFor(r *run, limit int64) (p plan, need int64) {
 	}
 	drawing := m.drawing(r.j.Width, r.j.Height)
 	p.tell("drawing takes %s", inBytes(drawing.total()))
-	return p, max(p.encoding.total(), p.looking.total(), p.sampling.total(), drawing.total())
+	if r.j.First != nil {
+		p.giving = m.coding(codecBytes, m.vae.Params, r.j.Width, r.j.Height)
+	}
+	return p, max(p.encoding.total(), p.looking.total(), p.giving.total(), p.sampling.total(), drawing.total())
 }
 
 // tell adds a part of what the user is told.
@@ -260,12 +263,16 @@ func (m *model) looking() int64 {
 	return baseBytes + 2*4*int64(m.image.Rows()*(10*m.image.Width+2*m.image.Hidden))
 }
 
-// drawing is about what a decoder takes, with its weights.
+// drawing is about what the decoder takes, with its weights.
 func (m *model) drawing(width, height int) demand {
-	per, params := decodeNumbers, m.vae.Params
 	if m.opts.Decoder == engine.TinyDecoder {
-		per, params = tinyNumbers, m.tiny.Params
+		return m.coding(tinyBytes, m.tiny.Params, width, height)
 	}
+	return m.coding(codecBytes, m.vae.Params, width, height)
+}
+
+// coding is about what is taken by an autoencoder of so many bytes per pixel.
+func (m *model) coding(per int, params *nn.Params, width, height int) demand {
 	d := demand{heap: baseBytes + int64(per)*int64(width)*int64(height)}
 	for _, name := range params.Names() {
 		lasts, read := m.memoryOf(params.Get(name))

@@ -60,7 +60,7 @@ func identify(w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // the file was only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || info.IsDir() {
 		return err
@@ -110,7 +110,7 @@ func (c *promptCache) load(prompt string, width int) ([]float32, bool) {
 	if err != nil {
 		return nil, false
 	}
-	defer f.Close() //nolint:errcheck // the file was only read
+	defer f.Close()
 	x, shape, err := f.Float32(promptTensor)
 	if err != nil || len(shape) != 2 || shape[0] < 1 || shape[0] > TextTokens || shape[1] != width || !finite(x) {
 		return nil, false

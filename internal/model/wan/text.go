@@ -149,7 +149,7 @@ func tokenizerOf(path string) (t *token.Tokenizer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // the file was only read
+	defer f.Close()
 	g, err := tokensOf(f)
 	if err == nil {
 		t, err = token.FromGGUF(g)

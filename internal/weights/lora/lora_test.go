@@ -237,7 +237,7 @@ func TestInt8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // the file was only read
+	defer f.Close()
 	a, b := numbers(rank*ins, 7), numbers(outs*rank, 8)
 	m, err := Over(f, nil, Use{open(t, write(t, nil, f32("x.lora_A.weight", a, rank, ins), f32("x.lora_B.weight", b, outs, rank))), 1})
 	if err != nil {
@@ -281,7 +281,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer u.Close() //nolint:errcheck // the file was only read
+			defer u.Close()
 			m, err := Over(base(t, safetensors.F32), original, Use{u, 50})
 			if err != nil {
 				return err
@@ -350,7 +350,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer a.Close() //nolint:errcheck // the file was only read
+		defer a.Close()
 		m, err := Over(base(t, safetensors.F32), original, Use{a, 1})
 		if err != nil {
 			t.Fatal(err)

@@ -1,34 +1,38 @@
 package clip
 
-import "math"
+import (
+	"fmt"
+	"math"
 
-// The mean and the deviation of colours that CLIP was trained with.
-var (
-	colourMean = [3]float32{0.48145466, 0.4578275, 0.40821073}
-	colourStd  = [3]float32{0.26862954, 0.26130258, 0.27577711}
+	"github.com/kinora-video/kinora/internal/media"
 )
 
-// Prepare makes what Encode takes, [3, Side, Side], of a picture rgb of width×height
-// pixels, 3 bytes each: its shorter side becomes Side long, its middle is cut out,
-// and its colours are standardised. It does what transformers' CLIPImageProcessor
-// does with Pillow: cubic convolution over as many pixels as become one, rounded to
-// bytes after the rows and after the columns. (Pillow 13 takes columns first for
-// some sizes, which rounds a little otherwise.)
-func (c Config) Prepare(rgb []byte, width, height int) []float32 {
-	short := min(width, height)
-	w, h := c.Side*width/short, c.Side*height/short
-	rgb = resize(rgb, width, height, w, h)
-	left, top := (w-c.Side)/2, (h-c.Side)/2
-	out := make([]float32, 3*c.Side*c.Side)
-	for colour := range 3 {
-		for y := range c.Side {
-			for x := range c.Side {
-				v := float32(rgb[((top+y)*w+left+x)*3+colour]) * (1.0 / 255)
-				out[(colour*c.Side+y)*c.Side+x] = (v - colourMean[colour]) / colourStd[colour]
-			}
+// The means and standard deviations of the colours in CLIP's training images.
+var (
+	colourMean = [channels]float32{0.48145466, 0.4578275, 0.40821073}
+	colourStd  = [channels]float32{0.26862954, 0.26130258, 0.27577711}
+)
+
+// Pixels prepares a frame: its shorter side becomes Size long, its middle is cut out,
+// [Size, Size, 3], with colours as the encoder knows them. It does what transformers'
+// CLIPImageProcessor does with Pillow: cubic convolution over as many pixels as
+// become one, rounded to bytes after the rows and after the columns. (Pillow 13
+// takes columns first for some sizes, which rounds a little otherwise.)
+func (c Config) Pixels(f media.Frame) ([]float32, error) {
+	if f.W < 1 || f.H < 1 || len(f.Pix) != f.W*f.H*channels {
+		return nil, fmt.Errorf("the image encoder: a frame of %d×%d with %d bytes", f.W, f.H, len(f.Pix))
+	}
+	short := min(f.W, f.H)
+	w, h := c.Size*f.W/short, c.Size*f.H/short
+	rgb := resize(f.Pix, f.W, f.H, w, h)
+	left, top := (w-c.Size)/2, (h-c.Size)/2
+	out := make([]float32, 0, c.Size*c.Size*channels)
+	for y := range c.Size {
+		for i, v := range rgb[((top+y)*w+left)*channels:][:c.Size*channels] {
+			out = append(out, (float32(v)/255-colourMean[i%channels])/colourStd[i%channels])
 		}
 	}
-	return out
+	return out, nil
 }
 
 // resize scales the pixels of a picture, first along rows, then along columns.
