@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -79,6 +81,9 @@ func Open(ctx context.Context, name string, opts ...Option) (*Model, error) {
 	spec, err := specOf(name)
 	if err != nil {
 		return nil, err
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		o.Cache = filepath.Join(dir, "kinora")
 	}
 	if err := o.check(spec); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/model/reel"
 	"github.com/kinora-video/kinora/internal/model/testcard"
+	"github.com/kinora-video/kinora/internal/model/wan"
 	"github.com/kinora-video/kinora/internal/shelf"
 )
 
@@ -27,6 +28,7 @@ var registry = []engine.Spec{
 // models in internal/catalog/models.yaml.
 var architectures = map[string]func(name, dir string) (engine.Spec, error){
 	"reel": reel.SpecIn,
+	"wan":  wan.Spec,
 }
 
 // DefaultModel is the model that Open takes for the name "".

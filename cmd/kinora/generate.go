@@ -215,13 +215,15 @@ func by(r kinora.Request, m kinora.Capabilities, draws kinora.Size) string {
 // the request that produce closes over: its Progress is set here.
 func (t target) make(ctx context.Context, s streams, start time.Time, says *notices, r *kinora.Request, produce func() (*kinora.Clip, error)) error {
 	bar := t.meter(s.err, r)
-	defer says.flush()
-	defer bar.close(false)
+	says.to(bar)
+	defer func() {
+		says.to(s.err)
+		bar.close(false)
+	}()
 	// Notes are printed only now: a refused request needs none.
 	say := sync.OnceFunc(func() {
-		says.hold()
 		for _, note := range t.notes {
-			fmt.Fprintln(s.err, "note:", note)
+			says.note(note)
 		}
 	})
 	r.Progress = func(p kinora.Progress) {
@@ -243,8 +245,8 @@ func (t target) make(ctx context.Context, s streams, start time.Time, says *noti
 		}
 		return err
 	}
+	says.to(s.err)
 	bar.close(true)
-	says.flush()
 	where, line := "standard output", s.err
 	if t.place != nil {
 		where, line = t.place.Path(), s.out

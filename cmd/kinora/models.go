@@ -161,7 +161,22 @@ func (m listed) time() string {
 	if m.Video.Takes <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.2g s of video take about %s here", m.Video.Seconds, short(time.Duration(m.Video.Takes*float64(time.Second))))
+	return fmt.Sprintf("%.2g s of video take %s here", m.Video.Seconds, aboutTime(time.Duration(m.Video.Takes*float64(time.Second))))
+}
+
+// aboutTime writes an estimate of a time, no finer than it is.
+func aboutTime(d time.Duration) string {
+	switch {
+	case d < 100*time.Millisecond:
+		return "less than 0.1 s"
+	case d < 10*time.Minute:
+		return "about " + short(d)
+	case d < time.Hour:
+		return fmt.Sprintf("about %.0f min", d.Minutes())
+	case d < 10*time.Hour:
+		return "about " + short(d)
+	}
+	return fmt.Sprintf("about %.0f h", d.Hours())
 }
 
 // printModel prints all that is known of a model.

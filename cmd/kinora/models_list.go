@@ -71,7 +71,13 @@ func listModels(speed float64) (inside, pulled, available []listed, err error) {
 		return nil, nil, nil, err
 	}
 	there := map[string]bool{}
+	for _, m := range inside { // whose names no other model can have
+		there[m.Name] = true
+	}
 	for _, r := range on.Models() {
+		if there[r.Name] {
+			continue
+		}
 		m := ofRecord(r, statePulled, list)
 		m.Folder = on.ModelDir(r.Name)
 		m.describe(r.Name)

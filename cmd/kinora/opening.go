@@ -14,7 +14,7 @@ import (
 // takes.
 type openFlags struct {
 	Memory  size     `placeholder:"SIZE" help:"How much memory the model may take, such as 6GiB: what does not fit is read from the disk when it is needed. Default: no limit."`
-	LoRA    []string `name:"lora" sep:"none" placeholder:"FILE[:STRENGTH]" help:"A LoRA to add to the weights, 1 strong or as said; FILE:STRENGTH:high or :low is for one of two experts alone. May be given several times."`
+	LoRA    []string `name:"lora" sep:"none" placeholder:"FILE" help:"A LoRA to add to the weights; FILE:0.8 adds it so strongly, where 1 is as it was trained; FILE:high or FILE:0.8:low is for one of two experts alone. May be given several times."`
 	Decoder string   `placeholder:"NAME" help:"What draws the frames: full is what the model was made with; tiny is many times as fast, and less fine. Default: full."`
 }
 
@@ -64,43 +64,25 @@ func parseLoRA(text string) (kinora.LoRA, error) {
 	return l, nil
 }
 
-// notices prints what a model tells while it works: at once, but for the time when
-// a progress bar stands on the screen.
+// notices prints what a model tells while it works, above a progress bar while there
+// is one.
 type notices struct {
-	w    io.Writer
-	mu   sync.Mutex
-	held bool
-	kept []string
+	mu sync.Mutex
+	w  io.Writer
 }
 
 func newNotices(w io.Writer) *notices { return &notices{w: w} }
 
-// note prints or keeps a line.
+// note prints a line.
 func (n *notices) note(line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.held {
-		n.kept = append(n.kept, line)
-		return
-	}
 	fmt.Fprintln(n.w, "note:", line)
 }
 
-// hold keeps lines from now on.
-func (n *notices) hold() {
+// to prints to w from now on.
+func (n *notices) to(w io.Writer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.held = true
-}
-
-// flush prints the lines that were kept.
-func (n *notices) flush() {
-	n.mu.Lock()
-	n.held = false
-	kept := n.kept
-	n.kept = nil
-	n.mu.Unlock()
-	for _, line := range kept {
-		n.note(line)
-	}
+	n.w = w
 }

@@ -28,20 +28,17 @@ func TestParseLoRA(t *testing.T) {
 	}
 }
 
-// TestNotices: lines that come while a bar stands on the screen wait for its end.
+// TestNotices: lines go beside the progress while it stands, and to the terminal
+// before and after.
 func TestNotices(t *testing.T) {
-	var b strings.Builder
-	n := newNotices(&b)
+	var terminal, progress strings.Builder
+	n := newNotices(&terminal)
 	n.note("one")
-	n.hold()
+	n.to(&lines{w: &progress})
 	n.note("two")
+	n.to(&terminal)
 	n.note("three")
-	if got := b.String(); got != "note: one\n" {
-		t.Errorf("while they are held: %q", got)
-	}
-	n.flush()
-	n.note("four")
-	if got := b.String(); got != "note: one\nnote: two\nnote: three\nnote: four\n" {
-		t.Errorf("in the end: %q", got)
+	if terminal.String() != "note: one\nnote: three\n" || progress.String() != "note: two\n" {
+		t.Errorf("the terminal has %q, the progress %q", terminal.String(), progress.String())
 	}
 }

@@ -18,6 +18,7 @@ import (
 // line now and then.
 type meter interface {
 	update(kinora.Progress)
+	io.Writer        // prints lines beside the progress, until close
 	close(done bool) // done: the video was finished; further calls do nothing
 }
 
@@ -71,6 +72,9 @@ func (b *barMeter) update(p kinora.Progress) {
 	b.bar.SetCurrent(min(barSteps-1, int64(barSteps*p.Overall)))
 }
 
+// Write prints lines above the bar.
+func (b *barMeter) Write(lines []byte) (int, error) { return b.progress.Write(lines) }
+
 func (b *barMeter) close(bool) {
 	if b.closed {
 		return
@@ -104,6 +108,9 @@ func (l *lines) update(p kinora.Progress) {
 	}
 	fmt.Fprintln(l.w, line)
 }
+
+// Write prints lines among the others.
+func (l *lines) Write(p []byte) (int, error) { return l.w.Write(p) }
 
 func (l *lines) close(bool) {}
 

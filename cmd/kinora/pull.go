@@ -79,8 +79,8 @@ func (c *PullCmd) Run(ctx context.Context, s streams) error {
 	err = h.Pull(ctx, to, plan, bar.update)
 	bar.close()
 	if err != nil {
-		if ctx.Err() != nil {
-			fmt.Fprintf(s.err, "what has come stays: kinora pull %s goes on from there\n", c.Model)
+		if bar.came() > 0 {
+			fmt.Fprintf(s.err, "what has come stays: kinora pull %s goes on from there\n", e.Name)
 		}
 		return err
 	}

@@ -42,18 +42,28 @@ func newPullMeter(w io.Writer) *pullMeter {
 		})
 	}
 	m.bar = m.progress.New(barSteps, mpb.BarStyle().Lbound(" ").Rbound(" ").Filler("━").Tip("━").Padding("─"),
-		mpb.PrependDecorators(say(m.came)), mpb.AppendDecorators(say(m.speed)), mpb.BarRemoveOnComplete())
+		mpb.PrependDecorators(say(m.amount)), mpb.AppendDecorators(say(m.speed)), mpb.BarRemoveOnComplete())
 	return m
 }
 
-// came is how much has come.
-func (m *pullMeter) came() string {
+// came is how many bytes came, or were there.
+func (m *pullMeter) came() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now.Done
+}
+
+// amount is how much has come, in words.
+func (m *pullMeter) amount() string {
 	return fmt.Sprintf("%9s of %s", bytesOf(m.now.Done), bytesOf(m.now.Total))
 }
 
 // speed is how fast it comes, and how long the rest will take.
 func (m *pullMeter) speed() string {
 	text := fmt.Sprintf("%3.0f %%", m.percent())
+	if m.now.Waits != "" {
+		return text + " " + m.now.Waits
+	}
 	perSecond := m.rate.perSecond()
 	if perSecond <= 0 {
 		return text
@@ -75,6 +85,7 @@ const lineEvery = 2 * time.Second
 func (m *pullMeter) update(p hub.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	news := p.Waits != "" && p.Waits != m.now.Waits
 	m.now = p
 	m.rate.at(p.Done - p.Here)
 	if m.bar != nil {
@@ -83,11 +94,11 @@ func (m *pullMeter) update(p hub.Progress) {
 		return
 	}
 	tenth := int64(m.percent() / 10)
-	if tenth <= m.tenth || m.rate.now().Sub(m.last) < lineEvery {
+	if !news && tenth <= m.tenth || m.rate.now().Sub(m.last) < lineEvery {
 		return
 	}
-	m.tenth, m.last = tenth, m.rate.now()
-	fmt.Fprintf(m.w, "%s, %s\n", m.came(), m.speed())
+	m.tenth, m.last = max(tenth, m.tenth), m.rate.now()
+	fmt.Fprintf(m.w, "%s, %s\n", m.amount(), m.speed())
 }
 
 func (m *pullMeter) close() {

@@ -25,15 +25,22 @@ func TestPullLines(t *testing.T) {
 		m.update(hub.Progress{Done: here + i*each, Total: 10e9, Here: here})
 		now = now.Add(time.Second)
 	}
+	now = now.Add(lineEvery)
+	m.update(hub.Progress{Done: 10e9, Total: 10e9, Here: here, Waits: "waiting 30 s: too often"})
+	now = now.Add(lineEvery)
+	m.update(hub.Progress{Done: 10e9, Total: 10e9, Here: here, Waits: "waiting 30 s: too often"})
 	m.close()
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 9 {
+	if len(lines) != 10 {
 		t.Fatalf("there are %d lines:\n%s", len(lines), b.String())
 	}
 	if got, want := lines[1], "   3.0 GB of 10.0 GB,  30 % 50.0 MB/s, 2 min 20 s left"; got != want {
 		t.Errorf("the second line is\n%s\nwant\n%s", got, want)
 	}
 	if got, want := lines[8], "  10.0 GB of 10.0 GB, 100 % 50.0 MB/s"; got != want {
+		t.Errorf("the ninth line is\n%s\nwant\n%s", got, want)
+	}
+	if got, want := lines[9], "  10.0 GB of 10.0 GB, 100 % waiting 30 s: too often"; got != want {
 		t.Errorf("the last line is\n%s\nwant\n%s", got, want)
 	}
 }
@@ -58,6 +65,18 @@ func TestRate(t *testing.T) {
 	now = now.Add(rateSpan)
 	if got := r.perSecond(); got < 40 || got > 60 {
 		t.Errorf("after as long a pause it is %v", got)
+	}
+}
+
+// TestAboutTime: an estimate says no more than it knows.
+func TestAboutTime(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Millisecond: "less than 0.1 s", 2500 * time.Millisecond: "about 2.5 s", 125 * time.Second: "about 2 min 05 s",
+		28*time.Minute + 20*time.Second: "about 28 min", 65 * time.Minute: "about 1 h 05 min", 100*time.Hour + time.Minute: "about 100 h",
+	} {
+		if got := aboutTime(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // machines. These rooms and files may name the processor all the same: where
 // backends are made, where the formats of weights are converted, and where
 // kernels are measured.
-var knowsTheProcessor = []string{"internal/backend", "internal/weights/safetensors", "internal/weights/convert", "internal/weights/lora", "internal/bench/kernels.go", "internal/bench/linear.go", "internal/bench/throughput.go"}
+var knowsTheProcessor = []string{"internal/backend", "internal/weights/safetensors", "internal/weights/convert", "internal/bench/kernels.go", "internal/bench/linear.go", "internal/bench/throughput.go"}
 
 // hostFiles may read a tensor's memory: parameters start there.
 var hostFiles = []string{"internal/nn/params.go"}

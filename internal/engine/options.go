@@ -19,6 +19,9 @@ type Options struct {
 	LoRAs []LoRA
 	// Decoder is what draws the frames; "" means the model's default.
 	Decoder Decoder
+	// Cache is a folder for what can be made again but takes long, such as encoded
+	// prompts; "" keeps nothing. It may be missing.
+	Cache string
 	// Note, if not nil, is told what a user should know, a line at a time: from
 	// Open, Sample and Decode.
 	Note func(line string)

@@ -170,7 +170,7 @@ func nextPage(links []string) string {
 
 // json reads an answer in JSON.
 func (h *Hub) json(ctx context.Context, u *url.URL, of subject, v any) (a *answer, err error) {
-	err = h.retry(ctx, maxAsks, func(func()) error {
+	err = h.retry(ctx, maxAsks, nil, func(func()) error {
 		data, got, err := h.small(ctx, u, of, MaxJSONBytes)
 		if err != nil {
 			return err

@@ -191,7 +191,7 @@ func (h *Hub) once(ctx context.Context, u *url.URL, ranged string) (*http.Respon
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // without an address that may be signed
 		}
-		return nil, &passing{err: fmt.Errorf("%s: %w", u.Host, err)}
+		return nil, &passing{err: fmt.Errorf("no answer from %s: %w: check the network, and whether it wants a proxy in HTTPS_PROXY", u.Host, err)}
 	}
 	resp.Body = &watched{ReadCloser: resp.Body, cancel: cancel, stall: h.stall, timer: time.AfterFunc(h.stall, func() { cancel(errStalled) }), ctx: ctx}
 	return resp, nil
@@ -234,8 +234,9 @@ func (p *passing) Error() string { return p.err.Error() }
 func (p *passing) Unwrap() error { return p.err }
 
 // retry calls f until it succeeds, fails for good, or has failed so many times in a
-// row. progress, if f reports it, begins the count anew.
-func (h *Hub) retry(ctx context.Context, tries int, f func(progress func()) error) error {
+// row. progress, if f reports it, begins the count anew. waits, if not nil, is told
+// of each pause, and why it is made.
+func (h *Hub) retry(ctx context.Context, tries int, waits func(time.Duration, error), f func(progress func()) error) error {
 	for try := 1; ; try++ {
 		err := f(func() { try = 0 })
 		p, passes := errors.AsType[*passing](err)
@@ -249,8 +250,12 @@ func (h *Hub) retry(ctx context.Context, tries int, f func(progress func()) erro
 		}
 		wait := h.pause << max(0, try-1)
 		wait += time.Duration(rand.Int64N(int64(wait)/4 + 1))
+		wait = min(max(wait, p.after), maxWait)
+		if waits != nil {
+			waits(wait, err)
+		}
 		select {
-		case <-time.After(min(max(wait, p.after), maxWait)):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

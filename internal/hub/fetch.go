@@ -39,9 +39,12 @@ func (p *puller) large(ctx context.Context, f shelf.File) error {
 	x.most = min(stretchPieces, max(1, len(x.missing)/(2*Connections)))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part.Finish(ctx) })
-	for range min(Connections, (len(x.missing)+x.most-1)/x.most) {
-		g.Go(func() error { return x.work(ctx) })
-	}
+	g.Go(func() error {
+		if err := x.ranges(ctx); !errors.Is(err, errNoRanges) {
+			return err
+		}
+		return x.sequential(ctx)
+	})
 	err = g.Wait()
 	if wrong, ok := errors.AsType[*shelf.DigestError](err); ok {
 		return fmt.Errorf("what came is not the file: %w: nothing of it was kept; pull again, and if that does not help, tell the owners of the repository", wrong)
@@ -58,7 +61,16 @@ type transfer struct {
 
 	mu      sync.Mutex
 	missing []int // pieces that nobody fetches yet, in order
-	whole   bool  // the server knows no ranges, and somebody fetches the whole
+}
+
+// ranges fetches the pieces over several connections. The error is errNoRanges if
+// the server knows no ranges.
+func (x *transfer) ranges(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(Connections, (len(x.missing)+x.most-1)/x.most) {
+		g.Go(func() error { return x.work(ctx) })
+	}
+	return g.Wait()
 }
 
 // next takes a run of pieces that one request can ask for.
@@ -79,10 +91,7 @@ func (x *transfer) work(ctx context.Context) error {
 		if len(run) == 0 {
 			return nil
 		}
-		err := x.hub.retry(ctx, maxTries, func(progress func()) error { return x.stretch(ctx, &run, progress) })
-		if errors.Is(err, errNoRanges) {
-			return x.sequential(ctx)
-		}
+		err := x.hub.retry(ctx, maxTries, x.waits, func(progress func()) error { return x.stretch(ctx, &run, progress) })
 		if err != nil {
 			return err
 		}
@@ -145,17 +154,9 @@ func (x *transfer) piece(body io.Reader, i int, keep bool) (err error) {
 }
 
 // sequential fetches the whole file with one request, for a server that knows no
-// ranges. The first worker that finds that out does it; the others have nothing
-// left to do.
+// ranges.
 func (x *transfer) sequential(ctx context.Context) error {
-	x.mu.Lock()
-	begun := x.whole
-	x.whole, x.missing = true, nil
-	x.mu.Unlock()
-	if begun {
-		return nil
-	}
-	return x.hub.retry(ctx, maxTries, func(progress func()) error {
+	return x.hub.retry(ctx, maxTries, x.waits, func(progress func()) error {
 		wanted := map[int]bool{}
 		for _, i := range x.part.Missing() {
 			wanted[i] = true

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -525,4 +526,17 @@ func TestUnlisted(t *testing.T) {
 	srv.Put("test/other", hubtest.Repo{Files: map[string][]byte{"x.bin": nil}})
 	_, err = h.Unlisted(t.Context(), c, nil, "small", "test/other", "")
 	mentions(t, err, "has no model_index.json")
+}
+
+// TestWaits: a long pause is told, a short one is not, and bytes end it.
+func TestWaits(t *testing.T) {
+	var got []string
+	p := &puller{tell: func(now Progress) { got = append(got, now.Waits) }}
+	p.waits(worthSaying-1, errors.New("soon"))
+	p.waits(30*time.Second, errors.New("too\x1b[2J often"))
+	p.add(-5, false)
+	p.add(1, false)
+	if want := []string{"waiting 30 s: too[2J often", "waiting 30 s: too[2J often", ""}; !slices.Equal(got, want) {
+		t.Errorf("told were %q, want %q", got, want)
+	}
 }

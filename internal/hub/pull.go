@@ -32,6 +32,9 @@ const spare = 64 << 20
 type Progress struct {
 	Done, Total int64 // bytes; those count that were there before
 	Here        int64 // bytes that were there before
+	// Waits says why a connection waits before it tries again, and for how long; ""
+	// since bytes have come again.
+	Waits string
 }
 
 // LicenceError says that licences of a model were not accepted.
@@ -82,17 +85,20 @@ func (h *Hub) pull(ctx context.Context, s *shelf.Shelf, plan *Plan, progress fun
 	if len(left) > 0 {
 		return &LicenceError{plan.Record.Name, left}
 	}
+	if plan.Missing > 0 {
+		if err := os.MkdirAll(s.Folder(), 0o777); err != nil {
+			return err
+		}
+		if err := scratch.Room(s.Folder(), plan.Missing+spare); err != nil {
+			return err
+		}
+	}
 	pulling, err := s.Begin(plan.Record)
 	if err != nil {
 		return err
 	}
 	defer pulling.Close()
 	p := &puller{hub: h, shelf: s, plan: plan, pulling: pulling, write: write, tell: progress, now: Progress{Total: plan.Bytes}}
-	if plan.Missing > 0 {
-		if err := scratch.Room(s.Folder(), plan.Missing+spare); err != nil {
-			return err
-		}
-	}
 	if err := p.files(ctx); err != nil {
 		return err
 	}
@@ -153,6 +159,25 @@ func (p *puller) add(n int64, here bool) {
 	if here {
 		p.now.Here += n
 	}
+	if n > 0 {
+		p.now.Waits = ""
+	}
+	if p.tell != nil {
+		p.tell(p.now)
+	}
+}
+
+// worthSaying is the shortest pause that a user is told of.
+const worthSaying = 2 * time.Second
+
+// waits says that a connection waits.
+func (p *puller) waits(d time.Duration, why error) {
+	if d < worthSaying {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.Waits = fmt.Sprintf("waiting %.0f s: %s", d.Seconds(), printable(why.Error(), 200))
 	if p.tell != nil {
 		p.tell(p.now)
 	}
@@ -166,7 +191,7 @@ func (p *puller) plain(ctx context.Context, f shelf.File, r Remote) (digest stri
 			return digest, nil
 		}
 	}
-	err = p.hub.retry(ctx, maxTries, func(func()) error {
+	err = p.hub.retry(ctx, maxTries, p.waits, func(func()) error {
 		a, err := p.hub.get(ctx, p.hub.resolve(f), "")
 		if err != nil {
 			return err
@@ -201,17 +226,26 @@ func (p *puller) same(at string, r Remote) (digest string, ok bool) {
 func copyObject(w io.Writer, from io.Reader, r Remote) error {
 	sum := sha1.New() //nolint:gosec // Git names its objects by it
 	fmt.Fprintf(sum, "blob %d\x00", r.Size)
-	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(from, r.Size+1))
+	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(incoming{from}, r.Size+1))
 	got := hex.EncodeToString(sum.Sum(nil))
 	switch {
-	case err != nil && disk.NoSpace(err):
-		return err
 	case err != nil:
-		return &passing{err: err}
+		return err
 	case n < r.Size:
 		return &passing{err: fmt.Errorf("it ended after %d of %d bytes", n, r.Size)}
 	case n > r.Size || got != r.Object:
 		return fmt.Errorf("its bytes are not those that the list promises: %w", ErrChanged)
 	}
 	return nil
+}
+
+// incoming is what comes from a server: that reading fails may pass.
+type incoming struct{ io.Reader }
+
+func (i incoming) Read(b []byte) (int, error) {
+	n, err := i.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &passing{err: err}
+	}
+	return n, err
 }

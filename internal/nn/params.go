@@ -164,6 +164,16 @@ func (p *Params) LetGo(prefix string) {
 	})
 }
 
+// ReleaseFormed drops the memory of the mapped bytes of parameters that a backend
+// keeps a form of, whose names begin with prefix: products read the form.
+func (p *Params) ReleaseFormed(prefix string) {
+	p.each(prefix, func(t *tensor.Tensor) {
+		if s := t.Stored(); s.Source != nil && t.Formed() {
+			s.Source.Release(s.Bytes)
+		}
+	})
+}
+
 func (p *Params) each(prefix string, f func(t *tensor.Tensor)) {
 	for _, name := range p.names {
 		if strings.HasPrefix(name, prefix) {

@@ -15,12 +15,13 @@ type Parts struct {
 	params *Params
 	names  []string
 	stay   int
+	formed []bool // by part: what products take was made, and the stored bytes released
 }
 
 // NewParts returns parts of p, each named by what the names of its parameters
 // begin with. All stay in memory.
 func NewParts(p *Params, names ...string) *Parts {
-	return &Parts{params: p, names: names, stay: len(names)}
+	return &Parts{params: p, names: names, stay: len(names), formed: make([]bool, len(names))}
 }
 
 // Len is the number of parts.
@@ -37,8 +38,9 @@ func (p *Parts) Bytes(i int) int {
 // pass may be running.
 func (p *Parts) Stay(n int) {
 	p.stay = min(max(n, 0), len(p.names))
-	for _, name := range p.names[p.stay:] {
+	for i, name := range p.names[p.stay:] {
 		p.params.LetGo(name)
+		p.formed[p.stay+i] = false
 	}
 }
 
@@ -80,8 +82,15 @@ func (p *Parts) Run(ctx context.Context, b tensor.Backend, lo, hi int, f func(i 
 	return nil
 }
 
+// letGo gives up part i after its turn or, if it stays, the bytes in the file that
+// products do not need any more.
 func (p *Parts) letGo(i int) {
-	if i >= p.stay {
+	switch {
+	case i >= p.stay:
 		p.params.LetGo(p.names[i])
+		p.formed[i] = false
+	case !p.formed[i]:
+		p.params.ReleaseFormed(p.names[i])
+		p.formed[i] = true
 	}
 }

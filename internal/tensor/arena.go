@@ -14,13 +14,20 @@ type arena struct {
 // floats is how many f32 take the memory of n numbers of type d.
 func (d DType) floats(n int) int { return (d.Bytes(n) + 3) / 4 }
 
+// large is how many elements are rounded up less: they are few, and what a video
+// needs of them is most of its memory.
+const large = 1 << 18
+
 // class is the free list for n elements: sizes are rounded up to a quarter of
-// a power of two, which wastes a fifth at most.
+// a power of two, which wastes a fifth at most; large ones to a 32nd.
 func class(n int) (list, size int) {
 	if n < 64 {
 		n = 64
 	}
 	shift := bits.Len(uint(n-1)) - 3
+	if n >= large {
+		shift -= 3
+	}
 	size = (n + 1<<shift - 1) >> shift << shift
 	return bits.Len(uint(size - 1)), size
 }

@@ -48,6 +48,9 @@ type Stored struct {
 	// Turn, if set, says that the numbers lie in another order than they are
 	// meant in. The DType is then F32, BF16 or F16.
 	Turn Turn
+	// Plus is what is added to the numbers where they are read. Turn is not set
+	// then.
+	Plus []LowRank
 	// Source, which may be nil, keeps Bytes mapped while it is reachable.
 	Source Source
 }
@@ -77,6 +80,9 @@ func InPlace(s Stored, shape ...int) *Tensor {
 	}
 	if b := gemm.Turn(s.Turn).Block(); b != 0 && (n%b != 0 || s.DType != F32 && s.DType != BF16 && s.DType != F16) {
 		panic(fmt.Sprintf("tensor: shape %v of %v in blocks %+v", shape, s.DType, s.Turn))
+	}
+	for _, l := range s.Plus {
+		l.check(n)
 	}
 	return newTensor(&storage{n: n, place: InStore, dtype: s.DType, stored: s, lasts: true, param: true, needs: true}, shape)
 }
@@ -138,6 +144,11 @@ func (t *Tensor) Formed() bool {
 // numbers returns the numbers [lo,hi) of s as the kernels take them: whole blocks,
 // or whole runs that share a scale or were turned.
 func (s *Stored) numbers(lo, hi int) gemm.Numbers {
+	if len(s.Plus) > 0 {
+		plain := *s
+		plain.Plus = nil
+		return summed{plain.numbers(lo, hi), s.Plus, lo}
+	}
 	if t, ok := s.DType.Quant(); ok {
 		return quant.Blocks{Type: t, Bytes: s.Bytes}.Part(lo, hi)
 	}
@@ -153,8 +164,7 @@ func (s *Stored) numbers(lo, hi int) gemm.Numbers {
 // goroutine. A fault of mapped memory is a panic, which CatchFault catches.
 func (s Stored) Widen(dst []float32, at int) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	numbers, bytes := s.DType.Block()
-	s.numbers(0, len(s.Bytes)/bytes*numbers).Widen(dst, at)
+	s.numbers(0, s.len()).Widen(dst, at)
 	runtime.KeepAlive(s.Source)
 }
 
@@ -163,7 +173,8 @@ func (s *Stored) widen(out []float32) {
 	simd.For(len(out), 1<<16, func(lo, hi int) { s.Widen(out[lo:hi], lo) })
 }
 
-// Finite reports whether no element is infinite or NaN.
+// Finite reports whether no element is infinite or NaN. What is added to them is
+// not looked at.
 func (s Stored) Finite() bool {
 	for _, v := range s.Scale {
 		if v-v != 0 {

@@ -24,7 +24,11 @@ func TestArenaReuses(t *testing.T) {
 	for n := 1; n < 1<<20; n = n*5/4 + 1 {
 		list, size := class(n)
 		again, same := class(size)
-		if size < n || same != size || again != list || n > 64 && size > n*5/4 {
+		most := n * 5 / 4
+		if n >= large {
+			most = n * 33 / 32
+		}
+		if size < n || same != size || again != list || n > 64 && size > most {
 			t.Fatalf("%d elements: class %d of %d; that of %d is %d of %d", n, list, size, size, again, same)
 		}
 	}

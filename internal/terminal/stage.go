@@ -22,12 +22,14 @@ type Stage struct {
 	picture image.Image // not yet drawn
 	line    string
 	fresh   bool // the line has not been written
+	above   []byte
 	closed  bool
 	done    chan struct{}
 
 	// What stands on the terminal; only the goroutine uses it.
 	columns, rows int  // of the picture; no rows for none
 	last          Size // when it was drawn
+	shown         image.Image
 }
 
 // NewStage begins a stage. size is asked before each picture, so that it follows a
@@ -57,6 +59,16 @@ func (s *Stage) Line(text string) {
 	}
 }
 
+// Write writes lines of text above the picture. It never fails: what comes after Close
+// is lost.
+func (s *Stage) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.above = append(s.above, text...)
+	s.changed.Signal()
+	return len(text), nil
+}
+
 // Close removes picture and text, and leaves the cursor where the picture began.
 func (s *Stage) Close() {
 	s.mu.Lock()
@@ -70,15 +82,22 @@ func (s *Stage) run() {
 	defer close(s.done)
 	for {
 		s.mu.Lock()
-		for s.picture == nil && !s.fresh && !s.closed {
+		for s.picture == nil && !s.fresh && len(s.above) == 0 && !s.closed {
 			s.changed.Wait()
 		}
-		img, line, closed := s.picture, s.line, s.closed
-		s.picture, s.fresh = nil, false
+		img, line, above, closed := s.picture, s.line, s.above, s.closed
+		s.picture, s.fresh, s.above = nil, false, nil
 		s.mu.Unlock()
 		var b bytes.Buffer
 		const begin, end = "\x1b[?2026h", "\x1b[?2026l" // shown at once where the terminal can
 		b.WriteString(begin)
+		if len(above) > 0 {
+			s.clear(&b)
+			b.Write(above)
+			if img == nil {
+				img = s.shown // again, below the text
+			}
+		}
 		if closed {
 			s.clear(&b)
 		} else {
@@ -96,6 +115,7 @@ func (s *Stage) run() {
 func (s *Stage) draw(b *bytes.Buffer, img image.Image, line string) {
 	now := s.size()
 	if img != nil {
+		s.shown = img
 		columns, rows := now.Box(img.Bounds().Size())
 		if columns != s.columns || rows != s.rows || now != s.last {
 			s.clear(b)

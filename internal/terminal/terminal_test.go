@@ -248,6 +248,9 @@ func TestStage(t *testing.T) {
 	s := NewStage(&b, Blocks, TrueColour, func() Size { return Size{Columns: 40, Rows: 20} })
 	s.Show(scene(64, 40))
 	s.Line("half")
+	if _, err := s.Write([]byte("a note\n")); err != nil {
+		t.Error(err)
+	}
 	s.Close()
 	got := b.String()
 	if strings.Count(got, "\x1b7") != strings.Count(got, "\x1b8") || strings.Contains(got, "?25l") {
@@ -255,6 +258,9 @@ func TestStage(t *testing.T) {
 	}
 	if !strings.HasSuffix(got, "\x1b[J\x1b[?2026l") {
 		t.Errorf("the end is %q", got[max(0, len(got)-40):])
+	}
+	if before, _, ok := strings.Cut(got, "a note\n"); !ok || !strings.HasSuffix(before, "\x1b[J") {
+		t.Errorf("a note is written over the picture: %.200q", got)
 	}
 	if strings.Count(got, "\x1b[10A") != 2*strings.Count(got, "\x1b7") && strings.Contains(got, "\x1b7") {
 		t.Errorf("the picture of 10 rows is not removed in %.200q", got)

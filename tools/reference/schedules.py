@@ -42,10 +42,15 @@ def follow(scheduler, steps):
     return scheduler.sigmas.double(), scheduler.timesteps.double(), torch.stack(path)
 
 
-def renoise(timesteps, shift=8.0, seed=11):
-    """FastVideo's sampler of models distilled by distribution matching: noise levels from a table."""
+def renoise_levels(timesteps, shift=8.0):
+    """The noise levels that FastVideo looks up for timesteps, and 0."""
     table = FlowMatchEulerDiscreteScheduler(shift=shift)
-    level = [table.sigmas[(table.timesteps - t).abs().argmin()].double() for t in timesteps]
+    return torch.stack([table.sigmas[(table.timesteps - t).abs().argmin()].double() for t in timesteps] + [torch.zeros((), dtype=torch.float64)])
+
+
+def renoise(timesteps, seed=11):
+    """FastVideo's sampler of models distilled by distribution matching."""
+    level = renoise_levels(timesteps)
     generator = torch.Generator("cpu").manual_seed(seed)
     z = torch.randn(SHAPE, generator=generator)
     path = [z.flatten()]
@@ -57,7 +62,7 @@ def renoise(timesteps, shift=8.0, seed=11):
             x = (1 - s) * x + s * noise
         z = x
         path.append(z.flatten())
-    return torch.stack([*level, torch.zeros((), dtype=torch.float64)]), torch.tensor(timesteps, dtype=torch.float64), torch.stack(path)
+    return level, torch.tensor(timesteps, dtype=torch.float64), torch.stack(path)
 
 
 def flows(out):

@@ -23,6 +23,7 @@ KINDS = {
     # latent channels, patch, widths of the decoder, of the encoder, frames that TGrow makes of one, that TPool joins
     "taew2_1": (5, 1, (12, 10, 6, 8), 6, (1, 2, 2), (2, 2, 1)),
     "taew2_2": (6, 2, (10, 8, 6, 6), 8, (1, 2, 2), (2, 2, 1)),
+    "taew2_2_super": (6, 2, (12, 8, 6, 4), 8, (1, 2, 2), (2, 2, 1)),
 }
 FRAMES = 9
 
@@ -41,8 +42,22 @@ def parameters(kind, generator):
         conv(f"{name}.conv.2", n, n)
         conv(f"{name}.conv.4", n, n)
 
-    conv("decoder.1", widths[0], latent)
-    for level in range(3):
+    def wide_block(name, n):
+        conv(f"{name}.conv.0", 2 * n, 1, 7, False)
+        conv(f"{name}.conv.1", 4 * n, 2 * n, 1)
+        conv(f"{name}.conv.3", n, 4 * n, 1, False)
+
+    if kind.endswith("super"):
+        conv("decoder.0", widths[0], latent, 1, False)
+        for level in range(3):
+            at = 1 + 7 * level
+            for i in range(3):
+                wide_block(f"decoder.{at + i}", widths[level])
+            conv(f"decoder.{at + 3}", 4 * widths[level + 1], widths[level])
+            conv(f"decoder.{at + 6}.conv", widths[level + 1] * grow[level], widths[level + 1], 1, False)
+    else:
+        conv("decoder.1", widths[0], latent)
+    for level in range(0 if kind.endswith("super") else 3):
         at = 3 + 6 * level
         for i in range(3):
             block(f"decoder.{at + i}", widths[level])
@@ -77,17 +92,38 @@ class Net:
         h = F.relu(self.conv(f"{name}.conv.2", h))
         return F.relu(x + self.conv(f"{name}.conv.4", h))
 
-    def decode(self, z):
+    def wide_block(self, name, x):
+        both = torch.cat([x, torch.cat([torch.zeros_like(x[:1]), x[:-1]])], 1)
+        h = self.conv(f"{name}.conv.0", both, groups=both.shape[1])
+        return x + self.conv(f"{name}.conv.3", F.relu(self.conv(f"{name}.conv.1", h)))
+
+    def grown(self, name, n, x):
+        x = self.conv(name, x)
+        return x.reshape(-1, x.shape[1] // n, *x.shape[2:])
+
+    def super_features(self, z):
+        x = self.conv("decoder.0", z)
+        for level in range(3):
+            at = 1 + 7 * level
+            for i in range(3):
+                x = self.wide_block(f"decoder.{at + i}", x)
+            x = F.pixel_shuffle(F.relu(self.conv(f"decoder.{at + 3}", x)), 2)
+            x = self.grown(f"decoder.{at + 6}.conv", self.grow[level], x)
+        return x
+
+    def features(self, z):
         x = F.relu(self.conv("decoder.1", 3 * torch.tanh(z / 3)))
         for level in range(3):
             at = 3 + 6 * level
             for i in range(3):
                 x = self.block(f"decoder.{at + i}", x)
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.conv(f"decoder.{at + 4}.conv", x)
-            x = x.reshape(-1, x.shape[1] // self.grow[level], *x.shape[2:])
+            x = self.grown(f"decoder.{at + 4}.conv", self.grow[level], x)
             x = self.conv(f"decoder.{at + 5}", x)
-        x = self.conv("decoder.22", F.relu(x))
+        return F.relu(x)
+
+    def decode(self, z):
+        x = self.conv("decoder.22", self.super_features(z) if "decoder.0.weight" in self.p else self.features(z))
         more = 1
         for n in self.grow:
             more *= n
@@ -109,6 +145,10 @@ class Net:
         return self.conv("encoder.17", x)
 
 
+def patch_of(kind):
+    return KINDS[kind][1]
+
+
 def last(x):
     return x.permute(0, 2, 3, 1).contiguous().float()
 
@@ -122,12 +162,12 @@ def main():
         generator = torch.Generator().manual_seed(seed)
         p = parameters(kind, generator)
         for name in p:  # a video that lies in [0, 1], most of it
-            if name.endswith("conv.4.weight"):
+            if name.endswith(("conv.4.weight", "conv.3.weight")):
                 p[name] *= 0.4
-        p["decoder.22.weight"] *= 0.06
+        p["decoder.22.weight"] *= 0.03 if kind.endswith("super") else 0.06
         p["decoder.22.bias"] += 0.5
         net = Net(kind, p)
-        h, w, patch = (5, 7, 1) if kind == "taew2_1" else (3, 5, 2)
+        h, w, patch = (5, 7, 1) if patch_of(kind) == 1 else (3, 5, 2)
         z = torch.randn(1 + (FRAMES - 1) // 4, net.latent, h, w, generator=generator).half().double()
         video = torch.rand(FRAMES, 3, h * 8 * patch, w * 8 * patch, generator=generator).half().double()
         frames, latents = net.decode(z), net.encode(video)

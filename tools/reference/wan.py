@@ -1,10 +1,10 @@
-"""The oracle of Wan's transformer and of the T5 encoders: diffusers and transformers.
+"""The oracle of Wan's transformer and of its encoders, T5 and CLIP: diffusers and transformers.
 
 It makes small models with random weights, and writes them and what they compute as goldens:
 
     python3 tools/reference/wan.py golden --out internal/model
 
-Made with torch 2.15.0, diffusers 0.42.1, transformers 5.24.0, safetensors 0.8.0, gguf 0.19.0.
+Made with torch 2.15.0, diffusers 0.42.1, transformers 5.24.0, safetensors 0.8.0, gguf 0.19.0, pillow 13.0.0.
 All weights are numbers that bf16 has, so every precision computes with the same model.
 """
 
@@ -243,6 +243,32 @@ def quant_golden(out):
     write(f"{out}/t5/testdata/quant.safetensors", {"quant/in/ids0": ids[0].float(), "quant/want/f32 of 0": want})
 
 
+def clip_golden(out):
+    from PIL import Image
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    config = CLIPVisionConfig(hidden_size=36, intermediate_size=50, num_hidden_layers=3, num_attention_heads=3,
+                              image_size=30, patch_size=7, hidden_act="gelu")
+    model = randomise(CLIPVisionModel(config), 9)
+    state = {k: v.bfloat16() for k, v in model.state_dict().items()}
+    write(f"{out}/clip/testdata/clip.safetensors", state, {"config": json.loads(config.to_json_string())})
+
+    # Soft colours, wider than high: the sides of the picture are cut off.
+    y, x = torch.meshgrid(torch.linspace(0, 6, 67), torch.linspace(0, 9, 90), indexing="ij")
+    rgb = torch.stack([torch.sin(x), torch.cos(y + x), torch.sin(y * x / 4)], -1).mul(110).add(128).byte()
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
+    pixels = processor(images=Image.fromarray(rgb.numpy()), return_tensors="pt").pixel_values
+    other = noise(31, 1, 3, 30, 30)
+    both = torch.cat([pixels, other])
+    tensors = {"in/rgb": rgb, "in/pixels": both.permute(0, 2, 3, 1)}
+    with torch.no_grad():
+        tensors["want/f32"] = model(pixel_values=both, output_hidden_states=True).hidden_states[-2].flatten(0, 1)
+        half = model.bfloat16()(pixel_values=both.bfloat16(), output_hidden_states=True)
+        tensors["want/bf16"] = half.hidden_states[-2].flatten(0, 1).float()
+    write(f"{out}/clip/testdata/golden.safetensors", tensors)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["golden"])
@@ -251,6 +277,7 @@ def main():
     wan_golden(out)
     t5_golden(out)
     quant_golden(out)
+    clip_golden(out)
 
 
 if __name__ == "__main__":

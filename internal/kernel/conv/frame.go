@@ -21,6 +21,8 @@ type Frame struct {
 	BF16 []uint16
 }
 
+func (f Frame) zero() bool { return f.F32 == nil && f.BF16 == nil }
+
 // check panics if f is neither zeros nor n values.
 func (f Frame) check(op string, n int) {
 	switch {
@@ -97,8 +99,6 @@ func (f *Filter) load(dst []float32, x Frame, lo, hi int) {
 		f.windows.LoadBF16(dst, x.BF16[lo:hi])
 	case x.BF16 != nil:
 		vec.FromBF16(dst[:hi-lo], x.BF16[lo:hi])
-	case x.F32 == nil:
-		clear(dst[:f.cells(hi-lo)])
 	case f.windows != nil:
 		f.windows.Load(dst, x.F32[lo:hi])
 	default:
@@ -107,7 +107,7 @@ func (f *Filter) load(dst []float32, x Frame, lo, hi int) {
 }
 
 // mul multiplies the windows of m positions: line l of the first begins at cell
-// at[l] of the picture.
+// at[l] of the picture, or is zeros if that is negative.
 func (f *Filter) mul(m int, picture []float32, at []int, y []float32, ldc int, ep gemm.Epilogue) {
 	if f.windows != nil {
 		f.windows.Mul(m, picture, at, f.cells(f.pitch), y, ldc, ep)
@@ -118,7 +118,11 @@ func (f *Filter) mul(m int, picture []float32, at []int, y []float32, ldc int, e
 	defer giveBack(col)
 	for i := range m {
 		for l, from := range at {
-			copy((*col)[i*k+l*f.width:][:f.width], picture[from+i*f.pitch:])
+			if window := (*col)[i*k+l*f.width:][:f.width]; from < 0 {
+				clear(window)
+			} else {
+				copy(window, picture[from+i*f.pitch:])
+			}
 		}
 	}
 	gemm.MulPacked(m, gemm.Matrix{Data: *col, Stride: k}, f.matrix, y, ldc, ep)
@@ -253,6 +257,9 @@ func (p *pass) piece(y []float32, ep gemm.Epilogue, h0, h1, w0, w1 int) {
 	defer giveBack(buf)
 	for i, x := range p.clip {
 		for r := range rows {
+			if x.zero() {
+				break // its lines are not read
+			}
 			p.load((*buf)[(i*rows+r)*line:][:line], f, x, h0-p.kh/2+r, w0-p.kw/2, columns)
 		}
 	}
@@ -263,6 +270,9 @@ func (p *pass) piece(y []float32, ep gemm.Epilogue, h0, h1, w0, w1 int) {
 			for l := range at {
 				r := h - h0 + o.down + l%each
 				at[l] = (l/each*rows+r)*line + f.cells(o.right*p.c)
+				if p.clip[l/each].zero() {
+					at[l] = -1
+				}
 			}
 			from := o.from + h*o.row + w0*o.ldc
 			e := ep

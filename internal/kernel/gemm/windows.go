@@ -96,7 +96,8 @@ func (w *Windows) LoadBF16(cells []float32, values []uint16) {
 }
 
 // Mul computes m rows of C: line l of row i begins at cell at[l] + i·pitch of
-// the picture, pitch in cells. C's rows are ldc apart. Of the epilogue, Residual
+// the picture, pitch in cells; a line whose at is negative is zeros and costs
+// nothing. C's rows are ldc apart. Of the epilogue, Residual
 // must not be C itself. It works in the calling goroutine alone.
 func (w *Windows) Mul(m int, picture []float32, at []int, pitch int, c []float32, ldc int, ep Epilogue) {
 	pl := &w.packed.plan
@@ -109,10 +110,18 @@ func (w *Windows) Mul(m int, picture []float32, at []int, pitch int, c []float32
 		for j := range pl.panels {
 			n0 := j * path.nr
 			cols, sums := min(path.nr, pl.n-n0), c[i*ldc+n0:]
+			add := ep.Accumulate
 			for block := range pl.blocks {
+				if at[block/w.part] < 0 {
+					continue
+				}
 				from := at[block/w.part] + block%w.part*pl.depth/path.perCell
 				b := w.packed.cells[pl.panelAt(0, block, j):]
-				path.column(picture[from+i*pitch:], l, b, pl.steps(block), sums, ldc, rows, cols, block > 0 || ep.Accumulate)
+				path.column(picture[from+i*pitch:], l, b, pl.steps(block), sums, ldc, rows, cols, add)
+				add = true
+			}
+			for r := 0; r < rows && !add; r++ {
+				clear(sums[r*ldc:][:cols])
 			}
 			pr.finish(path, sums, ldc, i, n0, rows, cols)
 		}
@@ -138,7 +147,7 @@ func (w *Windows) check(pr *product, at []int, pitch int) {
 	}
 	end := (pr.m-1)*pitch + w.Slack(0) + pl.path.mr*pitch
 	for _, from := range at {
-		if from < 0 || from+end > len(pr.a.Data) {
+		if from+end > len(pr.a.Data) {
 			panic(fmt.Sprintf("gemm: a line of %d windows from cell %d on reaches beyond %d cells", pr.m, from, len(pr.a.Data)))
 		}
 	}

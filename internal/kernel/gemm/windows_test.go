@@ -43,6 +43,14 @@ func TestWindows(t *testing.T) {
 						copy(a.Data[i*k+l*s.width:][:s.width], values[l*line+i*s.pitch:])
 					}
 				}
+				for l := range at { // some lines are zeros
+					if s.m%2 == 1 && l%3 == 0 {
+						at[l] = -1
+						for i := range s.m {
+							clear(a.Data[i*k+l*s.width:][:s.width])
+						}
+					}
+				}
 				o := newOutput(rng, s.m, s.n, 3)
 				for e := range epilogues {
 					if epilogues[e].residual < 2 {

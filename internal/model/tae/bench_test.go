@@ -18,6 +18,7 @@ func BenchmarkDecode(b *testing.B) {
 	}{
 		{"taew2_1", Config{Latent: 16, Patch: 1, Widths: widths, Grow: grow, Narrow: 64, Pool: pool}},
 		{"taew2_2", Config{Latent: 48, Patch: 2, Widths: widths, Grow: grow, Narrow: 64, Pool: pool}},
+		{"taew2_2_super", Config{Super: true, Latent: 48, Patch: 2, Widths: [levels + 1]int{512, 256, 128, 64}, Grow: grow, Narrow: 64, Pool: pool}},
 	} {
 		for _, s := range []struct{ w, h, frames int }{{416, 240, 17}, {832, 480, 17}} {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", k.name, s.w, s.h, s.frames), func(b *testing.B) {

@@ -13,6 +13,8 @@ const levels = 3
 
 // Config is the shape of an autoencoder, as its weights say it.
 type Config struct {
+	// Super is the larger decoder (taew2_2_super), whose frames are better.
+	Super  bool
 	Latent int             // channels of a latent
 	Patch  int             // side of the squares of pixels that are channels
 	Widths [levels + 1]int // channels of the decoder's levels, and after them
@@ -73,12 +75,23 @@ func Infer(w nn.Weights) (Config, error) {
 		}
 		return 0, 0
 	}
-	c.Widths[0], c.Latent = shape("decoder.1", 3)
+	_, _, err := w.Stored(superIn + ".weight")
+	c.Super = err == nil
+	if c.Super {
+		c.Widths[0], c.Latent = shape(superIn, 1)
+	} else {
+		c.Widths[0], c.Latent = shape(decoderIn, 3)
+	}
 	var colours int
 	for i := range levels {
-		grown, _ := shape(grower(i), 1)
-		c.Widths[i+1], _ = shape(enlarger(i), 3)
-		c.Grow[i] = grown / max(c.Widths[i], 1)
+		c.Widths[i+1], _ = shape(c.enlarger(i), 3)
+		at := c.Widths[i] // the channels that the layer grows frames of
+		if c.Super {
+			c.Widths[i+1] /= 4
+			at = c.Widths[i+1]
+		}
+		grown, _ := shape(c.grower(i), 1)
+		c.Grow[i] = grown / max(at, 1)
 	}
 	c.Narrow, colours = shape("encoder.0", 3)
 	for i := range levels {
@@ -113,9 +126,34 @@ func (c Config) check(colours int) error {
 	return nil
 }
 
-// The names of a level's layers: counted in a sequence, layers without parameters
-// included.
-func grower(level int) string   { return fmt.Sprintf("decoder.%d.conv", 7+6*level) }
-func enlarger(level int) string { return fmt.Sprintf("decoder.%d", 8+6*level) }
-func pooler(level int) string   { return fmt.Sprintf("encoder.%d.conv", 2+5*level) }
-func halver(level int) string   { return fmt.Sprintf("encoder.%d", 3+5*level) }
+// The names of layers: they are counted in a sequence, those without parameters
+// included. A level begins with three blocks.
+const (
+	decoderIn  = "decoder.1"
+	superIn    = "decoder.0"
+	decoderOut = "decoder.22"
+)
+
+func (c Config) at(level, layer int) string {
+	if c.Super {
+		return fmt.Sprintf("decoder.%d", 1+7*level+layer)
+	}
+	return fmt.Sprintf("decoder.%d", 3+6*level+layer)
+}
+
+func (c Config) grower(level int) string {
+	if c.Super {
+		return c.at(level, 6) + ".conv"
+	}
+	return c.at(level, 4) + ".conv"
+}
+
+func (c Config) enlarger(level int) string {
+	if c.Super {
+		return c.at(level, 3)
+	}
+	return c.at(level, 5)
+}
+
+func pooler(level int) string { return fmt.Sprintf("encoder.%d.conv", 2+5*level) }
+func halver(level int) string { return fmt.Sprintf("encoder.%d", 3+5*level) }

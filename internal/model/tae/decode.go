@@ -10,16 +10,47 @@ import (
 
 type decoder struct {
 	in     nn.Conv
+	first  *tensor.Tensor // [C, Latent]: instead of in, in the larger decoder
 	levels [levels]upLevel
 	out    nn.Conv
 }
 
 // upLevel is blocks, a layer that may make two frames of one, and a convolution
-// of the frame that is made twice as large.
+// of the frame that is made twice as large. In the larger decoder the convolution
+// comes first, and its channels become four pixels.
 type upLevel struct {
-	blocks  [3]memBlock
+	blocks  [3]block
 	grow    *tensor.Tensor // [frames·C, C]
 	enlarge *tensor.Tensor // [O, 1, 3, 3, C]
+	split   *nn.Conv       // [4·O, 1, 3, 3, C]
+}
+
+func (m *TAE) newDecoder(colours int) decoder {
+	c, p := m.Config, m.Params
+	var d decoder
+	if c.Super {
+		d.first = pointwise(p, superIn, c.Latent, c.Widths[0])
+	} else {
+		d.in = nn.NewConv(p, decoderIn, c.Latent, c.Widths[0], 1, 3, 3, 1)
+	}
+	for i := range levels {
+		l, in, out := &d.levels[i], c.Widths[i], c.Widths[i+1]
+		for at := range l.blocks {
+			if c.Super {
+				l.blocks[at] = m.wideBlock(c.at(i, at), in)
+			} else {
+				l.blocks[at] = m.memBlock(c.at(i, at), in)
+			}
+		}
+		if c.Super {
+			conv := nn.NewConv(p, c.enlarger(i), in, 4*out, 1, 3, 3, 1)
+			l.split, l.grow = &conv, pointwise(p, c.grower(i), out, out*c.Grow[i])
+		} else {
+			l.grow, l.enlarge = pointwise(p, c.grower(i), in, in*c.Grow[i]), weight(p, c.enlarger(i), in, out, 3)
+		}
+	}
+	d.out = nn.NewConv(p, decoderOut, c.Widths[levels], colours, 1, 3, 3, 1)
+	return d
 }
 
 // Decode hands the frames of latents to yield, in order: RGB, 3 bytes a pixel,
@@ -87,6 +118,9 @@ func (m *TAE) patches(h, w int, f func(patch, pixel int)) {
 // latent decodes a latent frame x. skip is how many of the frames that follow are
 // not wanted.
 func (d *decoder) latent(s *stream, x *tensor.Tensor, skip *int, yield func(x *tensor.Tensor) error) error {
+	if d.first != nil {
+		return d.level(s, 0, s.b.Linear(x, d.first, nil, tensor.None), skip, yield)
+	}
 	x = s.b.Scope(func() *tensor.Tensor { return s.b.Scale(s.b.Tanh(s.b.Scale(x, 1./3)), 3) })
 	return d.level(s, 0, s.conv(d.in, x, tensor.None, tensor.ReLU, nil), skip, yield)
 }
@@ -97,14 +131,22 @@ func (d *decoder) level(s *stream, i int, x *tensor.Tensor, skip *int, yield fun
 		return err
 	}
 	if i == levels {
-		x = s.conv(d.out, x, tensor.ReLU, tensor.None, nil)
+		before := tensor.ReLU
+		if d.first != nil {
+			before = tensor.None
+		}
+		x = s.conv(d.out, x, before, tensor.None, nil)
 		err := yield(x)
 		s.b.Free(x)
 		return err
 	}
 	l := &d.levels[i]
-	for j := range l.blocks {
-		x = l.blocks[j].apply(s, x)
+	for _, k := range l.blocks {
+		x = k.apply(s, x)
+	}
+	if l.split != nil {
+		x = s.conv(*l.split, x, tensor.None, tensor.ReLU, nil)
+		x = s.instead(x, s.b.DupUp(x, x.Dim(-1)/4, 1, 2, 2)) // each number goes to one pixel
 	}
 	c := x.Dim(-1)
 	// A layer for each pixel may come before the enlargement as well as after it.
@@ -115,9 +157,9 @@ func (d *decoder) level(s *stream, i int, x *tensor.Tensor, skip *int, yield fun
 			continue
 		}
 		y := s.b.Scope(func() *tensor.Tensor {
-			one := grown
-			if grown.Dim(-1) > c {
-				one = s.b.Narrow(grown, 4, at, at+c)
+			one := s.b.Narrow(grown, 4, at, at+c)
+			if l.enlarge == nil {
+				return one
 			}
 			return s.b.ConvNearest2(s.b.Operand(one, nil, tensor.None), l.enlarge, nil, nil)
 		})

@@ -20,7 +20,7 @@ type downLevel struct {
 	frames int
 	pool   *tensor.Tensor // [C, frames·C]
 	halve  *tensor.Tensor // [C, 1, 3, 3, C]
-	blocks [3]memBlock
+	blocks [3]block
 }
 
 // Encode returns the latents of n frames of w×h pixels as a transformer sees
@@ -79,8 +79,8 @@ func (e *encoder) frame(s *stream, x *tensor.Tensor) (*tensor.Tensor, error) {
 		}
 		x = s.instead(x, s.b.Linear(x, l.pool, nil, tensor.None))
 		x = s.instead(x, s.b.ConvDown(x, l.halve, nil, 1, tensor.None))
-		for j := range l.blocks {
-			x = l.blocks[j].apply(s, x)
+		for _, k := range l.blocks {
+			x = k.apply(s, x)
 		}
 	}
 	return s.conv(e.out, x, tensor.None, tensor.None, nil), nil

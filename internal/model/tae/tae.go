@@ -1,7 +1,8 @@
 // Package tae is TAEHV, a tiny autoencoder of video that speaks the latents of a
-// large one (github.com/madebyollin/taehv): taew2_1 those of Wan 2.1, taew2_2
-// those of Wan 2.2 with 5B parameters, taeh3 those of H3. It takes a tenth of the
-// time and gives a little less detail.
+// large one (github.com/madebyollin/taehv): taew2_1 those of Wan 2.1, taew2_2 and
+// taew2_2_super those of Wan 2.2 with 5B parameters. It takes a twentieth of the
+// time and gives a little less detail. (taeh3 is the same network for H3, which
+// drops other frames than Decode does.)
 //
 // Frames go through the layers one after another. A block remembers the frame
 // before, so memory does not grow with the length of a video. The package never
@@ -49,19 +50,7 @@ func Open(w nn.Weights) (*TAE, error) {
 func build(c Config, p *nn.Params) *TAE {
 	m := &TAE{Config: c, Params: p, NewBackend: backend.New}
 	colours := 3 * c.Patch * c.Patch
-	m.decoder.in = nn.NewConv(p, "decoder.1", c.Latent, c.Widths[0], 1, 3, 3, 1)
-	for i := range levels {
-		l := upLevel{
-			grow:    pointwise(p, grower(i), c.Widths[i], c.Widths[i]*c.Grow[i]),
-			enlarge: weight(p, enlarger(i), c.Widths[i], c.Widths[i+1], 3),
-		}
-		for at := range l.blocks {
-			l.blocks[at] = m.block(fmt.Sprintf("decoder.%d", 3+6*i+at), c.Widths[i])
-		}
-		m.decoder.levels[i] = l
-	}
-	m.decoder.out = nn.NewConv(p, "decoder.22", c.Widths[levels], colours, 1, 3, 3, 1)
-
+	m.decoder = m.newDecoder(colours)
 	m.encoder.in = nn.NewConv(p, "encoder.0", colours, c.Narrow, 1, 3, 3, 1)
 	for i := range levels {
 		l := downLevel{
@@ -69,7 +58,7 @@ func build(c Config, p *nn.Params) *TAE {
 			halve: weight(p, halver(i), c.Narrow, c.Narrow, 3),
 		}
 		for at := range l.blocks {
-			l.blocks[at] = m.block(fmt.Sprintf("encoder.%d", 4+5*i+at), c.Narrow)
+			l.blocks[at] = m.memBlock(fmt.Sprintf("encoder.%d", 4+5*i+at), c.Narrow)
 		}
 		m.encoder.levels[i] = l
 	}
@@ -93,7 +82,7 @@ func pointwise(p *nn.Params, name string, in, out int) *tensor.Tensor {
 
 // source gives weights as they are stored, with the channels first, in the shapes
 // of this program. The first convolution of a block joins the channels of a frame
-// and of the one before it.
+// and of the one before it; that of the larger decoder is depthwise.
 type source struct{ nn.Weights }
 
 // Stored implements nn.Weights.
@@ -105,6 +94,13 @@ func (s source) Stored(name string) (tensor.Stored, []int, error) {
 	frames := 1
 	if strings.HasSuffix(name, ".conv.0.weight") {
 		frames = 2
+		if len(shape) == 4 && shape[1] == 1 {
+			shape = []int{1, shape[0], shape[2], shape[3]} // [C, 1, KH, KW] is [C, KH, KW]
+			if t, shape, err = nn.ChannelsLast(t, shape, 1); err != nil {
+				return t, nil, fmt.Errorf("parameter %q: %w", name, err)
+			}
+			return t, shape[1:], nil
+		}
 	}
 	if t, shape, err = nn.ChannelsLast(t, shape, frames); err != nil {
 		err = fmt.Errorf("parameter %q: %w", name, err)
@@ -147,36 +143,4 @@ func (s *stream) close() {
 func (s *stream) conv(c nn.Conv, x *tensor.Tensor, before, after tensor.Act, add *tensor.Tensor) *tensor.Tensor {
 	op := s.instead(x, s.b.Operand(x, nil, before))
 	return s.instead(op, s.b.ConvFrames(c.W, c.B, add, after, op))
-}
-
-// memBlock is three convolutions of a frame, the first with the frame before it,
-// around which the frame itself goes.
-type memBlock struct {
-	id                  int
-	conv0, conv1, conv2 nn.Conv
-}
-
-func (m *TAE) block(name string, c int) memBlock {
-	conv := func(i, kt int) nn.Conv {
-		return nn.NewConv(m.Params, fmt.Sprintf("%s.conv.%d", name, i), c, c, kt, 3, 3, 1)
-	}
-	m.blocks++
-	return memBlock{m.blocks - 1, conv(0, 2), conv(2, 1), conv(4, 1)}
-}
-
-// apply frees what it is given.
-func (k *memBlock) apply(s *stream, x *tensor.Tensor) *tensor.Tensor {
-	op := s.b.Retain(s.b.Operand(x, nil, tensor.None))
-	clip := []*tensor.Tensor{op}
-	if before := s.past[k.id]; before != nil {
-		clip = []*tensor.Tensor{before, op}
-	}
-	h := s.b.ConvFrames(k.conv0.W, k.conv0.B, nil, tensor.ReLU, clip...)
-	if len(clip) > 1 {
-		s.b.Free(clip[0])
-	}
-	s.past[k.id] = op
-	h = s.conv(k.conv1, h, tensor.None, tensor.ReLU, nil)
-	h = s.instead(x, s.conv(k.conv2, h, tensor.None, tensor.None, x))
-	return s.instead(h, s.b.Activate(h, tensor.ReLU))
 }

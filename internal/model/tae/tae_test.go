@@ -26,7 +26,7 @@ const (
 
 const makeGoldens = "make the goldens with: python3 tools/reference/taehv.py --out internal/model/tae/testdata"
 
-var kinds = []string{"taew2_1", "taew2_2"}
+var kinds = []string{"taew2_1", "taew2_2", "taew2_2_super"}
 
 func openFile(t *testing.T, name string) *safetensors.File {
 	t.Helper()
@@ -270,6 +270,18 @@ func TestRefuses(t *testing.T) {
 		{name: "decoder.1.weight", shape: []int{1 << 20, 5, 3, 3}},
 	} {
 		if _, err := Open(changed{f, c.name, c.shape}); err == nil {
+			t.Errorf("%s of shape %v is taken", c.name, c.shape)
+		}
+	}
+	large := openFile(t, "taew2_2_super")
+	for _, c := range []changed{
+		{name: "decoder.22.weight"},
+		{name: "decoder.0.weight", shape: []int{12, 6, 3, 3}},
+		{name: "decoder.1.conv.0.weight", shape: []int{24, 1, 5, 5}},
+		{name: "decoder.4.weight", shape: []int{3, 12, 3, 3}},
+		{name: "decoder.21.conv.weight", shape: []int{12, 4, 1, 1}},
+	} {
+		if _, err := Open(changed{large, c.name, c.shape}); err == nil {
 			t.Errorf("%s of shape %v is taken", c.name, c.shape)
 		}
 	}

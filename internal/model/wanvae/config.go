@@ -169,8 +169,8 @@ func (c Config) checkShortcuts() error {
 	enc, dec := c.widths()
 	last := len(c.DimMult) - 1
 	for i := range c.DimMult {
-		_, down := c.blockOf(i, i == last)
-		_, up := c.blockOf(last-1-i, i == last)
+		down := c.blockOf(i, i == last)
+		up := c.blockOf(last-1-i, i == last)
 		if enc[i]*down%enc[i+1] != 0 || i < last && dec[i+1]*up%dec[i] != 0 {
 			return fmt.Errorf("configuration of Wan's autoencoder: level %d has no shortcut from %d to %d channels, or from %d to %d", i, enc[i], enc[i+1], dec[i], dec[i+1])
 		}
@@ -178,16 +178,16 @@ func (c Config) checkShortcuts() error {
 	return nil
 }
 
-// blockOf is how many frames, and how many pixels of all of them, become one in
-// halving i; no halving leaves one pixel alone.
-func (c Config) blockOf(i int, none bool) (frames, pixels int) {
+// blockOf is how many pixels become one in halving i, those of two frames where
+// it joins them; no halving leaves a pixel alone.
+func (c Config) blockOf(i int, none bool) int {
 	switch {
 	case none:
-		return 1, 1
+		return 1
 	case c.TemporalDownsample[i]:
-		return 2, 8
+		return 8
 	}
-	return 1, 4
+	return 4
 }
 
 // widths are the channels before the first level and after each: of the encoder

@@ -218,3 +218,21 @@ func TestOpenRefuses(t *testing.T) {
 		all.to[missing] = was
 	}
 }
+
+// TestDecodeMemory: what is said to be remembered is, and all of it is in what a
+// video is said to take.
+func TestDecodeMemory(t *testing.T) {
+	for _, kind := range kinds {
+		m, g := opened(t, kind), readGolden(t, kind, "decode")
+		c := &counting{Backend: backend.New()}
+		decoded(t, m, c, g, g.t)
+		want, _ := m.remembered(g.h, g.w)
+		// While a convolution runs, what it was just given is held as well.
+		if over := int64(c.most) - want; over < 0 || over > want/5 {
+			t.Errorf("%s: %d numbers are held at the most, %d are said to be", kind, c.most, want)
+		}
+		if all := m.DecodeMemory(g.h, g.w); all < 2*want || m.DecodeMemory(2*g.h, g.w) > 2*all {
+			t.Errorf("%s: %d bytes for a video of which %d numbers are remembered", kind, all, want)
+		}
+	}
+}

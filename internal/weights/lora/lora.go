@@ -32,7 +32,7 @@ const (
 )
 
 // Adapter is an open file of adapters to the layers of a model. It may be used
-// once, and is to be closed when the model has been built.
+// once, and is to be closed when the model is.
 type Adapter struct {
 	path  string
 	f     *safetensors.File
@@ -69,13 +69,25 @@ var suffixes = []struct {
 	end string
 	slot
 }{
-	{".lora_A.weight", down}, {".lora_B.weight", up}, {".lora_B.bias", upBias},
-	{".lora_A.default.weight", down}, {".lora_B.default.weight", up}, {".lora_B.default.bias", upBias},
-	{".lora_down.weight", down}, {".lora_up.weight", up}, {".lora_up.bias", upBias},
-	{".lora.down.weight", down}, {".lora.up.weight", up},
-	{"_lora.down.weight", down}, {"_lora.up.weight", up},
-	{".lora_linear_layer.down.weight", down}, {".lora_linear_layer.up.weight", up},
-	{".alpha", alpha}, {".diff", diff}, {".diff_b", diffBias}, {".diff_m", diffTable},
+	{".lora_A.weight", down},
+	{".lora_B.weight", up},
+	{".lora_B.bias", upBias},
+	{".lora_A.default.weight", down},
+	{".lora_B.default.weight", up},
+	{".lora_B.default.bias", upBias},
+	{".lora_down.weight", down},
+	{".lora_up.weight", up},
+	{".lora_up.bias", upBias},
+	{".lora.down.weight", down},
+	{".lora.up.weight", up},
+	{"_lora.down.weight", down},
+	{"_lora.up.weight", up},
+	{".lora_linear_layer.down.weight", down},
+	{".lora_linear_layer.up.weight", up},
+	{".alpha", alpha},
+	{".diff", diff},
+	{".diff_b", diffBias},
+	{".diff_m", diffTable},
 }
 
 // prefixes stand before the names of layers in one layout or another.
@@ -86,8 +98,15 @@ var prefixes = []string{
 // others are kinds of adapters that this package does not add, by a part of their
 // keys.
 var others = []struct{ part, name string }{
-	{"dora_scale", "DoRA"}, {"lora_magnitude_vector", "DoRA"}, {"hada_w", "LoHa"}, {"lokr_w", "LoKr"},
-	{"lora_mid", "a LoRA of convolutions in three parts"}, {"oft_blocks", "OFT"}, {"boft", "BOFT"}, {"reshape_weight", "an adapter that changes shapes"}, {"set_weight", "an adapter that replaces weights"},
+	{"dora_scale", "DoRA"},
+	{"lora_magnitude_vector", "DoRA"},
+	{"hada_w", "LoHa"},
+	{"lokr_w", "LoKr"},
+	{"lora_mid", "a LoRA of convolutions in three parts"},
+	{"oft_blocks", "OFT"},
+	{"boft", "BOFT"},
+	{"reshape_weight", "an adapter that changes shapes"},
+	{"set_weight", "an adapter that replaces weights"},
 }
 
 // Open reads which layers a file adapts. It reads none of the tensors.

@@ -154,7 +154,7 @@ func TestLayouts(t *testing.T) {
 			if notes, err := m.Check(); err != nil || notes != nil {
 				t.Errorf("%s: %v, %v", tt.name, notes, err)
 			}
-			if m.Bytes() != outs*ins*4 {
+			if m.Bytes() != 0 {
 				t.Errorf("%s: %d bytes in memory", tt.name, m.Bytes())
 			}
 		}
@@ -193,7 +193,7 @@ func TestDifferences(t *testing.T) {
 }
 
 // TestSeveral adds two adapters to bf16 weights, with a factor from metadata and a
-// bias of its own, and rounds once.
+// bias of its own.
 func TestSeveral(t *testing.T) {
 	a, b := numbers(rank*ins, 7), numbers(outs*rank, 8)
 	pair := func(more ...safetensors.Tensor) []safetensors.Tensor {
@@ -215,7 +215,7 @@ func TestSeveral(t *testing.T) {
 	if err != nil || s.DType != tensor.BF16 {
 		t.Fatalf("%v, %v", s.DType, err)
 	}
-	same(t, "two adapters", values(t, m, name), want, 1.0/128)
+	same(t, "two adapters", values(t, m, name), want, 1e-6)
 	bias := numbers(outs, 2)
 	for i, v := range numbers(outs, 12) {
 		bias[i] += 2 * v
@@ -223,7 +223,7 @@ func TestSeveral(t *testing.T) {
 	same(t, "bias", values(t, m, "blocks.0.attn1.to_out.0.bias"), bias, 1e-6)
 }
 
-// TestInt8 makes bf16 of weights that are stored in int8.
+// TestInt8 adds to weights that are stored in int8.
 func TestInt8(t *testing.T) {
 	q := make([]int8, outs*ins)
 	for i := range q {
@@ -237,13 +237,13 @@ func TestInt8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // the file was only read
+	defer f.Close()
 	a, b := numbers(rank*ins, 7), numbers(outs*rank, 8)
 	m, err := Over(f, nil, Use{open(t, write(t, nil, f32("x.lora_A.weight", a, rank, ins), f32("x.lora_B.weight", b, outs, rank))), 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "int8", values(t, m, "x.weight"), plain(values(t, f, "x.weight"), b, a, rank, 1), 1.0/128)
+	same(t, "int8", values(t, m, "x.weight"), plain(values(t, f, "x.weight"), b, a, rank, 1), 1e-6)
 }
 
 // TestWhatDoesNotFit is named.
@@ -252,8 +252,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 	lo, hi := f32("blocks.0.attn1.to_out.0.lora_A.weight", a, rank, ins), f32("blocks.0.attn1.to_out.0.lora_B.weight", b, outs, rank)
 	nan := slices.Clone(a)
 	nan[4] = float32(math.NaN())
-	huge := slices.Clone(a)
-	huge[0] = math.MaxFloat32
+	huge := slices.Repeat([]float32{3e38}, ins)
 	for _, tt := range []struct {
 		name    string
 		meta    map[string]string
@@ -270,7 +269,8 @@ func TestWhatDoesNotFit(t *testing.T) {
 		{"one axis", nil, []safetensors.Tensor{f32("blocks.0.attn1.to_out.0.lora_A.weight", a, rank*ins), hi}, "[rank, inputs]"},
 		{"alpha", nil, []safetensors.Tensor{lo, hi, f32("blocks.0.attn1.to_out.0.alpha", a[:2], 2)}, "not one"},
 		{"NaN", nil, []safetensors.Tensor{f32("blocks.0.attn1.to_out.0.lora_A.weight", nan, rank, ins), hi}, "not finite"},
-		{"too large", nil, []safetensors.Tensor{f32("blocks.0.attn1.to_out.0.lora_A.weight", huge, rank, ins), hi, f32("blocks.0.attn1.to_out.0.alpha", []float32{1e9})}, "out of the range"},
+		{"too large", nil, []safetensors.Tensor{f32("blocks.0.norm2.diff", huge, ins)}, "out of the range"},
+		{"too strong", nil, []safetensors.Tensor{lo, hi, f32("blocks.0.attn1.to_out.0.alpha", []float32{3e38})}, "which is out of range"},
 		{"integers", nil, []safetensors.Tensor{safetensors.FromInt8("blocks.0.attn1.to_out.0.lora_A.weight", make([]int8, rank*ins), rank, ins), hi}, "I8"},
 		{"matrix for a norm", nil, []safetensors.Tensor{f32("blocks.0.norm2.lora_A.weight", a, rank, ins), f32("blocks.0.norm2.lora_B.weight", b, outs, rank)}, "for a matrix"},
 		{"difference", nil, []safetensors.Tensor{f32("blocks.0.norm2.diff", a[:9], 9)}, "made for another model"},
@@ -281,8 +281,8 @@ func TestWhatDoesNotFit(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer u.Close() //nolint:errcheck // the file was only read
-			m, err := Over(base(t, safetensors.F32), original, Use{u, 1})
+			defer u.Close()
+			m, err := Over(base(t, safetensors.F32), original, Use{u, 50})
 			if err != nil {
 				return err
 			}
@@ -350,7 +350,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer a.Close() //nolint:errcheck // the file was only read
+		defer a.Close()
 		m, err := Over(base(t, safetensors.F32), original, Use{a, 1})
 		if err != nil {
 			t.Fatal(err)

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kinora-video/kinora/internal/kernel/gemm"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// Weights store the parameters of a model, as nn.Weights has it.
+// Weights store the parameters of a model, as nn.Listed has it.
 type Weights interface {
 	Stored(name string) (tensor.Stored, []int, error)
+	Names() []string
 }
 
 // Use is an adapter with the strength in which it is added: 1 is as it was
@@ -23,10 +23,12 @@ type Use struct {
 	Strength float64
 }
 
-// Merged are weights to which adapters have been added. A tensor that an adapter
-// touches is made when it is first asked for, in memory: in F32, F16 or BF16 as it
-// is stored, and in BF16 where it is stored in fewer bits. All others stay where
-// they are.
+// Merged are weights to which adapters have been added. To a matrix, pairs of low
+// rank are added where products read it (tensor.LowRank), so that both stay where
+// they are stored, and the adapters must stay open while the weights are in use.
+// Tensors to which a plain difference is added are made when they are first asked
+// for, in memory: those of at most maxExact numbers in F32, others in F32, F16 or
+// BF16 as they are stored, and in BF16 where they are stored in fewer bits.
 type Merged struct {
 	base  Weights
 	names func(name string) []string
@@ -53,7 +55,10 @@ func Over(base Weights, names func(name string) []string, uses ...Use) (*Merged,
 	return &Merged{base: base, names: names, uses: uses, done: map[string]merged{}}, nil
 }
 
-// Bytes is how much memory the tensors take that have been made.
+// Names implements Weights.
+func (m *Merged) Names() []string { return m.base.Names() }
+
+// Bytes is how much memory the tensors take that have been made in it.
 func (m *Merged) Bytes() int64 { return m.bytes }
 
 // Check returns, once all tensors of a model have been asked for, a note for each
@@ -85,28 +90,40 @@ func (m *Merged) Stored(name string) (_ tensor.Stored, _ []int, err error) {
 		return s, shape, nil
 	}
 	defer tensor.CatchFault(&err)
-	x := tensor.InPlace(s, shape...).Values()
 	for _, a := range adds {
-		if err := a.to(x, shape); err != nil {
+		if err := a.pair(&s, shape); err != nil {
 			return s, nil, err
 		}
 	}
-	d := merged{Stored: stored(x, s.DType), shape: slices.Clone(shape)}
-	if !d.Finite() {
-		return s, nil, fmt.Errorf("lora: %s and what is added to it are out of the range of %v: lower the strength", name, d.DType)
+	d := merged{Stored: s, shape: slices.Clone(shape)}
+	if slices.ContainsFunc(adds, add.plain) {
+		x := tensor.InPlace(s, shape...).Values()
+		for _, a := range adds {
+			if err := a.differences(x, shape); err != nil {
+				return s, nil, err
+			}
+		}
+		d.Stored = stored(x, s.DType)
+		if !d.Finite() {
+			return s, nil, fmt.Errorf("lora: %s and what is added to it are out of the range of %v: lower the strength", name, d.DType)
+		}
+		m.bytes += int64(len(d.Bytes))
 	}
 	m.done[name] = d
-	m.bytes += int64(len(d.Bytes))
 	return d.Stored, shape, nil
 }
+
+// maxExact is how many numbers a tensor may have that is not rounded: those of a
+// bias or a norm are few.
+const maxExact = 1 << 16
 
 // stored rounds numbers to the type in which they are kept.
 func stored(x []float32, base tensor.DType) tensor.Stored {
 	kept, dtype := tensor.BF16, safetensors.BF16
-	switch base {
-	case tensor.F32:
+	switch {
+	case base == tensor.F32 || len(x) <= maxExact:
 		kept, dtype = tensor.F32, safetensors.F32
-	case tensor.F16:
+	case base == tensor.F16:
 		kept, dtype = tensor.F16, safetensors.F16
 	}
 	return tensor.Stored{DType: kept, Bytes: safetensors.FromFloat32("", dtype, x, len(x)).Data}
@@ -147,35 +164,31 @@ func (m *Merged) adds(name string) []add {
 // leaves say which slots are added to which tensor of a layer.
 var leaves = map[string][]slot{"weight": {down, diff}, "bias": {upBias, diffBias}, "modulation": {diffTable}}
 
-// to adds everything that the adapter has for a tensor to its numbers.
-func (a add) to(x []float32, shape []int) error {
+// plain says whether the adapter has a plain difference for the tensor.
+func (a add) plain() bool {
+	return slices.ContainsFunc(leaves[a.leaf], func(s slot) bool { return s != down && a.part.slots[s] != "" })
+}
+
+// differences adds the plain differences for a tensor to its numbers.
+func (a add) differences(x []float32, shape []int) error {
 	for _, s := range leaves[a.leaf] {
-		switch {
-		case a.part.slots[s] == "":
-		case s == down:
-			if err := a.product(x, shape); err != nil {
-				return err
-			}
-		default:
-			d, err := a.fitting(s, shape)
+		if s == down || a.part.slots[s] == "" {
+			continue
+		}
+		d, err := a.fitting(s, shape)
+		if err != nil {
+			return err
+		}
+		factor := a.Strength
+		if s == upBias {
+			f, err := a.scale()
 			if err != nil {
 				return err
 			}
-			factor := a.Strength
-			if s == upBias {
-				rank, err := a.rank()
-				if err != nil {
-					return err
-				}
-				f, err := a.factor(a.layer, a.part, rank)
-				if err != nil {
-					return err
-				}
-				factor *= f
-			}
-			for i, v := range d {
-				x[i] += float32(factor) * v
-			}
+			factor *= f
+		}
+		for i, v := range d {
+			x[i] += float32(factor) * v
 		}
 	}
 	return nil
@@ -190,42 +203,71 @@ func (a add) rank() (int, error) {
 	return info.Shape[0], nil
 }
 
-// product adds strength·alpha/rank·B·A to a weight [out, ...in].
-func (a add) product(x []float32, shape []int) error {
+// scale is what the product of the layer's pair is multiplied by, at strength 1.
+func (a add) scale() (float64, error) {
+	rank, err := a.rank()
+	if err != nil {
+		return 0, err
+	}
+	return a.factor(a.layer, a.part, rank)
+}
+
+// pair adds the layer's pair of low rank to a weight [out, ...in].
+func (a add) pair(s *tensor.Stored, shape []int) error {
+	lo, hi := a.part.slots[down], a.part.slots[up]
+	if a.leaf != "weight" || lo == "" {
+		return nil
+	}
 	rank, err := a.rank()
 	if err != nil {
 		return err
 	}
-	lo, hi := a.part.slots[down], a.part.slots[up]
 	loInfo, _ := a.f.Info(lo)
 	hiInfo, _ := a.f.Info(hi)
-	if len(shape) < 2 || len(x) == 0 {
+	n := tensor.Elems(shape)
+	if len(shape) < 2 || n == 0 || s.Turn != (tensor.Turn{}) {
 		return fmt.Errorf("lora: %s: tensors %q and %q are for a matrix, the model's %s has shape %v", a.path, lo, hi, a.layer, shape)
 	}
 	out := shape[0]
-	in := len(x) / out
-	if tensor.Elems(loInfo.Shape) != rank*in || len(hiInfo.Shape) < 2 || hiInfo.Shape[0] != out || tensor.Elems(hiInfo.Shape) != out*rank {
+	if tensor.Elems(loInfo.Shape) != rank*(n/out) || len(hiInfo.Shape) < 2 || hiInfo.Shape[0] != out || tensor.Elems(hiInfo.Shape) != out*rank {
 		return fmt.Errorf("lora: %s: tensors %q %v and %q %v do not make a weight of shape %v: the adapter was made for another model", a.path, lo, loInfo.Shape, hi, hiInfo.Shape, shape)
 	}
-	f, err := a.factor(a.layer, a.part, rank)
+	f, err := a.scale()
 	if err != nil {
 		return err
 	}
-	A, err := a.values(a.part, down)
+	A, err := a.half(down)
 	if err != nil {
 		return err
 	}
-	B, err := a.values(a.part, up)
+	B, err := a.half(up)
 	if err != nil {
 		return err
 	}
-	// The smaller factor is scaled, so that the product needs no second pass.
-	scale := float32(a.Strength * f)
-	for i := range B {
-		B[i] *= scale
+	if factor := float32(a.Strength * f); factor-factor == 0 {
+		s.Plus = append(slices.Clone(s.Plus), tensor.LowRank{B: B, A: A, Rank: rank, Factor: factor})
+		return nil
 	}
-	gemm.Mul(gemm.F32, out, in, rank, gemm.Matrix{Data: B, Stride: rank}, gemm.Matrix{Data: A, Stride: in}, x, in, gemm.Epilogue{Accumulate: true})
-	return nil
+	return fmt.Errorf("lora: %s: tensors %q and %q count %g times, which is out of range: lower the strength", a.path, lo, hi, a.Strength*f)
+}
+
+// half is a tensor of a pair where it is stored.
+func (a add) half(s slot) (tensor.Stored, error) {
+	key := a.part.slots[s]
+	switch info, _ := a.f.Info(key); info.DType {
+	case safetensors.F32, safetensors.F16, safetensors.BF16:
+	default:
+		return tensor.Stored{}, fmt.Errorf("lora: %s: tensor %q is %s, pairs are F32, F16 or BF16", a.path, key, info.DType)
+	}
+	x, _, err := a.f.Stored(key)
+	switch {
+	case err != nil:
+		return x, err
+	case !x.Finite():
+		return x, fmt.Errorf("lora: %s: tensor %q holds a value that is not finite", a.path, key)
+	}
+	a.part.used[s] = true
+	return x, nil
 }
 
 // fitting reads a difference, which must have the shape of the tensor that it is
