@@ -1,11 +1,16 @@
 package recogniser
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/kinora-video/kinora/internal/nn"
@@ -16,8 +21,8 @@ import (
 // format is the format that the metadata of a weights file names.
 const format = "kinora-recogniser-1"
 
-// WriteFile writes the weights, large ones in bf16. notes are added to the
-// file's metadata.
+// WriteFile writes the weights: matrices in int8 with a scale for each row, other
+// large tensors in bf16. notes are added to the file's metadata.
 func (r *Network) WriteFile(path string, notes map[string]string) error {
 	meta := map[string]string{"format": format}
 	for k, v := range notes {
@@ -26,12 +31,39 @@ func (r *Network) WriteFile(path string, notes map[string]string) error {
 	var ts []safetensors.Tensor
 	for _, name := range r.Params.Names() {
 		t, dtype := r.Params.Get(name), safetensors.F32
+		if len(t.Shape) > 1 && t.Len() >= 512 && strings.HasSuffix(name, ".weight") {
+			x := make([]float32, t.Len())
+			t.CopyTo(x)
+			q, scale := inRows(x, t.Shape[0])
+			ts = append(ts, safetensors.FromInt8(name, q, t.Shape...), safetensors.FromFloat32(name+".scale", safetensors.F32, scale, t.Shape[0]))
+			continue
+		}
 		if len(t.Shape) > 1 && t.Len() >= 4096 {
 			dtype = safetensors.BF16
 		}
 		ts = append(ts, safetensors.FromValues(name, dtype, t.CopyTo, t.Shape...))
 	}
 	return safetensors.WriteFile(path, ts, meta)
+}
+
+// inRows rounds x, in so many rows, to int8 times a scale for each row.
+func inRows(x []float32, rows int) (q []int8, scale []float32) {
+	q, scale = make([]int8, len(x)), make([]float32, rows)
+	n := len(x) / rows
+	for i := range rows {
+		row, most := x[i*n:][:n], float32(0)
+		for _, v := range row {
+			most = max(most, v, -v)
+		}
+		if most == 0 {
+			continue
+		}
+		scale[i] = most / 127
+		for j, v := range row {
+			q[i*n+j] = int8(math.RoundToEven(float64(v / scale[i])))
+		}
+	}
+	return q, scale
 }
 
 // Open makes a recogniser from the bytes of a weights file, which stay in data.
@@ -64,7 +96,7 @@ func Open(data []byte) (*Network, error) {
 func classesIn(f *safetensors.File) (classes [NumAttributes]int, err error) {
 	for a := range NumAttributes {
 		name := "head." + a.String() + ".weight"
-		_, shape, err := f.Float32(name)
+		_, shape, err := f.Stored(name)
 		if err != nil {
 			return classes, err
 		}
@@ -140,8 +172,18 @@ func (r *learning) resume() error {
 
 // The weights of the recogniser; docs/eval.md tells how it is trained.
 //
-//go:embed recogniser.safetensors
+//go:embed recogniser.safetensors.gz
 var embedded []byte
 
 // Embedded is the recogniser inside the program.
-var Embedded = sync.OnceValues(func() (*Network, error) { return Open(embedded) })
+var Embedded = sync.OnceValues(func() (*Network, error) {
+	r, err := gzip.NewReader(bytes.NewReader(embedded))
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return Open(data)
+})

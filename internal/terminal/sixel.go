@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"io"
 	"slices"
-
-	"golang.org/x/image/draw"
 )
 
 // sixelColours is how many colours a sixel picture has: what most terminals allow.

@@ -11,10 +11,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"io"
 
-	"golang.org/x/image/draw"
+	"github.com/kinora-video/kinora/internal/media"
 )
 
 // Protocol is a way to draw pictures.
@@ -90,10 +91,17 @@ func smaller(img image.Image, to image.Point) *image.RGBA {
 	return scale(img, to)
 }
 
-// scale brings a picture to a size.
+// scale brings a picture to a size, within what media can make.
 func scale(img image.Image, to image.Point) *image.RGBA {
-	out := image.NewRGBA(image.Rectangle{Max: to})
-	draw.CatmullRom.Scale(out, out.Rect, img, img.Bounds(), draw.Src, nil)
+	to.X, to.Y = min(max(to.X, 1), media.MaxSide), min(max(to.Y, 1), media.MaxSide)
+	f := media.FromImage(img)
+	if r, err := media.NewResizer(media.Bicubic, f.W, f.H, to.X, to.Y); err == nil {
+		if g, err := r.Resize(f); err == nil {
+			f = g
+		}
+	}
+	out := image.NewRGBA(image.Rect(0, 0, f.W, f.H))
+	draw.Draw(out, out.Rect, f.Image(), image.Point{}, draw.Src)
 	return out
 }
 

@@ -1,9 +1,13 @@
 package upscale
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
@@ -12,15 +16,27 @@ import (
 // The weights inside the program: weights/README.md says where they come from
 // and under which licence.
 //
-//go:embed weights/realesr-animevideov3.safetensors
-var general []byte
+//go:embed weights/realesr-animevideov3.safetensors.gz
+var packed []byte
+
+var general = sync.OnceValue(func() []byte {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		panic(err) // the file inside the program is damaged
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	return data
+})
 
 //go:embed weights/storybook.safetensors
 var storybook []byte
 
 // General is the file of a network by 4 for any frames: realesr-animevideov3 of
 // Real-ESRGAN.
-func General() []byte { return general }
+func General() []byte { return general() }
 
 //go:embed weights/LICENSE.realesrgan
 var license string
