@@ -101,6 +101,10 @@ func MulCodes(m, n, k int, a Matrix, w Codes, c []float32, ldc int, ep Epilogue)
 	}
 	p := codePathNow()
 	x := codeProduct{product: &pr, path: p, finishing: pathFor(F32), w: w, n: n, k: k, run: w.Run(), mins: w.Mins()}
+	if m == 1 && k > 0 {
+		x.thin()
+		return
+	}
 	x.row = oddLines(k / x.run * p.aRun(x.run))
 	x.depth = roundUp(ceilDiv(k, max(1, ceilDiv(k, codeDepth))), CodeRun)
 	chunk := max(1, maxCodeCells/max(1, x.row)/96) * 96

@@ -84,6 +84,8 @@ func TestMulCodes(t *testing.T) {
 			{11, 150, 3104},
 			{40, 20, 6400},
 			{230, 40, 64},
+			{1, 150, 3104},
+			{1, 40, 48},
 		} {
 			m, n, k := s[0], s[1], s[2]
 			for kind := range 4 {
@@ -117,7 +119,7 @@ func TestMulCodesThreads(t *testing.T) {
 	maxCodeCells = 1 << 17
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(23, 24))
-		for _, s := range [][3]int{{600, 40, 64}, {50, 300, 128}, {13, 140, 3200}} {
+		for _, s := range [][3]int{{600, 40, 64}, {50, 300, 128}, {13, 140, 3200}, {1, 300, 128}} {
 			m, n, k := s[0], s[1], s[2]
 			a, w := matrix(rng, m, k, false, 0), randomCodes(rng, n*k, CodeRun, true)
 			var first output

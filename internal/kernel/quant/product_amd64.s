@@ -56,3 +56,32 @@ block:
 	JNZ block
 	VZEROUPPER
 	RET
+
+// func codesQ4_1AVX2(q *int8, scale, min *float32, b *byte, n int)
+//
+// A block is a binary16 scale and min, and 16 bytes as those of Q4_0, without the 8.
+TEXT ·codesQ4_1AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), DI
+	MOVQ scale+8(FP), DX
+	MOVQ min+16(FP), BX
+	MOVQ b+24(FP), SI
+	MOVQ n+32(FP), CX
+	VPBROADCASTQ nibble<>+0(SB), Y3
+block:
+	VMOVD (SI), X1
+	VCVTPH2PS X1, X1
+	VMOVSS X1, (DX)
+	VEXTRACTPS $1, X1, (BX)
+	VMOVDQU 4(SI), X0
+	VPSRLW $4, X0, X2
+	VINSERTI128 $1, X2, Y0, Y0
+	VPAND Y3, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $20, SI
+	ADDQ $32, DI
+	ADDQ $4, DX
+	ADDQ $4, BX
+	DECQ CX
+	JNZ block
+	VZEROUPPER
+	RET
