@@ -1,7 +1,7 @@
 package terminal
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"io"
@@ -19,7 +19,7 @@ const (
 // encodeBlocks writes two pixels a cell, the upper one in the colour of ▀. Between rows
 // the cursor goes down and back by movements, which never scroll.
 func encodeBlocks(w io.Writer, img *image.RGBA, c Colours) error {
-	b := bufio.NewWriter(w)
+	b := new(bytes.Buffer)
 	size := img.Rect.Size()
 	for y := 0; y+1 < size.Y; y += 2 {
 		var before string
@@ -36,7 +36,8 @@ func encodeBlocks(w io.Writer, img *image.RGBA, c Colours) error {
 			b.WriteString("\x1b[1B")
 		}
 	}
-	return b.Flush()
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // code is the parameter of SGR for a pixel: of letters (3) or of what is behind them (4).

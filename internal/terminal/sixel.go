@@ -1,7 +1,7 @@
 package terminal
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
@@ -22,7 +22,7 @@ func encodeSixel(w io.Writer, img *image.RGBA) error {
 	palette := medianCut(img, sixelColours)
 	p := image.NewPaletted(img.Rect, palette)
 	draw.FloydSteinberg.Draw(p, p.Rect, img, img.Rect.Min)
-	b := bufio.NewWriter(w)
+	b := new(bytes.Buffer)
 	fmt.Fprintf(b, "\x1bP0;1q\"1;1;%d;%d", size.X, size.Y)
 	for i, c := range palette {
 		v := c.(color.RGBA)
@@ -37,11 +37,12 @@ func encodeSixel(w io.Writer, img *image.RGBA) error {
 		writeBand(b, p, top, bits)
 	}
 	b.WriteString("\x1b\\")
-	return b.Flush()
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // writeBand writes six rows. bits has room for a row of sixels of each colour.
-func writeBand(b *bufio.Writer, p *image.Paletted, top int, bits []byte) {
+func writeBand(b *bytes.Buffer, p *image.Paletted, top int, bits []byte) {
 	w := p.Rect.Dx()
 	clear(bits)
 	var used [sixelColours]bool
