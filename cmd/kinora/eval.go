@@ -18,31 +18,34 @@ import (
 
 // EvalCmd measures how well a model does what prompts say.
 type EvalCmd struct {
-	Model     string  `placeholder:"FILE" help:"The weights to measure: a file of kinora train. Default: those inside the program."`
-	Prompts   int     `default:"10" placeholder:"N" help:"Videos asked for, each in English, Chinese and Arabic. More take longer and tell more."`
-	Seconds   float64 `default:"6" placeholder:"6" help:"Length of a video, at least 2."`
-	Seeds     int     `default:"4" placeholder:"N" help:"Videos of one prompt, to see how varied they are; 0 for none."`
-	Films     int     `default:"8" placeholder:"N" help:"Real videos sent through the codec; 0 for none."`
-	Steps     int     `placeholder:"N" help:"Sampling steps. Default: the model's."`
-	Guidance  float32 `placeholder:"G" help:"How strictly prompts are followed. Default: the model's."`
-	Seed      uint64  `default:"1" placeholder:"N" help:"The same seed asks for the same videos."`
-	Out       string  `placeholder:"DIR" help:"Folder for the report: report.json, index.html and the videos. Default: only the table is printed."`
-	CodecOnly bool    `help:"Measure the codec alone."`
-	Upscaling bool    `help:"Measure the ways to enlarge frames alone, on real videos that are drawn in both sizes."`
-	Upscaler  string  `placeholder:"FILE" help:"With --upscaling: one more network, a file of kinora train upscaler."`
-	Real      int     `placeholder:"N" help:"Only check the recogniser, on N real videos that it never saw."`
+	Model     string            `placeholder:"FILE" help:"The weights to measure: a file of kinora train. Default: those inside the program."`
+	Scenes    recogniser.Scenes `default:"one" placeholder:"KIND" help:"What prompts ask for: one actor with one motion (one), two kinds of actors or several of a kind (several), or two motions one after the other (events)."`
+	FromFrame bool              `help:"Give each video the first frame of the real one, and read how it ends."`
+	Prompts   int               `default:"10" placeholder:"N" help:"Videos asked for, each in English, Chinese and Arabic. More take longer and tell more."`
+	Seconds   float64           `default:"6" placeholder:"6" help:"Length of a video, at least 2."`
+	Seeds     int               `default:"4" placeholder:"N" help:"Videos of one prompt, to see how varied they are; 0 for none."`
+	Films     int               `default:"8" placeholder:"N" help:"Real videos sent through the codec; 0 for none."`
+	Steps     int               `placeholder:"N" help:"Sampling steps. Default: the model's."`
+	Guidance  float32           `placeholder:"G" help:"How strictly prompts are followed. Default: the model's."`
+	Seed      uint64            `default:"1" placeholder:"N" help:"The same seed asks for the same videos."`
+	Out       string            `placeholder:"DIR" help:"Folder for the report: report.json, index.html, sheet.png and the videos. Default: only the table is printed."`
+	CodecOnly bool              `help:"Measure the codec alone."`
+	Upscaling bool              `help:"Measure the ways to enlarge frames alone, on real videos that are drawn in both sizes."`
+	Upscaler  string            `placeholder:"FILE" help:"With --upscaling: one more network, a file of kinora train upscaler."`
+	Real      int               `placeholder:"N" help:"Only check the recogniser, on N real videos that it never saw."`
 }
 
 // Help is the end of the command's help.
 func (EvalCmd) Help() string {
 	return `Prompts ask for combinations that training never showed. A recogniser, taught by
-real storybook videos alone, then reads subject, colour, place, motion, camera and
-time of day from the videos that the model makes. docs/eval.md says how to read the
-figures.
+real storybook videos alone, then reads from the videos that the model makes what they
+show. docs/eval.md says how to read the figures.
 
 Examples:
   kinora eval --out report
   kinora eval --model runs/a/reel.safetensors --prompts 50 --out report
+  kinora eval --scenes several --prompts 34
+  kinora eval --seconds 60 --prompts 7
   kinora eval --codec-only --films 50
   kinora eval --upscaling --films 24
   kinora eval --real 500`
@@ -142,8 +145,12 @@ func (c *EvalCmd) measure(ctx context.Context, s streams, m *reel.Model, read *r
 		}
 	}
 	if !c.CodecOnly {
+		sheet := ""
+		if c.Out != "" {
+			sheet = filepath.Join(c.Out, "sheet.png")
+		}
 		report, err = eval.Measure(ctx, eval.Reel{Model: m, Steps: c.Steps, Guidance: c.Guidance}, read, eval.Options{
-			Prompts: c.Prompts, Seconds: c.Seconds, Seeds: c.Seeds, Seed: c.Seed, Clips: clips,
+			Scenes: c.Scenes, FromFrame: c.FromFrame, Prompts: c.Prompts, Seconds: c.Seconds, Seeds: c.Seeds, Seed: c.Seed, Clips: clips, Sheet: sheet,
 			Progress: step("videos", codecPart, 1-codecPart),
 		})
 		if err != nil {
@@ -171,7 +178,10 @@ func (c *EvalCmd) command() string {
 	if c.CodecOnly {
 		b.WriteString(" --codec-only")
 	} else {
-		fmt.Fprintf(&b, " --prompts %d --seeds %d", c.Prompts, c.Seeds)
+		fmt.Fprintf(&b, " --scenes %s --prompts %d --seeds %d", c.Scenes, c.Prompts, c.Seeds)
+		if c.FromFrame {
+			b.WriteString(" --from-frame")
+		}
 	}
 	fmt.Fprintf(&b, " --seconds %g --films %d --seed %d", c.Seconds, c.Films, c.Seed)
 	if c.Steps != 0 {
@@ -201,11 +211,11 @@ func (c *EvalCmd) keep(s streams, r *eval.Report) error {
 func (c *EvalCmd) checkReal(ctx context.Context, s streams, read *recogniser.Network) error {
 	var sets []eval.Set
 	for _, seconds := range []float64{6, 4, 2} {
-		t, err := recogniser.CheckReal(ctx, read, c.Real, c.Seed, seconds, nil)
+		t, err := recogniser.CheckReal(ctx, read, c.Scenes, c.Real, c.Seed, seconds)
 		if err != nil {
 			return err
 		}
-		sets = append(sets, eval.NewSet(fmt.Sprintf("%g s of each", seconds), t))
+		sets = append(sets, eval.NewSet(fmt.Sprintf("%g s of each", seconds), c.Scenes, t))
 	}
 	return eval.WriteTable(s.out, sets)
 }

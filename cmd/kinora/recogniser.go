@@ -15,7 +15,7 @@ import (
 // TrainRecogniserCmd trains the network that kinora eval reads videos with.
 type TrainRecogniserCmd struct {
 	Dir   string        `required:"" placeholder:"DIR" help:"Folder of the run: its checkpoint and the weights. A run that is there is continued."`
-	Steps int           `default:"3000" placeholder:"N" help:"Steps of the whole run."`
+	Steps int           `default:"5000" placeholder:"N" help:"Steps of the whole run."`
 	Batch int           `default:"16" placeholder:"N" help:"Videos in a step."`
 	LR    float64       `name:"lr" default:"0.002" placeholder:"F" help:"Peak learning rate."`
 	Seed  uint64        `default:"1" placeholder:"N" help:"Seed of the initial weights and of the videos."`
@@ -42,12 +42,17 @@ func (c *TrainRecogniserCmd) Run(ctx context.Context, s streams) error {
 	if err := r.WriteFile(path, map[string]string{"steps": strconv.Itoa(c.Steps), "batch": strconv.Itoa(c.Batch), "seed": strconv.FormatUint(c.Seed, 10)}); err != nil {
 		return err
 	}
-	t, err := recogniser.CheckReal(ctx, r, 200, c.Seed, 6, nil)
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(s.out, "wrote %s\n", path)
-	return eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen videos", t)})
+	for k := range recogniser.NumScenes {
+		t, err := recogniser.CheckReal(ctx, r, k, 200, c.Seed, 6)
+		if err != nil {
+			return err
+		}
+		if err := eval.WriteTable(s.out, []eval.Set{eval.NewSet("unseen videos", k, t)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // learnMeter prints a line now and then: means over the steps since the line before.

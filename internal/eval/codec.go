@@ -53,14 +53,14 @@ func MeasureCodec(ctx context.Context, m *reel.Model, read *recogniser.Network, 
 		if err != nil {
 			return nil, err
 		}
-		t.Add(got.Labels, recogniser.Truth(s))
+		t.Add(recogniser.One, got.Labels, recogniser.Truth(s))
 		out.PSNR += db / float64(n)
 		out.Worst = min(out.Worst, db)
 		if progress != nil {
 			progress(i+1, n)
 		}
 	}
-	out.Read = NewSet("through the codec", t)
+	out.Read = NewSet("through the codec", recogniser.One, t)
 	return out, nil
 }
 

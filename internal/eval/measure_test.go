@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,11 +24,12 @@ type actor struct {
 	lose    int   // frames too few
 	err     error // instead of a video
 	prompts []string
+	firsts  int // videos that began with a given frame
 }
 
 func newActor(o Options) *actor {
 	a := &actor{scenes: map[string]world.Scene{}, w: 128, h: 80}
-	for _, list := range [][][world.NumLangs]Prompt{Prompts(o.Prompts, o.Seed, o.Seconds), Prompts(1, o.Seed+1, o.Seconds)} {
+	for _, list := range [][][world.NumLangs]Prompt{Prompts(o.Scenes, o.Prompts, o.Seed, o.Seconds), Prompts(o.Scenes, 1, o.Seed+1, o.Seconds)} {
 		for _, p := range list {
 			for _, x := range p {
 				a.scenes[x.Text] = x.Scene
@@ -39,16 +41,19 @@ func newActor(o Options) *actor {
 
 func (a *actor) Size() (w, h, fps int) { return a.w, a.h, 8 }
 
-func (a *actor) Generate(ctx context.Context, prompt string, seed uint64, frames int, yield func(rgb []byte) error) error {
+func (a *actor) Generate(ctx context.Context, ask Ask, yield func(rgb []byte) error) error {
 	if a.err != nil {
 		return a.err
 	}
-	a.prompts = append(a.prompts, prompt)
-	s := a.scenes[prompt]
-	s.Seed = seed
+	a.prompts = append(a.prompts, ask.Prompt)
+	if ask.First != nil {
+		a.firsts++
+	}
+	s := a.scenes[ask.Prompt]
+	s.Seed = ask.Seed
 	r := world.NewRenderer(s, a.w, a.h)
 	buf := make([]byte, a.w*a.h*3)
-	for i := range frames - a.lose {
+	for i := range ask.Frames - a.lose {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -62,7 +67,7 @@ func (a *actor) Generate(ctx context.Context, prompt string, seed uint64, frames
 
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Prompts: 2, Seconds: 3, Seeds: 2, Seed: 5, Clips: dir}
+	o := Options{Prompts: 2, Seconds: 3, Seeds: 2, Seed: 5, Clips: dir, Sheet: filepath.Join(dir, "sheet.png")}
 	var told [2]int
 	o.Progress = func(done, total int) { told = [2]int{done, total} }
 	a := newActor(o)
@@ -90,10 +95,82 @@ func TestMeasure(t *testing.T) {
 	if d := r.Diversity; d == nil || d.Films != 2 || d.Generated <= 0 || d.Real <= 0 {
 		t.Errorf("diversity %+v", d)
 	}
+	if f, err := os.Open(o.Sheet); err != nil {
+		t.Error(err)
+	} else {
+		defer f.Close()
+		if c, err := png.DecodeConfig(f); err != nil || c.Width != 2*(4*128+10)+10 || c.Height < 80 {
+			t.Errorf("the contact sheet: %+v, %v", c, err)
+		}
+	}
 	for _, c := range r.Clips {
 		if info, err := os.Stat(filepath.Join(dir, c.File)); err != nil || info.Size() < 1000 {
 			t.Errorf("the video %s: %v", c.File, err)
 		}
+	}
+}
+
+// TestMeasureOthers: other kinds of scenes have attributes of their own; long videos,
+// and those that begin with a given frame, are read at their end too.
+func TestMeasureOthers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		o    Options
+		rows []string
+		sets []string
+	}{
+		"several": {
+			Options{Scenes: recogniser.Several, Prompts: 1, Seconds: 2, Seed: 5},
+			[]string{"subject", "colour", "count", "second subject", "second colour", "second count", "relation"}, nil,
+		},
+		"events from a frame": {
+			Options{Scenes: recogniser.Events, Prompts: 1, Seconds: 4, Seed: 5, FromFrame: true},
+			[]string{"subject", "motion", "second motion"}, []string{"last 2 s", "real, last 2 s"},
+		},
+		"long": {
+			Options{Prompts: 1, Seconds: 12, Seed: 5},
+			[]string{"subject", "colour", "place", "motion", "camera", "time of day"}, []string{"last 6 s", "real, last 6 s"},
+		},
+	} {
+		a := newActor(tt.o)
+		r, err := Measure(context.Background(), a, novice(), tt.o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var rows, sets []string
+		for _, s := range r.Sets[0].Scores {
+			rows = append(rows, s.Attribute)
+		}
+		for _, s := range r.Sets[6:] {
+			sets = append(sets, s.Name)
+		}
+		if !slices.Equal(rows, tt.rows) || !slices.Equal(sets, tt.sets) {
+			t.Errorf("%s: rows %q and sets %q, want %q and %q", name, rows, sets, tt.rows, tt.sets)
+		}
+		for _, s := range r.Sets[6:] {
+			if s.Films == 0 {
+				t.Errorf("%s: no video in %q", name, s.Name)
+			}
+		}
+		if want := map[bool]int{true: 3}[tt.o.FromFrame]; a.firsts != want {
+			t.Errorf("%s: %d videos began with a frame, want %d", name, a.firsts, want)
+		}
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for _, tt := range []struct {
+		right, of int
+		low, high float64
+	}{{0, 0, 0, 1}, {0, 10, 0, 0.278}, {10, 10, 0.722, 1}, {81, 263, 0.255, 0.366}} { // the last as in Newcombe 1998
+		if low, high := interval(tt.right, tt.of); math.Abs(low-tt.low) > 1e-3 || math.Abs(high-tt.high) > 1e-3 {
+			t.Errorf("%d of %d: %.4f to %.4f, want %.3f to %.3f", tt.right, tt.of, low, high, tt.low, tt.high)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	if got := wrap("a red cat  bounces on a beach at sunset", 10, 3); !slices.Equal(got, []string{"a red cat", "bounces on", "a beach at"}) {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -158,7 +235,7 @@ func TestMeasureFails(t *testing.T) {
 }
 
 func TestPromptsTellAll(t *testing.T) {
-	for _, prompts := range Prompts(150, 2, 6) {
+	for _, prompts := range Prompts(recogniser.One, 150, 2, 6) {
 		s := prompts[0].Scene
 		if !world.HeldOut(s) || len(s.Actors) != 1 || len(s.Events) != 1 {
 			t.Errorf("%+v is no simple video that training leaves out", s)
@@ -177,7 +254,19 @@ func TestPromptsTellAll(t *testing.T) {
 			}
 		}
 	}
-	a, b := Prompts(3, 7, 6), Prompts(3, 7, 6)
+	for _, prompts := range Prompts(recogniser.Several, 60, 2, 6) {
+		s, en := prompts[0].Scene, strings.ToLower(prompts[world.En].Text)
+		for _, a := range s.Actors {
+			number := []string{"two", "pair", "both", "2", "couple"}
+			if a.Count == 3 {
+				number = []string{"three", "3", "trio"}
+			}
+			if a.Count > 1 && !slices.ContainsFunc(number, func(w string) bool { return strings.Contains(en, w) }) {
+				t.Errorf("%q does not tell of %d", en, a.Count)
+			}
+		}
+	}
+	a, b := Prompts(recogniser.Several, 3, 7, 6), Prompts(recogniser.Several, 3, 7, 6)
 	if a[2][world.Ar].Text != b[2][world.Ar].Text {
 		t.Error("the same seed gives other prompts")
 	}
@@ -214,16 +303,17 @@ func TestApart(t *testing.T) {
 
 func report() *Report {
 	var t recogniser.Tally
-	t.Add(recogniser.Labels{}, recogniser.Labels{})
-	t.Add(recogniser.Labels{recogniser.Subject: 1}, recogniser.Labels{})
+	t.Add(recogniser.One, recogniser.Labels{}, recogniser.Labels{})
+	t.Add(recogniser.One, recogniser.Labels{recogniser.Subject: 1}, recogniser.Labels{})
 	p := Prompt{Lang: world.Ar, Text: `"><script>alert(1)</script>&`, Scene: world.Sample(1, world.SampleOptions{})}
 	return &Report{
 		Weights: "<b>", Command: "kinora eval", Width: 256, Height: 160, Prompts: 2,
-		Sets:      []Set{NewSet("en", t), NewSet("none", recogniser.Tally{})},
+		Sets:      []Set{NewSet("en", recogniser.One, t), NewSet("none", recogniser.One, recogniser.Tally{})},
 		Movement:  Movement{Generated: Steps{1, 2, 0.5}, Real: Steps{1, 1.5, 0.25}},
+		Shape:     Shapes{ShapeScore{2, 0.75, 0.5}, ShapeScore{1, 0.9, 1}},
 		Diversity: &Diversity{"<i>", 2, 0.25, 0.5},
 		Codec:     &CodecScore{Films: 3, Ratio: 256, PSNR: 31.25, Worst: 28},
-		Clips:     []ClipScore{newClip(p, 7, `a"b.webp`, recogniser.Labels{}, recogniser.Reading{Labels: recogniser.Labels{recogniser.Camera: 5}}, 1, 0.5)},
+		Clips:     []ClipScore{newClip(p, recogniser.One, 7, `a"b.webp`, recogniser.Labels{}, recogniser.Reading{Labels: recogniser.Labels{recogniser.Camera: 5}}, 1, 0.5)},
 	}
 }
 
@@ -232,17 +322,19 @@ func TestReportForPeople(t *testing.T) {
 	if err := report().Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `attribute      chance                  en                none
-subject         8.3 %         1/2  50.0 %                none
-colour         12.5 %         2/2 100.0 %                none
-place          12.5 %         2/2 100.0 %                none
-motion         12.5 %         2/2 100.0 %                none
-camera         14.3 %         2/2 100.0 %                none
-time of day    33.3 %         2/2 100.0 %                none
-all of them                   1/2  50.0 %                none
+	const want = `attribute         chance                      en                    none
+subject            8.3 %       1/2   50 % (9-91)                    none
+colour            12.5 %     2/2  100 % (34-100)                    none
+place             12.5 %     2/2  100 % (34-100)                    none
+motion            12.5 %     2/2  100 % (34-100)                    none
+camera            14.3 %     2/2  100 % (34-100)                    none
+time of day       33.3 %     2/2  100 % (34-100)                    none
+as asked                       1/2   50 % (9-91)                    none
 
 change from frame to frame    2.00 generated, 1.50 real (of 255)
 flicker: beside neighbours    0.50 generated, 0.25 real (of 255)
+shape: overlap                0.75 generated, 0.90 real (with the nearest true outline, of 1)
+shape: the right one          50 % generated, 100 % real (frames whose nearest outline is the subject's)
 diversity of  2 seeds        0.250 generated, 0.500 real (root mean square, of 1)
 codec at 1:256                31.2 dB mean, 28.0 dB worst of 3 unseen videos
 `

@@ -9,7 +9,8 @@ import (
 // Attribute is a property that is read from a video.
 type Attribute uint8
 
-// The attributes.
+// The attributes. In a picture "a cat to the left of a dog" is "a dog to the right
+// of a cat": of two actors the first is the left or the upper one.
 const (
 	Subject Attribute = iota
 	Color
@@ -17,8 +18,17 @@ const (
 	Motion
 	Camera
 	Time
+	Count
+	Second // the subject of the second actor
+	SecondColor
+	SecondCount
+	Relation
+	Then // the second of two motions
 	NumAttributes
 )
+
+// none is the value of what a video does not have.
+const none = "none"
 
 // attributes gives each attribute's name and values.
 var attributes = [NumAttributes]struct {
@@ -31,7 +41,18 @@ var attributes = [NumAttributes]struct {
 	{"motion", names[world.Motion](world.NumMotions)},
 	{"camera", names[world.Camera](world.NumCameras)},
 	{"time of day", names[world.Daytime](world.NumDaytimes)},
+	{"count", counts},
+	{"second subject", orNone(names[world.Subject](world.NumSubjects))},
+	{"second colour", orNone(names[world.Color](world.NumColors))},
+	{"second count", orNone(counts)},
+	{"relation", []string{none, world.LeftOf.String(), world.Above.String()}},
+	{"second motion", orNone(names[world.Motion](world.NumMotions))},
 }
+
+// counts are the numbers of actors of one kind, from 1 to world.MaxCount.
+var counts = []string{"1", "2", "3"}
+
+func orNone(values []string) []string { return append([]string{none}, values...) }
 
 // names are the names of the first n values of a vocabulary of package world.
 func names[T interface {
@@ -69,25 +90,46 @@ func (a Attribute) Chance() float64 {
 // Labels are one value of each attribute, as an index into its Values.
 type Labels [NumAttributes]uint8
 
-// Truth returns the labels of a scene with one actor and one event; of several,
-// the first counts.
+// Truth returns the labels of a scene.
 func Truth(s world.Scene) Labels {
-	return Labels{
-		Subject: uint8(s.Actors[0].Subject), Color: uint8(s.Actors[0].Color), Place: uint8(s.Place),
-		Motion: uint8(s.Events[0]), Camera: uint8(s.Camera), Time: uint8(s.Time),
+	l := Labels{
+		Place: uint8(s.Place), Camera: uint8(s.Camera), Time: uint8(s.Time),
+		Motion: uint8(s.Events[0]),
 	}
+	if len(s.Events) == 2 {
+		l[Then] = uint8(s.Events[1]) + 1
+	}
+	first := s.Actors[0]
+	if len(s.Actors) == 2 {
+		second := s.Actors[1]
+		switch s.Relation {
+		case world.RightOf, world.Below:
+			first, second = second, first
+		}
+		l[Relation] = besides
+		if s.Relation == world.Above || s.Relation == world.Below {
+			l[Relation] = above
+		}
+		l[Second], l[SecondColor], l[SecondCount] = uint8(second.Subject)+1, uint8(second.Color)+1, uint8(second.Count)
+	}
+	l[Subject], l[Color], l[Count] = uint8(first.Subject), uint8(first.Color), uint8(first.Count)-1
+	return l
 }
+
+// Labels of Relation.
+const (
+	besides = 1
+	above   = 2
+)
 
 // Name is the name of the value that l gives to a.
 func (l Labels) Name(a Attribute) string { return a.Values()[l[a]] }
 
 // mirrored returns the labels of the video's mirror image.
 func (l Labels) mirrored() Labels {
-	switch world.Motion(l[Motion]) {
-	case world.MoveLeft:
-		l[Motion] = uint8(world.MoveRight)
-	case world.MoveRight:
-		l[Motion] = uint8(world.MoveLeft)
+	l[Motion] = uint8(turned(world.Motion(l[Motion])))
+	if l[Then] > 0 {
+		l[Then] = uint8(turned(world.Motion(l[Then]-1))) + 1
 	}
 	switch world.Camera(l[Camera]) {
 	case world.PanLeft:
@@ -95,5 +137,22 @@ func (l Labels) mirrored() Labels {
 	case world.PanRight:
 		l[Camera] = uint8(world.PanLeft)
 	}
+	if l[Relation] == besides {
+		l[Subject], l[Second] = l[Second]-1, l[Subject]+1
+		l[Color], l[SecondColor] = l[SecondColor]-1, l[Color]+1
+		l[Count], l[SecondCount] = l[SecondCount]-1, l[Count]+1
+	}
 	return l
+}
+
+// turned is a motion in a mirror.
+func turned(m world.Motion) world.Motion {
+	switch m {
+	case world.MoveLeft:
+		return world.MoveRight
+	case world.MoveRight:
+		return world.MoveLeft
+	default:
+		return m
+	}
 }

@@ -72,19 +72,31 @@ func (r rough) transform(dst []float32, src []byte) {
 			tint[c][v] = (float32(v)/127.5-1)*r.gain[c] + r.offset[c]
 		}
 	}
-	for y := range viewHeight {
-		row := src[min(max(y+r.dy, 0), viewHeight-1)*viewWidth*3:][:viewWidth*3]
-		out := dst[y*viewWidth*3:][:viewWidth*3]
-		for x := range viewWidth {
-			from := min(max(x+r.dx, 0), viewWidth-1)
-			if r.mirror {
-				from = viewWidth - 1 - from
-			}
-			for c := range tint {
-				out[x*3+c] = tint[c][row[from*3+c]]
-			}
+	for i := range framePixels {
+		in, out := src[r.from(i)*3:][:3], dst[i*3:][:3]
+		for c := range tint {
+			out[c] = tint[c][in[c]]
 		}
 	}
+}
+
+// from is the pixel that pixel i comes from.
+func (r rough) from(i int) int {
+	x := min(max(i%viewWidth+r.dx, 0), viewWidth-1)
+	if r.mirror {
+		x = viewWidth - 1 - x
+	}
+	return min(max(i/viewWidth+r.dy, 0), viewHeight-1)*viewWidth + x
+}
+
+// outline moves a mask as transform moves a frame.
+func (r rough) outline(src *mask) (dst mask) {
+	for i := range framePixels {
+		if src.has(r.from(i)) {
+			dst.set(i)
+		}
+	}
+	return dst
 }
 
 // soften mixes x with its mean over 3×3 pixels.

@@ -33,13 +33,13 @@ type LearnOptions struct {
 
 // DefaultLearn are the options that trained the embedded recogniser.
 func DefaultLearn() LearnOptions {
-	return LearnOptions{Steps: 3000, Batch: 16, Fresh: 6, Keep: 1500, LR: 2e-3, Seed: 1, Save: 5 * time.Minute}
+	return LearnOptions{Steps: 6000, Batch: 16, Fresh: 6, Keep: 1500, LR: 2e-3, Seed: 1, Save: 5 * time.Minute}
 }
 
 // LearnProgress is the state of a run after a step.
 type LearnProgress struct {
 	Step, Steps int
-	Loss        float64                // cross-entropy, the attributes' mean
+	Loss        float64                // cross-entropy, the mean of the attributes and that of the masks
 	Right       [NumAttributes]float64 // share of the batch that was read right
 	Left        time.Duration
 }
@@ -58,29 +58,51 @@ const heldShare = 0.25
 // video is a drawn video that may be shown again.
 type video struct {
 	View
+	masks  []mask // of each frame
 	labels Labels
+	turn   int // the frame at which the second motion begins; 0 for none
 }
 
-// drawVideo draws video id of a run.
+// drawVideo draws video id of a run: half of them of one actor and one motion.
 func drawVideo(seed, id uint64) video {
 	rng := rand.New(rand.NewPCG(seed, id))
-	opt := world.SampleOptions{Simple: true, Seconds: 6, Everyday: true}
+	opt := world.SampleOptions{Seconds: 6, Everyday: true}
 	if rng.Float64() < heldShare {
 		opt.Split = world.Test
 	}
-	if rng.IntN(10) >= 7 {
+	kind := []Scenes{One, One, One, One, One, Several, Several, Several, Events, Events}[rng.IntN(10)]
+	if kind != Events && rng.IntN(10) >= 7 {
 		opt.Seconds = 4 + 6*rng.Float64()
 	}
-	s := world.Sample(rng.Uint64(), opt)
+	s := kind.Sample(rng.Uint64()>>12, opt)
 	n := min(maxFrames, int(opt.Seconds*viewFPS))
+	if kind == Events {
+		return video{Draw(s, 0, n), drawMasks(s, 0, n), Truth(s), n / 2}
+	}
 	start := rng.Float64() * (opt.Seconds - float64(n-1)/viewFPS)
-	return video{Draw(s, start, n), Truth(s)}
+	return video{Draw(s, start, n), drawMasks(s, start, n), Truth(s), 0}
+}
+
+// part chooses where a part of n frames begins. Of a video with two motions it has
+// at least a third of either.
+func (v video) part(n int, rng *rand.Rand) int {
+	if v.turn == 0 {
+		return rng.IntN(v.T - n + 1)
+	}
+	lo, hi := max(0, v.turn-2*n/3), min(v.T-n, v.turn-n/3)
+	return lo + rng.IntN(hi-lo+1)
 }
 
 // A lesson is the batch of one step.
 type lesson struct {
-	x      []sight // micro-batches
-	labels [][]Labels
+	x    []sight // micro-batches
+	want [][]answer
+}
+
+// answer is what is to be read from a video.
+type answer struct {
+	labels Labels
+	masks  []mask // of the frames at full size
 }
 
 // teacher makes lessons.
@@ -119,32 +141,36 @@ func (t *teacher) lesson(step int) lesson {
 	for at := 0; at < t.o.Batch; at += microBatch {
 		b := min(microBatch, t.o.Batch-at)
 		x := newSight(b, n, len(keys))
-		labels := make([]Labels, b)
+		want := make([]answer, b)
 		for i := range b {
 			f := t.videos[rng.IntN(len(t.videos))]
 			for f.T < n {
 				f = t.videos[rng.IntN(len(t.videos))]
 			}
-			labels[i] = show(x, i, f, keys, rng)
+			want[i] = show(x, i, f, keys, rng)
 		}
-		l.x, l.labels = append(l.x, x), append(l.labels, labels)
+		l.x, l.want = append(l.x, x), append(l.want, want)
 	}
 	return l
 }
 
 // show roughens a part of a video, writes it as video i of a sight, and returns
-// its labels.
-func show(x sight, i int, f video, keys []int, rng *rand.Rand) Labels {
+// what is to be read from it.
+func show(x sight, i int, f video, keys []int, rng *rand.Rand) answer {
 	n := x.frames
-	from := rng.IntN(f.T - n + 1)
+	from := f.part(n, rng)
 	r := drawRough(rng)
 	for j := range n {
 		r.apply(x, i, j, f.frame(from+j), keys, rng)
 	}
-	if r.mirror {
-		return f.labels.mirrored()
+	a := answer{labels: f.labels}
+	for _, key := range keys {
+		a.masks = append(a.masks, r.outline(&f.masks[from+key]))
 	}
-	return f.labels
+	if r.mirror {
+		a.labels = a.labels.mirrored()
+	}
+	return a
 }
 
 // laneCount videos are processed in parallel, on one thread each.
@@ -242,7 +268,7 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 			o := r.tapes[lane]
 			logits := r.model.forward(o, l.x[i])
 			grad := make([]float32, logits.Len())
-			losses[i], right[i] = crossEntropy(tensor.Values(o.Backend(), logits), grad, l.labels[i], 1/float32(len(l.x)))
+			losses[i], right[i] = crossEntropy(tensor.Values(o.Backend(), logits), grad, l.want[i], 1/float32(len(l.x)))
 			o.BackwardFrom(logits, grad)
 			o.Reset()
 		}
@@ -271,31 +297,52 @@ func (r *learning) step(l lesson) (LearnProgress, error) {
 // smoothing is the share of a label that is spread over the other values.
 const smoothing = 0.02
 
-// crossEntropy returns the mean cross-entropy of logits [B, all values] with
-// the labels, and the share that is right. It writes the gradient, times scale.
-func crossEntropy(logits, grad []float32, labels []Labels, scale float32) (loss float64, right [NumAttributes]float64) {
-	row := len(logits) / len(labels)
-	for b, l := range labels {
-		at := b * row
+// crossEntropy returns the mean cross-entropy of what forward returns with what is to
+// be read, and the share of labels that is right. It writes the gradient, times scale.
+func crossEntropy(logits, grad []float32, want []answer, scale float32) (loss float64, right [NumAttributes]float64) {
+	row := len(logits) / len(want)
+	for b, w := range want {
+		l, at := w.labels, b*row
 		for a := range NumAttributes {
 			n := len(a.Values())
 			z, g := logits[at:at+n], grad[at:at+n]
 			at += n
 			probs, best := softmax(z)
 			if best == int(l[a]) {
-				right[a] += 1 / float64(len(labels))
+				right[a] += 1 / float64(len(want))
 			}
 			for i, p := range probs {
-				want := smoothing / float64(n)
+				share := smoothing / float64(n)
 				if i == int(l[a]) {
-					want += 1 - smoothing
+					share += 1 - smoothing
 				}
-				loss -= want * math.Log(p+1e-12) / float64(len(labels)*int(NumAttributes))
-				g[i] = scale * float32(p-want) / float32(len(labels)*int(NumAttributes))
+				loss -= share * math.Log(p+1e-12) / float64(len(want)*int(NumAttributes))
+				g[i] = scale * float32(p-share) / float32(len(want)*int(NumAttributes))
 			}
 		}
+		loss += maskEntropy(logits[at:(b+1)*row], grad[at:(b+1)*row], w.masks, scale/float32(len(want))) / float64(len(want))
 	}
 	return loss, right
+}
+
+// maskWeight is what the mean error of a pixel counts beside that of an attribute:
+// most pixels are easy.
+const maskWeight = 4
+
+// maskEntropy returns the weighted mean cross-entropy of the logits of pixels [K,
+// 80, 128] with the masks of K frames, and writes the gradient, times scale.
+func maskEntropy(logits, grad []float32, masks []mask, scale float32) (loss float64) {
+	for i, z := range logits {
+		m := &masks[i/framePixels]
+		p := 1 / (1 + math.Exp(-float64(z)))
+		want := 0.0
+		if m.has(i % framePixels) {
+			want = 1
+		}
+		loss -= maskWeight * (want*math.Log(p+1e-12) + (1-want)*math.Log(1-p+1e-12)) / float64(len(logits))
+		grad[i] = scale * maskWeight * float32(p-want) / float32(len(logits))
+	}
+	return loss
 }
 
 // softmax returns the probabilities and the index of the largest.

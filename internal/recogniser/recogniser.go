@@ -9,10 +9,11 @@ import (
 
 // A Network reads frames of 128×80 pixels, four a second.
 const (
-	viewWidth  = 128
-	viewHeight = 80
-	viewFPS    = 4
-	viewPixels = viewWidth * viewHeight * 3
+	viewWidth   = 128
+	viewHeight  = 80
+	viewFPS     = 4
+	viewPixels  = framePixels * 3 // values of a frame
+	framePixels = viewWidth * viewHeight
 	// minFrames is the length of the shortest video that is read, two seconds.
 	// maxFrames is how much of a longer one is read, its first six seconds.
 	minFrames = 8
@@ -46,6 +47,7 @@ type Network struct {
 	query         *tensor.Tensor // [2·NumAttributes, pool]
 	mixIn, mixOut nn.Linear
 	heads         [NumAttributes]nn.Linear
+	outline       outliner
 	classes       [NumAttributes]int // how many values of each attribute it knows: the first ones
 }
 
@@ -99,6 +101,7 @@ func build(p *nn.Params, classes [NumAttributes]int) *Network {
 	for a := range NumAttributes {
 		r.heads[a] = nn.NewLinear(p, "head."+a.String(), 2*pool, classes[a], 0.1)
 	}
+	r.outline = newOutliner(p)
 	return r
 }
 
@@ -133,18 +136,22 @@ func (b temporal) apply(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
 	return o.Add(x, b.out.Apply(o, b.conv.Apply(o, o.RMSNorm(x, b.gain), nil, tensor.SiLU), tensor.None))
 }
 
-// look reads the appearance in frames x [B, K, 80, 128, 3]: [B, K·40, 128].
-func (r *Network) look(o tensor.Ops, x *tensor.Tensor) *tensor.Tensor {
-	h := r.look32.apply(o, r.in32.Apply(o, o.Unshuffle(x, 1, 4, 4), tensor.None))
-	h = r.in64.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
+// sights are the features of frames at three scales: [B, K, 20, 32, 32], [B, K, 10,
+// 16, 64] and [B, K, 5, 8, 128].
+type sights struct{ fine, middle, coarse *tensor.Tensor }
+
+// look reads the appearance in frames x [B, K, 80, 128, 3].
+func (r *Network) look(o tensor.Ops, x *tensor.Tensor) sights {
+	fine := r.look32.apply(o, r.in32.Apply(o, o.Unshuffle(x, 1, 4, 4), tensor.None))
+	middle := r.in64.Apply(o, o.Unshuffle(fine, 1, 2, 2), tensor.None)
 	for _, b := range r.look64 {
-		h = b.apply(o, h)
+		middle = b.apply(o, middle)
 	}
-	h = r.in128.Apply(o, o.Unshuffle(h, 1, 2, 2), tensor.None)
+	coarse := r.in128.Apply(o, o.Unshuffle(middle, 1, 2, 2), tensor.None)
 	for _, b := range r.look128 {
-		h = b.apply(o, h)
+		coarse = b.apply(o, coarse)
 	}
-	return atPlaces(o, h, r.lookGain, r.lookPlace)
+	return sights{fine, middle, coarse}
 }
 
 // move reads the motion in frames x [B, T, 40, 64, 3], T even: [B, T/2·40, 96].
@@ -207,11 +214,13 @@ func halve(dst, x []float32) {
 	}
 }
 
-// forward returns the logits of videos, of all attributes side by side [B, sum
-// of classes].
+// forward returns the logits of videos: of all attributes side by side, and then of
+// the pixels of the frames at full size, positive where an actor is seen [B, sum of
+// classes + K·80·128].
 func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	b := s.videos
-	look := r.look(o, o.Upload(s.full, b, s.keys, viewHeight, viewWidth, 3))
+	seen := r.look(o, o.Upload(s.full, b, s.keys, viewHeight, viewWidth, 3))
+	look := atPlaces(o, seen.coarse, r.lookGain, r.lookPlace)
 	move := r.move(o, o.Upload(s.half, b, s.frames, viewHeight/2, viewWidth/2, 3))
 	k := o.Concat(1, r.lookK.Apply(o, look, tensor.None), r.moveK.Apply(o, move, tensor.None))
 	v := o.Concat(1, r.lookV.Apply(o, look, tensor.None), r.moveV.Apply(o, move, tensor.None))
@@ -226,10 +235,11 @@ func (r *Network) forward(o tensor.Ops, s sight) *tensor.Tensor {
 	h := o.Attention(heads(q, n), heads(k, k.Dim(1)), heads(v, v.Dim(1)), tensor.Mask{}).Reshape(b, int(NumAttributes), 2*pool)
 	h = o.RMSNorm(h, nil)
 	h = o.Add(h, r.mixOut.Apply(o, o.SwiGLU(r.mixIn.Apply(o, h, tensor.None)), tensor.None))
-	logits := make([]*tensor.Tensor, NumAttributes)
+	logits := make([]*tensor.Tensor, NumAttributes+1)
 	for a := range NumAttributes {
 		logits[a] = r.heads[a].Apply(o, o.Narrow(h, 1, int(a), int(a)+1).Reshape(b, 2*pool), tensor.None)
 	}
+	logits[NumAttributes] = r.outline.forward(o, seen).Reshape(b, s.keys*framePixels)
 	return o.Concat(1, logits...)
 }
 

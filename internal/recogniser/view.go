@@ -1,8 +1,10 @@
 package recogniser
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 
 	"github.com/kinora-video/kinora/internal/world"
@@ -17,6 +19,16 @@ type View struct {
 
 func (v View) frame(i int) []byte { return v.Frames[i*viewPixels : (i+1)*viewPixels] }
 
+// Image returns frame i.
+func (v View) Image(i int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, viewWidth, viewHeight))
+	for p := range framePixels {
+		copy(img.Pix[4*p:], v.frame(i)[3*p:][:3])
+		img.Pix[4*p+3] = 255
+	}
+	return img
+}
+
 // Draw returns n frames of a view of a storybook video, from the given second
 // on.
 func Draw(s world.Scene, start float64, n int) View {
@@ -28,11 +40,28 @@ func Draw(s world.Scene, start float64, n int) View {
 	return v
 }
 
+// drawMasks returns the masks of the frames that Draw draws.
+func drawMasks(s world.Scene, start float64, n int) []mask {
+	r := world.NewRenderer(s, viewWidth, viewHeight)
+	seen := make([]byte, framePixels)
+	out := make([]mask, n)
+	for i := range out {
+		r.Mask(seen, start+float64(i)/viewFPS)
+		for p, v := range seen {
+			if v >= 128 {
+				out[i].set(p)
+			}
+		}
+	}
+	return out
+}
+
 // A Viewer makes a view of a video from frames that come one by one.
 type Viewer struct {
 	w, h, fps int
 	seen      int
 	view      View
+	tail      [][]byte // the last frames, up to maxFrames
 }
 
 // NewViewer takes frames of w×h, an even multiple of the view's size in each
@@ -47,15 +76,28 @@ func NewViewer(w, h, fps int) (*Viewer, error) {
 	return &Viewer{w: w, h: h, fps: fps}, nil
 }
 
-// View returns the view of the frames so far.
+// View returns the view of the first six seconds.
 func (v *Viewer) View() View { return v.view }
+
+// End returns the view of the last seconds, of the last six at most.
+func (v *Viewer) End(seconds int) View {
+	n := min(seconds*viewFPS, len(v.tail))
+	return View{Frames: bytes.Join(v.tail[len(v.tail)-n:], nil), T: n}
+}
 
 // Add takes the next RGB frame.
 func (v *Viewer) Add(rgb []byte) {
-	if v.seen%(v.fps/viewFPS) == 0 && v.view.T < maxFrames {
-		v.view.Frames = append(v.view.Frames, make([]byte, viewPixels)...)
-		v.view.T++
-		shrink(v.view.frame(v.view.T-1), rgb, v.w/viewWidth)
+	if v.seen%(v.fps/viewFPS) == 0 {
+		frame := make([]byte, viewPixels)
+		shrink(frame, rgb, v.w/viewWidth)
+		if v.view.T < maxFrames {
+			v.view.Frames = append(v.view.Frames, frame...)
+			v.view.T++
+		}
+		if len(v.tail) == maxFrames {
+			v.tail = v.tail[1:]
+		}
+		v.tail = append(v.tail, frame)
 	}
 	v.seen++
 }

@@ -96,6 +96,11 @@ func (s stance) apply(pts []pt) {
 // paper shadow, then a dark outline of its own hue, then its parts.
 func (r *Renderer) drawFigure(f *figure, c tone, size float32) {
 	edge := c.edge * max(size*0.016, 0.6)
+	if r.mask {
+		r.silhouette(f, 0, 0, edge)
+		r.img.fill(&r.ras, flat(rgb{1, 1, 1}), false)
+		return
+	}
 	for i, s := range [2]struct{ dx, dy, grow float32 }{{0.030, 0.045, 0.035}, {0.024, 0.036, 0.012}} {
 		r.silhouette(f, size*s.dx, size*s.dy, edge+size*s.grow)
 		r.img.fill(&r.ras, clearer(rgb{0.03, 0.03, 0.10}, 0.10+0.06*float32(i)), false)

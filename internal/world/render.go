@@ -35,6 +35,8 @@ type Renderer struct {
 	fig     figure
 	grown   []pt
 	filled  []image.Rectangle // areas of the actors in the last frame
+	mask    bool              // the actors are drawn white, without shadows
+	hidden  []uint32          // of a mask: the picture without the actors
 }
 
 // member is one subject of the group.
@@ -226,13 +228,7 @@ func (r *Renderer) Frame(dst []byte, t float64) {
 	if len(dst) < r.w*r.h*3 {
 		panic(fmt.Sprintf("world: frame needs %d bytes, got %d", r.w*r.h*3, len(dst)))
 	}
-	if t = min(max(t, -maxTime), maxTime); math.IsNaN(t) {
-		t = 0
-	}
-	cam := cameraAt(r.scene.Camera, t, r.scene.Duration)
-	for i, l := range r.layers {
-		r.views[i] = l.see(cam, t, r.w, r.h)
-	}
+	cam, t := r.look(t)
 	r.drawLayers(false)
 	r.drawActors(cam, t)
 	r.drawLayers(true)
@@ -241,6 +237,18 @@ func (r *Renderer) Frame(dst []byte, t float64) {
 		d := dst[i*3:][:3]
 		d[0], d[1], d[2] = byte(p), byte(p>>8), byte(p>>16)
 	}
+}
+
+// look turns the camera to a moment, which is bounded.
+func (r *Renderer) look(t float64) (camera, float64) {
+	if t = min(max(t, -maxTime), maxTime); math.IsNaN(t) {
+		t = 0
+	}
+	cam := cameraAt(r.scene.Camera, t, r.scene.Duration)
+	for i, l := range r.layers {
+		r.views[i] = l.see(cam, t, r.w, r.h)
+	}
+	return cam, t
 }
 
 // drawLayers composites the layers behind or in front of the actors row by row,
@@ -289,7 +297,7 @@ func (r *Renderer) drawActors(cam camera, t float64) {
 			rot: float32(p.rot), wide: float32(p.wide), tall: float32(p.tall), flip: p.left,
 		}
 		r.posture(&st, m, p, tt)
-		if b.ground && r.standing() {
+		if b.ground && r.standing() && !r.mask {
 			r.groundShadow(st, b, p)
 		}
 		st.apply(f.pts)

@@ -44,27 +44,23 @@ func (b Blocks) Codes(q []int8, scale, min []float32, at int) {
 	for len(q) > 0 {
 		first, skip := at/numbers, at%numbers
 		from := b.Bytes[first*bytes:]
-		n := len(q) / numbers
+		n := len(q) / numbers * numbers
 		if skip == 0 && n > 0 {
-			codesOf(b.Type, q[:n*numbers], scale[:n*runs], min, from[:n*bytes])
+			codesOf(b.Type, q[:n], scale[:n/p.run], min, from[:n/numbers*bytes])
 		} else {
 			// A part of one block.
 			var all [super]byte
 			var scales, mins [super / 16]float32
 			p.codes(all[:numbers], scales[:runs], mins[:runs], from[:bytes])
-			n = 1
-			end := copy(asBytes(q), all[skip:numbers])
-			copy(scale[:end/p.run], scales[skip/p.run:])
+			n = copy(asBytes(q), all[skip:numbers])
+			copy(scale[:n/p.run], scales[skip/p.run:])
 			if p.mins {
-				copy(min[:end/p.run], mins[skip/p.run:])
-				min = min[end/p.run:]
+				copy(min[:n/p.run], mins[skip/p.run:])
 			}
-			q, scale, at = q[end:], scale[end/p.run:], at+end
-			continue
 		}
-		q, scale, at = q[n*numbers:], scale[n*runs:], at+n*numbers
+		q, scale, at = q[n:], scale[n/p.run:], at+n
 		if p.mins {
-			min = min[n*runs:]
+			min = min[n/p.run:]
 		}
 	}
 }
