@@ -120,15 +120,18 @@ func TestMeasureOthers(t *testing.T) {
 	}{
 		"several": {
 			Options{Scenes: recogniser.Several, Prompts: 1, Seconds: 2, Seed: 5},
-			[]string{"subject", "colour", "count", "second subject", "second colour", "second count", "relation"}, nil,
+			[]string{"subject", "colour", "count", "second subject", "second colour", "second count", "relation"},
+			nil,
 		},
 		"events from a frame": {
 			Options{Scenes: recogniser.Events, Prompts: 1, Seconds: 4, Seed: 5, FromFrame: true},
-			[]string{"subject", "motion", "second motion"}, []string{"last 2 s", "real, last 2 s"},
+			[]string{"subject", "motion", "second motion"},
+			[]string{"last 2 s", "real, last 2 s"},
 		},
 		"long": {
 			Options{Prompts: 1, Seconds: 12, Seed: 5},
-			[]string{"subject", "colour", "place", "motion", "camera", "time of day"}, []string{"last 6 s", "real, last 6 s"},
+			[]string{"subject", "colour", "place", "motion", "camera", "time of day"},
+			[]string{"last 6 s", "real, last 6 s"},
 		},
 	} {
 		a := newActor(tt.o)

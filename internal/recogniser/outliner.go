@@ -1,8 +1,6 @@
 package recogniser
 
 import (
-	"math/bits"
-
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -42,11 +40,3 @@ type mask [framePixels / 64]uint64
 func (m *mask) set(i int) { m[i/64] |= 1 << (i % 64) }
 
 func (m *mask) has(i int) bool { return m[i/64]>>(i%64)&1 != 0 }
-
-func (m *mask) len() int {
-	n := 0
-	for _, w := range m {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
