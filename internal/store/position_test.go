@@ -49,8 +49,8 @@ func TestLongQueue(t *testing.T) {
 			want int
 		}{
 			"the last of a long queue":     {last, store.MaxPosition, store.MaxPosition},
-			"an urgent one":                {urgent, 2, 0},
-			"one of a project that is new": {fresh, 2, 0},
+			"an urgent one":                {urgent, 9, 0},
+			"one of a project that is new": {fresh, 9, 0},
 		} {
 			if ahead, err := db.Position(t.Context(), c.j.ID); ahead < c.want || ahead > c.most || err != nil {
 				t.Errorf("%s has position %d, %v", what, ahead, err)

@@ -65,7 +65,7 @@ func TestEmptyReference(t *testing.T) {
 		openAI(`{"file_id":null,"image_url":"` + apitest.PictureURL + `"}`),
 		with("/v1/video_generation", `{"model":"MiniMax-Hailuo-2.3","prompt":"a red ball","first_frame_image":null}`),
 	} {
-		if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", r.path, r.kind, r.body); resp.StatusCode != 200 || strings.Contains(raw, "2013") {
+		if resp, _, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", r.path, r.kind, r.body); resp.StatusCode != 200 || badParameter.MatchString(raw) {
 			t.Errorf("%s: %s", r.body, raw)
 		}
 	}
