@@ -130,6 +130,7 @@ func report(ctx context.Context, err error, s streams) int {
 // usageError is a command line that cannot be run as it stands.
 type usageError struct{ error }
 
+// Unwrap returns what is wrong with it.
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

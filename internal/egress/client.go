@@ -176,6 +176,7 @@ type stallReader struct {
 	end  context.CancelCauseFunc
 }
 
+// Read ends the request if nothing comes for too long.
 func (s *stallReader) Read(p []byte) (int, error) {
 	t := time.AfterFunc(s.idle, func() { s.end(errStall) })
 	defer t.Stop()

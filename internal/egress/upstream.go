@@ -177,6 +177,7 @@ type upstreamBody struct {
 	from *Upstream
 }
 
+// Read says in words of the package what failed.
 func (b *upstreamBody) Read(p []byte) (int, error) {
 	n, err := b.stallReader.Read(p)
 	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF as it is
@@ -185,6 +186,7 @@ func (b *upstreamBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the request.
 func (b *upstreamBody) Close() error {
 	err := b.body.Close()
 	b.end(nil)

@@ -208,6 +208,7 @@ type watched struct {
 	stall  time.Duration
 }
 
+// Read ends the request if nothing comes for too long.
 func (w *watched) Read(b []byte) (int, error) {
 	w.timer.Reset(w.stall)
 	n, err := w.ReadCloser.Read(b)
@@ -218,6 +219,7 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the request.
 func (w *watched) Close() error {
 	w.timer.Stop()
 	w.cancel(nil)
@@ -230,7 +232,10 @@ type passing struct {
 	after time.Duration // that the server asks to wait
 }
 
+// Error is that of the error that may pass.
 func (p *passing) Error() string { return p.err.Error() }
+
+// Unwrap returns the error that may pass.
 func (p *passing) Unwrap() error { return p.err }
 
 // retry calls f until it succeeds, fails for good, or has failed so many times in a

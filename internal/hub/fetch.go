@@ -220,6 +220,7 @@ type seat struct {
 	leave func()
 }
 
+// Close leaves the seat to another one.
 func (s *seat) Close() error {
 	defer s.leave()
 	return s.ReadCloser.Close()

@@ -242,6 +242,7 @@ func copyObject(w io.Writer, from io.Reader, r Remote) error {
 // incoming is what comes from a server: that reading fails may pass.
 type incoming struct{ io.Reader }
 
+// Read marks an error as one that may pass.
 func (i incoming) Read(b []byte) (int, error) {
 	n, err := i.Reader.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {

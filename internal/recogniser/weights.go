@@ -1,12 +1,9 @@
 package recogniser
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"strconv"
@@ -177,11 +174,7 @@ var embedded []byte
 
 // Embedded is the recogniser inside the program.
 var Embedded = sync.OnceValues(func() (*Network, error) {
-	r, err := gzip.NewReader(bytes.NewReader(embedded))
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(r)
+	data, err := safetensors.Unpack(embedded)
 	if err != nil {
 		return nil, err
 	}

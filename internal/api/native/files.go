@@ -188,6 +188,7 @@ type readErrors struct {
 	err error
 }
 
+// Read keeps the error that ends the reading, unless it is the end.
 func (r *readErrors) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -58,14 +58,7 @@ func (m *TAE) newDecoder(colours int) decoder {
 // them, standardised. They give Config.Frames(t) frames of Config.Spatial()
 // times their size.
 func (m *TAE) Decode(ctx context.Context, z []float32, t, h, w int, yield func(rgb []byte) error) error {
-	var rgb []byte
-	return m.decode(ctx, m.NewBackend(), z, t, h, w, func(frame []float32) error {
-		if rgb == nil {
-			rgb = make([]byte, len(frame))
-		}
-		tensor.ToPixels(rgb, frame)
-		return yield(rgb)
-	})
+	return m.decode(ctx, m.NewBackend(), z, t, h, w, tensor.Pixels(yield))
 }
 
 // decode is Decode with frames [H, W, 3] in [-1, 1], on a backend.

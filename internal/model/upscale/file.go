@@ -1,12 +1,9 @@
 package upscale
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/kinora-video/kinora/internal/nn"
@@ -20,13 +17,9 @@ import (
 var packed []byte
 
 var general = sync.OnceValue(func() []byte {
-	r, err := gzip.NewReader(bytes.NewReader(packed))
+	data, err := safetensors.Unpack(packed)
 	if err != nil {
 		panic(err) // the file inside the program is damaged
-	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		panic(err)
 	}
 	return data
 })

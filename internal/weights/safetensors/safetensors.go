@@ -10,9 +10,12 @@
 package safetensors
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -85,6 +88,19 @@ type File struct {
 
 // Parse reads a file in memory, such as an embedded one. data must not change while the File is in use.
 func Parse(data []byte) (*File, error) { return parse(mapped.Of("embedded weights", data)) }
+
+// Unpack returns the bytes of a file that was packed by gzip, for Parse.
+func Unpack(packed []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: unpacking weights: %w", err)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: unpacking weights: %w", err)
+	}
+	return data, nil
+}
 
 // Open maps a file into memory and checks it. It reads only the header; tensors are read when they are used.
 func Open(path string) (*File, error) {
