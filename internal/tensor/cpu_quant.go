@@ -15,7 +15,7 @@ type asInt8 struct{}
 //	F32   some columns at a time are widened to f32 and multiplied in f32
 //	BF16  codes by codes: activations are rounded to int8 with a scale for each
 //	      run of 16 or 32 along K, as the weights have
-//	I16   a few rows as codes by codes of 15 bits, see gemm.MulFew; more rows as F32,
+//	I16   a few rows as codes by codes of 16 bits, see gemm.MulFew; more rows as F32,
 //	      and so all weights in store
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16

@@ -25,7 +25,7 @@ const (
 	BF16
 	F16
 	I8  // times the scale of its row
-	I16 // times the scale of its run; as a precision alone, see gemm.MulFine
+	I16 // times the scale of its run; as a precision alone, see gemm.MulFew
 	// The types of blocks of small numbers, in which weights may be stored. They
 	// are those of package quant, in its order.
 	Q8_0

@@ -12,7 +12,7 @@ import (
 
 // Products of a few rows with weights as they are stored, as a language model makes
 // for each token. They run at the speed at which weights are read, so activations
-// can be rounded much less than weights are: to 15 bits.
+// can be rounded much less than weights are: to 16 bits.
 
 // FewRows is the largest number of rows of MulFew.
 const FewRows = 16
@@ -27,11 +27,8 @@ type Few struct {
 }
 
 const (
-	// fineMax is the largest code of an activation: 7 bits of it are in the low
-	// half and 8, with the sign, in the high one.
-	fineMax  = 1<<14 - 1
-	fineLow  = 7
-	fineMask = 1<<fineLow - 1
+	// fineMax is the largest code of an activation: high·256 + low, both int8.
+	fineMax = 127<<8 + 127
 	// fewBytes is about how many bytes of weights a task reads at least; a product
 	// is cut into fewTasks tasks at most.
 	fewBytes = 24 << 10
@@ -40,7 +37,7 @@ const (
 
 // MulFew computes products of the same few rows A [m, k], m at most FewRows. Where
 // weights are Codes whose runs divide k, each run of 32 numbers of A is rounded to
-// codes of 15 bits by a scale of its own, max|a|/16383, ties to even; products of
+// codes of 16 bits by a scale of its own, max|a|/32639, ties to even; products of
 // codes are summed exactly over a run, and scaled and added in f32. Other weights
 // are widened to f32 and multiplied so. A row of C does not depend on the other
 // rows. Weights are read once and never kept. A must be finite; no C may overlap A.
@@ -90,7 +87,7 @@ type fewRows struct {
 }
 
 // fineRow is a row of activations as codes. high and low are the codes' halves,
-// code = high·128 + low.
+// code = high·256 + low.
 type fineRow struct {
 	code       []int16   // [runs·CodeRun]
 	high, low  []int8    // [runs·CodeRun]
@@ -169,7 +166,8 @@ func (r *fineRow) fill(row []float32) {
 		r.scale[i] = fineGo(q, row[min(at, len(row)):][:n])
 		var sums [2]int32
 		for j, v := range q {
-			r.high[at+j], r.low[at+j] = int8(v>>fineLow), int8(v&fineMask)
+			r.low[at+j] = int8(v)
+			r.high[at+j] = int8((v - int16(r.low[at+j])) >> 8)
 			sums[j/(CodeRun/2)] += int32(v)
 		}
 		r.half[2*i], r.half[2*i+1] = r.scale[i]*float32(sums[0]), r.scale[i]*float32(sums[1])
@@ -177,8 +175,8 @@ func (r *fineRow) fill(row []float32) {
 	}
 }
 
-// fineGo writes q = round(x·(16383/max|x|)), ties to even, and returns
-// scale = max|x|/16383; zeros and 0 where all values are tiny.
+// fineGo writes q = round(x·(32639/max|x|)), ties to even, and returns
+// scale = max|x|/32639; zeros and 0 where all values are tiny.
 func fineGo(q []int16, x []float32) (scale float32) {
 	var top float32
 	for _, v := range x {

@@ -23,12 +23,12 @@ func smollm2(t testing.TB) *Model {
 	return m
 }
 
-const turn = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+const question = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
 
 // TestAnswer asks released weights a question.
 func TestAnswer(t *testing.T) {
 	m := smollm2(t)
-	ids, err := m.Tokenizer().Encode(turn, 0)
+	ids, err := m.Tokenizer().Encode(question, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
