@@ -36,6 +36,14 @@ func (t *Tensor) For(u Use) *Tensor {
 // Use returns what For has set.
 func (t *Tensor) Use() Use { return t.st.use }
 
+// NoInt8 declares that products with t are not to round the other operand to
+// int8, whatever t is stored in: it is rounded to the precision of the backend. It
+// returns t.
+func (t *Tensor) NoInt8() *Tensor {
+	t.st.noInt8 = true
+	return t
+}
+
 // Stored describes elements in the program's own bytes or in a mapped file:
 // little-endian, row-major, at any alignment. The numbers of a block type are
 // whole blocks, one after another.

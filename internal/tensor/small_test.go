@@ -81,6 +81,42 @@ func TestLinearOfCodes(t *testing.T) {
 	})
 }
 
+// TestLinearNoInt8: weights that bear no activations in int8 are multiplied as the
+// same numbers in the precision of the backend are, to the byte, from where they lie.
+func TestLinearNoInt8(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(37, 38))
+		weights := map[string]Stored{"int8": int8Rows(rng, 32, 96, 1)}
+		shapes := map[string][2]int{"int8": {32, 96}}
+		for _, kind := range quant.Types() {
+			s, rows, cols := blocks(t, kind)
+			weights[kind.String()], shapes[kind.String()] = s, [2]int{rows, cols}
+		}
+		for name, s := range weights {
+			n, k := shapes[name][0], shapes[name][1]
+			for _, m := range []int{1, 14} {
+				x, bias := normals(rng, m*k), normals(rng, n)
+				for _, p := range []DType{F32, BF16, I8} {
+					w := InPlace(s, n, k).For(AsMatrix).NoInt8()
+					plain := New(w.Values(), n, k)
+					w.Fix()
+					plain.Fix()
+					c := NewCPU(p)
+					c.Ready(w)
+					got := Values(c, c.Linear(c.Upload(x, m, k), w, New(bias, n), ReLU))
+					want := Values(c, c.Linear(c.Upload(x, m, k), plain, New(bias, n), ReLU))
+					if !slices.Equal(got, want) {
+						t.Errorf("%s, %d rows, %v: other bytes than those of the numbers", name, m, p)
+					}
+					if w.Formed() {
+						t.Errorf("%s, %d rows, %v: a form is kept", name, m, p)
+					}
+				}
+			}
+		}
+	})
+}
+
 // int8Rows are random weights [n, k] with so many scales a row.
 func int8Rows(rng *rand.Rand, n, k, scales int) Stored {
 	s := Stored{DType: I8, Bytes: make([]byte, n*k), Scale: make([]float32, n*scales)}
