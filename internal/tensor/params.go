@@ -36,11 +36,11 @@ func (t *Tensor) For(u Use) *Tensor {
 // Use returns what For has set.
 func (t *Tensor) Use() Use { return t.st.use }
 
-// NoInt8 declares that products with t are not to round the other operand to
-// int8, whatever t is stored in: it is rounded to the precision of the backend. It
-// returns t.
-func (t *Tensor) NoInt8() *Tensor {
-	t.st.noInt8 = true
+// Fine declares that products with t, stored in int8 or blocks, are to lose little:
+// where the other operand is rounded to int8, what that leaves over is multiplied
+// too. It returns t.
+func (t *Tensor) Fine() *Tensor {
+	t.st.fine = true
 	return t
 }
 

@@ -58,8 +58,11 @@ func TestLinearOfCodes(t *testing.T) {
 			n, k := shapes[name][0], shapes[name][1]
 			const m = 14
 			x, bias := normals(rng, m*k), normals(rng, n)
-			for _, p := range []DType{BF16, I8} {
-				w := InPlace(s, n, k).For(AsMatrix)
+			for i, p := range []DType{BF16, I8, BF16, I8} {
+				w, spec := InPlace(s, n, k).For(AsMatrix), gemm.RefCodes
+				if i >= 2 {
+					w, spec = w.Fine(), gemm.RefCodesFine
+				}
 				w.Fix()
 				c := NewCPU(p)
 				c.Ready(w)
@@ -69,48 +72,12 @@ func TestLinearOfCodes(t *testing.T) {
 					t.Fatalf("%s are no codes", name)
 				}
 				want := make([]float32, m*n)
-				gemm.RefCodes(m, n, k, gemm.Matrix{Data: x, Stride: k}, codes, want, n, gemm.Epilogue{Bias: bias, Act: gemm.ReLU})
-				if d := off(got, want); !(d < 1e-4) {
+				spec(m, n, k, gemm.Matrix{Data: x, Stride: k}, codes, want, n, gemm.Epilogue{Bias: bias, Act: gemm.ReLU})
+				if d := off(got, want); !(d < 1e-6) {
 					t.Errorf("%s, %v: off by %g", name, p, d)
 				}
 				if w.Formed() {
 					t.Errorf("%s, %v: a form is kept", name, p)
-				}
-			}
-		}
-	})
-}
-
-// TestLinearNoInt8: weights that bear no activations in int8 are multiplied as the
-// same numbers in the precision of the backend are, to the byte, from where they lie.
-func TestLinearNoInt8(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(37, 38))
-		weights := map[string]Stored{"int8": int8Rows(rng, 32, 96, 1)}
-		shapes := map[string][2]int{"int8": {32, 96}}
-		for _, kind := range quant.Types() {
-			s, rows, cols := blocks(t, kind)
-			weights[kind.String()], shapes[kind.String()] = s, [2]int{rows, cols}
-		}
-		for name, s := range weights {
-			n, k := shapes[name][0], shapes[name][1]
-			for _, m := range []int{1, 14} {
-				x, bias := normals(rng, m*k), normals(rng, n)
-				for _, p := range []DType{F32, BF16, I8} {
-					w := InPlace(s, n, k).For(AsMatrix).NoInt8()
-					plain := New(w.Values(), n, k)
-					w.Fix()
-					plain.Fix()
-					c := NewCPU(p)
-					c.Ready(w)
-					got := Values(c, c.Linear(c.Upload(x, m, k), w, New(bias, n), ReLU))
-					want := Values(c, c.Linear(c.Upload(x, m, k), plain, New(bias, n), ReLU))
-					if !slices.Equal(got, want) {
-						t.Errorf("%s, %d rows, %v: other bytes than those of the numbers", name, m, p)
-					}
-					if w.Formed() {
-						t.Errorf("%s, %d rows, %v: a form is kept", name, m, p)
-					}
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package t5
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
@@ -20,17 +21,16 @@ type blocks struct {
 func (w blocks) Stored(name string) (tensor.Stored, []int, error) {
 	c := w.config
 	inner := c.Heads * c.HeadDim
-	shape := map[string][]int{
-		"layer_norm.weight": {c.Width}, embedding: {c.Vocab, c.Width}, biasName: {c.Buckets, c.Heads},
-		"q.weight": {inner, c.Width}, "k.weight": {inner, c.Width}, "v.weight": {inner, c.Width}, "o.weight": {c.Width, inner},
-		"wi_0.weight": {c.Hidden, c.Width}, "wi_1.weight": {c.Hidden, c.Width}, "wo.weight": {c.Width, c.Hidden},
+	shapes := map[string][]int{
+		"shared": {c.Vocab, c.Width}, "layer_norm": {c.Width}, "final_layer_norm": {c.Width}, "relative_attention_bias": {c.Buckets, c.Heads},
+		"q": {inner, c.Width}, "k": {inner, c.Width}, "v": {inner, c.Width}, "o": {c.Width, inner},
+		"wi_0": {c.Hidden, c.Width}, "wi_1": {c.Hidden, c.Width}, "wo": {c.Width, c.Hidden},
 	}
-	for suffix, dims := range shape {
-		if len(name) < len(suffix) || name[len(name)-len(suffix):] != suffix {
-			continue
-		}
+	if words := strings.Split(name, "."); len(words) > 1 && shapes[words[len(words)-2]] != nil {
+		part := words[len(words)-2]
+		dims := shapes[part]
 		n := tensor.Elems(dims)
-		if len(dims) == 1 || suffix == embedding || suffix == biasName {
+		if len(dims) == 1 || part == "shared" || part == "relative_attention_bias" {
 			return tensor.Stored{DType: tensor.BF16, Bytes: make([]byte, 2*n)}, dims, nil
 		}
 		t, _ := w.dtype.Quant()
@@ -50,26 +50,21 @@ func (w blocks) Stored(name string) (tensor.Stored, []int, error) {
 }
 
 // BenchmarkLayer is one of the 24 layers of UMT5-XXL, which reads Wan's prompts, from
-// blocks: with activations in int8, and without.
+// blocks: with activations in int8, and with Fine parameters.
 func BenchmarkLayer(b *testing.B) {
 	c := Config{Vocab: 32, Width: 4096, HeadDim: 64, Heads: 64, Hidden: 10240, Layers: 1, Buckets: 32, MaxDistance: 128}
 	for _, dtype := range []tensor.DType{tensor.Q8_0, tensor.Q4_0} {
 		for _, tokens := range []int{24, 512} {
-			for _, int8 := range []bool{true, false} {
-				name := fmt.Sprintf("%v/%d/bf16", dtype, tokens)
-				if int8 {
-					name = fmt.Sprintf("%v/%d/int8", dtype, tokens)
-				}
-				b.Run(name, func(b *testing.B) {
+			for _, how := range []string{"int8", "fine"} {
+				b.Run(fmt.Sprintf("%v/%d/%s", dtype, tokens, how), func(b *testing.B) {
 					e, err := Open(c, blocks{c, dtype})
 					if err != nil {
 						b.Fatal(err)
 					}
-					if !int8 {
-						e.Params.NoInt8()
+					if how == "fine" {
+						e.Params.Fine()
 					}
 					be, ids := backend.New(), make([]int32, tokens)
-					b.ResetTimer()
 					for b.Loop() {
 						if _, err := e.Encode(b.Context(), be, ids); err != nil {
 							b.Fatal(err)

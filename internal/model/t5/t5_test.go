@@ -25,7 +25,8 @@ const (
 	exactBar = 1e-4
 	halfBar  = 2e-2
 	// codesBar is for matrices in blocks whose products round activations to
-	// int8: the scores of attention, which T5 does not scale, carry that on.
+	// int8: the scores of attention, which T5 does not scale, carry that on. With
+	// Fine parameters only attention rounds, to bf16.
 	codesBar = 4e-2
 )
 
@@ -158,8 +159,8 @@ func TestGolden(t *testing.T) {
 }
 
 // TestQuantised holds an encoder of a GGUF file, whose matrices are of several
-// types, against transformers with the numbers that are in the file. Without
-// activations in int8 it keeps the bar of weights in bf16.
+// types, against transformers with the numbers that are in the file. Fine
+// parameters keep the bar of weights in bf16.
 func TestQuantised(t *testing.T) {
 	w, err := gguf.Open("testdata/quant.gguf")
 	if err != nil {
@@ -177,8 +178,8 @@ func TestQuantised(t *testing.T) {
 		}
 		return e
 	}
-	e, whole := fresh(), fresh()
-	whole.Params.NoInt8()
+	e, fine := fresh(), fresh()
+	fine.Params.Fine()
 	golden := open(t, "quant")
 	var ids []int32
 	for _, id := range values(t, golden, "quant/in/ids0") {
@@ -194,8 +195,8 @@ func TestQuantised(t *testing.T) {
 			bar     float64
 		}{
 			{"f32", e, backend.Exact(), exactBar},
-			{"activations in int8", e, backend.New(), codesBar},
-			{"activations in bf16", whole, backend.New(), halfBar},
+			{"int8", e, backend.New(), codesBar},
+			{"fine", fine, backend.New(), halfBar},
 		} {
 			d := relativeL2(encode(t, c.e, c.backend, ids)[0], want)
 			t.Logf("%v, %s: %.2g", l, c.what, d)
