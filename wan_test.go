@@ -158,6 +158,27 @@ func TestPulledWan(t *testing.T) {
 	if len(tiny) != len(plain) || slices.Equal(tiny[1], plain[1]) {
 		t.Error("the tiny decoder draws what the full one draws")
 	}
+	pool := NewPool(0, WithLatentsDir(t.TempDir()))
+	if err := pool.Name("quick", "tinywan", WithDecoder(engine.TinyDecoder)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][][]byte{"tinywan": plain, "quick": tiny} {
+		m, release, err := pool.Use(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Generate(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(pixels(t, c), want, slices.Equal[[]byte]) {
+			t.Errorf("the pool's %s draws otherwise", name)
+		}
+		release()
+	}
+	if err := pool.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 	for want, opt := range map[string]Option{
 		"no such file":   WithLoRA(LoRA{Path: "nowhere.safetensors", Strength: 1}),
 		"has no experts": WithLoRA(LoRA{Path: "x", Strength: 1, Expert: "low"}),
