@@ -15,8 +15,8 @@ type asInt8 struct{}
 //	F32   some columns at a time are widened to f32 and multiplied in f32
 //	BF16  codes by codes: activations are rounded to int8 with a scale for each
 //	      run of 16 or 32 along K, as the weights have
-//	I16   a few rows as codes by codes of 16 bits, see gemm.MulFew; more rows as F32,
-//	      and so all weights in store
+//	I16   codes by codes: a few rows as gemm.MulFew does it, more as
+//	      gemm.MulCodesFine; weights in store that are no codes as F32
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16
 //
@@ -51,7 +51,13 @@ func (c *CPU) linearFine(x, w *Tensor, y []float32, ep gemm.Epilogue) {
 		c.few(x, gemm.Few{N: n, W: stored[0], C: y, Residual: ep.Residual})
 		return
 	}
-	gemm.MulStored(gemm.F32, x.Rows(), n, x.Dim(-1), mat(data(x), x.Dim(-1), false), w.st.stored.numbers(0, w.Len()), y, n, ep)
+	k, numbers := w.Dim(1), w.st.stored.numbers(0, w.Len())
+	a := mat(data(x), k, false)
+	if codes, ok := codesOf(numbers); ok && k%codes.Run() == 0 {
+		gemm.MulCodesFine(x.Rows(), n, k, a, codes, y, n, ep)
+		return
+	}
+	gemm.MulStored(gemm.F32, x.Rows(), n, k, a, numbers, y, n, ep)
 }
 
 // linearSmall is Linear for stored numbers that are small.
