@@ -27,7 +27,8 @@ type Few struct {
 }
 
 const (
-	// fineMax is the largest code of an activation: high·256 + low, both int8.
+	// fineMax is the largest code of an activation: the assembly multiplies its two
+	// halves, high·256 + low, both of them int8.
 	fineMax = 127<<8 + 127
 	// fewBytes is about how many bytes of weights a task reads at least; a product
 	// is cut into fewTasks tasks at most.
@@ -64,6 +65,10 @@ func MulFew(m, k int, a Matrix, ps ...Few) {
 		x.quantize()
 		defer putCells(x.buf)
 	}
+	if x.paired {
+		x.fillPairs()
+		defer putCells(x.pairs)
+	}
 	simd.For(len(tasks), 1, func(t, _ int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		x.task(&tasks[t])
@@ -80,17 +85,18 @@ type fewTask struct {
 type fewRows struct {
 	m, k  int
 	a     Matrix
-	coded bool
-	runs  int // of CodeRun numbers, even; those beyond k are zeros
+	coded bool // rows are needed
+	runs  int  // of CodeRun numbers; those beyond k are zeros
 	rows  []fineRow
 	buf   *scratch
+
+	paired bool     // pairs are needed
+	pairs  *scratch // the codes as fused products take them
 }
 
-// fineRow is a row of activations as codes. high and low are the codes' halves,
-// code = high·256 + low.
+// fineRow is a row of activations as codes.
 type fineRow struct {
 	code       []int16   // [runs·CodeRun]
-	high, low  []int8    // [runs·CodeRun]
 	scale, sum []float32 // [runs]; sum is scale·Σcode
 	half       []float32 // [2·runs]: scale·Σcode of each half of a run
 }
@@ -104,7 +110,12 @@ func (x *fewRows) checkFew(p *Few) {
 		panic(fmt.Sprintf("gemm: %d×%d results do not fit %d values", x.m, p.N, len(p.C)))
 	}
 	for _, w := range []Numbers{p.W, p.Gate} {
-		if _, ok := x.codes(w); ok {
+		if w == nil {
+			continue
+		}
+		if _, ok := x.codes(w); ok && x.isFused(w) {
+			x.paired = true
+		} else if ok {
 			x.coded = true
 		}
 	}
@@ -139,9 +150,9 @@ func (x *fewRows) columns(p *Few) int {
 
 // quantize writes the codes of all rows.
 func (x *fewRows) quantize() {
-	x.runs = roundUp(ceilDiv(x.k, CodeRun), 2)
+	x.runs = ceilDiv(x.k, CodeRun)
 	n := x.runs * CodeRun
-	each := n + 4*x.runs // int16 and two int8 are a cell; scale, sum and two halves
+	each := n/2 + 4*x.runs // codes; scale, sum and two halves
 	x.buf = getCells(x.m * each)
 	x.rows = make([]fineRow, x.m)
 	pr := product{a: x.a}
@@ -149,9 +160,8 @@ func (x *fewRows) quantize() {
 		c := x.buf.cells[i*each:][:each]
 		r := &x.rows[i]
 		r.code = unsafe.Slice((*int16)(unsafe.Pointer(&c[0])), n)
-		r.high = unsafe.Slice((*int8)(unsafe.Pointer(&c[n/2])), n)
-		r.low = unsafe.Slice((*int8)(unsafe.Pointer(&c[n/2+n/4])), n)
-		r.scale, r.sum, r.half = c[n:][:x.runs], c[n+x.runs:][:x.runs], c[n+2*x.runs:][:2*x.runs]
+		c = c[n/2:]
+		r.scale, r.sum, r.half = c[:x.runs], c[x.runs:][:x.runs], c[2*x.runs:][:2*x.runs]
 		r.fill(pr.row(i, x.k))
 	}
 }
@@ -166,8 +176,6 @@ func (r *fineRow) fill(row []float32) {
 		r.scale[i] = fineGo(q, row[min(at, len(row)):][:n])
 		var sums [2]int32
 		for j, v := range q {
-			r.low[at+j] = int8(v)
-			r.high[at+j] = int8((v - int16(r.low[at+j])) >> 8)
 			sums[j/(CodeRun/2)] += int32(v)
 		}
 		r.half[2*i], r.half[2*i+1] = r.scale[i]*float32(sums[0]), r.scale[i]*float32(sums[1])
