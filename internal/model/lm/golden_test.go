@@ -173,7 +173,7 @@ func holds(t *testing.T, g goldens, d *decoder, l simd.Level, name string) {
 		{backend.Exact(), []int{40}, exactBar},
 		{backend.Exact(), []int{17, 20, 1}, exactBar},
 		{backend.Exact(), []int{1}, exactBar},
-		{backend.Fine(), []int{40}, exactBar},
+		{backend.Fine(), []int{40}, fineBar},
 		{backend.Fine(), []int{18, 5, 1}, fineBar},
 		{backend.Fine(), []int{1}, fineBar},
 	} {
