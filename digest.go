@@ -82,6 +82,9 @@ func LoRADigest(ctx context.Context, path string) (string, error) {
 	return digestOf(path)(ctx)
 }
 
+// SoundDigest is the digest of a sound file, in the form of SoundSettings.Digest.
+func SoundDigest(ctx context.Context, path string) (string, error) { return digestOf(path)(ctx) }
+
 // recordDigest identifies the files of a pulled model.
 func recordDigest(r shelf.Record) string {
 	files := slices.SortedFunc(slices.Values(r.Files), func(a, b shelf.File) int { return cmp.Compare(a.Path, b.Path) })

@@ -180,6 +180,9 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	if err := m.canSave(ctx, &r, &p); err != nil {
 		return nil, err
 	}
+	if r.Prompt == "" {
+		r.Prompt = l.Origin().Prompt // a narration may speak it
+	}
 	if err := r.checkSound(); err != nil {
 		return nil, err
 	}
@@ -207,7 +210,7 @@ func (m *Model) canSave(ctx context.Context, r *Request, p *plan) error {
 	if err != nil {
 		return err
 	}
-	if err := r.canHear(f); err != nil {
+	if err := r.CheckFormat(f); err != nil {
 		return err
 	}
 	if err := m.CanWrite(ctx, f); err != nil {

@@ -310,3 +310,23 @@ func (h *heard) speech() *soundtrack.Piece {
 	}
 	return h.narration.Piece()
 }
+
+// SoundNotes say in words what was done to fit the sound and the video to each other,
+// where that may surprise.
+func (c *Clip) SoundNotes() (notes []string) {
+	if c.heard == nil {
+		return nil
+	}
+	if n := c.heard.narration; n != nil {
+		if n.Speed > 1 {
+			notes = append(notes, fmt.Sprintf("the narration is spoken %.2f times as fast as usual to fit the video", n.Speed))
+		}
+		if n.Longer {
+			notes = append(notes, fmt.Sprintf("the video has %.4g s, as its narration is that long", c.seconds))
+		}
+	}
+	if c.own != nil && !c.heard.own {
+		notes = append(notes, fmt.Sprintf("the sound that %s makes is left out", c.Model))
+	}
+	return notes
+}

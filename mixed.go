@@ -106,9 +106,10 @@ func (s *stage) piece() *soundtrack.Piece {
 	return &soundtrack.Piece{R: s, Frames: s.samples / s.channels, Channels: s.channels}
 }
 
-// canHear returns an error if files of a format cannot have the sound that a
-// request asks for.
-func (r *Request) canHear(f Format) error {
+// CheckFormat returns an error if files of a format cannot have the sound that a
+// request asks for: one of kind Unsupported. Generate checks it where the request has an
+// Output.
+func (r *Request) CheckFormat(f Format) error {
 	if !r.Mixed() || f.HasSound() {
 		return nil
 	}

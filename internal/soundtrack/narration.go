@@ -51,6 +51,7 @@ type Narration struct {
 	Speed float64 // 1, or more if it was made shorter
 	// VideoSeconds is the length of the video.
 	VideoSeconds float64
+	Longer       bool // than the usual length, because of the narration
 }
 
 // Piece is the sound of the narration.
@@ -95,6 +96,7 @@ func Narrate(ctx context.Context, speak Speak, w Words, l Length) (*Narration, e
 	whole := math.Ceil(100*(usual+Tail)) / 100
 	switch {
 	case w.Fit == FitVideo, w.Fit == FitEither && l.Asked == 0 && usual > n.VideoSeconds:
+		n.Longer = w.Fit == FitEither
 		if n.VideoSeconds = max(whole, l.Least); whole > l.Most {
 			return nil, &TooLong{Speech: usual, Seconds: l.Most, Limit: true}
 		}
