@@ -25,7 +25,7 @@ type soundFlags struct {
 	Voice       string   `placeholder:"ID" help:"The voice that speaks, such as en-gb or de. Default: the usual one of the language, which the script of the text tells."`
 	Fit         string   `default:"" enum:",speech,video" placeholder:"speech" help:"speech: the narration is spoken faster, up to ${maxNarration} times, to be as short as the video. video: the video is as long as the narration. Default: speech if --seconds is given; otherwise the video becomes longer where the narration is."`
 	Sound       string   `placeholder:"FILE" help:"A track, such as music: WAV, MP3, FLAC, M4A, Ogg, or a video whose sound is taken. It is cut to the video's length or repeated, and lower while a narration speaks."`
-	SoundStart  float64  `placeholder:"SECONDS" help:"Where in the file the track begins."`
+	SoundStart  float64  `placeholder:"S" help:"Where in the file, in seconds, the track begins."`
 	SoundVolume *float64 `placeholder:"V" help:"How loud the track is: 1 is as loud as a narration, at most ${maxVolume}. Default: 1."`
 	OwnSound    string   `default:"" enum:",mix,off" placeholder:"mix" help:"What becomes of the sound that the model makes: mix or off. Default: off with --sound, mix otherwise."`
 }
