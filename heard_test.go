@@ -144,9 +144,8 @@ func TestSoundRefused(t *testing.T) {
 		if c.r.Prompt == "" {
 			c.r.Prompt = "x"
 		}
-		m, e := fakeModel(t)
-		e.change = func(c *Capabilities) { c.Lengths.Max = 20 }
-		m = newModel(e, t.TempDir())
+		e := &fakeEngine{change: func(c *Capabilities) { c.Lengths.Max = 20 }}
+		m := newModel(e, t.TempDir())
 		_, err := m.Generate(t.Context(), c.r)
 		if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || len(e.jobs) != 0 {
 			t.Errorf("%s: %v of kind %v after %d samplings", name, err, KindOf(err), len(e.jobs))
