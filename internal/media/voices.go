@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
-// Voice is a voice of espeak-ng.
+// Voice is a voice.
 type Voice struct {
 	ID        string   // for SpeechOptions.Voice
+	Speaker   string   // ByKinora or ByEspeak
 	Name      string   // for people
 	Languages []string // BCP 47 tags, its main language first
 	Gender    string   // male, female, or ""
@@ -65,7 +67,7 @@ func parseVoices(table string) []Voice {
 			continue
 		}
 		v := Voice{
-			ID: strings.ToLower(base), Name: strings.ReplaceAll(f[3], "_", " "),
+			ID: strings.ToLower(base), Speaker: ByEspeak, Name: strings.ReplaceAll(f[3], "_", " "),
 			Languages: []string{f[1]}, file: f[4], priority: priority,
 		}
 		switch _, g, _ := strings.Cut(f[2], "/"); g {
@@ -181,4 +183,27 @@ func best(voices []Voice, tag string) (Voice, bool) {
 		return Voice{}, false
 	}
 	return voices[found], true
+}
+
+// ScriptLanguage guesses a text's language by its script; Latin is English.
+func ScriptLanguage(text string) string {
+	han := false
+	for _, c := range text {
+		switch {
+		case unicode.In(c, unicode.Hiragana, unicode.Katakana):
+			return "ja" // beside Han, which is Chinese alone
+		case unicode.Is(unicode.Hangul, c):
+			return "ko"
+		case unicode.Is(unicode.Arabic, c):
+			return "ar"
+		case unicode.Is(unicode.Cyrillic, c):
+			return "ru"
+		case unicode.Is(unicode.Han, c):
+			han = true
+		}
+	}
+	if han {
+		return "cmn"
+	}
+	return "en"
 }
