@@ -9,6 +9,7 @@ import (
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/voice"
 	"github.com/kinora-video/kinora/internal/model/voice/english"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // Speech says how a text is to be spoken: the text, the voice or its language,
@@ -33,7 +34,7 @@ var heart = Voice{ID: HeartVoice, Speaker: media.ByKinora, Name: "Heart", Langua
 // Errors: an *Error of kind Invalid for a field that cannot be, with a
 // *media.BadSpeech as its cause, or Unsupported where espeak-ng or ffmpeg is missing.
 func Speak(ctx context.Context, w io.Writer, s Speech) (Spoken, error) {
-	out, err := speak(ctx, w, s)
+	out, err := voiced(ctx, w, s)
 	_, bad := errors.AsType[*media.BadSpeech](err)
 	switch {
 	case bad:
@@ -48,9 +49,10 @@ func Speak(ctx context.Context, w io.Writer, s Speech) (Spoken, error) {
 	return out, err
 }
 
-func speak(ctx context.Context, w io.Writer, s Speech) (Spoken, error) {
+// voiced is Speak with the errors of whoever speaks.
+func voiced(ctx context.Context, w io.Writer, s Speech) (Spoken, error) {
 	if s.Voice == "" && s.Language == "" {
-		s.Language = media.ScriptLanguage(s.Text)
+		s.Language = text.Language(s.Text)
 	}
 	if !isHeart(s) {
 		return media.Speak(ctx, w, s)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // Voice is a voice.
@@ -183,27 +182,4 @@ func best(voices []Voice, tag string) (Voice, bool) {
 		return Voice{}, false
 	}
 	return voices[found], true
-}
-
-// ScriptLanguage guesses a text's language by its script; Latin is English.
-func ScriptLanguage(text string) string {
-	han := false
-	for _, c := range text {
-		switch {
-		case unicode.In(c, unicode.Hiragana, unicode.Katakana):
-			return "ja" // beside Han, which is Chinese alone
-		case unicode.Is(unicode.Hangul, c):
-			return "ko"
-		case unicode.Is(unicode.Arabic, c):
-			return "ar"
-		case unicode.Is(unicode.Cyrillic, c):
-			return "ru"
-		case unicode.Is(unicode.Han, c):
-			han = true
-		}
-	}
-	if han {
-		return "cmn"
-	}
-	return "en"
 }

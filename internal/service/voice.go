@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // speechLanguages are MiniMax's names of languages, in lower case, as tags of
@@ -46,7 +47,7 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	}
 	if language == "" {
 		if language = languageOfVoice(r.Voice); language == "" {
-			language = media.ScriptLanguage(r.Text)
+			language = text.Language(r.Text)
 		}
 	}
 	if r.Voice == "" {
