@@ -16,6 +16,7 @@ type contentIn struct {
 	JobPath
 	Role   job.Role `path:"role" enum:"video,image,thumbnail,spritesheet,preview" doc:"Which file; preview is the latest frame of a running job."`
 	Number int      `query:"n" minimum:"0" maximum:"8" doc:"Which of several images, from 0."`
+	R      string   `query:"r" maxLength:"32" doc:"Ignored: another value makes a browser ask for a newer preview."`
 }
 
 func (n *API) addContent() {

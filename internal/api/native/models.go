@@ -52,20 +52,27 @@ type abilities struct {
 	Data []Ability `json:"data"`
 }
 
+type abilitiesIn struct {
+	Own bool `query:"own" default:"false" doc:"Only names of our own, which follow no other API's rules."`
+}
+
 type abilitiesOut struct {
 	Body abilities
 }
 
 func (n *API) addModels() {
 	register(n, operation{
-		id: "list-capabilities", method: http.MethodGet, path: "/v1/capabilities", scope: web.ScopeAny, tag: "jobs",
+		id: "list-capabilities", method: http.MethodGet, path: "/v1/capabilities", scope: web.ScopeJobsRead, tag: "jobs",
 		summary: "See what each model can do", more: "What jobs may ask of it, the words that it knows, and how long it takes on this server.",
 	}, n.abilities)
 }
 
-func (n *API) abilities(ctx context.Context, _ *struct{}) (*abilitiesOut, error) {
+func (n *API) abilities(ctx context.Context, in *abilitiesIn) (*abilitiesOut, error) {
 	out := &abilitiesOut{abilities{Data: []Ability{}}}
 	for _, o := range n.Service.Offers() {
+		if in.Own && o.API != "" {
+			continue
+		}
 		takes, err := n.Service.Typical(ctx, o)
 		if err != nil {
 			return nil, err

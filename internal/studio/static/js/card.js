@@ -1,6 +1,6 @@
 // How a job looks: its screen, its words, and what may be done with it.
 
-import { api, complain, el, icon, iconButton, int, num, percent, seconds, t, toast, ago, usd, $ } from './core.js';
+import { api, complain, el, icon, iconButton, int, num, percent, seconds, size, t, toast, ago, usd, $ } from './core.js';
 import { jobs } from './live.js';
 import { play } from './player.js';
 
@@ -42,6 +42,7 @@ export async function again(job) {
   } catch (err) { complain(err); }
 }
 
+const previewGap = 900; // ms from one preview to the next
 const undoTime = 7000;
 const leaving = new Set(); // jobs that are about to be deleted
 addEventListener('pagehide', () => { for (const id of leaving) api('DELETE', '/jobs/' + id, undefined, { keepalive: true }).catch(() => {}); });
@@ -73,7 +74,7 @@ export function screenOf() {
   const bar = el('i');
   const over = el('span', { class: 'over', hidden: true }, el('span'), el('span'));
   const node = el('button', { type: 'button', class: 'screen' }, soon, over, el('span', { class: 'progress', hidden: true }, bar), el('span', { class: 'go', hidden: true }, icon('play')));
-  let job = null, shown = '';
+  let job = null, shown = '', previewed = 0;
 
   const show = (url) => {
     if (url === shown) return;
@@ -112,7 +113,10 @@ export function screenOf() {
       node.disabled = !done;
       node.setAttribute('aria-label', (done ? t('play') + ': ' : '') + nameOf(job));
       if (done) show(fileOf(job, 'thumbnail') ? contentOf(job, 'thumbnail') : contentOf(job, 'video'));
-      else if (running && job.preview_url) show(`${contentOf(job, 'preview')}?r=${job.revision}`);
+      else if (running && job.preview_url && Date.now() - previewed > previewGap) {
+        previewed = Date.now();
+        show(`${contentOf(job, 'preview')}?r=${job.revision}`);
+      }
       else if (!running) show('');
       over.hidden = !(running || done);
       over.children[0].textContent = running ? standing(job) : '';
@@ -172,7 +176,7 @@ export function settingsOf(job) {
   const r = job.result ?? {};
   const rows = [
     [t('model'), job.model], [t('length'), seconds(r.seconds ?? job.seconds ?? 0)],
-    [t('size'), `${r.width ?? job.width}×${r.height ?? job.height}`], [t('seed'), String(job.seed)],
+    [t('size'), size(r.width ?? job.width, r.height ?? job.height)], [t('seed'), String(job.seed)],
     job.steps && [t('steps'), num(job.steps)], r.fps && [t('fps'), num(r.fps)],
     job.started_at && job.finished_at && [t('took'), seconds((new Date(job.finished_at) - new Date(job.started_at)) / 1000)],
     Number(job.price_usd) > 0 && [t('price'), usd(job.price_usd)], [t('made'), ago(job.finished_at ?? job.created_at)],

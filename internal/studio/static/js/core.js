@@ -115,6 +115,9 @@ export const int = (n) => whole.format(n);
 export const usd = (text) => money.format(Number(text));
 export const percent = (n) => new Intl.NumberFormat(lang, { style: 'percent' }).format(n / 100);
 
+/** size is that of a frame, which reads the same in every direction. */
+export const size = (w, h) => `\u2066${w}×${h}\u2069`;
+
 /** seconds is a length of time, such as 6 sec or 2 min. */
 export function seconds(n) {
   if (n < 10) return units.second.format(Math.round(n * 10) / 10);

@@ -1,7 +1,7 @@
 // Create: a sentence, what it is made with, and the video as it comes.
 
 import './shell.js';
-import { $, api, bytes, complain, el, int, later, num, Problem, say, seconds, store, t, toast, usd } from './core.js';
+import { $, api, bytes, complain, el, int, later, num, Problem, say, seconds, size, store, t, toast, usd } from './core.js';
 import { jobs } from './live.js';
 import { grid, hidden, linkState, posterOf } from './card.js';
 import { Prompt } from './prompt.js';
@@ -9,7 +9,7 @@ import { Prompt } from './prompt.js';
 const recentShown = 24;
 
 const form = $('composer');
-const state = { models: [], model: null, frame: null, frameFile: '', after: null };
+const state = { models: [], model: null, frame: null, frameFile: '', after: null, pays: false };
 
 // The list of the latest videos.
 const show = grid($('recent'), posterOf);
@@ -35,7 +35,10 @@ if (form) begin();
 async function begin() {
   const prompt = new Prompt(form, requote);
   try {
-    state.models = (await api('GET', '/capabilities')).data.filter((m) => !m.api);
+    const [able, account] = await Promise.all([api('GET', '/capabilities?own=true'), api('GET', '/account').catch(() => null)]);
+    state.models = able.data;
+    // Where nobody pays for anything, a price would only be in the way.
+    state.pays = account !== null && (account.balance_usd !== undefined || !account.postpaid || Number(account.credits_usd) > 0);
   } catch (err) { return complain(err); }
   const select = $('model');
   select.replaceChildren(...state.models.map((m) => el('option', { value: m.name }, m.name)));
@@ -76,7 +79,7 @@ function choices(m) {
     if (w * factor <= 2048) own.push([w * factor, h * factor]);
   }
   const list = own.some(([a, b]) => a < b) ? own : [...own, [720, 1280], [1024, 1024]];
-  $('size').replaceChildren(...list.map(([a, b], i) => el('option', { value: `${a}x${b}` }, `${a}×${b}` + (i < m.sizes.length ? '' : ' ↑'))));
+  $('size').replaceChildren(...list.map(([a, b], i) => el('option', { value: `${a}x${b}` }, size(a, b) + (i < m.sizes.length ? '' : ' ↑'))));
   const steps = $('steps');
   steps.min = m.steps.min; steps.max = m.steps.max; steps.placeholder = num(m.steps.default); steps.value = '';
   $('steps-label').hidden = m.steps.min === m.steps.max;
@@ -115,7 +118,7 @@ const quote = later(async (prompt) => {
     const parts = [el('b', {}, t('quote.takes', { time: seconds(q.seconds_expected * n) }))];
     if (q.jobs_ahead > 0) parts.push(' · ' + t('quote.wait', { time: seconds(q.seconds_waiting), n: int(q.jobs_ahead) }));
     const price = Number(q.price_usd) * n;
-    parts.push(' · ' + (price > 0 ? usd(price) : t('quote.free')));
+    if (state.pays && price > 0) parts.push(' · ' + usd(price));
     node.replaceChildren(...parts);
     problem('');
   } catch (err) {
@@ -225,9 +228,9 @@ async function remix(prompt) {
     }
     prompt.set(job.prompt);
     if (job.seconds) setSeconds(job.seconds);
-    const size = `${job.width}x${job.height}`;
-    if (job.width && ![...$('size').options].some((o) => o.value === size)) $('size').append(el('option', { value: size }, `${job.width}×${job.height}`));
-    if (job.width) $('size').value = size;
+    const wanted = `${job.width}x${job.height}`;
+    if (job.width && ![...$('size').options].some((o) => o.value === wanted)) $('size').append(el('option', { value: wanted }, size(job.width, job.height)));
+    if (job.width) $('size').value = wanted;
     $('seed').value = String(job.seed);
     if (job.steps) $('steps').value = job.steps;
     prompt.focus();

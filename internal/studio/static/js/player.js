@@ -11,11 +11,14 @@ export function play(job) {
     ? el('img', { src: contentOf(job, file.role), alt: nameOf(job) })
     : el('video', { src: contentOf(job, 'video'), controls: true, loop: true, autoplay: true, playsinline: true, 'aria-label': nameOf(job) });
   const title = el('h2', { id: 'player-title', dir: 'auto' }, nameOf(job));
+  const shut = iconButton('close', t('close'), () => dialog.close());
+  shut.classList.add('shut');
   const dialog = el('dialog', { 'aria-labelledby': 'player-title' },
     el('div', { class: 'player' },
       el('div', { class: 'stage' }, media),
+      shut,
       el('aside', {},
-        el('div', { class: 'bar' }, title, iconButton('close', t('close'), () => dialog.close())),
+        title,
         el('div', { class: 'acts' },
           el('a', { class: 'button', href: contentOf(job, file.role), download: `kinora-${job.id}${still ? '.webp' : '.mp4'}` }, icon('save'), t('download')),
           el('a', { class: 'button', href: remixURL(job) }, icon('remix'), t('remix'))),

@@ -6,6 +6,10 @@ import { $, el, lang, t } from './core.js';
 const most = 7; // offers at a time
 const letters = /[\p{L}\p{M}\p{N}'’-]+$/u;
 
+// tails are a phrase from each of its words on: who types the last word of it has
+// typed the others.
+const tails = (phrase) => phrase.split(' ').map((_, i, all) => all.slice(i).join(' '));
+
 export class Prompt {
   #area; #ink; #list; #changed; #words = []; #model = null; #offers = []; #at = -1; #unknown = [];
 
@@ -67,6 +71,7 @@ export class Prompt {
   // draw fits the height, and underlines the unknown words beneath the text.
   #draw() {
     const area = this.#area;
+    area.dir = area.value ? 'auto' : document.documentElement.dir; // its hint is of the page's language
     area.style.blockSize = 'auto';
     area.style.blockSize = area.scrollHeight + 'px';
     const text = area.value, low = text.toLowerCase(), parts = [];
@@ -124,10 +129,18 @@ export class Prompt {
   // offer shows the known words that begin as the one that is being typed.
   #offer() {
     const area = this.#area;
-    const typed = area.selectionStart === area.selectionEnd && area.value.slice(0, area.selectionEnd).match(letters)?.[0];
-    if (!typed || (typed.length < 2 && typed.charCodeAt(0) < 0x600)) return this.#close();
-    const low = typed.toLowerCase(), seen = new Set([low]);
-    this.#offers = this.#words.filter(({ word }) => word.toLowerCase().startsWith(low) && !seen.has(word.toLowerCase()) && seen.add(word.toLowerCase())).slice(0, most);
+    const run = area.selectionStart === area.selectionEnd && area.value.slice(0, area.selectionEnd).match(letters)?.[0];
+    if (!run || (run.length < 2 && run.charCodeAt(0) < 0x600)) return this.#close();
+    // Chinese has no spaces: what is being typed is the end of the run that begins a word.
+    const ends = /\p{Script=Han}/u.test(run) ? [4, 3, 2, 1].filter((n) => n <= run.length).map((n) => run.slice(-n)) : [run];
+    let typed = '';
+    this.#offers = [];
+    for (typed of ends) {
+      const low = typed.toLowerCase(), seen = new Set([low]);
+      this.#offers = this.#words.flatMap(({ word, topic }) => tails(word).map((tail) => ({ word: tail, topic })))
+        .filter(({ word }) => word.toLowerCase().startsWith(low) && !seen.has(word.toLowerCase()) && seen.add(word.toLowerCase())).slice(0, most);
+      if (this.#offers.length) break;
+    }
     if (!this.#offers.length) return this.#close();
     this.#at = -1;
     this.#list.replaceChildren(...this.#offers.map(({ word, topic }, i) => el('li', {
