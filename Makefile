@@ -24,7 +24,7 @@ PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: film build install test studio-tests studio-modules clients tokenizers race test-simd test-arm64 fuzz
+.PHONY: film build install test studio-tests studio-pictures studio-modules clients tokenizers race test-simd test-arm64 fuzz
 film: ## Make a video of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
@@ -39,6 +39,9 @@ test: ## Run all tests, with all their set-up
 
 studio-tests: ## Run the studio's tests in a browser (needs node, npm, Chromium)
 	@scripts/studio-tests
+
+studio-pictures: ## Make the pictures of docs/studio.md again (needs node, npm, Chromium, ffmpeg)
+	@scripts/studio-pictures
 
 studio-modules: $(STUDIO)/.installed
 
