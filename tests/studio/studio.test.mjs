@@ -90,10 +90,11 @@ test('a first frame is taken as a file, and quoted', async () => {
 test('a job that runs, and one that waits, are cancelled', async () => {
   await home();
   await make(page, 'a blue boat moves left on the ocean', { seconds: 20, versions: 2, steps: 16 });
+  await page.waitForFunction(() => document.querySelectorAll('.poster:is([data-state=queued], [data-state=running])').length === 2);
   await page.goto(server.base + '/studio/queue');
   await page.locator('.job[data-state=running]').waitFor();
   await page.locator('[data-line] .job[data-state=queued]').waitFor();
-  for (const state of ['queued', 'running']) await page.locator(`[data-line] .job[data-state=${state}]`).getByRole('button', { name: 'Cancel' }).click();
+  for (const state of ['queued', 'running']) await page.locator(`[data-line] .job[data-state=${state}]`).getByRole('button', { name: /^Cancel/ }).click();
   await page.locator('[data-empty]').waitFor({ timeout: 30000 });
   await page.waitForFunction(() => document.querySelectorAll('[data-ended] .job[data-state=cancelled]').length === 2);
 });
@@ -180,7 +181,8 @@ test('in Arabic, from right to left', async () => {
   await arabic.getByRole('option').first().waitFor();
   await arabic.keyboard.press('Escape');
   await make(arabic, 'قطة حمراء تقفز على الشاطئ');
-  const poster = await next(arabic, before + 1, 'succeeded');
+  await next(arabic, before + 1, 'succeeded');
+  const poster = card(arabic, 'succeeded').filter({ hasText: 'قطة' });
   await poster.locator('.screen').click();
   await arabic.waitForFunction(() => document.querySelector('dialog video')?.currentTime > 0);
   assert.equal(await arabic.locator('dialog h2').innerText(), 'قطة حمراء تقفز على الشاطئ');
@@ -205,7 +207,7 @@ test('deleted, and taken back', async () => {
   await home();
   const poster = await next(page, 1, 'succeeded');
   const id = await poster.getAttribute('data-job');
-  await poster.getByRole('button', { name: 'Delete' }).click();
+  await poster.getByRole('button', { name: /^Delete/ }).click();
   await page.locator(`.poster[data-job=${id}]`).waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.locator(`.poster[data-job=${id}]`).waitFor();

@@ -73,7 +73,8 @@ export function screenOf() {
   const soon = el('span', { class: 'soon' });
   const bar = el('i');
   const over = el('span', { class: 'over', hidden: true }, el('span'), el('span'));
-  const node = el('button', { type: 'button', class: 'screen' }, soon, over, el('span', { class: 'progress', hidden: true }, bar), el('span', { class: 'go', hidden: true }, icon('play')));
+  const called = el('span', { class: 'sr' });
+  const node = el('button', { type: 'button', class: 'screen' }, called, soon, over, el('span', { class: 'progress', hidden: true }, bar), el('span', { class: 'go', hidden: true }, icon('play')));
   let job = null, shown = '', previewed = 0;
 
   const show = (url) => {
@@ -111,7 +112,7 @@ export function screenOf() {
       node.querySelector('.progress').hidden = !running;
       bar.style.setProperty('--done', job.percent);
       node.disabled = !done;
-      node.setAttribute('aria-label', (done ? t('play') + ': ' : '') + nameOf(job));
+      called.textContent = (done ? t('play') + ': ' : '') + nameOf(job) + '. ';
       if (done) show(fileOf(job, 'thumbnail') ? contentOf(job, 'thumbnail') : contentOf(job, 'video'));
       else if (running && job.preview_url && Date.now() - previewed > previewGap) {
         previewed = Date.now();

@@ -150,11 +150,11 @@ async function send(prompt) {
   store.set('create', { model: state.model.name, seconds: Number($('seconds').value), size: $('size').value });
   try {
     const body = request(prompt);
-    for (let i = 0; i < n; i++) {
-      const one = { ...body };
-      if (i > 0 && one.seed !== undefined) one.seed += i;
-      jobs.put(await api('POST', '/jobs', one, { headers: { 'Idempotency-Key': crypto.randomUUID?.() ?? String(Math.random()) } }));
-    }
+    // They outlive the page: who goes on to another one has sent all of them.
+    await Promise.all([...Array(n)].map(async (_, i) => {
+      const one = body.seed === undefined ? body : { ...body, seed: body.seed + i };
+      jobs.put(await api('POST', '/jobs', one, { keepalive: true, headers: { 'Idempotency-Key': crypto.randomUUID?.() ?? String(Math.random()) } }));
+    }));
     say(t('sent'));
     $('recent').scrollIntoView({ block: 'nearest', behavior: 'smooth' });
   } catch (err) {
