@@ -167,7 +167,7 @@ func (s *Studio) signOut(w http.ResponseWriter, r *http.Request) {
 	}
 	if secret != "" {
 		if err := s.o.Sessions.EndSession(r.Context(), secret); err != nil {
-			web.Report(r, err)
+			_ = web.Report(r, err) // for the log
 			s.refuse(w, r, http.StatusServiceUnavailable, "error.later")
 			return
 		}
@@ -242,7 +242,7 @@ func (s *Studio) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.begin(w, r, who); err != nil {
-		web.Report(r, err)
+		_ = web.Report(r, err) // for the log
 		s.refuse(w, r, http.StatusServiceUnavailable, "error.later")
 		return
 	}

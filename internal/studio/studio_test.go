@@ -388,8 +388,15 @@ func TestHostileNames(t *testing.T) {
 // TestLanguage: a choice wins over the browser's wish, which wins over English.
 func TestLanguage(t *testing.T) {
 	for _, tt := range [][3]string{
-		{"", "", "en"}, {"", "fr-FR,fr", "en"}, {"", "zh-TW,zh;q=0.9,en;q=0.8", "zh"}, {"", "ar-EG", "ar"}, {"", "de,ar;q=0.5", "ar"},
-		{"zh", "ar", "zh"}, {"xx", "ar", "ar"}, {"../../x", "", "en"}, {"", "\x00;;q=", "en"},
+		{"", "", "en"},
+		{"", "fr-FR,fr", "en"},
+		{"", "zh-TW,zh;q=0.9,en;q=0.8", "zh"},
+		{"", "ar-EG", "ar"},
+		{"", "de,ar;q=0.5", "ar"},
+		{"zh", "ar", "zh"},
+		{"xx", "ar", "ar"},
+		{"../../x", "", "en"},
+		{"", "\x00;;q=", "en"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", Path, nil)
 		if tt[0] != "" {
