@@ -83,6 +83,9 @@ func LoRADigest(ctx context.Context, path string) (string, error) {
 	return digestOf(path)(ctx)
 }
 
+// SoundDigest is the digest of a sound file, in the form of SoundSettings.Digest.
+func SoundDigest(ctx context.Context, path string) (string, error) { return digestOf(path)(ctx) }
+
 // recordDigest identifies the files of a pulled model in dir, with GGUF files that the
 // user has put beside them, which take their place.
 func recordDigest(r shelf.Record, dir string) string {
