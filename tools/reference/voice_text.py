@@ -26,7 +26,7 @@ import zlib
 
 import numpy as np
 
-BLOCK = 16 << 10  # bytes of a dictionary's block before it is compressed
+BLOCK = 4 << 10  # bytes of a dictionary's block before it is compressed
 
 
 def asset(a, name):
