@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
@@ -39,8 +40,13 @@ type PictureCopier interface {
 }
 
 // OwnFrame gives a spec that was copied from another job's a first frame of its
-// own: the other may be deleted, and its frame goes with it.
+// own: the other may be deleted, and its frame goes with it. A narration and a track
+// are not taken over.
 func OwnFrame(ctx context.Context, b PictureCopier, s *job.Spec) (err error) {
+	if s.Narration != nil || s.Sound != nil {
+		s.Narration, s.Sound, s.OwnSound = nil, nil, ""
+		s.Notes = append(slices.Clone(s.Notes), "the narration and the track of the earlier video are left out")
+	}
 	if s.FirstFrame != "" {
 		s.FirstFrame, err = b.CopyPicture(ctx, s.FirstFrame)
 	}
