@@ -135,7 +135,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	if err != nil {
 		return wrap(Internal, "scale frames of", name, err, "")
 	}
-	c.tracker.begin()
+	c.tracker.begin(0)
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
 	var marked []byte

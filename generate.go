@@ -91,7 +91,8 @@ func (m *Model) sample(ctx context.Context, j engine.Job, t *tracker) (engine.La
 		return nil, err
 	}
 	defer s.leave()
-	t.begin()
+	t.begin(j.Steps)
+	j.Reading, j.Within = t.reading, t.within
 	l, err := m.engine.Sample(ctx, j, func(done, total int) {
 		t.sampling(done, total)
 		s.lend(ctx)
