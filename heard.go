@@ -154,8 +154,8 @@ func SpokenPrompt(prompt string) string {
 	return strings.Join(strings.Fields(command.ReplaceAllString(prompt, " ")), " ")
 }
 
-// speakNarration speaks narrations; tests replace it.
-var speakNarration soundtrack.Speak = media.Speak
+// speak speaks narrations; tests replace it.
+var speak soundtrack.Speak = voiced
 
 // hear readies what is heard in the video of a plan: it speaks the narration and
 // reads the sound file once, so that what is wrong with them is found before
@@ -201,7 +201,7 @@ func (h *heard) narrate(ctx context.Context, r *Request, length soundtrack.Lengt
 	if w.Language == "" && w.Voice == "" {
 		w.Language = text.Language(w.Text)
 	}
-	say := speakNarration
+	say := speak
 	if n.File != "" {
 		say = recorded(n.File, length.Most)
 	}

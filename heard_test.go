@@ -26,9 +26,9 @@ import (
 func fakeSpeech(t *testing.T) *[]media.SpeechOptions {
 	t.Helper()
 	var asked []media.SpeechOptions
-	was := speakNarration
-	t.Cleanup(func() { speakNarration = was })
-	speakNarration = func(ctx context.Context, w io.Writer, o media.SpeechOptions) (media.SpeechInfo, error) {
+	was := speak
+	t.Cleanup(func() { speak = was })
+	speak = func(ctx context.Context, w io.Writer, o media.SpeechOptions) (media.SpeechInfo, error) {
 		asked = append(asked, o)
 		n := int(float64(len(strings.Fields(o.Text))) * float64(o.Rate) / o.Speed)
 		var b []byte

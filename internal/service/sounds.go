@@ -150,7 +150,7 @@ func (s *Service) speaker(n *NarrationRequest, requestID, words string) soundtra
 			if o.Voice, o.Language, _, err = localVoice(SpeechRequest{Voice: n.Voice, Language: n.Language, Text: words}); err != nil {
 				return media.SpeechInfo{}, err
 			}
-			return media.Speak(ctx, w, o)
+			return kinora.Speak(ctx, w, o)
 		}
 	}
 	return func(ctx context.Context, w io.Writer, o media.SpeechOptions) (media.SpeechInfo, error) {
@@ -294,18 +294,20 @@ func sample(pcm []byte, v float32) []byte {
 	return binary.LittleEndian.AppendUint16(pcm, uint16(int16(math.Round(float64(v)*math.MaxInt16))))
 }
 
+// soundType is the media type of the sounds that are kept for jobs.
+const soundType = "audio/wav"
+
 // keepSound stores samples as a WAV.
 func (s *Service) keepSound(ctx context.Context, channels int, pcm []byte) (string, error) {
-	const kind = "audio/wav"
 	var b bytes.Buffer
 	if err := media.WriteWAV(&b, soundtrack.Rate, channels, pcm); err != nil {
 		return "", err
 	}
-	key, err := blob.NewKey(blob.KindSound, kind)
+	key, err := blob.NewKey(blob.KindSound, soundType)
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.Blobs.Put(ctx, key, &b, blob.Meta{ContentType: kind}); err != nil {
+	if _, err := s.Blobs.Put(ctx, key, &b, blob.Meta{ContentType: soundType}); err != nil {
 		return "", StorageError(err)
 	}
 	return key, nil

@@ -283,12 +283,28 @@ func TestLocalNarration(t *testing.T) {
 	}
 }
 
-// TestRemixHasNoSound: a spec that is copied takes no sounds along.
-func TestRemixHasNoSound(t *testing.T) {
-	s, _, _ := newService(t, nil)
-	sp := *spec(2)
-	sp.Narration, sp.Sound, sp.OwnSound = &job.Narration{Key: "sound/00/a.wav"}, &job.Sound{Key: "sound/00/b.wav"}, "mix"
-	if err := service.OwnFrame(t.Context(), s, &sp); err != nil || len(sp.Inputs()) != 0 || sp.OwnSound != "" || len(sp.Notes) != 1 {
-		t.Errorf("%+v, %v", sp, err)
+// TestCopiedSounds: a spec that is copied for the same prompt has sounds of its own,
+// and one for another prompt has none.
+func TestCopiedSounds(t *testing.T) {
+	s, who, _, _ := soundService(t)
+	sp := spec(2)
+	ref := "data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString(wav(t, 1))
+	if err := s.Sounds(t.Context(), who, sp, service.SoundRequest{Narration: &service.NarrationRequest{Text: "a"}, Track: &service.TrackRequest{Ref: ref}}); err != nil {
+		t.Fatal(err)
+	}
+	again := *sp
+	if err := service.OwnFrame(t.Context(), s, &again); err != nil {
+		t.Fatal(err)
+	}
+	if again.Narration.Key == sp.Narration.Key || again.Sound.Key == sp.Sound.Key || again.Narration.Characters != 1 {
+		t.Errorf("%+v and %+v share", again, sp)
+	}
+	s.DropInputs(t.Context(), sp)
+	if blobs(t, s, again.Inputs()...) != 2 || blobs(t, s, sp.Inputs()...) != 0 {
+		t.Error("the copies went with the originals")
+	}
+	service.WithoutSounds(&again)
+	if len(again.Inputs()) != 0 || again.OwnSound != "" || len(again.Notes) != 1 || len(sp.Inputs()) != 2 {
+		t.Errorf("%+v", again)
 	}
 }

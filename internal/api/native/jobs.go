@@ -182,6 +182,9 @@ func (n *API) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.sounds(ctx, who, &in.Body, &spec); err != nil {
+		return nil, err
+	}
 	body, err := json.Marshal(in.Body) // as it was understood: space and order do not matter
 	if err != nil {
 		return nil, err
@@ -367,7 +370,7 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// spec makes what is asked for definite.
+// spec makes what is asked for definite, all but what is heard.
 func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec, error) {
 	offer, err := n.offer(b.Model)
 	if err != nil {
@@ -396,10 +399,7 @@ func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec
 	case b.After != "":
 		s, err = n.goOn(ctx, who, b, s, offer)
 	}
-	if err != nil {
-		return s, err
-	}
-	return s, n.sounds(ctx, who, b, &s)
+	return s, err
 }
 
 // offer finds a model; "" is the first of our own names, or else the first.
