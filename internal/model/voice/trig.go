@@ -21,18 +21,3 @@ func sincos(x float32) (s, c float32) {
 	cb ^= swap ^ (quarter+1)&2<<30
 	return math.Float32frombits(sb), math.Float32frombits(cb)
 }
-
-// exp is e^x to the last digits of a float32, for -87 <= x <= 87, where it stays
-// outside. x = n·ln 2 + r, and e^r is a polynomial.
-func exp(x float32) float32 {
-	x = min(max(x, -87), 87)
-	n := float32(x*math.Log2E+whole) - whole
-	r := x - n*0.693359375 - n*-2.12194440e-4
-	p := float32(1.9875691500e-4)
-	p = p*r + 1.3981999507e-3
-	p = p*r + 8.3334519073e-3
-	p = p*r + 4.1665795894e-2
-	p = p*r + 1.6666665459e-1
-	p = p*r + 5.0000001201e-1
-	return (p*r*r + r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
-}
