@@ -285,7 +285,7 @@ func TestHostileFiles(t *testing.T) {
 }
 
 // TestUnquantised: weights in f32, or in int8 with one scale for all, are a voice as
-// well; numbers that are far out of bounds end in an error.
+// well; phonemes that would never end are refused.
 func TestUnquantised(t *testing.T) {
 	wide := func(x map[string]safetensors.Tensor, name string, by float32) {
 		f, err := safetensors.Parse(heart)
@@ -321,11 +321,15 @@ func TestUnquantised(t *testing.T) {
 	if _, err := v.Speak(t.Context(), hello, Settings{}); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("endless phonemes give %v", err)
 	}
-	v, err = Parse(changed(t, func(x map[string]safetensors.Tensor, _ map[string]string) { wide(x, "pro_out.bias", 1e37) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.Speak(t.Context(), hello, Settings{}); err == nil || !strings.Contains(err.Error(), "not finite") {
-		t.Errorf("numbers out of bounds give %v", err)
+}
+
+// TestNotFinite: no sample that is not finite leaves the voice.
+func TestNotFinite(t *testing.T) {
+	given := make([]float32, 2*parts*bins)
+	given[4*bins+7] = float32(math.NaN())
+	s := newSynthesis([]float32{100, 100}, 0, 0)
+	s.add(given, given, 0, 2)
+	if _, err := s.sound(); err == nil || !strings.Contains(err.Error(), "not finite") {
+		t.Errorf("a phase that is not finite gives %v", err)
 	}
 }
