@@ -134,7 +134,8 @@ func (t *tables) squares(sample, n int) (sum float32) {
 type workspace struct {
 	*tables
 	re, im, re2, im2 [window]float32
-	drawn            [bins][2]float32    // the noise of a window
+	drawn            [bins][2]float32 // the noise of a window
+	sin, cos         [bins]float32
 	pulse            [2][2][bins]float32 // of each window: real and imaginary parts
 }
 
@@ -181,14 +182,25 @@ func (w *workspace) shape(given, exps []float32, side int) {
 	phase := given[4*bins:][:bins]
 	voiced, turned, noisy, own := exps[:bins], exps[bins:][:bins], exps[2*bins:][:bins], exps[3*bins:][:bins]
 	re, im := w.pulse[side][0][:], w.pulse[side][1][:]
-	for k := range bins {
+	for k, t := range turned {
 		// π·tanh θ is a turn of tanh θ / 2, and that is ½ - 1/(e^{2θ}+1).
-		ts, tc := sincos(0.5 - 1/(turned[k]*turned[k]+1))
-		ps, pc := sincos(phase[k] * (1 / (2 * math.Pi)))
-		v, n, o := atMost(voiced[k]), atMost(noisy[k]), atMost(own[k])
-		r, i := re[k], im[k]
-		re[k] = v*(r*tc-i*ts) + n*w.drawn[k][0] + o*pc
-		im[k] = v*(r*ts+i*tc) + n*w.drawn[k][1] + o*ps
+		w.sin[k] = 0.5 - 1/(t*t+1)
+	}
+	sincos(&w.sin, &w.cos)
+	for k := range bins {
+		v, n := atMost(voiced[k]), atMost(noisy[k])
+		r, i, s, c := re[k], im[k], w.sin[k], w.cos[k]
+		re[k] = v*(r*c-i*s) + n*w.drawn[k][0]
+		im[k] = v*(r*s+i*c) + n*w.drawn[k][1]
+	}
+	for k, x := range phase {
+		w.sin[k] = x * (1 / (2 * math.Pi))
+	}
+	sincos(&w.sin, &w.cos)
+	for k := range bins {
+		o := atMost(own[k])
+		re[k] += o * w.cos[k]
+		im[k] += o * w.sin[k]
 	}
 }
 
@@ -253,11 +265,10 @@ func pulse(pitch float32, phase float64) float32 {
 		return 0
 	}
 	harmonics := math.Floor(float64(highest / pitch))
-	below, _ := sincos(float32(phase / 2))
+	below := sine(float32(phase / 2))
 	if below = 2 * below; below < 2e-3 && below > -2e-3 { // at the top of a pulse
 		return float32(harmonics)
 	}
 	over := phase * (harmonics + 0.5)
-	above, _ := sincos(float32(over - math.Floor(over)))
-	return above/below - 0.5
+	return sine(float32(over-math.Floor(over)))/below - 0.5
 }

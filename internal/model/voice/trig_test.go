@@ -6,12 +6,25 @@ import (
 )
 
 func TestSincos(t *testing.T) {
-	for i := range 200001 {
-		x := float32(i-100000) * 2.37e-4
-		s, c := sincos(x)
-		ws, wc := math.Sincos(2 * math.Pi * float64(x))
-		if e := max(math.Abs(float64(s)-ws), math.Abs(float64(c)-wc)); e > 3e-7 {
-			t.Fatalf("sincos(%v) = %v, %v, want %v, %v: off by %.2g", x, s, c, ws, wc, e)
+	var sin, cos [bins]float32
+	for i := range 300 {
+		var x [bins]float32
+		for k := range x {
+			x[k] = float32(i*bins+k-150*bins) * 2.37e-4
+		}
+		sin = x
+		sincos(&sin, &cos)
+		for k, v := range x {
+			ws, wc := math.Sincos(2 * math.Pi * float64(v))
+			if e := max(math.Abs(float64(sin[k])-ws), math.Abs(float64(cos[k])-wc)); e > 3e-7 {
+				t.Fatalf("sine and cosine of %v turns are %v and %v, want %v and %v: off by %.2g", v, sin[k], cos[k], ws, wc, e)
+			}
+		}
+	}
+	for i := range 100001 {
+		x := float32(i) / 100000
+		if got, want := sine(x), math.Sin(2*math.Pi*float64(x)); math.Abs(float64(got)-want) > 4e-7 {
+			t.Fatalf("the sine of %v turns is %v, want %v", x, got, want)
 		}
 	}
 }
