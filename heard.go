@@ -147,7 +147,7 @@ func (r *Request) words() string {
 }
 
 // speak speaks narrations; tests replace it.
-var speak soundtrack.Speak = media.Speak
+var speak soundtrack.Speak = voiced
 
 // hear readies what is heard in the video of a plan: it speaks the narration and
 // reads the sound file once, so that what is wrong with them is found before

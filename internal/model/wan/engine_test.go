@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/weights/gguf"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
@@ -175,7 +176,7 @@ func TestStepCache(t *testing.T) {
 		j := s.job(m)
 		j.StepCache = threshold
 		got := sample(t, m, j)
-		d := relativeL2(got.Data, want.Data)
+		d := goldentest.RelativeL2(got.Data, want.Data)
 		distances = append(distances, d)
 		t.Logf("threshold %g: relative L2 %.3g from whole steps; %s", threshold, d, *notes)
 		if len(*notes) != 1 || !strings.Contains((*notes)[0], "the step cache") {
@@ -362,7 +363,7 @@ func TestOtherFiles(t *testing.T) {
 	want := sample(t, m, s.job(m))
 	part := filepath.Join(dir, transformerDir)
 	file := filepath.Join(part, "model.safetensors")
-	f := openPipeline(t, "t2v")
+	f := storyGoldens.Open(t, "t2v")
 	aliases, err := TransformerAliases(f)
 	if err != nil {
 		t.Fatal(err)

@@ -162,11 +162,11 @@ func TestFolderRefusals(t *testing.T) {
 		},
 		"gives vectors of 36 numbers, the transformer takes 20": func(_ *story, dir string) {
 			part := filepath.Join(dir, transformerDir)
-			f := openFile(t, "ti2v")
+			f := goldens.Open(t, "ti2v")
 			must(t, os.WriteFile(filepath.Join(part, "config.json"), aboutOf(t, f).Config, 0o600))
 		},
 		"by an image encoder (CLIP), which cannot be read": func(_ *story, dir string) {
-			f := openFile(t, "i2v")
+			f := goldens.Open(t, "i2v")
 			must(t, os.WriteFile(filepath.Join(dir, transformerDir, "config.json"), aboutOf(t, f).Config, 0o600))
 		},
 	} {
