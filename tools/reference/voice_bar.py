@@ -3,6 +3,7 @@
 
   phonemes  has the package read voice_sentences.txt and prints the phonemes, a
             sentence a line.
+  pictures  draws spectrograms of five of them, Kinora's and the package's.
   compare   reads the sound that Kinora made of each sentence, DIR/000.wav and so
             on, has the package speak the same phonemes, and compares.
 
@@ -19,7 +20,9 @@ mean over its path.
 import argparse
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import wave
 
 import numpy as np
@@ -117,15 +120,43 @@ def compare(a):
     }))
 
 
+SHOWN = [5, 14, 38, 44, 174]  # short enough to be seen: of voice_sentences.txt
+
+
+def pictures(a):
+    """Spectrograms of five sentences, Kinora's to the left, by ffmpeg."""
+    sys.path.insert(0, a.package)
+    from hibari import Hibari, write_wav
+    voice, spoken = Hibari(), sentences()
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, filters, rows = [], [], []
+        for n, i in enumerate(SHOWN):
+            theirs = os.path.join(folder, f"{i}.wav")
+            write_wav(theirs, voice.from_ids(voice.ids(voice.phonemize(spoken[i])[0]), rng=Noise(a.seed)))
+            for side, path in enumerate((os.path.join(a.wavs, f"{i:03}.wav"), theirs)):
+                inputs += ["-i", path]
+                filters.append(f"[{2 * n + side}]showspectrumpic=s=480x128:legend=0:scale=log:drange=90:gain=4:color=magma,pad=488:136:4:4:white[p{n}{side}]")
+            filters.append(f"[p{n}0][p{n}1]hstack[r{n}]")
+            rows.append(f"[r{n}]")
+        graph = ";".join(filters) + f";{''.join(rows)}vstack=inputs={len(rows)}"
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *inputs, "-filter_complex", graph, "-frames:v", "1", "-q:v", "4", a.out], check=True)
+    for i in SHOWN:
+        print(spoken[i])
+
+
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(required=True)
-    for name, run in (("phonemes", phonemes), ("compare", compare)):
+    for name, run in (("phonemes", phonemes), ("pictures", pictures), ("compare", compare)):
         c = sub.add_parser(name)
         c.add_argument("--package", required=True, help="the folder of the unzipped wheel")
         c.set_defaults(run=run)
+        if run is not phonemes:
+            c.add_argument("--seed", type=int, default=0, help="of Kinora's noise")
+        if run is pictures:
+            c.add_argument("--wavs", required=True, help="the folder of Kinora's sound")
+            c.add_argument("--out", required=True, help="the picture")
     c.add_argument("--wavs", help="the folder of Kinora's sound; without it the package is compared with itself under other noise")
-    c.add_argument("--seed", type=int, default=0, help="of Kinora's noise")
     c.add_argument("--model", help="another graph for the package")
     c.add_argument("--verbose", action="store_true")
     a = p.parse_args()
