@@ -5,10 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // speechLanguages are MiniMax's names of languages, in lower case, as tags of
@@ -29,10 +30,10 @@ var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,4}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0
 // A high voice for the ids that say so.
 const highVoice = "+f3"
 
-// localVoice is the voice of espeak-ng for a request in MiniMax's words, whose
-// voices are not here: the usual one of the language that is asked for, that the
-// voice's name begins with, or whose script the text is in. A voice that is
-// neither espeak-ng's nor MiniMax's is job.Invalid.
+// localVoice is the voice for a request in MiniMax's words, whose voices are not
+// here: the usual one of the language that is asked for, that the voice's name begins
+// with, or whose script the text is in. A voice that is neither of this server nor
+// MiniMax's is job.Invalid.
 func localVoice(r SpeechRequest) (voice, language string, notes []string, err error) {
 	language = r.Language
 	if tag, ok := speechLanguages[strings.ToLower(language)]; ok {
@@ -40,20 +41,20 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	} else if strings.EqualFold(language, "auto") {
 		language = ""
 	}
-	if named := isMiniMaxVoice(r.Voice); !named && espeakVoice.MatchString(r.Voice) {
+	if named := isMiniMaxVoice(r.Voice); !named && (espeakVoice.MatchString(r.Voice) || strings.EqualFold(r.Voice, kinora.HeartVoice)) {
 		return r.Voice, language, nil, nil
 	} else if !named && r.Voice != "" {
 		return "", "", nil, noVoice(r.Voice)
 	}
 	if language == "" {
 		if language = languageOfVoice(r.Voice); language == "" {
-			language = scriptLanguage(r.Text)
+			language = text.Language(r.Text)
 		}
 	}
 	if r.Voice == "" {
 		return "", language, nil, nil
 	}
-	if soundsFemale(r.Voice) { // espeak-ng's own are male
+	if soundsFemale(r.Voice) && language != "en" { // espeak-ng's own are male
 		voice = highVoice
 	}
 	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", Shorten(r.Voice, maxNotedWords), language)}, nil
@@ -65,31 +66,9 @@ func noVoice(id string) error {
 	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, Shorten(id, maxNotedWords))
 }
 
-// scriptLanguage guesses a text's language by its script; Latin is English.
-func scriptLanguage(text string) string {
-	han := false
-	for _, c := range text {
-		switch {
-		case unicode.In(c, unicode.Hiragana, unicode.Katakana):
-			return "ja" // beside Han, which is Chinese alone
-		case unicode.Is(unicode.Hangul, c):
-			return "ko"
-		case unicode.Is(unicode.Arabic, c):
-			return "ar"
-		case unicode.Is(unicode.Cyrillic, c):
-			return "ru"
-		case unicode.Is(unicode.Han, c):
-			han = true
-		}
-	}
-	if han {
-		return "cmn"
-	}
-	return "en"
-}
-
-// miniMaxVoices are espeak-ng's voices, and before them the names of MiniMax's
-// that they stand in for: those of the languages that espeak-ng has here.
+// miniMaxVoices are the voices of this server, that inside the program first; after
+// it come the names of MiniMax's that they stand in for: those of the languages that
+// there are voices of.
 func miniMaxVoices(local []media.Voice) []SpeechVoice {
 	has := func(tag string) bool {
 		return slices.ContainsFunc(local, func(v media.Voice) bool {
@@ -99,6 +78,18 @@ func miniMaxVoices(local []media.Voice) []SpeechVoice {
 		})
 	}
 	var out []SpeechVoice
+	list := func(v media.Voice) {
+		about := v.Speaker + ", " + strings.Join(v.Languages, ", ")
+		if v.Gender != "" {
+			about += ", " + v.Gender
+		}
+		out = append(out, SpeechVoice{ID: v.ID, Name: v.Name, About: []string{about}})
+	}
+	for _, v := range local {
+		if v.Speaker == media.ByKinora {
+			list(v)
+		}
+	}
 	add := func(id, tag string) {
 		if has(tag) {
 			out = append(out, SpeechVoice{ID: id, Name: voiceTitle(id), About: []string{"spoken here by the usual voice for " + tag}})
@@ -115,11 +106,9 @@ func miniMaxVoices(local []media.Voice) []SpeechVoice {
 		}
 	}
 	for _, v := range local {
-		about := "espeak-ng, " + strings.Join(v.Languages, ", ")
-		if v.Gender != "" {
-			about += ", " + v.Gender
+		if v.Speaker != media.ByKinora {
+			list(v)
 		}
-		out = append(out, SpeechVoice{ID: v.ID, Name: v.Name, About: []string{about}})
 	}
 	return out
 }
