@@ -35,6 +35,7 @@ var floors = map[string]int{
 	"internal/media":      2,
 	"internal/terminal":   2,
 	"internal/text":       2,
+	"internal/jinja":      2,
 	"internal/nn":         3,
 	"internal/engine":     3,
 	"internal/catalog":    3,
