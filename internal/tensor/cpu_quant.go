@@ -15,6 +15,8 @@ type asInt8 struct{}
 //	F32   some columns at a time are widened to f32 and multiplied in f32
 //	BF16  codes by codes: activations are rounded to int8 with a scale for each
 //	      run of 16 or 32 along K, as the weights have
+//	I16   a few rows as codes by codes of 15 bits, see gemm.MulFew; more rows as F32,
+//	      and so all weights in store
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16
 //
@@ -38,6 +40,17 @@ func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8,
 		return nil, false
 	}
 	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
+}
+
+// linearFine is Linear with the precision I16, for stored numbers.
+func (c *CPU) linearFine(x, w *Tensor, y []float32, ep gemm.Epilogue) {
+	defer runtime.KeepAlive(w)
+	n := w.Dim(0)
+	if stored, ok := c.fine(x, w); ok && ep.Bias == nil && ep.Act == gemm.None {
+		c.few(x, gemm.Few{N: n, W: stored[0], C: y, Residual: ep.Residual})
+		return
+	}
+	gemm.MulStored(gemm.F32, x.Rows(), n, x.Dim(-1), mat(data(x), x.Dim(-1), false), w.st.stored.numbers(0, w.Len()), y, n, ep)
 }
 
 // linearSmall is Linear for stored numbers that are small.

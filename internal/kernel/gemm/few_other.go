@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package gemm
+
+// fused computes what column does, for weights of types that it knows.
+func (x *fewRows) fused([]float32, Numbers, int, int) bool { return false }
