@@ -127,8 +127,8 @@ type ChatInfo struct {
 
 // ChatOptions change how a language model is opened.
 type ChatOptions struct {
-	// Context is how many tokens conversation and answer may have together. 0 is
-	// DefaultChatContext, or what the model was made for if that is less.
+	// Context is how many tokens conversation and answer may have together: no more
+	// than the model was made for, as ChatInfo says. 0 is DefaultChatContext.
 	Context int
 	// Parallel is how many answers are made at a time; more wait. Each takes memory
 	// for its context. 0 is DefaultChatParallel.
@@ -194,10 +194,6 @@ func OpenChat(ctx context.Context, name string, o ChatOptions) (*ChatModel, erro
 			kind = NotFound
 		}
 		return nil, bad(kind, err, "")
-	}
-	if own := m.ContextLength(); o.Context > own {
-		err := fmt.Errorf("a context of %d tokens is asked for, and it was made for %d", o.Context, own)
-		return nil, bad(Invalid, errors.Join(err, m.Close()), "ask for less")
 	}
 	c, err := newChatModel(m, name, o)
 	if err != nil {

@@ -9,6 +9,34 @@ import (
 	"github.com/kinora-video/kinora/internal/model/lm"
 )
 
+// Count is how many tokens a conversation has, and the most that its answer can have.
+func (c *ChatModel) Count(ctx context.Context, r ChatRequest) (prompt, most int, err error) {
+	if err := c.Check(r); err != nil {
+		return 0, 0, err
+	}
+	ids, _, err := c.tokens(ctx, r)
+	if err != nil {
+		return 0, 0, err
+	}
+	most, err = c.room(len(ids), r.MaxTokens)
+	return len(ids), most, err
+}
+
+// room is how many tokens an answer to so many may have, of which most are wanted.
+func (c *ChatModel) room(prompt, most int) (int, error) {
+	room := c.context - prompt
+	if room < 1 {
+		return 0, &Error{
+			Kind: Invalid, Op: "request", What: "messages", Err: fmt.Errorf("they are %d tokens, and conversation and answer together may have %d", prompt, c.context),
+			Hint: "shorten the conversation",
+		}
+	}
+	if most == 0 {
+		return room, nil
+	}
+	return min(room, most), nil
+}
+
 // Answer answers a conversation. emit, if it is not nil, gets the answer as it comes;
 // its error ends the answer, and is returned. So does the end of ctx. In both cases
 // the answer is what there was.
@@ -28,15 +56,8 @@ func (c *ChatModel) Answer(ctx context.Context, r ChatRequest, emit func(ChatPie
 		return ChatAnswer{}, err
 	}
 	o := r.options(mask)
-	room := c.context - len(prompt)
-	if room < 1 {
-		return ChatAnswer{}, &Error{
-			Kind: Invalid, Op: "request", What: "messages", Err: fmt.Errorf("they are %d tokens, and conversation and answer together may have %d", len(prompt), c.context),
-			Hint: "shorten the conversation",
-		}
-	}
-	if o.MaxTokens == 0 || o.MaxTokens > room {
-		o.MaxTokens = room
+	if o.MaxTokens, err = c.room(len(prompt), r.MaxTokens); err != nil {
+		return ChatAnswer{}, err
 	}
 	s, err := c.seat(ctx, r.Cache, prompt)
 	if err != nil {
