@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"internal/backend":    2,
 	"internal/weights/":   2,
 	"internal/token":      2,
+	"internal/grammar":    2,
 	"internal/media":      2,
 	"internal/terminal":   2,
 	"internal/text":       2,
