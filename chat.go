@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/kinora-video/kinora/internal/catalog"
+	"github.com/kinora-video/kinora/internal/grammar"
 	"github.com/kinora-video/kinora/internal/jinja"
 	"github.com/kinora-video/kinora/internal/model/lm"
 	"github.com/kinora-video/kinora/internal/shelf"
@@ -146,6 +147,9 @@ type ChatModel struct {
 	context  int      // tokens
 	turns    *semaphore.Weighted
 	parallel int
+
+	words      sync.Once
+	vocabulary *grammar.Vocabulary // made by words
 
 	mu       sync.Mutex
 	sessions []*chatSession // all there are

@@ -55,7 +55,7 @@ func (c *ChatModel) Answer(ctx context.Context, r ChatRequest, emit func(ChatPie
 	if err != nil {
 		return ChatAnswer{}, err
 	}
-	o := r.options(mask)
+	o := r.options(mask.lm())
 	if o.MaxTokens, err = c.room(len(prompt), r.MaxTokens); err != nil {
 		return ChatAnswer{}, err
 	}
@@ -68,6 +68,8 @@ func (c *ChatModel) Answer(ctx context.Context, r ChatRequest, emit func(ChatPie
 	got, err := s.s.Generate(ctx, prompt, o, parts.add)
 	if err == nil {
 		err = parts.end()
+	} else {
+		err = mask.explain(err)
 	}
 	a := ChatAnswer{
 		Text: parts.text.String(), Reasoning: strings.TrimSpace(parts.reasoning.String()), Stop: string(got.Reason),

@@ -89,7 +89,7 @@ func (c *ChatModel) Check(r ChatRequest) error {
 	if bad, ok := errors.AsType[*lm.OptionError](r.options(nil).Check()); ok {
 		return invalid(optionFields[bad.Field], bad.Problem, "")
 	}
-	_, err := c.mask(r.Format)
+	_, err := r.Format.grammar()
 	return err
 }
 

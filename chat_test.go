@@ -2,6 +2,7 @@ package kinora
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -151,6 +152,43 @@ func TestAnswersTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestAnswerFormats: whatever the weights would rather say, an answer is of its format.
+func TestAnswerFormats(t *testing.T) {
+	m := tinyChat(t, ChatOptions{})
+	schema := `{"type":"object","properties":{"who":{"enum":["cat","dog"]},"big":{"type":"boolean"}},"required":["who","big"],"additionalProperties":false}`
+	for seed := range uint64(8) {
+		r := say("hello")
+		r.Decoding, r.Seed, r.MaxTokens, r.Format = Decoding{Temperature: 1}, seed, 200, SchemaFormat([]byte(schema))
+		a, err := m.Answer(t.Context(), r, nil)
+		var got struct {
+			Who string
+			Big *bool
+		}
+		if err != nil || a.Stop != StopEnd || json.Unmarshal([]byte(a.Text), &got) != nil || got.Who != "cat" && got.Who != "dog" || got.Big == nil {
+			t.Errorf("schema: %+v, %v", a, err)
+		}
+		r.Format = GrammarFormat(`root ::= "red" | "blue" root?`)
+		if a, err = m.Answer(t.Context(), r, nil); err != nil || strings.Trim(strings.TrimSuffix(a.Text, "red"), "blue") != "" || a.Text == "" {
+			t.Errorf("grammar: %+v, %v", a, err)
+		}
+		r.Format, r.MaxTokens = JSONFormat(), 20
+		if a, err = m.Answer(t.Context(), r, nil); err != nil || !strings.HasPrefix(strings.TrimSpace(a.Text), "{") {
+			t.Errorf("JSON: %+v, %v", a, err)
+		}
+	}
+	for name, f := range map[string]AnswerFormat{"schema": SchemaFormat([]byte(`{"type":"nonsense"}`)), "no schema": SchemaFormat([]byte(`{`)), "grammar": GrammarFormat(`root ::= root "x"`)} {
+		r := say("hello")
+		r.Format = f
+		if err := m.Check(r); KindOf(err) != Invalid || !strings.HasPrefix(err.Error(), "request format: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.Format, r.Think = JSONFormat(), true
+		if err := m.Check(r); KindOf(err) != Invalid || !strings.Contains(err.Error(), "thoughts") {
+			t.Errorf("thoughts in a format: %v", err)
+		}
+	}
 }
 
 // TestControlTokens: what spells a control token in a message is text.

@@ -205,3 +205,11 @@ func (q *talkQueue) enter(project int64, parallel, queue int) (leave func(), err
 		q.usual += (time.Since(began) - q.usual) / 8
 	}, nil
 }
+
+// Talking is how many requests are with the language model of this machine or wait
+// for it.
+func (s *Service) Talking() int {
+	s.talks.mu.Lock()
+	defer s.talks.mu.Unlock()
+	return s.talks.all
+}

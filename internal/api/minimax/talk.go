@@ -3,6 +3,7 @@ package minimax
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/web"
 )
 
@@ -54,6 +56,15 @@ var talkForm = fieldRules{
 	{name: "repetition_penalty", kind: aNumber, from: 0.01, to: 100},
 	{name: "seed", kind: aWholeNumber},
 	{name: "stop", kind: anyValue},
+	{name: "response_format", kind: anObject, fields: []fieldRule{
+		{name: "type", kind: aString, need: true, oneOf: []string{"text", "json_object", "json_schema"}},
+		{name: "json_schema", kind: anObject, fields: []fieldRule{
+			{name: "name", kind: aString},
+			{name: "schema", kind: anObject},
+			{name: "strict", kind: aBool},
+		}},
+	}},
+	{name: "grammar", kind: aString},
 	{name: "n", kind: aWholeNumber, oneOf: []string{"1"}},
 	{name: "reasoning_effort", kind: aString, oneOf: []string{"none", "minimal", "low", "medium", "high", "xhigh"}},
 	{name: "presence_penalty", kind: aNumber, oneOf: []string{"0", "0.0"}},
@@ -66,7 +77,7 @@ var talkForm = fieldRules{
 }
 
 // talkOf is what a request asks the language model.
-func talkOf(v fieldValues) (r kinora.ChatRequest, err error) {
+func talkOf(v fieldValues, body []byte) (r kinora.ChatRequest, err error) {
 	for i, m := range v.objects("messages") {
 		at := fmt.Sprintf("messages[%d].content", i)
 		text, err := contentText(at, m["content"])
@@ -95,8 +106,38 @@ func talkOf(v fieldValues) (r kinora.ChatRequest, err error) {
 	default:
 		r.Think = true
 	}
+	if r.Format, err = formatOf(v, body); err != nil {
+		return r, err
+	}
 	r.Stop, err = stopsOf(v["stop"])
 	return r, err
+}
+
+// formatOf is what an answer has to be. A schema is taken as it is written: its
+// properties come in its order.
+func formatOf(v fieldValues, body []byte) (f kinora.AnswerFormat, err error) {
+	format, gbnf := v.object("response_format"), v.text("grammar")
+	switch kind := format.text("type"); {
+	case gbnf != "" && kind != "" && kind != "text":
+		return f, job.Errorf(job.Invalid, "grammar", "grammar and response_format both say what the answer is: give one")
+	case gbnf != "":
+		return kinora.GrammarFormat(gbnf), nil
+	case kind == "json_object":
+		return kinora.JSONFormat(), nil
+	case kind == "json_schema":
+		var raw struct {
+			Format struct {
+				JSON struct {
+					Schema json.RawMessage `json:"schema"`
+				} `json:"json_schema"`
+			} `json:"response_format"`
+		}
+		if err := text.JSON(body, &raw); err != nil || len(raw.Format.JSON.Schema) == 0 {
+			return f, job.Errorf(job.Invalid, "response_format.json_schema.schema", "response_format.json_schema.schema is missing: it must be a JSON schema")
+		}
+		return kinora.SchemaFormat(raw.Format.JSON.Schema), nil
+	}
+	return f, nil
 }
 
 // contentText is the text of a message: a string, or texts in a list of parts.
@@ -169,7 +210,7 @@ func talkHere(w http.ResponseWriter, r *http.Request, who auth.Principal, b Serv
 	v, err := talkForm.read(body)
 	var asked kinora.ChatRequest
 	if err == nil {
-		asked, err = talkOf(v)
+		asked, err = talkOf(v, body)
 	}
 	if err != nil {
 		t.fail(w, r, err)
@@ -183,6 +224,7 @@ func talkHere(w http.ResponseWriter, r *http.Request, who auth.Principal, b Serv
 		request.Begin, request.Emit = t.begin, t.piece
 	}
 	a, err := b.Answer(r.Context(), who, request)
+	err = named(err, v)
 	if t.begun {
 		// The connection may be used again.
 		defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
@@ -203,6 +245,21 @@ func talkHere(w http.ResponseWriter, r *http.Request, who auth.Principal, b Serv
 	}
 }
 
+// named gives an error about the format the name of its field.
+func named(err error, v fieldValues) error {
+	e, ok := errors.AsType[*job.Error](err)
+	if !ok || e.Param != "format" {
+		return err
+	}
+	out := *e
+	if out.Param = "response_format"; v.has("grammar") {
+		out.Param = "grammar"
+	}
+	_, why, _ := strings.Cut(out.Message, ": ")
+	out.Message = out.Param + ": " + why
+	return &out
+}
+
 // completion is OpenAI's object of an answer, or of a piece of one.
 type completion struct {
 	ID      string       `json:"id"`
@@ -218,8 +275,8 @@ type talkChoice struct {
 	Index    int          `json:"index"`
 	Message  *talkMessage `json:"message,omitempty"`
 	Delta    *talkMessage `json:"delta,omitempty"` // of a piece
-	Logprobs *struct{}    `json:"logprobs"`
-	Finish   *string      `json:"finish_reason"` // stop or length; null before the end
+	Logprobs any          `json:"logprobs"`        // null: there are none
+	Finish   *string      `json:"finish_reason"`   // stop or length; null before the end
 }
 
 type talkMessage struct {
