@@ -29,10 +29,12 @@ const ChatEngine = "lm"
 // none.
 const DefaultChatModel = "smollm2"
 
-// Defaults of ChatOptions.
+// Defaults of ChatOptions, and the most tokens of an answer where kinora chat and the
+// server are told nothing else: small models may repeat themselves without end.
 const (
 	DefaultChatContext  = 8192
 	DefaultChatParallel = 4
+	DefaultAnswerTokens = 1024
 )
 
 // Role says whose message it is.

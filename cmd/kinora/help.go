@@ -37,6 +37,11 @@ func varsOf(model string) kong.Vars {
 		"maxSide":      strconv.Itoa(kinora.MaxSide),
 		"maxFPS":       strconv.Itoa(kinora.MaxFPS),
 		"quantTypes":   strings.Join(convert.Targets(), ","),
+		"temperature":  fmt.Sprint(kinora.DefaultDecoding.Temperature),
+		"topP":         fmt.Sprint(kinora.DefaultDecoding.TopP),
+		"topK":         strconv.Itoa(kinora.DefaultDecoding.TopK),
+		"answerTokens": strconv.Itoa(kinora.DefaultAnswerTokens),
+		"chatContext":  strconv.Itoa(kinora.DefaultChatContext),
 	}
 }
 

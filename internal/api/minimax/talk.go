@@ -97,7 +97,7 @@ func talkOf(v fieldValues, body []byte) (r kinora.ChatRequest, err error) {
 	r.Decoding.MinP = v.number("min_p", 0)
 	r.Decoding.RepetitionPenalty = v.number("repetition_penalty", 0)
 	r.Seed = uint64(v.whole("seed", int64(service.NewSeed())))
-	r.MaxTokens = int(v.whole("max_completion_tokens", v.whole("max_tokens", 0)))
+	r.MaxTokens = int(v.whole("max_completion_tokens", v.whole("max_tokens", kinora.DefaultAnswerTokens)))
 	if both := v.has("max_tokens") && v.has("max_completion_tokens"); both && v.whole("max_tokens", 0) != v.whole("max_completion_tokens", 0) {
 		return r, job.Errorf(job.Invalid, "max_tokens", "max_tokens and max_completion_tokens mean the same, and differ: give one")
 	}
