@@ -18,6 +18,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/hub/hubtest"
+	"github.com/kinora-video/kinora/internal/model/lm/lmtest"
 	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
@@ -117,6 +118,9 @@ func startHub(ts *testscript.TestScript, _ bool, args []string) {
 		r.Token = args[0]
 	}
 	srv.Put("test/cinema", r)
+	talker, err := lmtest.Files()
+	ts.Check(err)
+	srv.Put("test/talker", hubtest.Repo{Files: talker, Licence: "apache-2.0"})
 	ts.Setenv("HF_ENDPOINT", srv.Hub.URL)
 }
 

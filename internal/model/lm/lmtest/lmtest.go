@@ -3,6 +3,7 @@
 package lmtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"os"
@@ -30,8 +31,7 @@ const (
 
 // Files are those of a tiny model of the llama family, as transformers names them, by
 // name. Its tokens are the bytes and three control tokens; it writes printable ASCII.
-func Files(t testing.TB) map[string][]byte {
-	t.Helper()
+func Files() (map[string][]byte, error) {
 	vocabulary := map[string]int{}
 	for b := range 256 {
 		vocabulary[spelled(byte(b))] = b
@@ -60,22 +60,28 @@ func Files(t testing.TB) map[string][]byte {
 		},
 		"tokenizer_config.json": map[string]any{"chat_template": Template, "eos_token": "<|im_end|>"},
 	}
-	out := map[string][]byte{"model.safetensors": weights(t, size)}
-	for name, v := range files {
-		data, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[name] = data
+	tensors, err := weights(size)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	out := map[string][]byte{"model.safetensors": tensors}
+	for name, v := range files {
+		if out[name], err = json.Marshal(v); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Folder writes a tiny model into a folder of its own.
 func Folder(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, data := range Files(t) {
+	files, err := Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -84,8 +90,7 @@ func Folder(t testing.TB) string {
 }
 
 // weights are random, always the same, and prefer printable letters.
-func weights(t testing.TB, size int) []byte {
-	t.Helper()
+func weights(size int) ([]byte, error) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []safetensors.Tensor
 	add := func(name string, scale float32, shape ...int) []float32 {
@@ -128,15 +133,9 @@ func weights(t testing.TB, size int) []byte {
 		add(at+"mlp.up_proj.weight", 0.3, hidden, width)
 		add(at+"mlp.down_proj.weight", 0.3, width, hidden)
 	}
-	path := filepath.Join(t.TempDir(), "model.safetensors")
-	if err := safetensors.WriteFile(path, all, nil); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	var b bytes.Buffer
+	err := safetensors.Write(&b, all, nil)
+	return b.Bytes(), err
 }
 
 // spelled is a byte in GPT-2's spelling: itself where it is a visible letter of
