@@ -200,7 +200,7 @@ func talkerOf(ctx context.Context, cfg server.Config, log *slog.Logger) (*kinora
 		return nil, usageError{fmt.Errorf("chat.model: %w", err)}
 	case err != nil:
 		log.Warn("the language model that was pulled last cannot be used", "error", err)
-		return nil, nil //nolint:nilnil,nilerr // as if there were none
+		return nil, nil //nolint:nilnil // as if there were none
 	}
 	i := m.Info()
 	log.Info("a language model answers", "model", i.Name, "context", i.Context, "memory_at_most", bytesOf(m.Memory()))
