@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/vbauerster/mpb/v8"
 
 	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/hub"
@@ -116,12 +120,32 @@ func TestPullableRows(t *testing.T) {
 	if err := printModels(&b, nil, nil, []listed{m}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "1280×704 at 24 fps; first frame; about 24.2 GB; 5 s of video take about 1 h 05 min here; Apache-2.0; MIT"; !strings.Contains(b.String(), want) {
+	if want := "1280×704 at 24 fps; first frame; about 24.2 GB to fetch; 5 s of video take about 1 h 05 min here; Apache-2.0; MIT"; !strings.Contains(b.String(), want) {
 		t.Errorf("%s\ndoes not say %s", b.String(), want)
 	}
 	e, _ = list.Find("fastwan")
 	e.Components[0].Size = 0
 	if got := ofEntry(e).size(); got != "more than 11.4 GB" {
 		t.Errorf("a size of which a part is not known is %s", got)
+	}
+}
+
+// TestPullBar: many connections tell the bar how far they are while it is drawn, and
+// none waits for ever.
+func TestPullBar(t *testing.T) {
+	m := &pullMeter{rate: rate{now: time.Now}}
+	m.draw(io.Discard, mpb.WithAutoRefresh(), mpb.WithRefreshRate(time.Millisecond))
+	var all sync.WaitGroup
+	for i := range int64(4) {
+		all.Go(func() {
+			for n := range int64(2000) {
+				m.update(hub.Progress{Done: 4*n + i, Total: 8000})
+			}
+		})
+	}
+	all.Wait()
+	m.close()
+	if m.came() < 7990 {
+		t.Errorf("the last that was told is %d", m.came())
 	}
 }

@@ -35,12 +35,14 @@ var floors = map[string]int{
 	"internal/grammar":    2,
 	"internal/media":      2,
 	"internal/terminal":   2,
+	"internal/browser":    2,
 	"internal/text":       2,
 	"internal/jinja":      2,
 	"internal/nn":         3,
 	"internal/engine":     3,
 	"internal/catalog":    3,
 	"internal/shelf":      3,
+	"internal/soundtrack": 3,
 	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,
@@ -77,11 +79,11 @@ const platformFirst, platformLast = 6, 8
 
 // both is what the platform shares with the models, and is part of neither:
 // pictures, video and sound as such are not theirs.
-var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media"}
+var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media", "internal/soundtrack"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{
-	"os/exec":      {"internal/media", "internal/store/storetest"},
+	"os/exec":      {"internal/browser", "internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
 	"net/http":     {"internal/egress", "internal/hub", "internal/hub/hubtest", "internal/webhook", "internal/web", "internal/service", "internal/api/minimax", "internal/api/openai", "internal/api/native", "internal/api/native/docs", "internal/api/apitest", "internal/server", "internal/studio", "cmd/kinora"},
 }

@@ -23,7 +23,8 @@ func Int8() tensor.Backend { return tensor.NewCPU(tensor.I8) }
 
 // Fine returns a backend for language models, whose next token may hang on the
 // fourth digit of a number: weights are read where they are stored, and products
-// round activations to int16 with a scale for every few numbers, or not at all.
+// round activations to 15 bits or more with a scale for every few numbers, or not at
+// all.
 func Fine() tensor.Backend { return tensor.NewCPU(tensor.I16) }
 
 // Training returns a backend that can train.

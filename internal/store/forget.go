@@ -29,7 +29,7 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 		if err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { db.followers.wake(id) })
+		tx.AfterCommit(func() { db.followers.wake(project, id) })
 		keys, err = tx.forget(ctx, id, j.Spec.FirstFrame)
 		return err
 	})

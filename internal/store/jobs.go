@@ -178,7 +178,7 @@ func (tx *Tx) changed(j job.Job) error {
 			return err
 		}
 	}
-	tx.AfterCommit(func() { tx.db.followers.wake(j.ID) })
+	tx.AfterCommit(func() { tx.db.followers.wake(j.Project, j.ID) })
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 		}
 		j, err = scanJob(tx.QueryRowContext(ctx, "UPDATE jobs SET cancel_asked = 1, revision = revision + 1, updated_at = $1 WHERE id = $2 RETURNING "+jobColumns,
 			millis(tx.notBefore(&j)), int64(id)))
-		tx.AfterCommit(func() { db.followers.wake(id) })
+		tx.AfterCommit(func() { db.followers.wake(project, id) })
 		return err
 	})
 	if err != nil {

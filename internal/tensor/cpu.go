@@ -19,8 +19,8 @@ var _ Trainer = (*CPU)(nil)
 
 // NewCPU returns a CPU with an arena of its own. Its products round their
 // operands to precision, F32, BF16, I8 or I16; I8 is BF16 for weights that are not
-// stored as rows of I8, and I16 is F32 for all but products of a few rows with
-// stored weights in int8 or blocks. Only package backend calls it.
+// stored as rows of I8, and I16 is F32 for all but products with stored weights in
+// int8 or blocks. Only package backend calls it.
 func NewCPU(precision DType) *CPU {
 	if precision != F32 && precision != BF16 && precision != I8 && precision != I16 {
 		panic(fmt.Sprintf("tensor: the CPU has no products of %v", precision))

@@ -15,11 +15,12 @@ type asInt8 struct{}
 //	F32   some columns at a time are widened to f32 and multiplied in f32
 //	BF16  codes by codes: activations are rounded to int8 with a scale for each
 //	      run of 16 or 32 along K, as the weights have
-//	I16   a few rows as codes by codes of 15 bits, see gemm.MulFew; more rows as F32,
-//	      and so all weights in store
+//	I16   codes by codes: a few rows as gemm.MulFew does it, more as
+//	      gemm.MulCodesFine; weights in store that are no codes as F32
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16
 //
+// What the codes of activations leave over is multiplied too if the weights are Fine.
 // Only the form of I8 is kept; the others read the weights where they are stored.
 
 // small returns the stored numbers of a fixed matrix [N, K] in int8 or blocks; ok
@@ -36,7 +37,7 @@ func small(w *Tensor) (stored gemm.Numbers, ok bool) {
 func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8, ok bool) {
 	n, k := w.Dim(0), w.Dim(1)
 	rows, is := stored.(gemm.Stored)
-	if c.precision != I8 || !is || !gemm.FitsInt8(n, k, rows) {
+	if c.precision != I8 || w.st.fine || !is || !gemm.FitsInt8(n, k, rows) {
 		return nil, false
 	}
 	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
@@ -50,7 +51,13 @@ func (c *CPU) linearFine(x, w *Tensor, y []float32, ep gemm.Epilogue) {
 		c.few(x, gemm.Few{N: n, W: stored[0], C: y, Residual: ep.Residual})
 		return
 	}
-	gemm.MulStored(gemm.F32, x.Rows(), n, x.Dim(-1), mat(data(x), x.Dim(-1), false), w.st.stored.numbers(0, w.Len()), y, n, ep)
+	k, numbers := w.Dim(1), w.st.stored.numbers(0, w.Len())
+	a := mat(data(x), k, false)
+	if codes, ok := codesOf(numbers); ok && k%codes.Run() == 0 {
+		gemm.MulCodesFine(x.Rows(), n, k, a, codes, y, n, ep)
+		return
+	}
+	gemm.MulStored(gemm.F32, x.Rows(), n, k, a, numbers, y, n, ep)
 }
 
 // linearSmall is Linear for stored numbers that are small.
@@ -63,7 +70,11 @@ func (c *CPU) linearSmall(x, w *Tensor, stored gemm.Numbers, y []float32, ep gem
 		return
 	}
 	if codes, ok := codesOf(stored); ok && c.precision != F32 && k%codes.Run() == 0 {
-		gemm.MulCodes(m, n, k, a, codes, y, n, ep)
+		mul := gemm.MulCodes
+		if w.st.fine {
+			mul = gemm.MulCodesFine
+		}
+		mul(m, n, k, a, codes, y, n, ep)
 		return
 	}
 	gemm.MulStored(c.kernelPrecision(), m, n, k, a, stored, y, n, ep)

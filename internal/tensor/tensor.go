@@ -25,7 +25,7 @@ const (
 	BF16
 	F16
 	I8  // times the scale of its row
-	I16 // times the scale of its run; as a precision alone, see gemm.MulFine
+	I16 // times the scale of its run; as a precision alone, see gemm.MulFew
 	// The types of blocks of small numbers, in which weights may be stored. They
 	// are those of package quant, in its order.
 	Q8_0
@@ -130,7 +130,8 @@ type storage struct {
 	// more, so that backends may keep forms of it.
 	param, fixed bool
 	use          Use
-	slot         int // index in the arena's list of buffers in use
+	fine         bool // see Fine
+	slot         int  // index in the arena's list of buffers in use
 
 	mu    sync.Mutex
 	forms map[any]any

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
@@ -346,4 +347,17 @@ func PNG(w, h int) []byte {
 		panic(fmt.Sprint("a PNG in memory: ", err)) // its size is wrong
 	}
 	return b.Bytes()
+}
+
+// UseWords gives the model reel of the tests the vocabulary of the model inside the
+// program.
+func (f *Service) UseWords(t testing.TB) {
+	t.Helper()
+	reel, err := kinora.CapabilitiesOf("reel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := f.Engines["reel"]
+	c.Prompt.Words = reel.Prompt.Words
+	f.Engines["reel"] = c
 }

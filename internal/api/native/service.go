@@ -22,6 +22,8 @@ type Service interface {
 	Offers() []service.Offer
 	Offer(name string) (service.Offer, error)
 	Usage(ctx context.Context, who auth.Principal) (service.Allowance, error)
+	// Typical is how long the server takes for a second of a model's video.
+	Typical(ctx context.Context, o service.Offer) (time.Duration, error)
 }
 
 // Jobs makes jobs and follows them.
@@ -35,6 +37,11 @@ type Jobs interface {
 	StartWaiting(who auth.Principal) (done func(), err error)
 	Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error)
 	Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error
+	Quote(ctx context.Context, who auth.Principal, s service.Submission) (service.Quote, error)
+	Again(ctx context.Context, who auth.Principal, id job.ID, idempotencyKey string) (job.Job, error)
+	FollowProject(project int64) (changes *store.Changes, stop func())
+	InFlight(ctx context.Context, project int64) ([]store.Standing, error)
+	Positions(ctx context.Context, ids []job.ID) (map[job.ID]int, error)
 }
 
 // Files keeps what customers upload.

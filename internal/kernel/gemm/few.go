@@ -12,7 +12,7 @@ import (
 
 // Products of a few rows with weights as they are stored, as a language model makes
 // for each token. They run at the speed at which weights are read, so activations
-// can be rounded much less than weights are: to 15 bits.
+// can be rounded much less than weights are: to 16 bits.
 
 // FewRows is the largest number of rows of MulFew.
 const FewRows = 16
@@ -27,11 +27,9 @@ type Few struct {
 }
 
 const (
-	// fineMax is the largest code of an activation: 7 bits of it are in the low
-	// half and 8, with the sign, in the high one.
-	fineMax  = 1<<14 - 1
-	fineLow  = 7
-	fineMask = 1<<fineLow - 1
+	// fineMax is the largest code of an activation: the assembly multiplies its two
+	// halves, high·256 + low, both of them int8.
+	fineMax = 127<<8 + 127
 	// fewBytes is about how many bytes of weights a task reads at least; a product
 	// is cut into fewTasks tasks at most.
 	fewBytes = 24 << 10
@@ -40,7 +38,7 @@ const (
 
 // MulFew computes products of the same few rows A [m, k], m at most FewRows. Where
 // weights are Codes whose runs divide k, each run of 32 numbers of A is rounded to
-// codes of 15 bits by a scale of its own, max|a|/16383, ties to even; products of
+// codes of 16 bits by a scale of its own, max|a|/32639, ties to even; products of
 // codes are summed exactly over a run, and scaled and added in f32. Other weights
 // are widened to f32 and multiplied so. A row of C does not depend on the other
 // rows. Weights are read once and never kept. A must be finite; no C may overlap A.
@@ -67,6 +65,10 @@ func MulFew(m, k int, a Matrix, ps ...Few) {
 		x.quantize()
 		defer putCells(x.buf)
 	}
+	if x.paired {
+		x.fillPairs()
+		defer putCells(x.pairs)
+	}
 	simd.For(len(tasks), 1, func(t, _ int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		x.task(&tasks[t])
@@ -83,17 +85,18 @@ type fewTask struct {
 type fewRows struct {
 	m, k  int
 	a     Matrix
-	coded bool
-	runs  int // of CodeRun numbers, even; those beyond k are zeros
+	coded bool // rows are needed
+	runs  int  // of CodeRun numbers; those beyond k are zeros
 	rows  []fineRow
 	buf   *scratch
+
+	paired bool     // pairs are needed
+	pairs  *scratch // the codes as fused products take them
 }
 
-// fineRow is a row of activations as codes. high and low are the codes' halves,
-// code = high·128 + low.
+// fineRow is a row of activations as codes.
 type fineRow struct {
 	code       []int16   // [runs·CodeRun]
-	high, low  []int8    // [runs·CodeRun]
 	scale, sum []float32 // [runs]; sum is scale·Σcode
 	half       []float32 // [2·runs]: scale·Σcode of each half of a run
 }
@@ -107,7 +110,12 @@ func (x *fewRows) checkFew(p *Few) {
 		panic(fmt.Sprintf("gemm: %d×%d results do not fit %d values", x.m, p.N, len(p.C)))
 	}
 	for _, w := range []Numbers{p.W, p.Gate} {
-		if _, ok := x.codes(w); ok {
+		if w == nil {
+			continue
+		}
+		if _, ok := x.codes(w); ok && x.isFused(w) {
+			x.paired = true
+		} else if ok {
 			x.coded = true
 		}
 	}
@@ -142,9 +150,9 @@ func (x *fewRows) columns(p *Few) int {
 
 // quantize writes the codes of all rows.
 func (x *fewRows) quantize() {
-	x.runs = roundUp(ceilDiv(x.k, CodeRun), 2)
+	x.runs = ceilDiv(x.k, CodeRun)
 	n := x.runs * CodeRun
-	each := n + 4*x.runs // int16 and two int8 are a cell; scale, sum and two halves
+	each := n/2 + 4*x.runs // codes; scale, sum and two halves
 	x.buf = getCells(x.m * each)
 	x.rows = make([]fineRow, x.m)
 	pr := product{a: x.a}
@@ -152,9 +160,8 @@ func (x *fewRows) quantize() {
 		c := x.buf.cells[i*each:][:each]
 		r := &x.rows[i]
 		r.code = unsafe.Slice((*int16)(unsafe.Pointer(&c[0])), n)
-		r.high = unsafe.Slice((*int8)(unsafe.Pointer(&c[n/2])), n)
-		r.low = unsafe.Slice((*int8)(unsafe.Pointer(&c[n/2+n/4])), n)
-		r.scale, r.sum, r.half = c[n:][:x.runs], c[n+x.runs:][:x.runs], c[n+2*x.runs:][:2*x.runs]
+		c = c[n/2:]
+		r.scale, r.sum, r.half = c[:x.runs], c[x.runs:][:x.runs], c[2*x.runs:][:2*x.runs]
 		r.fill(pr.row(i, x.k))
 	}
 }
@@ -169,7 +176,6 @@ func (r *fineRow) fill(row []float32) {
 		r.scale[i] = fineGo(q, row[min(at, len(row)):][:n])
 		var sums [2]int32
 		for j, v := range q {
-			r.high[at+j], r.low[at+j] = int8(v>>fineLow), int8(v&fineMask)
 			sums[j/(CodeRun/2)] += int32(v)
 		}
 		r.half[2*i], r.half[2*i+1] = r.scale[i]*float32(sums[0]), r.scale[i]*float32(sums[1])
@@ -177,8 +183,8 @@ func (r *fineRow) fill(row []float32) {
 	}
 }
 
-// fineGo writes q = round(x·(16383/max|x|)), ties to even, and returns
-// scale = max|x|/16383; zeros and 0 where all values are tiny.
+// fineGo writes q = round(x·(32639/max|x|)), ties to even, and returns
+// scale = max|x|/32639; zeros and 0 where all values are tiny.
 func fineGo(q []int16, x []float32) (scale float32) {
 	var top float32
 	for _, v := range x {

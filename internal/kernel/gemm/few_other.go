@@ -2,5 +2,10 @@
 
 package gemm
 
-// fused computes what column does, for weights of types that it knows.
+// isFused reports whether products with w are fused.
+func (x *fewRows) isFused(Numbers) bool { return false }
+
+func (x *fewRows) fillPairs() {}
+
+// fused writes products, if it can.
 func (x *fewRows) fused([]float32, Numbers, int, int) bool { return false }

@@ -105,6 +105,9 @@ func (b Blocks) Check(rows, cols int) {
 	}
 }
 
+// Raw returns the name of the type and the bytes.
+func (b Blocks) Raw() (name string, bytes []byte) { return b.Type.String(), b.Bytes }
+
 // RowBytes is about how many bytes k numbers take.
 func (b Blocks) RowBytes(k int) int {
 	numbers, bytes := b.Type.Block()

@@ -97,8 +97,8 @@ func modelOf(f *gguf.File) (*Model, error) {
 	if a.tokens, err = token.FromGGUF(g); err != nil {
 		return nil, err
 	}
-	a.name, _ = f.Text("general.name")                //nolint:errcheck // it may lack a name
-	a.template, _ = f.Text("tokenizer.chat_template") //nolint:errcheck // and a template
+	a.name, _ = f.Text("general.name") // it may lack one
+	a.template, _ = f.Text("tokenizer.chat_template") // and this
 	if g.BOS != nil && (g.AddBOS == nil || *g.AddBOS || g.Model == "llama") {
 		a.bos = int32(*g.BOS)
 	}
@@ -256,7 +256,7 @@ func tokenText(raw json.RawMessage) string {
 		return s
 	}
 	var o struct{ Content string }
-	_ = json.Unmarshal(raw, &o) //nolint:errcheck // then there is none
+	_ = json.Unmarshal(raw, &o) // then there is none
 	return o.Content
 }
 
@@ -268,7 +268,7 @@ func templateText(raw json.RawMessage) string {
 		return s
 	}
 	var all []struct{ Name, Template string }
-	_ = json.Unmarshal(raw, &all) //nolint:errcheck // then there is none
+	_ = json.Unmarshal(raw, &all) // then there is none
 	for _, t := range all {
 		if t.Name == "default" {
 			return t.Template

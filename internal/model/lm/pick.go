@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-
-	"github.com/kinora-video/kinora/internal/kernel/vec"
 )
 
 // errNotFinite says that logits are NaN or infinite.
@@ -48,8 +46,11 @@ func (p *picker) see(id int32) {
 // next chooses a token. Repetition is punished first, then the mask forbids, then
 // temperature, TopK, TopP and MinP limit what is drawn from, as transformers does it.
 func (p *picker) next(mask Mask) (int32, error) {
-	top := vec.Max(p.logits)
-	if sum := vec.Sum(p.logits); sum-sum != 0 || top-top != 0 {
+	var zero float32 // NaN if any logit is not finite
+	for _, l := range p.logits {
+		zero += l - l
+	}
+	if zero != 0 {
 		return 0, errNotFinite
 	}
 	penalty := float32(p.o.RepetitionPenalty)
@@ -82,13 +83,18 @@ func (p *picker) next(mask Mask) (int32, error) {
 
 // choose returns the likeliest token, the first of equals, or draws one.
 func (p *picker) choose() int32 {
-	top := vec.Max(p.logits)
+	top := slices.Max(p.logits)
 	if p.o.Temperature == 0 || math.IsInf(float64(top), -1) {
 		return int32(slices.Index(p.logits, top))
 	}
 	// Weights are e^((l-top)/temperature); they are not normalised.
 	inverse := float32(1 / p.o.Temperature)
-	sum := float64(vec.ExpSum(p.weights, p.logits, inverse, inverse*top))
+	var sum float64
+	for i, l := range p.logits {
+		w := exp(inverse * (l - top))
+		p.weights[i] = w
+		sum += float64(w)
+	}
 	ids := p.keep(sum)
 	sum = 0
 	for _, id := range ids {
@@ -102,6 +108,19 @@ func (p *picker) choose() int32 {
 		}
 	}
 	return ids[0]
+}
+
+// exp is e^x for x ≤ 0 with a relative error below 1e-6, quicker than math.Exp; 0 for
+// what is below 1e-34.
+func exp(x float32) float32 {
+	if !(x > -78) {
+		return 0
+	}
+	// e^x = 2^n·e^r with |r| ≤ ln 2/2: the first terms of e^r.
+	n := math.Floor(float64(x)*math.Log2E + 0.5)
+	r := float32(float64(x) - n*math.Ln2)
+	e := 1 + r*(1+r*(1.0/2+r*(1.0/6+r*(1.0/24+r*(1.0/120+r*(1.0/720))))))
+	return e * math.Float32frombits(uint32(int32(n)+127)<<23)
 }
 
 // keep returns the tokens that may be drawn, likeliest first and equals by number.

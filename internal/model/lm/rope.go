@@ -87,8 +87,8 @@ func (h *hfConfig) rope(context int) (RoPE, error) {
 	switch kind {
 	case "linear":
 	case "llama3":
-		if p.Low == nil || p.High == nil || p.Original == nil {
-			return r, fmt.Errorf("the positions of type llama3 need low_freq_factor, high_freq_factor and original_max_position_embeddings")
+		if p.Low == nil || p.High == nil {
+			return r, fmt.Errorf("the positions of type llama3 need low_freq_factor and high_freq_factor")
 		}
 		r.Low, r.High = *p.Low, *p.High
 	case "yarn":
