@@ -195,7 +195,9 @@ func (t *talker) answer(ctx context.Context, message string) (kinora.ChatAnswer,
 		_, err := io.WriteString(t.out, t.shown(p.Text))
 		return err
 	})
-	t.answers, t.tokens, t.seconds = t.answers+1, t.tokens+a.AnswerTokens, t.seconds+a.AnswerTime.Seconds()
+	if a.AnswerTokens > 0 {
+		t.answers, t.tokens, t.seconds = t.answers+1, t.tokens+a.AnswerTokens, t.seconds+a.AnswerTime.Seconds()
+	}
 	if a.Text != "" {
 		t.request.Messages = append(r.Messages, kinora.Message{Role: kinora.Assistant, Text: a.Text})
 	}
