@@ -113,7 +113,7 @@ func TestOpenAIPythonChat(t *testing.T) {
 		python = "python3"
 	}
 	if out, err := exec.Command(python, "-c", "import openai").CombinedOutput(); err != nil {
-		t.Skipf("%s has no openai (make clients installs it): %v %s", python, err, out)
+		t.Skipf("%s has no openai: install it there (pip install openai), or name another Python in KINORA_OPENAI_PYTHON: %v %s", python, err, out)
 	}
 	address, key, _ := talker(t)
 	cmd := exec.Command(python, "openai_chat.py", address+"/v1", key)
