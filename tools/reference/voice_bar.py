@@ -139,7 +139,7 @@ def pictures(a):
             filters.append(f"[p{n}0][p{n}1]hstack[r{n}]")
             rows.append(f"[r{n}]")
         graph = ";".join(filters) + f";{''.join(rows)}vstack=inputs={len(rows)}"
-        subprocess.run(["ffmpeg", "-v", "error", "-y", *inputs, "-filter_complex", graph, "-frames:v", "1", "-q:v", "4", a.out], check=True)
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *inputs, "-filter_complex", graph, "-frames:v", "1", "-q:v", "7", a.out], check=True)
     for i in SHOWN:
         print(spoken[i])
 

@@ -37,7 +37,7 @@ func TestSentences(t *testing.T) {
 // wav is a file of samples in 16 bits.
 func wav(x []float32) []byte {
 	var w bytes.Buffer
-	put := func(v any) { binary.Write(&w, binary.LittleEndian, v) } //nolint:errcheck // a buffer takes all
+	put := func(v any) { binary.Write(&w, binary.LittleEndian, v) }
 	w.WriteString("RIFF")
 	put(uint32(36 + 2*len(x)))
 	w.WriteString("WAVEfmt ")

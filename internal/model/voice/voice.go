@@ -15,7 +15,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/kinora-video/kinora/internal/backend"
@@ -68,25 +67,12 @@ func (s Settings) check() (Settings, error) {
 
 // A Voice is an open voice. Several goroutines may speak with it.
 type Voice struct {
-	net      *network
+	net *network
+	// alphabet has the rows of the tables for letters of the international phonetic
+	// alphabet with misaki's additions, stress marks, punctuation and the space.
 	alphabet map[rune]int32
 	backends sync.Pool
 }
-
-// Alphabet is all phonemes that the voice has a sound for, sorted: letters of the
-// international phonetic alphabet with misaki's additions, stress marks,
-// punctuation and the space.
-func (v *Voice) Alphabet() string {
-	var out []rune
-	for r := range v.alphabet {
-		out = append(out, r)
-	}
-	slices.Sort(out)
-	return string(out)
-}
-
-// Knows reports whether the voice has a sound for a phoneme.
-func (v *Voice) Knows(r rune) bool { return v.alphabet[r] != 0 }
 
 // rows are the rows of the tables for phonemes, with silence around them. What the
 // voice does not know is left out.
