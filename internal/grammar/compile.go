@@ -53,7 +53,7 @@ func (c *compiler) define(rule int32, owner string, e Expr) {
 			c.alternative(rule, c.expr(nil, owner, part))
 		}
 	case opChar:
-		for _, alt := range c.chars(owner, e.set) {
+		for _, alt := range c.chars(e.set) {
 			c.alternative(rule, alt)
 		}
 	default:
@@ -93,7 +93,7 @@ func (c *compiler) expr(to []int32, owner string, e Expr) []int32 {
 		}
 		return append(to, at)
 	case opChar:
-		if alts := c.chars(owner, e.set); len(alts) == 1 {
+		if alts := c.chars(e.set); len(alts) == 1 {
 			return append(to, alts[0]...)
 		}
 	case opRepeat:

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -175,7 +176,7 @@ func FuzzParse(f *testing.F) {
 		if len(try) > 200 {
 			try = try[:200]
 		}
-		if _, err := g.Match(try); err != nil && err != errNoMemory {
+		if _, err := g.Match(try); err != nil && !errors.Is(err, errNoMemory) {
 			t.Fatal(err)
 		}
 	})
