@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -29,6 +30,9 @@ func TestEverydayPrompts(t *testing.T) {
 			}
 			if u := e.UnknownWords(d.Sentence); u != nil {
 				t.Errorf("%q: %q has the unknown words %q", prompt, d.Sentence, u)
+			}
+			if scene, ok := world.ReadSaid(d.Lang, d.Sentence); !ok || !reflect.DeepEqual(scene, d.Scene) {
+				t.Errorf("%q: %q is read as\n%+v, not\n%+v", prompt, d.Sentence, scene, d.Scene)
 			}
 			if e == world.Newest {
 				drawn.WriteString(prompt + "\n\t" + d.Sentence + "\n")

@@ -180,7 +180,15 @@ func (l *lexicon) find(lang world.Lang, words []string) []meaning {
 	if m, ok := l.exact[exact]; ok {
 		return m
 	}
-	return l.stems[stems]
+	if m, ok := l.stems[stems]; ok || lang != world.Ar {
+		return m
+	}
+	for _, p := range []string{"و", "ب", "ل", "ف"} { // and, with, to, then
+		if rest, ok := strings.CutPrefix(words[0], p); ok && len([]rune(rest)) >= 3 {
+			return l.find(lang, append([]string{rest}, words[1:]...))
+		}
+	}
+	return nil
 }
 
 // keys returns how a phrase is looked up.
@@ -248,7 +256,7 @@ func stemEn(w string) string {
 }
 
 // joinedAr are written together with the word that follows them.
-var joinedAr = []string{"وال", "بال", "كال", "فال", "لل", "ال", "و", "ب", "ل", "ف"}
+var joinedAr = []string{"وال", "بال", "كال", "فال", "لل", "ال"}
 
 func stemAr(w string) string {
 	for _, p := range joinedAr {

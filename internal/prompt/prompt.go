@@ -99,7 +99,7 @@ func (r *reading) scene(e world.Edition) world.Scene {
 	first := &r.actors[0]
 	at := func(k kind, otherwise uint8) uint8 {
 		switch {
-		case r.has[k] || r.usual[k] && k != place && k != motion:
+		case r.has[k] || r.usual[k] && k != motion:
 			return r.is[k]
 		case first.usual[k] && !(k == weather && r.has[place] && r.is[place] != uint8(world.Mountains) && r.has[daytime]):
 			return first.is[k]

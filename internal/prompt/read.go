@@ -39,7 +39,11 @@ func language(text string) world.Lang {
 }
 
 // possessive removes the English 's, so that the dog's ball is not of dogs.
-var possessive = strings.NewReplacer("'s ", " ", "’s ", " ", "'re ", " ", "'m ", " ", "’m ", " ", "n't ", " not ", "n’t ", " not ")
+var possessive = strings.NewReplacer("'s ", " "+owns+" ", "’s ", " "+owns+" ", "s' ", "s "+owns+" ", "'re ", " ", "'m ", " ", "’m ", " ", "n't ", " not ", "n’t ", " not ")
+
+// owns stands for what makes an English owner of a word: whose dog it is, is not
+// seen.
+const owns = "ownerof"
 
 // maxWords is how many words of a prompt are read.
 const maxWords = 400
@@ -68,6 +72,7 @@ func scan(lang world.Lang, text string) []found {
 			denied = true
 		case means != nil && denied && means[0].kind != motion:
 			denied = false
+		case means != nil && i+n < len(words) && words[i+n] == owns && means[0].kind == subject && means[0].value == uint8(world.Person):
 		case means != nil && means[0].kind != nothing:
 			phrase := words[i : i+n]
 			all = append(all, found{means: means, from: i, to: i + n, words: phrase, many: lang == world.En && plural(phrase)})
@@ -121,6 +126,7 @@ type reading struct {
 	words   map[string]bool // of what was understood
 	relates bool            // a relation was said between two
 	pending [numKinds]uint8 // said of who comes next; one more than the value
+	several uint8           // how many are implied
 }
 
 // read reads a prompt.
@@ -132,15 +138,32 @@ func read(text string) *reading {
 		if r.describesOther(items, i, next) {
 			continue
 		}
-		for _, w := range f.words {
-			r.words[w], r.words[stem(r.lang, w)] = true, true
-		}
+		r.note(f.words)
 		for _, m := range f.means {
 			r.take(f, m, next && items[i+1].means[0].kind == subject && !items[i+1].means[0].implied)
 		}
 	}
 	r.settle()
 	return r
+}
+
+// little are words that only join others.
+var little = strings.Fields("a an the of on in at to from into and or with by for it is are was be its his her my your our their as while there that this")
+
+// fast are verbs of going fast, which captions call to run.
+var fast = strings.Fields("gallop race rush chase dash sprint flee fled escape hurry hunt ran")
+
+// note remembers the words that were understood, to be said again.
+func (r *reading) note(words []string) {
+	for _, w := range words {
+		if slices.Contains(little, w) {
+			continue
+		}
+		r.words[w], r.words[stem(r.lang, w)] = true, true
+		if r.lang == world.En && slices.ContainsFunc(fast, func(f string) bool { return stemEn(f) == stemEn(w) }) {
+			r.words["run"] = true
+		}
+	}
 }
 
 // describesOther says whether a colour or size is that of something which is no
@@ -172,6 +195,8 @@ func (r *reading) take(f found, m meaning, before bool) {
 		if !a.usual[m.kind] && !a.has[m.kind] {
 			a.usual[m.kind], a.is[m.kind] = true, m.value
 		}
+	case m.weak && f.means[0].implied && m.kind == count:
+		r.several = m.value
 	case m.kind == color || m.kind == size || m.kind == count:
 		r.describe(m)
 	case m.kind == motion:
@@ -257,7 +282,11 @@ func (r *reading) settle() {
 	}
 	together := r.has[relation] && world.Relation(r.is[relation]) != world.LeftOf
 	if slices.ContainsFunc(r.actors, isPerson) && slices.ContainsFunc(r.actors, isVehicle) && !together {
-		r.actors = slices.DeleteFunc(r.actors, isPerson)
+		gone := isPerson
+		if r.actors[0].usual[place] && r.actors[0].is[place] == uint8(world.Space) { // an astronaut is outside
+			gone = isVehicle
+		}
+		r.actors = slices.DeleteFunc(r.actors, gone)
 	}
 	people := !slices.ContainsFunc(r.actors, func(a actor) bool { return !isPerson(a) })
 	for _, m := range r.implied {
@@ -281,6 +310,7 @@ func (r *reading) imply() {
 	for _, m := range r.implied {
 		if world.Subject(m.value) == world.Person && len(r.actors) == 0 {
 			r.actors = []actor{{subject: world.Person}}
+			r.actors[0].usual[count], r.actors[0].is[count] = r.several > 0, r.several
 		}
 	}
 	for _, m := range r.implied {
@@ -300,12 +330,15 @@ func (r *reading) imply() {
 			}
 		}
 		r.actors = []actor{a}
+		if m := world.Motion(r.is[motion]); r.has[place] && (m == world.Bounce || m == world.Circle || m == world.Approach) {
+			r.has[motion] = false // it is not this one who does it
+		}
 	}
 }
 
 // dwellers are who is seen in a place where nobody is named.
 var dwellers = [world.NumPlaces]world.Subject{
-	world.Meadow: world.Butterfly, world.Beach: world.Ball, world.Ocean: world.Boat, world.City: world.Car,
+	world.Meadow: world.Butterfly, world.Beach: world.Person, world.Ocean: world.Boat, world.City: world.Car,
 	world.Desert: world.Person, world.Mountains: world.Bird, world.Underwater: world.Fish, world.Space: world.Rocket,
 }
 

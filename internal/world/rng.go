@@ -12,6 +12,7 @@ type rng struct {
 // the one that is wanted, or each of them in turn.
 type guide interface {
 	choose(n int) int                          // of n ways to build a sentence
+	maybe(p float64) bool                      // whether it is built in a way with probability p
 	pick(n int, text func(i int) []string) int // of n words or phrases that mean the same
 }
 
@@ -51,7 +52,7 @@ func (r *rng) in(lo, hi float64) float64 { return lo + (hi-lo)*r.float() }
 // chance is true with probability p.
 func (r *rng) chance(p float64) bool {
 	if r.guide != nil {
-		return r.guide.choose(2) == 0
+		return r.guide.maybe(p)
 	}
 	return r.float() < p
 }

@@ -17,8 +17,14 @@ func (s Scene) Say(lang Lang, told Told, like func(word string) int) string {
 	if lang >= NumLangs || s.Validate() != nil {
 		return ""
 	}
+	f := facts{Scene: s}
+	return s.say(lang, told, usual{f: &f, like: like})
+}
+
+// say is Say by another guide.
+func (s Scene) say(lang Lang, told Told, g guide) string {
 	f := facts{Scene: s, size: told.Sizes, place: told.Place, time: told.Time, weather: told.Weather, camera: told.Camera, fit: true}
-	r := &rng{guide: usual{f: &f, like: like}}
+	r := &rng{guide: g}
 	switch lang {
 	case Zh:
 		return captionZh(f, r)
@@ -35,7 +41,8 @@ type usual struct {
 	like func(word string) int
 }
 
-func (u usual) choose(n int) int { return n - 1 }
+func (u usual) choose(n int) int     { return n - 1 }
+func (u usual) maybe(p float64) bool { return p >= 0.5 }
 
 func (u usual) pick(n int, text func(i int) []string) int {
 	best, most := 0, 0
