@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora/internal/grammar"
 	"github.com/kinora-video/kinora/internal/world"
 )
 
@@ -52,4 +53,76 @@ func TestEverydayPrompts(t *testing.T) {
 	if want, err := os.ReadFile(path); err != nil || string(want) != drawn.String() {
 		t.Errorf("%s is not what the sentences become (%v): KINORA_UPDATE=1 go test ./internal/prompt writes it; read what has changed", path, err)
 	}
+}
+
+// TestChoices: what a language model may choose from keeps what was said, can be
+// drawn and known, and is not too much for a grammar.
+func TestChoices(t *testing.T) {
+	most := 0
+	for _, prompt := range []string{"my kitten is scared of the storm", "a shark", "qwertz", "一条鲨鱼", "قطتي خائفة من العاصفة", "a boy kicks a football in the park", "a red ball bounces on a beach at sunset"} {
+		for e := world.FirstEdition; e <= world.Newest; e++ {
+			d := Make(prompt, e)
+			list := d.Choices()
+			if len(list) == 0 || d.Sentence != "" && list[0] != d.Sentence {
+				t.Fatalf("%q: %d choices, the draft is %q", prompt, len(list), d.Sentence)
+			}
+			most = max(most, len(list))
+			for i, s := range list {
+				if u := e.UnknownWords(s); u != nil {
+					t.Errorf("%q has the unknown words %q", s, u)
+				}
+				if i%97 != 0 {
+					continue
+				}
+				scene, ok := world.ReadSaid(d.Lang, s)
+				if !ok || i > 0 && world.HeldOut(scene) {
+					t.Errorf("%q is read as %+v, %v", s, scene, ok)
+				}
+				if prompt == "my kitten is scared of the storm" && (scene.Actors[0].Subject != world.Cat || scene.Weather != world.Rain) {
+					t.Errorf("%q does not keep the kitten and the storm", s)
+				}
+			}
+			g, err := grammar.Parse(grammar.ListText(list))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := g.Match(list[len(list)-1]); !ok || err != nil {
+				t.Errorf("%q is not in the grammar: %v", list[len(list)-1], err)
+			}
+		}
+	}
+	if most < 1000 || most > 10000 {
+		t.Errorf("at most %d choices", most)
+	}
+	if got := Make("a cat", world.NoEdition); got.Sentence != "" || got.Choices() != nil {
+		t.Errorf("a model without an edition: %+v", got)
+	}
+}
+
+// TestMake: single rules.
+func TestMake(t *testing.T) {
+	for prompt, want := range map[string]string{
+		"a big kitten": "A large brown x",
+	} {
+		if got := Make(prompt, world.Newest).Sentence; got != want {
+			t.Errorf("%q: %q, want %q", prompt, got, want)
+		}
+	}
+}
+
+func FuzzMake(f *testing.F) {
+	for _, s := range []string{"my kitten is scared of the storm", "我的小猫害怕打雷", "قطتي خائفة من العاصفة", "the dog's 3 cats' x’s", "[Pan left] a red", "baby baby no no", "\xff\u0300ـ🐶"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for e := world.NoEdition; e <= world.Newest; e++ {
+			d := Make(text, e)
+			if d.Sentence == "" {
+				continue
+			}
+			if err := d.Scene.Validate(); err != nil || e.UnknownWords(d.Sentence) != nil {
+				t.Fatalf("%q: %q, %v", text, d.Sentence, err)
+			}
+		}
+	})
 }

@@ -5,8 +5,9 @@
 //
 // Make does so by rules alone: a table of everyday words with what each stands
 // for, and defaults for what nobody said. The same prompt gives the same
-// sentence. Improve lets a language model choose what the prompt leaves open,
-// held by a grammar to sentences that can be drawn and that keep what was said.
+// sentence. Choices are the sentences that keep what was said and differ in what
+// was left open: a language model that is held to them (internal/grammar) may
+// choose, and cannot choose badly.
 //
 // The package opens no files, knows no model, and changes no prompt by itself:
 // whoever calls it decides what is drawn, and shows it.
