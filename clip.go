@@ -27,6 +27,9 @@ type Clip struct {
 	// Sound is the form of the sound track; nil for a silent video.
 	Sound *Track
 
+	own   *Track // what the model makes
+	heard *heard // what is heard beside it, or instead; nil for nothing
+
 	model       *Model
 	latents     engine.Latents
 	tracker     *tracker
@@ -40,16 +43,24 @@ type Clip struct {
 	seconds   float64
 	upscale   Upscaling
 	watermark string
+	ownSound  OwnSound
 }
 
 func newClip(m *Model, l engine.Latents, p plan, t *tracker) *Clip {
 	v, o := l.Video(), l.Origin()
+	sound := m.caps.Sound
+	switch {
+	case p.heard != nil:
+		sound = mixedTrack
+	case p.mute:
+		sound = nil
+	}
 	return &Clip{
 		Model: m.caps.Name, Prompt: o.Prompt, Seed: o.Seed,
 		Width: p.width, Height: p.height, FPS: p.fps, FrameCount: p.frames,
 		Upscaled: p.width > v.Width || p.height > v.Height,
-		Sound:    m.caps.Sound,
-		model:    m, latents: l, tracker: t, mark: p.mark, seconds: p.seconds, upscale: p.upscale,
+		Sound:    sound, own: m.caps.Sound, heard: p.heard,
+		model: m, latents: l, tracker: t, mark: p.mark, seconds: p.seconds, upscale: p.upscale,
 	}
 }
 
@@ -124,7 +135,7 @@ func (c *Clip) draw(ctx context.Context, yield func(rgb []byte) error) error {
 	if err != nil {
 		return wrap(Internal, "scale frames of", name, err, "")
 	}
-	c.tracker.begin()
+	c.tracker.begin(0)
 	c.tracker.drawing(0, c.FrameCount)
 	next, drawn := 0, 0
 	var marked []byte

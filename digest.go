@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -82,9 +83,27 @@ func LoRADigest(ctx context.Context, path string) (string, error) {
 	return digestOf(path)(ctx)
 }
 
-// recordDigest identifies the files of a pulled model.
-func recordDigest(r shelf.Record) string {
-	files := slices.SortedFunc(slices.Values(r.Files), func(a, b shelf.File) int { return cmp.Compare(a.Path, b.Path) })
+// SoundDigest is the digest of a sound file, in the form of SoundSettings.Digest.
+func SoundDigest(ctx context.Context, path string) (string, error) { return digestOf(path)(ctx) }
+
+// recordDigest identifies the files of a pulled model in dir, with GGUF files that the
+// user has put beside them, which take their place.
+func recordDigest(r shelf.Record, dir string) string {
+	files := slices.Clone(r.Files)
+	added, _ := filepath.Glob(filepath.Join(dir, "*", "*.gguf")) // the pattern is well formed
+	for _, path := range added {
+		name, err := filepath.Rel(dir, path)
+		name = filepath.ToSlash(name)
+		if err != nil || slices.ContainsFunc(files, func(f shelf.File) bool { return f.Path == name }) {
+			continue
+		}
+		digest, err := digestFile(context.Background(), path)
+		if err != nil {
+			return "" // nobody knows then what the model is made of
+		}
+		files = append(files, shelf.File{Path: name, Digest: digest})
+	}
+	slices.SortFunc(files, func(a, b shelf.File) int { return cmp.Compare(a.Path, b.Path) })
 	var list strings.Builder
 	for _, f := range files {
 		fmt.Fprintf(&list, "%s %s\n", f.Digest, f.Path)

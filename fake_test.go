@@ -17,6 +17,7 @@ type fakeEngine struct {
 	jobs      []engine.Job
 	sampleErr error
 	decodeErr error // given after two frames
+	layers    int   // that are told of: before the first step, and in each
 	atStep    func(step int)
 	stopped   int // frames drawn when Decode ended
 	closed    bool
@@ -66,7 +67,13 @@ func (e *fakeEngine) Close() error {
 
 func (e *fakeEngine) Sample(ctx context.Context, j engine.Job, progress func(done, total int)) (engine.Latents, error) {
 	e.jobs = append(e.jobs, j)
+	for i := range e.layers {
+		j.Reading(i+1, e.layers)
+	}
 	for i := range 4 {
+		for l := range e.layers {
+			j.Within(l+1, e.layers)
+		}
 		if e.atStep != nil {
 			e.atStep(i)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/soundtrack"
 	"github.com/kinora-video/kinora/internal/text"
 )
 
@@ -26,6 +27,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 		return nil, err
 	}
 	if err := m.canSave(ctx, &r, &p); err != nil {
+		return nil, err
+	}
+	if p, err = m.planSound(ctx, &r, p); err != nil {
 		return nil, err
 	}
 	path, release, err := m.latentsPath(&r, &p)
@@ -48,9 +52,35 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 		return nil, err
 	}
 	c := newClip(m, l, p, t)
-	c.network, c.watermark = enlarge, r.Watermark
+	c.network, c.watermark, c.ownSound = enlarge, r.Watermark, r.OwnSound
 	c.latentsPath, c.keepErr = m.keep(l, path, &r)
 	return c, nil
+}
+
+// planSound readies what is heard beside the model's own sound. The video may become
+// longer by that.
+func (m *Model) planSound(ctx context.Context, r *Request, p plan) (plan, error) {
+	if !r.Mixed() {
+		return p, nil
+	}
+	l := m.caps.Lengths
+	h, seconds, err := r.hear(ctx, soundtrack.Length{Asked: r.Seconds, Usual: p.seconds, Least: l.Min, Most: l.Max})
+	if err != nil {
+		return p, err
+	}
+	if seconds != p.seconds {
+		longer := *r
+		longer.Seconds, longer.Narration = seconds, nil
+		if p, err = longer.plan(m.caps); err != nil {
+			return p, err
+		}
+		p.mute = r.ownOff()
+		if err := m.canSave(ctx, r, &p); err != nil {
+			return p, err
+		}
+	}
+	p.heard = h
+	return p, nil
 }
 
 // sample lets the engine make latents. Between its steps the cores may be lent to
@@ -61,7 +91,8 @@ func (m *Model) sample(ctx context.Context, j engine.Job, t *tracker) (engine.La
 		return nil, err
 	}
 	defer s.leave()
-	t.begin()
+	t.begin(j.Steps)
+	j.Reading, j.Within = t.reading, t.within
 	l, err := m.engine.Sample(ctx, j, func(done, total int) {
 		t.sampling(done, total)
 		s.lend(ctx)
@@ -118,7 +149,7 @@ func previewer(r *Request, width, height int) func(rgb []byte) {
 
 // Load goes on from the latents of an earlier Generate by the same model. Of r
 // it takes Seconds (0 means all there is), Width, Height, Upscale, FPS, Watermark,
-// Output and Progress.
+// Narration, Sound, OwnSound, Output and Progress. A narration is fitted to the video.
 // Saving the video leaves the file of latents where it is.
 func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error) {
 	if err := ctx.Err(); err != nil {
@@ -150,13 +181,22 @@ func (m *Model) Load(ctx context.Context, path string, r Request) (*Clip, error)
 	if err := m.canSave(ctx, &r, &p); err != nil {
 		return nil, err
 	}
+	if r.Prompt == "" {
+		r.Prompt = l.Origin().Prompt // a narration may speak it
+	}
+	if err := r.checkSound(); err != nil {
+		return nil, err
+	}
+	if p.heard, _, err = r.hear(ctx, soundtrack.Length{Asked: p.seconds, Usual: p.seconds, Most: p.seconds}); err != nil {
+		return nil, err
+	}
 	enlarge := m.enlarging(&p)
 	share, err := m.share(&p, enlarge)
 	if err != nil {
 		return nil, err
 	}
 	c := newClip(m, l, p, &tracker{report: r.Progress, share: share})
-	c.network, c.watermark = enlarge, r.Watermark
+	c.network, c.watermark, c.ownSound = enlarge, r.Watermark, r.OwnSound
 	c.foreign = true
 	return c, nil
 }
@@ -171,8 +211,16 @@ func (m *Model) canSave(ctx context.Context, r *Request, p *plan) error {
 	if err != nil {
 		return err
 	}
+	if err := r.CheckFormat(f); err != nil {
+		return err
+	}
 	if err := m.CanWrite(ctx, f); err != nil {
 		return err
+	}
+	if r.Mixed() {
+		if err := canWriteSound(ctx, m.caps.Name); err != nil {
+			return err
+		}
 	}
 	return r.Output.room(p)
 }

@@ -40,6 +40,12 @@ func TestJoin(t *testing.T) {
 			if err != nil || i.Frames != 22 || i.FPS != 24 || i.W != 128 || i.H != 80 {
 				t.Errorf("%+v, %v", i, err)
 			}
+			for path, has := range map[string]bool{a: true, b: false, all: false} {
+				v, err := ReadVideo(t.Context(), path)
+				if err != nil || v.Settings != nil != has {
+					t.Errorf("%s: settings %+v, %v; are there to be any: %v", filepath.Base(path), v.Settings, err, has)
+				}
+			}
 			for _, n := range []int{-1, 12} {
 				if err := c.Save(t.Context(), b, FromFrame(n)); KindOf(err) != Invalid || err == nil || !strings.Contains(err.Error(), "0 to 11") {
 					t.Errorf("from frame %d: %v", n, err)

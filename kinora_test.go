@@ -181,7 +181,8 @@ func TestFirstFrame(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	m, _ := fakeModel(t)
+	m, e := fakeModel(t)
+	e.layers = 3
 	var seen []Progress
 	c := generate(t, m, Request{Prompt: "x", Seconds: 1, Progress: func(p Progress) { seen = append(seen, p) }})
 	for _, err := range c.Frames(t.Context()) {
@@ -198,7 +199,13 @@ func TestProgress(t *testing.T) {
 		last = p.Overall
 		phases[p.Phase]++
 	}
-	if phases[Sampling] != 4 || phases[Drawing] != 25 || last != 1 {
+	if r := seen[2]; r.Phase != Reading || r.Done != 3 || r.Total != 3 || r.Overall != 0 {
+		t.Errorf("the prompt was read with %+v", r)
+	}
+	if s := seen[4]; s.Phase != Sampling || s.Done != 0 || s.Total != 4 || math.Abs(s.Overall-2./3/4*0.5) > 1e-6 {
+		t.Errorf("two of three layers of the first step are %+v", s)
+	}
+	if phases[Reading] != 3 || phases[Sampling] != 4+4*3 || phases[Drawing] != 25 || last != 1 {
 		t.Errorf("reports %v, the last at %v", phases, last)
 	}
 }

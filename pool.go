@@ -17,7 +17,8 @@ import (
 type Pool struct {
 	budget int64 // bytes of all open models; 0 for no limit
 	can    func(name string) (Capabilities, error)
-	open   func(ctx context.Context, name string) (*Model, error)
+	open   func(ctx context.Context, name string, more ...Option) (*Model, error)
+	named  map[string]variant
 	gate   *semaphore.Weighted // held by the caller that gets the next model
 
 	mu      sync.Mutex
@@ -37,6 +38,12 @@ type pooled struct {
 	last   time.Time // when it was given back
 }
 
+// variant is a model with options of its own.
+type variant struct {
+	of   string
+	opts []Option
+}
+
 // NewPool makes a pool whose open models take at most so many bytes of memory, by
 // what their Capabilities say; 0 means no limit. A model that needs more than the
 // limit by itself is opened when no other model is open; one that keeps within a
@@ -44,14 +51,49 @@ type pooled struct {
 func NewPool(memory int64, opts ...Option) *Pool {
 	return &Pool{
 		budget: memory, can: CapabilitiesOf, gate: semaphore.NewWeighted(1), models: map[string]*pooled{}, changed: make(chan struct{}),
-		open: func(ctx context.Context, name string) (*Model, error) {
+		named: map[string]variant{},
+		open: func(ctx context.Context, name string, more ...Option) (*Model, error) {
+			all := slices.Clone(opts)
 			if c, err := CapabilitiesOf(name); err == nil && c.Extras.Memory && memory > 0 {
-				return Open(ctx, name, append(slices.Clone(opts), WithMemory(memory))...)
+				all = append(all, WithMemory(memory))
 			}
-			return Open(ctx, name, opts...)
+			return Open(ctx, name, append(all, more...)...)
 		},
 	}
 }
+
+// Name makes name stand for a model that is opened with more options, such as a LoRA
+// or a decoder. Errors are those of Open for options that the model does not take; no
+// weights are read. Use must not have been called.
+func (p *Pool) Name(name, model string, opts ...Option) error {
+	if _, err := p.can(name); err == nil {
+		return &Error{Kind: Invalid, Op: "name model", What: name, Err: errors.New("a model has this name already")}
+	}
+	spec, err := specOf(model)
+	if err != nil {
+		return err
+	}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := o.check(spec); err != nil {
+		return err
+	}
+	p.named[name] = variant{model, opts}
+	return nil
+}
+
+// variantOf returns what a name stands for.
+func (p *Pool) variantOf(name string) variant {
+	if v, ok := p.named[name]; ok {
+		return v
+	}
+	return variant{of: name}
+}
+
+// Capabilities returns what the model behind a name can do, without opening it.
+func (p *Pool) Capabilities(name string) (Capabilities, error) { return p.can(p.variantOf(name).of) }
 
 // Use returns a model, and opens it if it is not open. While models in use take the
 // memory, it waits until ctx ends; callers are served in the order of asking. Call
@@ -61,9 +103,13 @@ func NewPool(memory int64, opts ...Option) *Pool {
 //
 // Errors are those of Open, and the context's own.
 func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), err error) {
-	c, err := p.can(name)
+	v := p.variantOf(name)
+	c, err := p.can(v.of)
 	if err != nil {
 		return nil, nil, err
+	}
+	if v.opts != nil {
+		c.Name = name // each way to open a model has a place of its own
 	}
 	e, opens, err := p.enter(ctx, c)
 	if err != nil {
@@ -71,7 +117,7 @@ func (p *Pool) Use(ctx context.Context, name string) (m *Model, release func(), 
 	}
 	release = sync.OnceFunc(func() { p.leave(e) })
 	if opens {
-		p.finish(ctx, c.Name, e)
+		p.finish(ctx, c.Name, v, e)
 	} else {
 		select {
 		case <-e.ready:
@@ -183,8 +229,8 @@ func closeAll(models []*Model) error {
 }
 
 // finish opens the model of an entry and wakes those who wait for it.
-func (p *Pool) finish(ctx context.Context, name string, e *pooled) {
-	e.model, e.err = p.open(ctx, name)
+func (p *Pool) finish(ctx context.Context, name string, v variant, e *pooled) {
+	e.model, e.err = p.open(ctx, v.of, v.opts...)
 	if e.err != nil {
 		p.forget(name, e)
 	}

@@ -31,7 +31,7 @@ func newFakePool(t *testing.T, budget int64) *fakePool {
 		return c, nil
 	}
 	dir := t.TempDir()
-	f.open = func(ctx context.Context, name string) (*Model, error) {
+	f.open = func(ctx context.Context, name string, more ...Option) (*Model, error) {
 		select {
 		case <-time.After(f.slow):
 		case <-ctx.Done():
@@ -41,6 +41,13 @@ func newFakePool(t *testing.T, budget int64) *fakePool {
 			return nil, f.openErr
 		}
 		e := &fakeEngine{}
+		var o options
+		for _, opt := range more {
+			opt(&o)
+		}
+		for _, l := range o.LoRAs {
+			name += "+" + l.Path
+		}
 		f.opened = append(f.opened, name)
 		f.engines[name] = e
 		return newModel(e, dir), nil
@@ -60,6 +67,40 @@ func (f *fakePool) use(t *testing.T, name string) (release func()) {
 
 func (f *fakePool) holds() string {
 	return strings.Join(slices.Sorted(maps.Keys(f.models)), " ")
+}
+
+// TestPoolNames: a name of the pool's own stands for a model with options, which is open
+// beside the plain one, and takes memory of its own.
+func TestPoolNames(t *testing.T) {
+	f := newFakePool(t, 8)
+	f.named["b2+style"] = variant{"a4", []Option{WithLoRA(LoRA{Path: "style", Strength: 1})}}
+	for _, name := range []string{"a4", "b2+style", "a4", "b2+style"} {
+		f.use(t, name)()
+	}
+	if got := strings.Join(f.opened, " "); got != "a4 a4+style" || f.holds() != "a4 b2+style" || f.used != 8 {
+		t.Errorf("opened %s, holds %s, %d bytes", got, f.holds(), f.used)
+	}
+	if c, err := f.Capabilities("b2+style"); err != nil || c.Name != "a4" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	p := NewPool(0)
+	for _, bad := range []struct {
+		name, model string
+		opt         Option
+		kind        Kind
+	}{
+		{"reel", "testcard", WithDecoder(engine.TinyDecoder), Invalid},
+		{"x", "testcard", WithDecoder(engine.TinyDecoder), Invalid},
+		{"x", "reel", WithLoRA(LoRA{Path: "style", Strength: 1}), Invalid},
+		{"x", "nothing", WithDecoder(engine.TinyDecoder), NotFound},
+	} {
+		if err := p.Name(bad.name, bad.model, bad.opt); err == nil || KindOf(err) != bad.kind {
+			t.Errorf("%s for %s: %v", bad.name, bad.model, err)
+		}
+	}
+	if len(p.named) != 0 {
+		t.Errorf("refused names are kept: %v", p.named)
+	}
 }
 
 // TestPoolEvicts: models stay open until memory is wanted; then those go that were

@@ -6,6 +6,9 @@ import "time"
 type Phase string
 
 const (
+	// Reading is what a model does with the prompt and with given pictures before
+	// the first step, where that takes long; counted in layers of its encoders.
+	Reading  Phase = "reading"
 	Sampling Phase = "sampling" // noise becomes latents; counted in steps
 	Drawing  Phase = "drawing"  // latents become frames and the file; counted in frames
 )
@@ -13,31 +16,49 @@ const (
 // Progress says how much of a video is done.
 type Progress struct {
 	Phase   Phase
-	Done    int           // steps or frames of this phase
+	Done    int           // layers, steps or frames of this phase
 	Total   int           // of them in all
 	Overall float64       // estimated part of the whole run that is done, 0 to 1
-	Elapsed time.Duration // spent so far on sampling and drawing
+	Elapsed time.Duration // spent so far on all phases
 	Left    time.Duration // expected time until the end; 0 while it is unknown
 }
 
-// tracker makes Progress of counts, over the two phases.
+// tracker makes Progress of counts, over the phases.
 type tracker struct {
 	report  func(Progress)
 	share   float64 // sampling's part of the whole
 	start   time.Time
-	sampled time.Duration // how long sampling took, once it is over
+	read    time.Duration // how long reading took
+	steps   int           // that are done
+	total   int           // steps in all
+	sampled time.Duration // how long reading and sampling took, once they are over
 }
 
-func (t *tracker) begin() { t.start = time.Now() }
+func (t *tracker) begin(steps int) { t.start, t.total = time.Now(), steps }
 
+// reading counts layers before the first step. How long the steps will take is not
+// known then.
+func (t *tracker) reading(done, total int) {
+	if t.read = time.Since(t.start); t.report != nil && total > 0 {
+		t.report(Progress{Phase: Reading, Done: done, Total: total, Elapsed: t.read})
+	}
+}
+
+// sampling counts steps.
 func (t *tracker) sampling(done, total int) {
-	if t.report == nil || total <= 0 {
+	t.steps, t.total = done, total
+	t.within(0, 1)
+}
+
+// within counts layers of a step.
+func (t *tracker) within(done, total int) {
+	if t.report == nil || t.total <= 0 || total <= 0 {
 		return
 	}
-	p := Progress{Phase: Sampling, Done: done, Total: total, Elapsed: time.Since(t.start)}
-	part := float64(done) / float64(total)
+	p := Progress{Phase: Sampling, Done: t.steps, Total: t.total, Elapsed: time.Since(t.start)}
+	part := min(1, (float64(t.steps)+float64(done)/float64(total))/float64(t.total))
 	p.Overall = part * t.share
-	p.Left = left(p.Elapsed, p.Overall)
+	p.Left = left(p.Elapsed-t.read, p.Overall)
 	t.report(p)
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/engine"
@@ -125,7 +126,7 @@ func specIn(s *shelf.Shelf, r shelf.Record) (engine.Spec, error) {
 	var spec engine.Spec
 	if err == nil {
 		spec, err = open(r.Name, s.ModelDir(r.Name))
-		spec.Digest = func() string { return recordDigest(r) }
+		spec.Digest = sync.OnceValue(func() string { return recordDigest(r, s.ModelDir(r.Name)) })
 	}
 	return spec, wrap(Storage, "open model", r.Name, err, "")
 }

@@ -90,6 +90,13 @@ type Request struct {
 	// previews: letters that Go's own font has (Latin, Greek, Cyrillic). The
 	// latents do not hold it: give it to Load again.
 	Watermark string
+	// Narration, if not nil, is spoken over the video. The latents do not hold it:
+	// give it to Load again. Formats without sound are refused.
+	Narration *Narration
+	// Sound, if not nil, is a track for the video; likewise.
+	Sound *SoundFile
+	// OwnSound says what becomes of the sound that the model makes.
+	OwnSound OwnSound
 }
 
 // plan is a request made definite: the model's part of it, and what becomes of the
@@ -102,6 +109,8 @@ type plan struct {
 	frames        int // of the video, at fps
 	mark          *watermark
 	upscale       Upscaling
+	heard         *heard // nil for the model's own sound alone
+	mute          bool   // without that
 }
 
 // Check returns the error that Generate would give to the request for a model with
@@ -119,7 +128,7 @@ func (r *Request) plan(c Capabilities) (plan, error) {
 		StepCache: r.StepCache,
 		Steps:     cmp.Or(r.Steps, c.Steps.Default), Guidance: cmp.Or(r.Guidance, c.Guidance.Default),
 	}}
-	for _, check := range []error{r.checkPrompt(c), r.checkPictures(c), r.checkReferences(c), r.checkNumbers(c, p.seconds)} {
+	for _, check := range []error{r.checkPrompt(c), r.checkPictures(c), r.checkReferences(c), r.checkNumbers(c, p.seconds), r.checkSound()} {
 		if check != nil {
 			return p, check
 		}
@@ -245,7 +254,7 @@ func (p *plan) fit(r *Request) error {
 	if err := checkUpscaling(r.Upscale); err != nil {
 		return err
 	}
-	p.width, p.height, p.fps, p.upscale = width, height, fps, r.Upscale
+	p.width, p.height, p.fps, p.upscale, p.mute = width, height, fps, r.Upscale, r.ownOff()
 	p.frames = max(1, int(math.Round(p.seconds*float64(fps))))
 	if r.Watermark == "" {
 		return nil

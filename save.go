@@ -143,7 +143,7 @@ func (c *Clip) Save(ctx context.Context, path string, opts ...SaveOption) error 
 		}
 		return c.unsaved(path, err)
 	}
-	return c.encode(ctx, path, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
+	return c.encode(ctx, path, f, func(o media.Options) (encoder, error) { return media.Create(ctx, path, o) }, opts...)
 }
 
 // SaveIn is Save to a reserved place, which stays reserved.
@@ -166,17 +166,20 @@ func (c *Clip) Write(ctx context.Context, w io.Writer, f Format, opts ...SaveOpt
 	if f == WebP {
 		kind = media.WebP
 	}
-	return c.encode(ctx, where, func(o media.Options) (encoder, error) { return media.Stream(ctx, w, kind, o) }, opts...)
+	return c.encode(ctx, where, f, func(o media.Options) (encoder, error) { return media.Stream(ctx, w, kind, o) }, opts...)
 }
 
 // encode draws every frame into the encoder that open gives.
-func (c *Clip) encode(ctx context.Context, where string, open func(media.Options) (encoder, error), opts ...SaveOption) error {
+func (c *Clip) encode(ctx context.Context, where string, f Format, open func(media.Options) (encoder, error), opts ...SaveOption) error {
 	var so saveOptions
 	for _, opt := range opts {
 		opt(&so)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if c.heard != nil && !so.mute && !f.HasSound() {
+		return c.unsaved(where, noSoundIn("sound", f))
 	}
 	if so.from < 0 || so.from >= c.FrameCount {
 		return c.unsaved(where, invalid("frames", fmt.Sprintf("the video has no frame %d to begin with", so.from), fmt.Sprintf("0 to %d", c.FrameCount-1)))
@@ -245,6 +248,9 @@ func (c *Clip) unsaved(where string, err error) error {
 	switch {
 	case c.latentsPath != "":
 		failure.Hint = "nothing is lost: the latents are in " + c.latentsPath + ", and kinora decode goes on from them"
+		if c.heard != nil {
+			failure.Hint += " if it is given the narration and the sound again"
+		}
 	case c.keepErr != nil:
 		failure.Hint = "the latents could not be kept either: " + c.keepErr.Error()
 	}

@@ -52,7 +52,7 @@ func TestSaveFailures(t *testing.T) {
 		c := generate(t, m, Request{Prompt: "x", Seconds: 1})
 		e.decodeErr = tt.engine
 		kept := c.LatentsPath()
-		err := c.encode(t.Context(), "out.mp4", func(media.Options) (encoder, error) { return &tt.enc, tt.openErr })
+		err := c.encode(t.Context(), "out.mp4", MP4, func(media.Options) (encoder, error) { return &tt.enc, tt.openErr })
 		if KindOf(err) != tt.kind || err == nil {
 			t.Errorf("%s: %v of kind %v, want %v", tt.name, err, KindOf(err), tt.kind)
 			continue
@@ -80,7 +80,7 @@ func TestSaveDropsLatents(t *testing.T) {
 	kept := c.LatentsPath()
 	var got media.Options
 	enc := &fakeEncoder{}
-	err := c.encode(t.Context(), "out.mp4", func(o media.Options) (encoder, error) { got = o; return enc, nil })
+	err := c.encode(t.Context(), "out.mp4", MP4, func(o media.Options) (encoder, error) { got = o; return enc, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestSaveDropsLatents(t *testing.T) {
 		t.Error("the latents are still there")
 	}
 	// A clip can be saved again, from memory.
-	if err := c.encode(t.Context(), "again.mp4", func(media.Options) (encoder, error) { return &fakeEncoder{}, nil }); err != nil {
+	if err := c.encode(t.Context(), "again.mp4", MP4, func(media.Options) (encoder, error) { return &fakeEncoder{}, nil }); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,7 +109,7 @@ func TestSaveCancelled(t *testing.T) {
 		}
 	}})
 	enc := &fakeEncoder{}
-	err := c.encode(ctx, "out.mp4", func(media.Options) (encoder, error) { return enc, nil })
+	err := c.encode(ctx, "out.mp4", MP4, func(media.Options) (encoder, error) { return enc, nil })
 	if !errors.Is(err, context.Canceled) || !enc.aborted || enc.closed || enc.frames > 6 {
 		t.Errorf("%v, %+v", err, enc)
 	}
@@ -125,7 +125,7 @@ func TestLatentsNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.keepErr = errors.New("read-only")
-	err := c.encode(t.Context(), "out.mp4", func(media.Options) (encoder, error) { return &fakeEncoder{failAt: 1}, nil })
+	err := c.encode(t.Context(), "out.mp4", MP4, func(media.Options) (encoder, error) { return &fakeEncoder{failAt: 1}, nil })
 	if err == nil || !strings.Contains(err.Error(), "could not be kept") {
 		t.Errorf("%v", err)
 	}
@@ -219,7 +219,7 @@ func TestSaveHangs(t *testing.T) {
 			t.Errorf("%s: cancelled: %v", script, err)
 		}
 
-		err = c.encode(t.Context(), path, func(o media.Options) (encoder, error) {
+		err = c.encode(t.Context(), path, MP4, func(o media.Options) (encoder, error) {
 			o.Stall = 50 * time.Millisecond
 			return media.Create(t.Context(), path, o)
 		})

@@ -54,6 +54,28 @@ type Settings struct {
 	Upscale   Upscaling `json:"upscale,omitempty"` // as the request had it
 	Decoder   Decoder   `json:"decoder,omitempty"` // likewise
 	Watermark string    `json:"watermark,omitempty"`
+
+	Narration *NarrationSettings `json:"narration,omitempty"`
+	Sound     *SoundSettings     `json:"sound,omitempty"`
+	OwnSound  OwnSound           `json:"own_sound,omitempty"` // as the request had it
+}
+
+// NarrationSettings are a narration in Settings.
+type NarrationSettings struct {
+	Text     string       `json:"text,omitempty"`  // "" is the prompt
+	Voice    string       `json:"voice,omitempty"` // as the request had it
+	Language string       `json:"language,omitempty"`
+	Fit      NarrationFit `json:"fit,omitempty"`
+	SpokenBy string       `json:"spoken_by,omitempty"` // the voice that spoke
+	File     string       `json:"file,omitempty"`      // with the narration, without its folder
+}
+
+// SoundSettings are a sound file in Settings.
+type SoundSettings struct {
+	File   string  `json:"file"` // without its folder
+	Digest string  `json:"digest,omitempty"`
+	Start  float64 `json:"start,omitempty"` // seconds
+	Volume float64 `json:"volume"`
 }
 
 // Added is a LoRA in Settings.
@@ -88,11 +110,22 @@ func ParseSettings(data []byte) (*Settings, error) {
 		return nil, fail(fmt.Sprintf("they name %d LoRAs", len(s.LoRAs)))
 	}
 	for _, l := range s.LoRAs {
-		if l.File == "" || l.File == "." || l.File == ".." || strings.ContainsAny(l.File, `/\:`+"\x00") {
+		if !plainName(l.File) {
 			return nil, fail(fmt.Sprintf("%.60q is no file name of a LoRA", l.File))
 		}
 	}
+	if s.Sound != nil && !plainName(s.Sound.File) {
+		return nil, fail(fmt.Sprintf("%.60q is no file name of a sound", s.Sound.File))
+	}
+	if n := s.Narration; n != nil && n.File != "" && !plainName(n.File) {
+		return nil, fail(fmt.Sprintf("%.60q is no file name of a narration", n.File))
+	}
 	return s, nil
+}
+
+// plainName says whether a name is that of a file, without a folder.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, `/\:`+"\x00")
 }
 
 // noncharacters are what JSON may hold and XML may not.
@@ -153,6 +186,10 @@ func (c *Clip) Settings() *Settings {
 	}
 	s.Program, s.Decoder, s.Watermark = program(), c.model.decoder, c.watermark
 	s.Width, s.Height, s.FPS = c.Width, c.Height, c.FPS
+	s.OwnSound = c.ownSound
+	if c.heard != nil {
+		s.Narration, s.Sound = c.heard.spoken, c.heard.file
+	}
 	if s.Upscale = c.upscale; s.Upscale == UpscaleAuto {
 		s.Upscale = ""
 	}

@@ -6,8 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kinora-video/kinora/internal/engine"
 )
 
 // TestSettingsInFiles: what a video was made with can be read from its file, and the
@@ -110,6 +114,45 @@ func TestWeightsDigest(t *testing.T) {
 	if _, err := LoRADigest(t.Context(), path+"y"); KindOf(err) != Storage {
 		t.Errorf("a missing file: %v", err)
 	}
+}
+
+// FuzzParseSettings: what is read can be written again, and reads as the same.
+func FuzzParseSettings(f *testing.F) {
+	f.Add([]byte(`{"version":7,"model":"m","loras":[{"file":"a.safetensors","strength":1}],"new":{"x":1}}`))
+	f.Add([]byte(`{"version":1,"model":"m","prompt":"a \u00a0\u3000\ufffe\ud800 \"b\"","seed":18446744073709551615,"steps":3,"guidance":1.5,"seconds":1e300,"upscale":"no"}`))
+	f.Add([]byte(`{"version":1,"model":"m","loras":[{"file":"../a"}]}`))
+	f.Add([]byte(`{"version":1,"model":"m","guidance":-1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := ParseSettings(data)
+		if err != nil {
+			if s != nil || KindOf(err) != Invalid {
+				t.Fatalf("%q gives %+v, %v", data, s, err)
+			}
+			return
+		}
+		if s.Model == "" || s.Version < 1 || len(s.LoRAs) > engine.MaxLoRAs || s.Width < 0 || !(s.Seconds >= 0) {
+			t.Fatalf("%q gives %+v", data, s)
+		}
+		for _, l := range s.LoRAs {
+			if l.File != filepath.Base(l.File) || l.File == "." || l.File == ".." {
+				t.Fatalf("%q names the file %q", data, l.File)
+			}
+		}
+		line := s.encode()
+		if line == "" {
+			return // longer than the bytes that it was read from, and too long
+		}
+		again, err := ParseSettings([]byte(line))
+		if err != nil {
+			t.Fatalf("%q is written as %q: %v", data, line, err)
+		}
+		if diff := cmp.Diff(s, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%q is written as %q, which differs: %s", data, line, diff)
+		}
+		if strings.ContainsAny(line, "\n\r\x00") || !utf8.ValidString(line) {
+			t.Fatalf("%q is written as %q, which is no line", data, line)
+		}
+	})
 }
 
 func TestParseSettings(t *testing.T) {

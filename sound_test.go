@@ -90,7 +90,7 @@ func TestSoundIsWritten(t *testing.T) {
 			return nil
 		})
 	}
-	if err := c.encode(t.Context(), "out.mp4", open, FromFrame(6)); err != nil { // a quarter of a second
+	if err := c.encode(t.Context(), "out.mp4", MP4, open, FromFrame(6)); err != nil { // a quarter of a second
 		t.Fatal(err)
 	}
 	if len(got) != 1500 || got[0] != 0.025 || got[len(got)-1] != 0.0999 {
@@ -103,7 +103,7 @@ func TestWithoutSound(t *testing.T) {
 	m, e := soundModel(t, 100)
 	e.err = errors.New("boom")
 	c := generate(t, m, Request{Prompt: "x", Seconds: 1})
-	err := c.encode(t.Context(), "out.mp4", func(o media.Options) (encoder, error) {
+	err := c.encode(t.Context(), "out.mp4", MP4, func(o media.Options) (encoder, error) {
 		if o.Sound != nil {
 			t.Errorf("sound %+v", o.Sound)
 		}

@@ -32,7 +32,7 @@ func TestTap(t *testing.T) {
 	drawn = 0
 	var first, seen []int
 	enc := &fakeEncoder{}
-	err := c.encode(t.Context(), "out.mp4", func(media.Options) (encoder, error) { return enc, nil },
+	err := c.encode(t.Context(), "out.mp4", MP4, func(media.Options) (encoder, error) { return enc, nil },
 		WithTap([]int{0}, func(i int, _ *image.RGBA) { first = append(first, i) }),
 		WithTap([]int{47, 3, 3, 0, 48, -1}, func(i int, img *image.RGBA) {
 			seen = append(seen, i)

@@ -1,10 +1,13 @@
 package kinora
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image"
 	"image/color"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +20,7 @@ import (
 	"github.com/kinora-video/kinora/internal/hub"
 	"github.com/kinora-video/kinora/internal/hub/hubtest"
 	"github.com/kinora-video/kinora/internal/shelf"
+	"github.com/kinora-video/kinora/internal/weights/gguf"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
@@ -158,6 +162,56 @@ func TestPulledWan(t *testing.T) {
 	if len(tiny) != len(plain) || slices.Equal(tiny[1], plain[1]) {
 		t.Error("the tiny decoder draws what the full one draws")
 	}
+	digest := func() string {
+		m, err := Open(t.Context(), "tinywan")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		d, err := m.WeightsDigest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	pulled := digest()
+	s, err := shelf.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := filepath.Join(s.ModelDir("tinywan"), "transformer", "q8.gguf")
+	writeSmaller(t, filepath.Join(filepath.Dir(replaced), "model.safetensors"), replaced)
+	coarse, _ := frames()
+	if d := digest(); len(coarse) != len(plain) || slices.EqualFunc(coarse, plain, slices.Equal[[]byte]) || d == pulled {
+		t.Errorf("a GGUF file beside the weights changes nothing: %s, %s", pulled, d)
+	}
+	if err := os.Remove(replaced); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := frames(); !slices.EqualFunc(again, plain, slices.Equal[[]byte]) || digest() != pulled {
+		t.Error("without the GGUF file the video is not what it was")
+	}
+	pool := NewPool(0, WithLatentsDir(t.TempDir()))
+	if err := pool.Name("quick", "tinywan", WithDecoder(engine.TinyDecoder)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][][]byte{"tinywan": plain, "quick": tiny} {
+		m, release, err := pool.Use(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Generate(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(pixels(t, c), want, slices.Equal[[]byte]) {
+			t.Errorf("the pool's %s draws otherwise", name)
+		}
+		release()
+	}
+	if err := pool.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 	for want, opt := range map[string]Option{
 		"no such file":   WithLoRA(LoRA{Path: "nowhere.safetensors", Strength: 1}),
 		"has no experts": WithLoRA(LoRA{Path: "x", Strength: 1, Expert: "low"}),
@@ -186,4 +240,36 @@ func pixels(t *testing.T, c *Clip) (out [][]byte) {
 		out = append(out, slices.Clone(f.Pix))
 	}
 	return out
+}
+
+// writeSmaller writes the tensors of a file of safetensors to a GGUF file, all numbers a
+// little smaller.
+func writeSmaller(t *testing.T, from, to string) {
+	t.Helper()
+	f, err := safetensors.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var tensors []gguf.Tensor
+	for _, name := range f.Names() {
+		x, shape, err := f.Float32(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes := make([]byte, 0, 4*len(x))
+		for _, v := range x {
+			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(0.98*v))
+		}
+		if len(shape) > 4 { // GGUF has no more axes
+			shape = []int{shape[0], len(x) / shape[0]}
+		}
+		tensors = append(tensors, gguf.Tensor{Name: name, Type: gguf.F32, Shape: shape, Data: func(w io.Writer) error {
+			_, err := w.Write(bytes)
+			return err
+		}})
+	}
+	if err := gguf.WriteFile(to, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
 }

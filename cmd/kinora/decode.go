@@ -13,6 +13,7 @@ import (
 type DecodeCmd struct {
 	Latents string `arg:"" placeholder:"FILE" help:"The file of latents."`
 	outputFlags
+	soundFlags
 	Model   string `default:"${model}" placeholder:"${model}" help:"The model that made them, of ${models}."`
 	Weights string `placeholder:"FILE" help:"The weights that made them, if not those inside the program."`
 	openFlags
@@ -22,10 +23,12 @@ type DecodeCmd struct {
 func (DecodeCmd) Help() string {
 	return `Sampling a video takes long, so what it gives is kept until the video is safely
 written. When writing failed, for want of space or of ffmpeg, this goes on from
-there. The file of latents is left where it is.
+there. The file of latents is left where it is. It holds no narration and no track:
+give them again.
 
-Example:
-  kinora decode ball.latents -o ball.mp4`
+Examples:
+  kinora decode ball.latents -o ball.mp4
+  kinora decode ball.latents --narrate --sound waves.mp3`
 }
 
 // Run makes the video.
@@ -36,6 +39,9 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if r.Width, r.Height, err = d.parseSize(); err != nil {
+		return err
+	}
+	if err := d.hear(&r); err != nil {
 		return err
 	}
 	stem := strings.TrimSuffix(filepath.Base(d.Latents), filepath.Ext(d.Latents))
@@ -49,6 +55,9 @@ func (d *DecodeCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer t.release()
+	if err := t.checkFormat(&r); err != nil {
+		return err
+	}
 	if d.Output == "" {
 		t.notes = notes
 	}

@@ -32,6 +32,7 @@ type GenerateCmd struct {
 	Prompt string `arg:"" optional:"" help:"What happens in the video: ${languages}, with camera commands such as ${camera}. With - it is read from standard input."`
 	outputFlags
 	inputFlags
+	soundFlags
 	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
 	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
@@ -55,6 +56,8 @@ func (GenerateCmd) Help() string {
   kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
   echo "a red ball bounces" | kinora generate - -o ball.mp4
   kinora generate --like ball.mp4 --seed 8
+  kinora generate "a red ball bounces on a beach" --narrate --sound waves.mp3
+  kinora generate "a blue boat at night" --narrate="The harbour is asleep." -o boat.mp4
   kinora generate "the boat moves right" --image boat.png --seconds 12 -o - | mpv -`
 }
 
@@ -82,6 +85,9 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := g.hear(&r); err != nil {
+		return err
+	}
 	if err := g.check(&r); err != nil {
 		return err
 	}
@@ -90,6 +96,9 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer t.release()
+	if err := t.checkFormat(&r); err != nil {
+		return err
+	}
 	t.preview = g.Preview
 	t.notes = append(append(t.notes, told...), notes...)
 	if t.place != nil {
@@ -235,6 +244,9 @@ func (t target) make(ctx context.Context, s streams, start time.Time, says *noti
 		return err
 	}
 	say()
+	for _, note := range clip.SoundNotes() {
+		says.note(note)
+	}
 	if clip.Sound != nil && !t.format.HasSound() {
 		says.note(fmt.Sprintf("%s makes sound, which %s cannot hold: the video is silent; name a .mp4 file to hear it", clip.Model, t.format))
 	}

@@ -36,6 +36,8 @@ func varsOf(model string) kong.Vars {
 		"minSide":      strconv.Itoa(kinora.MinSide),
 		"maxSide":      strconv.Itoa(kinora.MaxSide),
 		"maxFPS":       strconv.Itoa(kinora.MaxFPS),
+		"maxNarration": fmt.Sprint(kinora.MaxNarrationSpeed),
+		"maxVolume":    fmt.Sprint(kinora.MaxSoundVolume),
 		"quantTypes":   strings.Join(convert.Targets(), ","),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -169,7 +170,34 @@ func printSettings(row func(name, format string, args ...any), s *kinora.Setting
 		row("references", "%d; the file does not hold them", s.References)
 	}
 	text("watermark", s.Watermark)
+	printSound(row, s)
 	text("program", s.Program)
+}
+
+// printSound prints what is heard beside, or instead of, what the model makes.
+func printSound(row func(name, format string, args ...any), s *kinora.Settings) {
+	if n := s.Narration; n != nil {
+		what := "the prompt"
+		switch {
+		case n.File != "":
+			what = "the file " + n.File + "; the video does not hold it by itself"
+		case n.Text != "":
+			what = strconv.Quote(n.Text)
+		}
+		if n.SpokenBy != "" {
+			what += ", spoken by the voice " + n.SpokenBy
+		}
+		if n.Fit != "" {
+			what += ", fitted: " + string(n.Fit)
+		}
+		row("narration", "%s", what)
+	}
+	if t := s.Sound; t != nil {
+		row("sound", "%s from %v s on, volume %v, %s; the video does not hold it by itself", t.File, t.Start, t.Volume, t.Digest)
+	}
+	if s.OwnSound != "" {
+		row("the model's sound", "%s", s.OwnSound)
+	}
 }
 
 // printable makes a text from a file safe for a terminal: one line, without control

@@ -37,8 +37,13 @@ func (g *GenerateCmd) like(ctx context.Context) (notes []string, err error) {
 		g.Size = strconv.Itoa(s.Width) + "x" + strconv.Itoa(s.Height)
 	}
 	unless(&g.FPS, s.FPS)
-	unless(&g.Seconds, s.Seconds)
 	g.watermark = s.Watermark
+	if notes, err = g.likeSound(ctx, s); err != nil {
+		return nil, fmt.Errorf("--like %s: %w", g.Like, err)
+	}
+	if g.Fit != string(kinora.FitVideo) {
+		unless(&g.Seconds, s.Seconds)
+	}
 	if other {
 		notes = append(notes, fmt.Sprintf("%s was made by %s: steps, guidance and what else belongs to a model are %s's own", g.Like, printable(s.Model), m.Name))
 	} else if err := g.likeModel(ctx, s); err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/hub/hubtest"
+	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
@@ -44,10 +47,15 @@ func TestScripts(t *testing.T) {
 			if cond == "ffmpeg" {
 				return kinora.CanWrite(kinora.MP4) == nil, nil
 			}
+			if cond == "espeak" {
+				_, err := media.Espeak()
+				return err == nil, nil
+			}
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"png":     writePNG,
+			"wav":     writeWAV,
 			"waitfor": waitFor,
 			"empty":   empty,
 			"begins":  begins,
@@ -63,6 +71,21 @@ func writePNG(ts *testscript.TestScript, _ bool, args []string) {
 	var b bytes.Buffer
 	ts.Check(png.Encode(&b, image.NewGray(image.Rect(0, 0, 40, 30))))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+// writeWAV FILE makes a sound of a second: 16 bits, one channel, 8000 a second.
+func writeWAV(ts *testscript.TestScript, _ bool, args []string) {
+	const rate = 8000
+	le := binary.LittleEndian
+	b := append([]byte("RIFF"), le.AppendUint32(nil, 36+2*rate)...)
+	b = append(b, "WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"...)
+	b = le.AppendUint32(le.AppendUint32(b, rate), 2*rate)
+	b = append(b, "\x02\x00\x10\x00data"...)
+	b = le.AppendUint32(b, 2*rate)
+	for i := range rate {
+		b = le.AppendUint16(b, uint16(int16(9000*math.Sin(float64(i)/4))))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 // waitFor PATTERN waits until a file has such a name.

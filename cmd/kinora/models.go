@@ -91,7 +91,11 @@ func (m listed) words() []string {
 		return []string{m.Problem}
 	}
 	out := m.video()
-	for _, part := range []string{m.size(), m.memory(), m.time()} {
+	size := m.size()
+	if size != "" && m.State == stateAvailable {
+		size += " to fetch"
+	}
+	for _, part := range []string{size, m.memory(), m.time()} {
 		if part != "" {
 			out = append(out, part)
 		}

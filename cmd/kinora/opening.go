@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,7 +37,7 @@ func (f *openFlags) options(says *notices) ([]kinora.Option, error) {
 	for _, text := range f.LoRA {
 		l, err := parseLoRA(text)
 		if err != nil {
-			return nil, err
+			return nil, usagef("--lora %s: %w", orNothing(text), err)
 		}
 		opts = append(opts, kinora.WithLoRA(l))
 	}
@@ -59,7 +60,7 @@ func parseLoRA(text string) (kinora.LoRA, error) {
 		}
 	}
 	if l.Path == "" {
-		return l, usagef("--lora %s: it names no file", orNothing(text))
+		return l, errors.New("it names no file")
 	}
 	return l, nil
 }

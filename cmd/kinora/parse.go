@@ -60,6 +60,11 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
+		if other := withNarration(args, err.Error()); other != nil {
+			if k, err := parser.Parse(other); err == nil {
+				return k, emptyFlag(k)
+			}
+		}
 		return nil, usageError{errors.New(plain(err, args))}
 	}
 	return k, emptyFlag(k)

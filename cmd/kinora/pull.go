@@ -165,6 +165,7 @@ func (c *PullCmd) licence(ctx context.Context, s streams, to *shelf.Shelf, model
 		fmt.Fprintf(s.err, "Do you accept it? [y/N] ")
 		yes, err := ask(ctx, os.Stdin)
 		if err != nil {
+			fmt.Fprintln(s.err) // ends the line of the question
 			return err
 		}
 		if !yes {

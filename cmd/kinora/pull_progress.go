@@ -29,11 +29,17 @@ type pullMeter struct {
 
 func newPullMeter(w io.Writer) *pullMeter {
 	m := &pullMeter{rate: rate{now: time.Now}}
-	if !isTerminal(w) {
+	if isTerminal(w) {
+		m.draw(w)
+	} else {
 		m.w = w
-		return m
 	}
-	m.progress = mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
+	return m
+}
+
+// draw shows a bar on a terminal.
+func (m *pullMeter) draw(w io.Writer, opts ...mpb.ContainerOption) {
+	m.progress = mpb.New(append(opts, mpb.WithOutput(w), mpb.WithWidth(40))...)
 	say := func(f func() string) decor.Decorator {
 		return decor.Any(func(decor.Statistics) string {
 			m.mu.Lock()
@@ -43,7 +49,6 @@ func newPullMeter(w io.Writer) *pullMeter {
 	}
 	m.bar = m.progress.New(barSteps, mpb.BarStyle().Lbound(" ").Rbound(" ").Filler("━").Tip("━").Padding("─"),
 		mpb.PrependDecorators(say(m.amount)), mpb.AppendDecorators(say(m.speed)), mpb.BarRemoveOnComplete())
-	return m
 }
 
 // came is how many bytes came, or were there.
@@ -69,7 +74,9 @@ func (m *pullMeter) speed() string {
 		return text
 	}
 	text += " " + bytesOf(int64(perSecond)) + "/s"
-	if left := float64(m.now.Total-m.now.Done) / perSecond; left >= 0.5 && left < math.MaxInt32 {
+	// The first bytes come slowly, and say nothing of the rest.
+	soon := m.percent() < 1 && m.rate.spent() < rateSpan
+	if left := float64(m.now.Total-m.now.Done) / perSecond; !soon && left >= 0.5 && left < math.MaxInt32 {
 		text += ", " + short(time.Duration(left*float64(time.Second))) + " left"
 	}
 	return text
@@ -84,21 +91,27 @@ const lineEvery = 2 * time.Second
 
 func (m *pullMeter) update(p hub.Progress) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	at := m.take(p)
+	m.mu.Unlock()
+	if m.bar != nil {
+		// Not under the lock: the bar answers when it has been drawn, which takes the
+		// lock.
+		m.bar.SetCurrent(at)
+	}
+}
+
+// take notes how far the pull is, and returns how far the bar is.
+func (m *pullMeter) take(p hub.Progress) int64 {
 	news := p.Waits != "" && p.Waits != m.now.Waits
 	m.now = p
 	m.rate.at(p.Done - p.Here)
-	if m.bar != nil {
-		// close makes the last step, because a full bar disappears.
-		m.bar.SetCurrent(min(barSteps-1, int64(barSteps/100*m.percent())))
-		return
-	}
 	tenth := int64(m.percent() / 10)
-	if !news && tenth <= m.tenth || m.rate.now().Sub(m.last) < lineEvery {
-		return
+	if m.w != nil && (news || tenth > m.tenth) && m.rate.now().Sub(m.last) >= lineEvery {
+		m.tenth, m.last = max(tenth, m.tenth), m.rate.now()
+		fmt.Fprintf(m.w, "%s, %s\n", m.amount(), m.speed())
 	}
-	m.tenth, m.last = max(tenth, m.tenth), m.rate.now()
-	fmt.Fprintf(m.w, "%s, %s\n", m.amount(), m.speed())
+	// close makes the last step, because a full bar disappears.
+	return min(barSteps-1, int64(barSteps/100*m.percent()))
 }
 
 func (m *pullMeter) close() {
@@ -136,6 +149,14 @@ func (r *rate) at(n int64) {
 	for len(r.seen) > 2 && t.Sub(r.seen[0].when) > rateSpan {
 		r.seen = r.seen[1:]
 	}
+}
+
+// spent is how long the number has been looked at, up to rateSpan or so.
+func (r *rate) spent() time.Duration {
+	if len(r.seen) == 0 {
+		return 0
+	}
+	return r.now().Sub(r.seen[0].when)
 }
 
 // perSecond is 0 while it is not known. It falls while nothing comes.

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/vbauerster/mpb/v8"
 
 	"github.com/kinora-video/kinora/internal/catalog"
 	"github.com/kinora-video/kinora/internal/hub"
@@ -123,5 +127,25 @@ func TestPullableRows(t *testing.T) {
 	e.Components[0].Size = 0
 	if got := ofEntry(e).size(); got != "more than 11.4 GB" {
 		t.Errorf("a size of which a part is not known is %s", got)
+	}
+}
+
+// TestPullBar: many connections tell the bar how far they are while it is drawn, and
+// none waits for ever.
+func TestPullBar(t *testing.T) {
+	m := &pullMeter{rate: rate{now: time.Now}}
+	m.draw(io.Discard, mpb.WithAutoRefresh(), mpb.WithRefreshRate(time.Millisecond))
+	var all sync.WaitGroup
+	for i := range int64(4) {
+		all.Go(func() {
+			for n := range int64(2000) {
+				m.update(hub.Progress{Done: 4*n + i, Total: 8000})
+			}
+		})
+	}
+	all.Wait()
+	m.close()
+	if m.came() < 7990 {
+		t.Errorf("the last that was told is %d", m.came())
 	}
 }

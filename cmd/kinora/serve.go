@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -106,6 +107,9 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 	}
 	log := newLog(s.err, cfg)
 	pool := kinora.NewPool(int64(cmp.Or(memory, machineMemory()*3/4)), kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
+	if err := nameVariants(pool, &cfg); err != nil {
+		return err
+	}
 	engines, err := enginesOf(pool, cfg, log)
 	if err != nil {
 		return err
@@ -155,12 +159,51 @@ func toPull(cfg server.Config) error {
 	return errors.Join(all...)
 }
 
+// nameVariants gives each model that the configuration opens in a way of its own, with
+// LoRAs or another decoder, a name in the pool, which takes the place of its engine.
+func nameVariants(pool *kinora.Pool, cfg *server.Config) error {
+	cfg.Models = slices.Clone(cfg.Models)
+	for i := range cfg.Models {
+		m := &cfg.Models[i]
+		if len(m.LoRAs) == 0 && m.Decoder == "" {
+			continue
+		}
+		fail := func(err error) error { return usagef("models[%d], %s: %w", i, m.Name, err) }
+		var opts []kinora.Option
+		if m.Decoder != "" {
+			opts = append(opts, kinora.WithDecoder(kinora.Decoder(m.Decoder)))
+		}
+		for _, text := range m.LoRAs {
+			l, err := parseLoRA(text)
+			if err == nil {
+				_, err = os.Stat(l.Path)
+			}
+			if err != nil {
+				return fail(fmt.Errorf("lora %q: %w", text, err))
+			}
+			opts = append(opts, kinora.WithLoRA(l))
+		}
+		name := m.Engine + "+" + m.Name
+		if err := pool.Name(name, m.Engine, opts...); err != nil {
+			return fail(err)
+		}
+		m.Engine = name
+	}
+	return nil
+}
+
 // enginesOf makes engines of the models that are there, which the pool opens when
 // they are needed. A model that is damaged is left out, unless the configuration
 // names it.
 func enginesOf(pool *kinora.Pool, cfg server.Config, log *slog.Logger) (map[string]worker.Engine, error) {
 	engines := map[string]worker.Engine{}
-	for _, name := range kinora.Models() {
+	names := kinora.Models()
+	for _, m := range cfg.Models {
+		if !slices.Contains(names, m.Engine) {
+			names = append(names, m.Engine)
+		}
+	}
+	for _, name := range names {
 		e, err := worker.Pooled(pool, name)
 		switch {
 		case err == nil:

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/server"
+	"github.com/kinora-video/kinora/internal/service"
 )
 
 // TestLogHasCauses: what is kept from customers is in the log, and in what a
@@ -44,6 +48,32 @@ func TestLogHasCauses(t *testing.T) {
 			if !strings.Contains(errs.String(), tt.want) {
 				t.Errorf("%s: the command says %s", name, errs.String())
 			}
+		}
+	}
+}
+
+// TestVariants: a name with a decoder or a LoRA of its own gets an engine of its own, and
+// what the model does not take is refused before the server starts.
+func TestVariants(t *testing.T) {
+	dir := t.TempDir()
+	lora := filepath.Join(dir, "a.safetensors")
+	if err := os.WriteFile(lora, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pool := kinora.NewPool(0)
+	for _, c := range []struct {
+		model service.ModelName
+		want  string
+	}{
+		{service.ModelName{Name: "x", Engine: "testcard", Decoder: "tiny"}, "models[1], x: "},
+		{service.ModelName{Name: "x", Engine: "reel", LoRAs: []string{lora + ":0.5"}}, "LoRA: the model reel takes none"},
+		{service.ModelName{Name: "x", Engine: "reel", LoRAs: []string{filepath.Join(dir, "b.safetensors")}}, "no such file"},
+		{service.ModelName{Name: "x", Engine: "reel", LoRAs: []string{""}}, `lora "": it names no file`},
+	} {
+		cfg := server.DefaultConfig()
+		cfg.Models = []service.ModelName{{Name: "reel", Engine: "reel"}, c.model}
+		if err := nameVariants(pool, &cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c.model, err)
 		}
 	}
 }

@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"internal/engine":     3,
 	"internal/catalog":    3,
 	"internal/shelf":      3,
+	"internal/soundtrack": 3,
 	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,
@@ -76,7 +77,7 @@ const platformFirst, platformLast = 6, 8
 
 // both is what the platform shares with the models, and is part of neither:
 // pictures, video and sound as such are not theirs.
-var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media"}
+var both = []string{"internal/text", "internal/disk", "internal/scratch", "internal/media", "internal/soundtrack"}
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{

@@ -104,6 +104,11 @@ type Job struct {
 	StepCache float32
 	// Settings is for the Origin of the latents: at most 64 KiB of JSON.
 	Settings string
+	// Reading, if not nil, may be told how many layers have run of those that read the
+	// prompt and the given pictures before the first step.
+	Reading func(done, total int)
+	// Within, if not nil, may be told how many layers of the step at hand have run.
+	Within func(done, total int)
 	// Preview, if not nil, may be given pictures on the way: RGB in the size of
 	// the video, which are the callee's to keep.
 	Preview func(rgb []byte)

@@ -29,7 +29,7 @@ func (c Capabilities) Facts() []Fact {
 		{"words", c.words()},
 		{"options", c.Extras.String()},
 		{"memory", "about " + bytesInWords(c.Cost.Memory)},
-		{"time", fmt.Sprintf("about %v s of one core with AVX-512 for a second of video", c.Cost.CoreSeconds)},
+		{"time", fmt.Sprintf("about %.3g s of one core with AVX-512 for a second of video", c.Cost.CoreSeconds)},
 	}
 }
 

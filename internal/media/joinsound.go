@@ -2,20 +2,14 @@ package media
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
 	"math"
 	"slices"
-	"strconv"
-	"time"
 )
 
 // The form of joined sound, whatever the form of the parts.
 const (
-	joinSoundRate     = 48000 // samples a second
-	joinSoundChannels = 2
+	joinSoundRate     = SoundRate // samples a second
+	joinSoundChannels = SoundChannels
 )
 
 // soundOf returns the sound of all parts one after another, or nil if none has any
@@ -96,56 +90,11 @@ func (p part) play(ctx context.Context, samples int, o JoinOptions, yield func([
 // decodeSound has ffmpeg decode a part's sound until done returns true or the
 // sound ends. Only an error of give or the end of ctx is an error.
 func (p part) decodeSound(ctx context.Context, o JoinOptions, give func([]float32) error, done func() bool) error {
-	tool, err := FFmpeg()
-	if err != nil {
-		return err
-	}
 	in, err := input(p.path)
 	if err != nil {
 		return &BadPart{p.path, err}
 	}
-	args := slices.Concat([]string{"-hide_banner", "-nostdin", "-loglevel", "error"}, in, []string{
-		"-map", "0:a:0", "-vn", "-sn", "-dn", "-af", "aresample=async=1:first_pts=0",
-		"-ar", strconv.Itoa(joinSoundRate), "-ac", strconv.Itoa(joinSoundChannels), "-f", "s16le", "pipe:1",
-	})
-	proc := newProcess(ctx, tool, args...)
-	out, err := proc.cmd.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("media: opening a pipe from ffmpeg: %w", err)
-	}
-	proc.pipe = out
-	if err := proc.start(); err != nil {
-		return err
-	}
-	defer proc.kill(errClosed)
-	stall := Options{Stall: o.Stall}.stall()
-	raw, samples := make([]byte, 1<<16), make([]float32, 1<<15)
-	for !done() {
-		n, ended := readSome(proc, out, raw, stall)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		for i := range n / 2 {
-			samples[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / math.MaxInt16
-		}
-		if err := give(samples[:n/2]); err != nil {
-			return err
-		}
-		if ended {
-			return nil
-		}
-	}
-	return nil
-}
-
-// readSome fills b as far as data come before the end or a failure.
-func readSome(p *process, r io.Reader, b []byte, stall time.Duration) (n int, ended bool) {
-	err := p.within(stall, "sound", func() (err error) {
-		n, err = io.ReadFull(r, b)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = io.EOF
-		}
-		return err
-	})
-	return n, err != nil
+	args := slices.Concat([]string{"-hide_banner", "-nostdin", "-loglevel", "error"}, in, []string{"-map", "0:a:0"}, asPCM("aresample=async=1:first_pts=0"))
+	_, err = decodePCM(ctx, args, Options{Stall: o.Stall}.stall(), give, done)
+	return err
 }

@@ -270,3 +270,51 @@ func (r *resampler) at(t float64, i int) float32 {
 	}
 	return sum / weights
 }
+
+// Resampler brings sound of some channels, interleaved, to another rate.
+type Resampler struct {
+	each []*resampler
+	mono []float32
+	out  []float32
+}
+
+// NewResampler makes a Resampler for sound of rate from, to be of rate to.
+func NewResampler(from, to, channels int) *Resampler {
+	r := new(Resampler)
+	for range channels {
+		r.each = append(r.each, newResampler(float64(from)/float64(to)))
+	}
+	return r
+}
+
+// Feed takes the next samples of all channels and returns those that are complete,
+// in a slice that is valid until the next call.
+func (r *Resampler) Feed(x []float32) []float32 {
+	channels := len(r.each)
+	if channels == 1 {
+		return r.each[0].feed(x)
+	}
+	for c, one := range r.each {
+		r.mono = r.mono[:0]
+		for i := c; i < len(x); i += channels {
+			r.mono = append(r.mono, x[i])
+		}
+		y := one.feed(r.mono)
+		if c == 0 {
+			r.out = append(r.out[:0], make([]float32, channels*len(y))...)
+		}
+		for i, v := range y {
+			r.out[channels*i+c] = v
+		}
+	}
+	return r.out
+}
+
+// Rest returns the last samples.
+func (r *Resampler) Rest() []float32 {
+	one := r.each[0]
+	if one.step == 1 {
+		return nil
+	}
+	return r.Feed(make([]float32, len(r.each)*(one.reach+int(one.step)+2)))
+}

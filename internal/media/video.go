@@ -15,7 +15,10 @@ import (
 const containers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,apng,h264,hevc,ivf,yuv4mpegpipe"
 
 // input returns the arguments that name an input file, whatever its name looks like.
-func input(path string) ([]string, error) {
+func input(path string) ([]string, error) { return inputOf(path, containers) }
+
+// inputOf is input for a file that must be in one of some containers.
+func inputOf(path, containers string) ([]string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("media: finding %s: %w", path, err)

@@ -263,6 +263,11 @@ func fits(name string, want, shape []int, values []float32) error {
 // it.
 func (p *Params) Freeze() { p.each("", (*tensor.Tensor).Fix) }
 
+// Fine makes products with the parameters lose little where these are stored in few
+// bits, see tensor.Tensor.Fine: for models that carry on the error of activations in
+// int8. They take less than twice as long.
+func (p *Params) Fine() { p.each("", func(t *tensor.Tensor) { t.Fine() }) }
+
 // Linear is y = x·wᵀ + b with w [out, in].
 type Linear struct{ W, B *tensor.Tensor }
 

@@ -12,6 +12,9 @@ import (
 // part before them runs, and let go of after their turn: a model larger than
 // memory has two of them in memory at a time. The results are the same.
 type Parts struct {
+	// Ran, if not nil, is told which part has run.
+	Ran func(i int)
+
 	params *Params
 	names  []string
 	stay   int
@@ -78,6 +81,9 @@ func (p *Parts) Run(ctx context.Context, b tensor.Backend, lo, hi int, f func(i 
 		fetch(i + 1)
 		f(i)
 		p.letGo(i)
+		if p.Ran != nil {
+			p.Ran(i)
+		}
 	}
 	return nil
 }

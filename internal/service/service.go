@@ -70,6 +70,10 @@ type ModelName struct {
 	Name   string  `yaml:"name"`
 	Engine string  `yaml:"engine"`
 	API    job.API `yaml:"api"`
+	// LoRAs and Decoder are how the model is opened for this name, in the form of
+	// the command line's --lora and --decoder.
+	LoRAs   []string `yaml:"lora"`
+	Decoder string   `yaml:"decoder"`
 }
 
 // Service is the use cases of the platform. It holds no state of its own beside

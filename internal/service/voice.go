@@ -5,10 +5,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/text"
 )
 
 // speechLanguages are MiniMax's names of languages, in lower case, as tags of
@@ -47,7 +47,7 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	}
 	if language == "" {
 		if language = languageOfVoice(r.Voice); language == "" {
-			language = scriptLanguage(r.Text)
+			language = text.Language(r.Text)
 		}
 	}
 	if r.Voice == "" {
@@ -63,29 +63,6 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 func noVoice(id string) error {
 	const param = "voice_setting.voice_id"
 	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, Shorten(id, maxNotedWords))
-}
-
-// scriptLanguage guesses a text's language by its script; Latin is English.
-func scriptLanguage(text string) string {
-	han := false
-	for _, c := range text {
-		switch {
-		case unicode.In(c, unicode.Hiragana, unicode.Katakana):
-			return "ja" // beside Han, which is Chinese alone
-		case unicode.Is(unicode.Hangul, c):
-			return "ko"
-		case unicode.Is(unicode.Arabic, c):
-			return "ar"
-		case unicode.Is(unicode.Cyrillic, c):
-			return "ru"
-		case unicode.Is(unicode.Han, c):
-			han = true
-		}
-	}
-	if han {
-		return "cmn"
-	}
-	return "en"
 }
 
 // miniMaxVoices are espeak-ng's voices, and before them the names of MiniMax's

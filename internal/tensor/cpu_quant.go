@@ -18,6 +18,7 @@ type asInt8 struct{}
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16
 //
+// What the codes of activations leave over is multiplied too if the weights are Fine.
 // Only the form of I8 is kept; the others read the weights where they are stored.
 
 // small returns the stored numbers of a fixed matrix [N, K] in int8 or blocks; ok
@@ -34,7 +35,7 @@ func small(w *Tensor) (stored gemm.Numbers, ok bool) {
 func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8, ok bool) {
 	n, k := w.Dim(0), w.Dim(1)
 	rows, is := stored.(gemm.Stored)
-	if c.precision != I8 || !is || !gemm.FitsInt8(n, k, rows) {
+	if c.precision != I8 || w.st.fine || !is || !gemm.FitsInt8(n, k, rows) {
 		return nil, false
 	}
 	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
@@ -50,7 +51,11 @@ func (c *CPU) linearSmall(x, w *Tensor, stored gemm.Numbers, y []float32, ep gem
 		return
 	}
 	if codes, ok := codesOf(stored); ok && c.precision != F32 && k%codes.Run() == 0 {
-		gemm.MulCodes(m, n, k, a, codes, y, n, ep)
+		mul := gemm.MulCodes
+		if w.st.fine {
+			mul = gemm.MulCodesFine
+		}
+		mul(m, n, k, a, codes, y, n, ep)
 		return
 	}
 	gemm.MulStored(c.kernelPrecision(), m, n, k, a, stored, y, n, ep)

@@ -36,6 +36,14 @@ func (t *Tensor) For(u Use) *Tensor {
 // Use returns what For has set.
 func (t *Tensor) Use() Use { return t.st.use }
 
+// Fine declares that products with t, stored in int8 or blocks, are to lose little:
+// where the other operand is rounded to int8, what that leaves over is multiplied
+// too. It returns t.
+func (t *Tensor) Fine() *Tensor {
+	t.st.fine = true
+	return t
+}
+
 // Stored describes elements in the program's own bytes or in a mapped file:
 // little-endian, row-major, at any alignment. The numbers of a block type are
 // whole blocks, one after another.

@@ -58,8 +58,11 @@ func TestLinearOfCodes(t *testing.T) {
 			n, k := shapes[name][0], shapes[name][1]
 			const m = 14
 			x, bias := normals(rng, m*k), normals(rng, n)
-			for _, p := range []DType{BF16, I8} {
-				w := InPlace(s, n, k).For(AsMatrix)
+			for i, p := range []DType{BF16, I8, BF16, I8} {
+				w, spec := InPlace(s, n, k).For(AsMatrix), gemm.RefCodes
+				if i >= 2 {
+					w, spec = w.Fine(), gemm.RefCodesFine
+				}
 				w.Fix()
 				c := NewCPU(p)
 				c.Ready(w)
@@ -69,8 +72,8 @@ func TestLinearOfCodes(t *testing.T) {
 					t.Fatalf("%s are no codes", name)
 				}
 				want := make([]float32, m*n)
-				gemm.RefCodes(m, n, k, gemm.Matrix{Data: x, Stride: k}, codes, want, n, gemm.Epilogue{Bias: bias, Act: gemm.ReLU})
-				if d := off(got, want); !(d < 1e-4) {
+				spec(m, n, k, gemm.Matrix{Data: x, Stride: k}, codes, want, n, gemm.Epilogue{Bias: bias, Act: gemm.ReLU})
+				if d := off(got, want); !(d < 1e-6) {
 					t.Errorf("%s, %v: off by %g", name, p, d)
 				}
 				if w.Formed() {

@@ -129,7 +129,8 @@ type storage struct {
 	// more, so that backends may keep forms of it.
 	param, fixed bool
 	use          Use
-	slot         int // index in the arena's list of buffers in use
+	fine         bool // see Fine
+	slot         int  // index in the arena's list of buffers in use
 
 	mu    sync.Mutex
 	forms map[any]any

@@ -84,7 +84,7 @@ func Model(m *kinora.Model) Engine {
 // is needed, and may close it when no clip of it is left, so each clip must be
 // discarded.
 func Pooled(p *kinora.Pool, name string) (Engine, error) {
-	c, err := kinora.CapabilitiesOf(name)
+	c, err := p.Capabilities(name)
 	if err != nil {
 		return nil, err
 	}

@@ -69,34 +69,52 @@ func tileCodesGo(t *codeTile, run int, mins bool, _ int) {
 
 // RefCodes is the specification of MulCodes: scaled sums of codes added in f64.
 func RefCodes(m, n, k int, a Matrix, w Codes, c []float32, ldc int, ep Epilogue) {
+	refCodes(1, m, n, k, a, w, c, ldc, ep)
+}
+
+// RefCodesFine is the specification of MulCodesFine: as RefCodes of the activations,
+// and of what their codes leave over.
+func RefCodesFine(m, n, k int, a Matrix, w Codes, c []float32, ldc int, ep Epilogue) {
+	refCodes(2, m, n, k, a, w, c, ldc, ep)
+}
+
+func refCodes(passes, m, n, k int, a Matrix, w Codes, c []float32, ldc int, ep Epilogue) {
 	run := w.Run()
 	runs := k / run
-	qa, sa := make([]int8, m*k), make([]float64, m*runs)
-	x := make([]float32, run)
+	sums := make([]float64, m*n)
+	left := make([]float32, m*k)
 	for i := range m {
-		for r := range runs {
-			for l := range x {
-				x[l] = a.at(i, r*run+l)[0]
-			}
-			sa[i*runs+r] = float64(quantizeGo(qa[i*k+r*run:][:run], x))
+		for l := range k {
+			left[i*k+l] = a.at(i, l)[0]
 		}
 	}
-	qb, scale, min := make([]int8, k), make([]float32, runs), make([]float32, runs)
+	qb, scale, min := make([]int8, n*k), make([]float32, n*runs), make([]float32, n*runs)
 	for j := range n {
-		w.Codes(qb, scale, min, j*k)
-		for i := range m {
-			var sum float64
-			for r := range runs {
-				var dot int32
-				q := qa[i*k+r*run:][:run]
-				for l, v := range q {
-					dot += int32(v) * int32(qb[r*run+l])
-				}
-				s := sa[i*runs+r]
-				sum += s * (float64(scale[r])*float64(dot) + float64(min[r])*float64(sumCodes(q)))
+		w.Codes(qb[j*k:][:k], scale[j*runs:][:runs], min[j*runs:][:runs], j*k)
+	}
+	qa := make([]int8, run)
+	for range passes {
+		for r := range m * runs {
+			x := left[r*run:][:run]
+			s := quantizeGo(qa, x)
+			for l, q := range qa {
+				of := s * float32(q)
+				x[l] -= of
 			}
-			refFinish(&c[i*ldc+j], sum, i*ldc+j, j, ep)
+			i, r := r/runs, r%runs
+			for j := range n {
+				var dot int32
+				w := qb[j*k+r*run:]
+				for l, v := range qa {
+					dot += int32(v) * int32(w[l])
+				}
+				sums[i*n+j] += float64(s) * (float64(scale[j*runs+r])*float64(dot) + float64(min[j*runs+r])*float64(sumCodes(qa)))
+			}
 		}
+	}
+	for i, sum := range sums {
+		at := i/n*ldc + i%n
+		refFinish(&c[at], sum, at, i%n, ep)
 	}
 }
 

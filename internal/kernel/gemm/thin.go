@@ -42,10 +42,17 @@ func thinDotGo(d *thinDot, run int) {
 // leaves it in L1, and multiplied from there.
 func (x *codeProduct) thin() {
 	runs, line := x.k/x.run, roundUp(x.k, 64)/4
-	q, factors := make([]int16, x.k), getCells(2*runs)
-	defer putCells(factors)
-	scale, sum := factors.cells[:runs], factors.cells[runs:]
-	x.quantizeThin(q, scale, sum)
+	rows := make([]thinRow, x.passes)
+	row := x.product.row(0, x.k)
+	if x.passes > 1 {
+		buf := getCells(2 * x.k)
+		defer putCells(buf)
+		most, rest := buf.cells[:x.k], buf.cells[x.k:2*x.k]
+		splitRuns(most, rest, row, x.run)
+		rows[1] = newThinRow(rest, x.run)
+		row = most
+	}
+	rows[0] = newThinRow(row, x.run)
 	each := min(codeCols, roundUp(ceilDiv(x.n, thinTasks), 16))
 	simd.For(x.n, each, func(n0, n1 int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -53,30 +60,40 @@ func (x *codeProduct) thin() {
 		defer putCells(buf)
 		sums, rest := buf.cells[:codeCols], buf.cells[codeCols:]
 		w, wscale, mins := codesIn(rest[:line])[:x.k], rest[line:][:runs], rest[line+runs:]
-		d := thinDot{q: unsafe.Pointer(&q[0]), w: unsafe.Pointer(&w[0]), scale: at(scale, 0), wscale: at(wscale, 0), runs: runs}
 		for j := n0; j < n1; j++ {
 			x.w.Codes(w, wscale, mins, j*x.k)
-			thinDotNow(&d, x.run)
-			if x.mins {
-				d.sum += vec.Dot(sum, mins)
+			sums[j-n0] = 0
+			for _, r := range rows {
+				d := thinDot{q: unsafe.Pointer(&r.q[0]), w: unsafe.Pointer(&w[0]), scale: at(r.scale, 0), wscale: at(wscale, 0), runs: runs}
+				thinDotNow(&d, x.run)
+				if x.mins {
+					d.sum += vec.Dot(r.sum, mins)
+				}
+				sums[j-n0] += d.sum
 			}
-			sums[j-n0] = d.sum
 		}
 		x.deliverTile(sums, 0, n0, 1, n1-n0)
 	})
 }
 
-// quantizeThin writes the codes of the row of activations, the scale of each run,
-// and the scale times the sum of its codes.
-func (x *codeProduct) quantizeThin(q []int16, scale, sum []float32) {
-	row := x.product.row(0, x.k)
+// thinRow is a row of activations: the codes, the scale of each run, and the scale
+// times the sum of its codes.
+type thinRow struct {
+	q          []int16
+	scale, sum []float32
+}
+
+func newThinRow(row []float32, run int) thinRow {
+	runs := len(row) / run
+	t := thinRow{q: make([]int16, len(row)), scale: make([]float32, runs), sum: make([]float32, runs)}
 	var codes [CodeRun]int8
-	for r := range scale {
-		run := codes[:x.run]
-		scale[r] = quantizeGo(run, row[r*x.run:][:x.run])
-		for i, v := range run {
-			q[r*x.run+i] = int16(v)
+	for r := range t.scale {
+		q := codes[:run]
+		t.scale[r] = quantizeGo(q, row[r*run:][:run])
+		for i, v := range q {
+			t.q[r*run+i] = int16(v)
 		}
-		sum[r] = scale[r] * float32(sumCodes(run))
+		t.sum[r] = t.scale[r] * float32(sumCodes(q))
 	}
+	return t
 }

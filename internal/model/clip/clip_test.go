@@ -3,21 +3,20 @@ package clip
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/tensor/tensortest"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// makeGoldens tells how to make a missing golden.
-const makeGoldens = "make the goldens with: python3 tools/reference/wan.py golden --out internal/model"
+var goldens = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/wan.py golden --out internal/model"}
 
 // The largest relative L2 differences from the oracle.
 const (
@@ -25,34 +24,13 @@ const (
 	halfBar  = 2e-2
 )
 
-func open(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open("testdata/" + name + ".safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-func values(t *testing.T, f *safetensors.File, name string) []float32 {
-	t.Helper()
-	v, _, err := f.Float32(name)
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	return v
-}
-
 // configJSON is the config.json that transformers wrote.
 func configJSON(t *testing.T, f *safetensors.File) string {
 	t.Helper()
 	var about struct {
 		Config json.RawMessage `json:"config"`
 	}
-	if err := json.Unmarshal([]byte(f.Metadata()["about"]), &about); err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.About(t, f, &about)
 	return string(about.Config)
 }
 
@@ -67,7 +45,7 @@ func config(t *testing.T, f *safetensors.File) Config {
 
 func encoder(t *testing.T) *Encoder {
 	t.Helper()
-	f := open(t, "clip")
+	f := goldens.Open(t, "clip")
 	e, err := Open(config(t, f), f)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +56,7 @@ func encoder(t *testing.T) *Encoder {
 // images are the two images of the golden.
 func images(t *testing.T) [][]float32 {
 	t.Helper()
-	v := values(t, open(t, "golden"), "in/pixels")
+	v := goldens.Values(t, goldens.Open(t, "golden"), "in/pixels")
 	return [][]float32{v[:len(v)/2], v[len(v)/2:]}
 }
 
@@ -95,20 +73,9 @@ func encode(t *testing.T, e *Encoder, b tensor.Backend, images ...[]float32) []f
 	return tensor.Values(b, x)
 }
 
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
-}
-
 // TestGolden holds the encoder against transformers.
 func TestGolden(t *testing.T) {
-	e, golden := encoder(t), open(t, "golden")
+	e, golden := encoder(t), goldens.Open(t, "golden")
 	for _, l := range simd.Levels() {
 		restore, _ := simd.Use(l)
 		for _, c := range []struct {
@@ -116,7 +83,7 @@ func TestGolden(t *testing.T) {
 			want    string
 			bar     float64
 		}{{backend.Exact(), "f32", exactBar}, {backend.New(), "f32", halfBar}, {backend.New(), "bf16", halfBar}} {
-			d := relativeL2(encode(t, e, c.backend, images(t)...), values(t, golden, "want/"+c.want))
+			d := goldentest.RelativeL2(encode(t, e, c.backend, images(t)...), goldens.Values(t, golden, "want/"+c.want))
 			t.Logf("%v with %v against %s: %.2g", l, c.backend.Precision(), c.want, d)
 			if !(d <= c.bar) {
 				t.Errorf("%v with %v: relative L2 %.3g from the oracle's %s, must be at most %g", l, c.backend.Precision(), d, c.want, c.bar)
@@ -128,21 +95,19 @@ func TestGolden(t *testing.T) {
 
 // TestPixels holds the preparation of a frame against the one of transformers.
 func TestPixels(t *testing.T) {
-	golden := open(t, "golden")
+	golden := goldens.Open(t, "golden")
 	rgb, err := golden.Bytes("in/rgb")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	got, err := config(t, open(t, "clip")).Pixels(media.Frame{W: 90, H: 67, Pix: rgb})
+	goldens.Need(t, err)
+	got, err := config(t, goldens.Open(t, "clip")).Pixels(media.Frame{W: 90, H: 67, Pix: rgb})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := relativeL2(got, images(t)[0])
+	d := goldentest.RelativeL2(got, images(t)[0])
 	t.Logf("relative L2 %.2g", d)
 	if !(d <= 2e-3) {
 		t.Errorf("relative L2 %.3g from the oracle's pixels", d)
 	}
-	if _, err := config(t, open(t, "clip")).Pixels(media.Frame{W: 90, H: 66, Pix: rgb}); err == nil {
+	if _, err := config(t, goldens.Open(t, "clip")).Pixels(media.Frame{W: 90, H: 66, Pix: rgb}); err == nil {
 		t.Error("a frame that is none has pixels")
 	}
 }
@@ -205,7 +170,7 @@ func rename(f *safetensors.File, prefix string) edited {
 // TestOpen takes weights under the older names of transformers too, and names
 // what weights lack or have too much of.
 func TestOpen(t *testing.T) {
-	f := open(t, "clip")
+	f := goldens.Open(t, "clip")
 	w := rename(f, "vision_model.")
 	w.names["visual_projection.weight"] = "post_layernorm.weight"
 	e, err := Open(config(t, f), w)
@@ -239,7 +204,7 @@ func TestOpen(t *testing.T) {
 
 // TestParseConfigRefuses: configurations are not trusted.
 func TestParseConfigRefuses(t *testing.T) {
-	good := configJSON(t, open(t, "clip"))
+	good := configJSON(t, goldens.Open(t, "clip"))
 	swap := func(from, to string) string { return strings.Replace(good, from, to, 1) }
 	for want, data := range map[string]string{
 		"not a config.json":              "7",

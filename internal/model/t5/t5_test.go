@@ -3,12 +3,12 @@ package t5
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -17,44 +17,24 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// makeGoldens tells how to make a missing golden.
-const makeGoldens = "make the goldens with: python3 tools/reference/wan.py golden --out internal/model"
+var goldens = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/wan.py golden --out internal/model"}
 
 // The largest relative L2 differences from the oracle.
 const (
 	exactBar = 1e-4
 	halfBar  = 2e-2
-	// codesBar is for matrices in blocks, whose products round activations to
-	// int8: the scores of attention, which T5 does not scale, carry that on.
+	// codesBar is for matrices in blocks whose products round activations to
+	// int8: the scores of attention, which T5 does not scale, carry that on. With
+	// Fine parameters only attention rounds, to bf16.
 	codesBar = 4e-2
 )
-
-func open(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open("testdata/" + name + ".safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-// values reads a tensor of the goldens.
-func values(t *testing.T, f *safetensors.File, name string) []float32 {
-	t.Helper()
-	v, _, err := f.Float32(name)
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	return v
-}
 
 // prompts are the two prompts of the goldens.
 func prompts(t *testing.T, golden *safetensors.File, kind string) [][]int32 {
 	t.Helper()
 	out := make([][]int32, 2)
 	for i := range out {
-		for _, id := range values(t, golden, fmt.Sprintf("%s/in/ids%d", kind, i)) {
+		for _, id := range goldens.Values(t, golden, fmt.Sprintf("%s/in/ids%d", kind, i)) {
 			out[i] = append(out[i], int32(id))
 		}
 	}
@@ -66,13 +46,8 @@ func prompts(t *testing.T, golden *safetensors.File, kind string) [][]int32 {
 func about(t *testing.T, f *safetensors.File, what string, to any) {
 	t.Helper()
 	var all map[string]json.RawMessage
-	err := json.Unmarshal([]byte(f.Metadata()["about"]), &all)
-	if err == nil {
-		err = json.Unmarshal(all[what], to)
-	}
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.About(t, f, &all)
+	goldens.Need(t, json.Unmarshal(all[what], to))
 }
 
 // configJSON is the config.json that transformers wrote.
@@ -119,23 +94,12 @@ func encode(t *testing.T, e *Encoder, b tensor.Backend, prompts ...[]int32) [][]
 	return out
 }
 
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
-}
-
 // TestGolden holds both kinds of encoders against transformers, which was given
 // the two prompts as one batch with a mask.
 func TestGolden(t *testing.T) {
-	golden := open(t, "golden")
+	golden := goldens.Open(t, "golden")
 	for _, kind := range []string{"umt5", "t5"} {
-		e, in := encoder(t, open(t, kind)), prompts(t, golden, kind)
+		e, in := encoder(t, goldens.Open(t, kind)), prompts(t, golden, kind)
 		for _, l := range simd.Levels() {
 			restore, _ := simd.Use(l)
 			for _, c := range []struct {
@@ -144,8 +108,8 @@ func TestGolden(t *testing.T) {
 				bar     float64
 			}{{backend.Exact(), "f32", exactBar}, {backend.New(), "f32", halfBar}, {backend.New(), "bf16", halfBar}} {
 				for i, got := range encode(t, e, c.backend, in...) {
-					want := values(t, golden, fmt.Sprintf("%s/want/%s of %d", kind, c.want, i))
-					d := relativeL2(got, want)
+					want := goldens.Values(t, golden, fmt.Sprintf("%s/want/%s of %d", kind, c.want, i))
+					d := goldentest.RelativeL2(got, want)
 					t.Logf("%s, prompt %d, %v with %v against %s: %.2g", kind, i, l, c.backend.Precision(), c.want, d)
 					if !(d <= c.bar) {
 						t.Errorf("%s, prompt %d, %v with %v: relative L2 %.3g from the oracle's %s, must be at most %g", kind, i, l, c.backend.Precision(), d, c.want, c.bar)
@@ -158,33 +122,48 @@ func TestGolden(t *testing.T) {
 }
 
 // TestQuantised holds an encoder of a GGUF file, whose matrices are of several
-// types, against transformers with the numbers that are in the file.
+// types, against transformers with the numbers that are in the file. Fine
+// parameters keep the bar of weights in bf16.
 func TestQuantised(t *testing.T) {
 	w, err := gguf.Open("testdata/quant.gguf")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.Need(t, err)
 	defer w.Close()
 	c, err := Infer(w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := Open(c, w)
-	if err != nil {
-		t.Fatal(err)
+	fresh := func() *Encoder {
+		e, err := Open(c, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
 	}
-	golden := open(t, "quant")
+	e, fine := fresh(), fresh()
+	fine.Params.Fine()
+	golden := goldens.Open(t, "quant")
 	var ids []int32
-	for _, id := range values(t, golden, "quant/in/ids0") {
+	for _, id := range goldens.Values(t, golden, "quant/in/ids0") {
 		ids = append(ids, int32(id))
 	}
-	want := values(t, golden, "quant/want/f32 of 0")
+	want := goldens.Values(t, golden, "quant/want/f32 of 0")
 	for _, l := range simd.Levels() {
 		restore, _ := simd.Use(l)
-		exact, half := relativeL2(encode(t, e, backend.Exact(), ids)[0], want), relativeL2(encode(t, e, backend.New(), ids)[0], want)
-		t.Logf("%v: %.2g, with %v %.2g", l, exact, backend.Precision, half)
-		if !(exact <= exactBar) || !(half <= codesBar) {
-			t.Errorf("%v: relative L2 %.3g from the oracle, must be at most %g; with %v %.3g, must be at most %g", l, exact, exactBar, backend.Precision, half, codesBar)
+		for _, c := range []struct {
+			what    string
+			e       *Encoder
+			backend tensor.Backend
+			bar     float64
+		}{
+			{"f32", e, backend.Exact(), exactBar},
+			{"int8", e, backend.New(), codesBar},
+			{"fine", fine, backend.New(), halfBar},
+		} {
+			d := goldentest.RelativeL2(encode(t, c.e, c.backend, ids)[0], want)
+			t.Logf("%v, %s: %.2g", l, c.what, d)
+			if !(d <= c.bar) {
+				t.Errorf("%v, %s: relative L2 %.3g from the oracle, must be at most %g", l, c.what, d, c.bar)
+			}
 		}
 		restore()
 	}
@@ -216,9 +195,9 @@ func (r renamed) Names() []string {
 // TestLayouts opens the same weights under the names of llama.cpp and of Wan's
 // repository, without a configuration: they give the same bytes.
 func TestLayouts(t *testing.T) {
-	golden := open(t, "golden")
+	golden := goldens.Open(t, "golden")
 	for kind, layouts := range map[string][]string{"umt5": {"llama.cpp", "wan"}, "t5": {"llama.cpp"}} {
-		f := open(t, kind)
+		f := goldens.Open(t, kind)
 		in := prompts(t, golden, kind)
 		want := encode(t, encoder(t, f), backend.New(), in...)
 		for _, layout := range append(layouts, "alone") {
@@ -248,7 +227,7 @@ func TestLayouts(t *testing.T) {
 // TestSameBytes: alone or together, layer by layer, on one thread, and in memory
 // that nobody sees, prompts give the same bytes.
 func TestSameBytes(t *testing.T) {
-	e, in := encoder(t, open(t, "umt5")), prompts(t, open(t, "golden"), "umt5")
+	e, in := encoder(t, goldens.Open(t, "umt5")), prompts(t, goldens.Open(t, "golden"), "umt5")
 	want := encode(t, e, backend.New(), in...)
 	same := func(what string, got [][]float32) {
 		t.Helper()
@@ -271,7 +250,7 @@ func TestSameBytes(t *testing.T) {
 
 // TestEncodeRefuses says what is wrong with prompts.
 func TestEncodeRefuses(t *testing.T) {
-	e := encoder(t, open(t, "umt5"))
+	e := encoder(t, goldens.Open(t, "umt5"))
 	for want, in := range map[string][][]int32{
 		"no prompt":                           {},
 		"a prompt of 0 tokens":                {{1}, {}},
@@ -287,7 +266,7 @@ func TestEncodeRefuses(t *testing.T) {
 
 // TestOpenRefuses names what weights lack, or have too much of.
 func TestOpenRefuses(t *testing.T) {
-	f := open(t, "umt5")
+	f := goldens.Open(t, "umt5")
 	names := func() map[string]string {
 		m := map[string]string{}
 		for _, n := range f.Names() {
@@ -318,7 +297,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestParseConfigRefuses: configurations are not trusted.
 func TestParseConfigRefuses(t *testing.T) {
-	good := configJSON(t, open(t, "umt5"))
+	good := configJSON(t, goldens.Open(t, "umt5"))
 	for want, data := range map[string]string{
 		"not a config.json":                      "[]",
 		`model_type is "bert"`:                   strings.Replace(good, `"umt5"`, `"bert"`, 1),

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/tensor/tensortest"
-	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
 // The bars are the largest relative L2 differences from the oracle, with products
@@ -24,23 +23,13 @@ const (
 	bf16Bar  = 2e-2
 )
 
-const makeGoldens = "make the goldens with: python3 tools/reference/taehv.py --out internal/model/tae/testdata"
+var goldens = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/taehv.py --out internal/model/tae/testdata"}
 
 var kinds = []string{"taew2_1", "taew2_2", "taew2_2_super"}
 
-func openFile(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open("testdata/" + name + ".safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 func opened(t *testing.T, kind string) *TAE {
 	t.Helper()
-	m, err := Open(openFile(t, kind))
+	m, err := Open(goldens.Open(t, kind))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,12 +46,10 @@ type golden struct {
 
 func readGolden(t *testing.T, kind, part string) golden {
 	t.Helper()
-	f := openFile(t, kind+".golden")
+	f := goldens.Open(t, kind+".golden")
 	read := func(name string) ([]float32, []int) {
 		v, shape, err := f.Float32(part + "/" + name)
-		if err != nil {
-			t.Fatalf("%v; %s", err, makeGoldens)
-		}
+		goldens.Need(t, err)
 		return v, shape
 	}
 	z, zs := read("latents")
@@ -71,20 +58,6 @@ func readGolden(t *testing.T, kind, part string) golden {
 		v[i] = 2*v[i] - 1
 	}
 	return golden{z, v, zs[0], zs[1], zs[2], vs[0]}
-}
-
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.Inf(1)
-	}
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
 }
 
 // decoded are the frames of the first n latents.
@@ -133,13 +106,13 @@ func TestGolden(t *testing.T) {
 					dec, enc := readGolden(t, kind, "decode"), readGolden(t, kind, "encode")
 					for n := range dec.t {
 						frames := m.Config.Frames(n + 1)
-						d := relativeL2(decoded(t, m, c.b, dec, n+1), dec.video[:frames*len(dec.video)/dec.frames])
+						d := goldentest.RelativeL2(decoded(t, m, c.b, dec, n+1), dec.video[:frames*len(dec.video)/dec.frames])
 						if !(d <= c.bar) {
 							t.Errorf("%d frames decoded: relative L2 %.3g from the oracle, must be at most %g", frames, d, c.bar)
 						}
 						t.Logf("%d frames decoded: relative L2 %.1e", frames, d)
 					}
-					d := relativeL2(encoded(t, m, c.b, enc), enc.latents)
+					d := goldentest.RelativeL2(encoded(t, m, c.b, enc), enc.latents)
 					if !(d <= c.bar) {
 						t.Errorf("encoded: relative L2 %.3g from the oracle, must be at most %g", d, c.bar)
 					}
@@ -153,7 +126,7 @@ func TestGolden(t *testing.T) {
 // TestEveryParameterIsUsed: the autoencoder has as many parameters as the file.
 func TestEveryParameterIsUsed(t *testing.T) {
 	for _, kind := range kinds {
-		f, m := openFile(t, kind), opened(t, kind)
+		f, m := goldens.Open(t, kind), opened(t, kind)
 		for _, name := range f.Names() {
 			if m.Params.Get(name) == nil {
 				t.Errorf("%s: %s is not used", kind, name)
@@ -253,7 +226,7 @@ func (c changed) Stored(name string) (tensor.Stored, []int, error) {
 }
 
 func TestRefuses(t *testing.T) {
-	f := openFile(t, "taew2_1")
+	f := goldens.Open(t, "taew2_1")
 	for _, c := range []changed{
 		{name: "decoder.1.weight"},
 		{name: "decoder.1.weight", shape: []int{12}},
@@ -273,7 +246,7 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s of shape %v is taken", c.name, c.shape)
 		}
 	}
-	large := openFile(t, "taew2_2_super")
+	large := goldens.Open(t, "taew2_2_super")
 	for _, c := range []changed{
 		{name: "decoder.22.weight"},
 		{name: "decoder.0.weight", shape: []int{12, 6, 3, 3}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/weights/gguf"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
@@ -62,6 +63,54 @@ func TestStreamedIsResident(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLayersAreTold: a job hears of each layer that reads the prompt, unless the prompt
+// was read before, and of each layer of a step.
+func TestLayersAreTold(t *testing.T) {
+	for name, branches := range map[string]int{"t2v": 2, "clip, both frames": 2} {
+		s := short(pipelines(t)[name])
+		m, _ := s.withNotes(t, s.folder(t), engine.Options{Cache: t.TempDir()})
+		j := s.job(m)
+		text, image, parts := m.text.encoder.Layers.Len(), 0, m.experts[0].Parts.Len()
+		if m.looks != nil {
+			image = m.looks.Layers.Len()
+		}
+		var read, within []int
+		j.Reading = func(done, total int) {
+			if total != text+image || len(within) > 0 {
+				t.Errorf("%s: %d of %d layers read, after %d of a step", name, done, total, len(within))
+			}
+			read = append(read, done)
+		}
+		j.Within = func(done, total int) {
+			if total != branches*parts {
+				t.Errorf("%s: %d of %d layers of a step", name, done, total)
+			}
+			within = append(within, done)
+		}
+		for again := range 2 {
+			read, within = nil, nil
+			sample(t, m, j)
+			first := again * text // the second time, the prompts are known
+			if want := upTo(first, text+image); !slices.Equal(read, want) {
+				t.Errorf("%s: layers read %v, want %v", name, read, want)
+			}
+			step := upTo(0, branches*parts)
+			if want := slices.Repeat(step, j.Steps); !slices.Equal(within, want) {
+				t.Errorf("%s: layers of steps %v, want %v", name, within, want)
+			}
+		}
+	}
+}
+
+// upTo are the numbers after lo up to hi.
+func upTo(lo, hi int) []int {
+	var out []int
+	for i := lo + 1; i <= hi; i++ {
+		out = append(out, i)
+	}
+	return out
 }
 
 // TestPlan: a larger limit keeps more parts in memory, the plan is told before
@@ -127,7 +176,7 @@ func TestStepCache(t *testing.T) {
 		j := s.job(m)
 		j.StepCache = threshold
 		got := sample(t, m, j)
-		d := relativeL2(got.Data, want.Data)
+		d := goldentest.RelativeL2(got.Data, want.Data)
 		distances = append(distances, d)
 		t.Logf("threshold %g: relative L2 %.3g from whole steps; %s", threshold, d, *notes)
 		if len(*notes) != 1 || !strings.Contains((*notes)[0], "the step cache") {
@@ -314,7 +363,7 @@ func TestOtherFiles(t *testing.T) {
 	want := sample(t, m, s.job(m))
 	part := filepath.Join(dir, transformerDir)
 	file := filepath.Join(part, "model.safetensors")
-	f := openPipeline(t, "t2v")
+	f := storyGoldens.Open(t, "t2v")
 	aliases, err := TransformerAliases(f)
 	if err != nil {
 		t.Fatal(err)

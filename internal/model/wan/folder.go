@@ -68,8 +68,8 @@ type stored interface {
 	io.Closer
 }
 
-// openWeights opens the weights in a folder: the shards that an index lists, all
-// files of safetensors, or one GGUF file.
+// openWeights opens the weights in a folder: one GGUF file, the shards that an index
+// lists, or all files of safetensors.
 func openWeights(dir string) (stored, error) {
 	paths, err := weightFiles(dir)
 	if err != nil {
@@ -81,7 +81,9 @@ func openWeights(dir string) (stored, error) {
 	return safetensors.OpenShards(paths...)
 }
 
-// weightFiles finds the files of weights in a folder.
+// weightFiles finds the files of weights in a folder. A GGUF file takes the place of
+// safetensors beside it: a user has put it there, who need not take a pulled model
+// apart for that.
 func weightFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -100,8 +102,8 @@ func weightFiles(dir string) ([]string, error) {
 		}
 	}
 	switch {
-	case len(blocks) > 1 || len(blocks) == 1 && len(plain) > 0:
-		return nil, fmt.Errorf("%s: it holds %s: keep the one that is to be used", dir, names(append(blocks, plain...)))
+	case len(blocks) > 1:
+		return nil, fmt.Errorf("%s: it holds %s: keep the one that is to be used", dir, names(blocks))
 	case len(blocks) == 1:
 		return blocks, nil
 	case len(indexes) > 1:

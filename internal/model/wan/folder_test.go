@@ -118,8 +118,8 @@ func TestWeightFiles(t *testing.T) {
 		{map[string]string{"x.gguf": ""}, []string{"x.gguf"}, ""},
 		{map[string]string{"a.safetensors": "", "b.safetensors": "", index: `{"weight_map":{"x":"b.safetensors","y":"b.safetensors"}}`}, []string{"b.safetensors"}, ""},
 		{map[string]string{"config.json": ""}, nil, "no weights"},
-		{map[string]string{"x.gguf": "", "y.gguf": ""}, nil, "keep the one"},
-		{map[string]string{"x.gguf": "", "y.safetensors": ""}, nil, "x.gguf and y.safetensors"},
+		{map[string]string{"x.gguf": "", "y.gguf": "", "z.safetensors": ""}, nil, "holds x.gguf and y.gguf: keep the one"},
+		{map[string]string{"x.gguf": "", "y.safetensors": "", index: `{"weight_map":{"x":"y.safetensors"}}`}, []string{"x.gguf"}, ""},
 		{map[string]string{index: `{"weight_map":{"x":"b.safetensors"}}`}, nil, "a part that is missing"},
 		{map[string]string{index: `{"weight_map":{"x":"../b.safetensors"}}`}, nil, "no file of weights beside it"},
 		{map[string]string{index: `{"weight_map":{"x":"b.bin"}}`}, nil, "no file of weights beside it"},
@@ -162,11 +162,11 @@ func TestFolderRefusals(t *testing.T) {
 		},
 		"gives vectors of 36 numbers, the transformer takes 20": func(_ *story, dir string) {
 			part := filepath.Join(dir, transformerDir)
-			f := openFile(t, "ti2v")
+			f := goldens.Open(t, "ti2v")
 			must(t, os.WriteFile(filepath.Join(part, "config.json"), aboutOf(t, f).Config, 0o600))
 		},
 		"by an image encoder (CLIP), which cannot be read": func(_ *story, dir string) {
-			f := openFile(t, "i2v")
+			f := goldens.Open(t, "i2v")
 			must(t, os.WriteFile(filepath.Join(dir, transformerDir, "config.json"), aboutOf(t, f).Config, 0o600))
 		},
 	} {

@@ -11,12 +11,12 @@ import (
 
 	"github.com/kinora-video/kinora/internal/backend"
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// makePipelines tells how to make a missing golden.
-const makePipelines = "make the goldens with: python3 tools/reference/wan_pipeline.py --models internal/model (tools/reference/README.md says with which packages)"
+var storyGoldens = goldentest.Set{Dir: pipelineData, Make: "python3 tools/reference/wan_pipeline.py --models internal/model (tools/reference/README.md says with which packages)"}
 
 const pipelineData = "testdata/pipeline"
 
@@ -42,11 +42,9 @@ type story struct {
 // pipelines are the oracle's goldens.
 func pipelines(t *testing.T) map[string]*story {
 	t.Helper()
-	f := openPipeline(t, "golden")
+	f := storyGoldens.Open(t, "golden")
 	out := map[string]*story{}
-	if err := json.Unmarshal([]byte(f.Metadata()["about"]), &out); err != nil {
-		t.Fatalf("%v; %s", err, makePipelines)
-	}
+	storyGoldens.About(t, f, &out)
 	for name, s := range out {
 		s.name = name
 	}
@@ -79,16 +77,6 @@ func pipelines(t *testing.T) map[string]*story {
 	return out
 }
 
-func openPipeline(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open(filepath.Join(pipelineData, name+".safetensors"))
-	if err != nil {
-		t.Fatalf("%v; %s", err, makePipelines)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 // folder makes the model's folder as diffusers has it.
 func (s *story) folder(t *testing.T) string {
 	t.Helper()
@@ -104,9 +92,7 @@ func (s *story) folder(t *testing.T) string {
 	}
 	part := func(name, file string) {
 		f, err := safetensors.Open(file)
-		if err != nil {
-			t.Fatalf("%v; %s", err, makePipelines)
-		}
+		storyGoldens.Need(t, err)
 		defer f.Close()
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -131,9 +117,7 @@ func (s *story) folder(t *testing.T) string {
 		part(imageDir, "../clip/testdata/clip.safetensors")
 	}
 	tok, err := os.ReadFile(filepath.Join(pipelineData, "tokenizer.json"))
-	if err != nil {
-		t.Fatalf("%v; %s", err, makePipelines)
-	}
+	storyGoldens.Need(t, err)
 	write(tok, tokenizerDir, "tokenizer.json")
 	return dir
 }
@@ -232,7 +216,7 @@ func TestPipelines(t *testing.T) {
 			if got := []int{l.T, l.H, l.W, l.C}; !slices.Equal(got, s.latentShape) {
 				t.Fatalf("%s: latents %v, diffusers has %v", of, got, s.latentShape)
 			}
-			d := relativeL2(l.Data, s.latents)
+			d := goldentest.RelativeL2(l.Data, s.latents)
 			t.Logf("%s, %s: relative L2 of the latents %.2g", of, p.precision, d)
 			if !(d <= p.bar) {
 				t.Errorf("%s, %s: the relative L2 of the latents is %.3g, must be at most %g", of, p.precision, d, p.bar)
@@ -268,15 +252,13 @@ func compareFrames(t *testing.T, name string, got [][]byte, want []byte) {
 
 func TestCleanPrompt(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(pipelineData, "prompts.json"))
-	if err != nil {
-		t.Fatalf("%v; %s", err, makePipelines)
-	}
+	storyGoldens.Need(t, err)
 	var pairs [][2]string
 	if err := json.Unmarshal(data, &pairs); err != nil {
 		t.Fatal(err)
 	}
 	if len(pairs) < 20 {
-		t.Errorf("only %d prompts; %s", len(pairs), makePipelines)
+		t.Errorf("only %d prompts; make the goldens with: %s", len(pairs), storyGoldens.Make)
 	}
 	for _, p := range pairs {
 		if got := cleanPrompt(p[0]); got != p[1] {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kinora-video/kinora/internal/engine"
+	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
@@ -92,6 +93,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.guided {
 		prompts = append(prompts, j.Negative)
 	}
+	defer r.tellReading()()
 	encoded, err := m.encode(ctx, r.plan, prompts...)
 	if err != nil {
 		return err
@@ -114,6 +116,28 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		r.view = newPreviewer(r)
 	}
 	return nil
+}
+
+// tellReading tells the job of each layer of the encoders that runs, until end is
+// called. Those of the text encoder do not run if the prompts are known.
+func (r *run) tellReading() (end func()) {
+	parts := []*nn.Parts{r.m.text.encoder.Layers}
+	if r.m.looks != nil {
+		parts = append(parts, r.m.looks.Layers)
+	}
+	total := 0
+	for _, p := range parts {
+		before := total
+		total += p.Len()
+		if r.j.Reading != nil {
+			p.Ran = func(i int) { r.j.Reading(before+i+1, total) }
+		}
+	}
+	return func() {
+		for _, p := range parts {
+			p.Ran = nil
+		}
+	}
 }
 
 // close gives back what the run holds.
@@ -251,6 +275,11 @@ func (r *run) predict(ctx context.Context, x, timesteps []float32, prompt, negat
 // pass runs the transformer at work for the prompts of a branch.
 func (r *run) pass(ctx context.Context, branch int, latents *tensor.Tensor, timesteps []float32, p *Prompts) (*tensor.Tensor, error) {
 	t := r.m.experts[r.expert]
+	if r.j.Within != nil {
+		n := t.Parts.Len()
+		t.Parts.Ran = func(i int) { r.j.Within(branch*n+i+1, len(r.prompts)*n) }
+		defer func() { t.Parts.Ran = nil }()
+	}
 	if r.cache == nil {
 		return t.Forward(ctx, r.b, latents, timesteps, p)
 	}

@@ -33,6 +33,8 @@ func (m *model) openText() (*textEncoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.part(encoderDir), err)
 	}
+	// From blocks its vectors would otherwise be 2 % off, and it runs once a prompt.
+	e.Params.Fine()
 	cache, err := newPromptCache(m.opts.Cache, m.part(encoderDir), m.part(tokenizerDir))
 	return &textEncoder{encoder: e, dir: m.dir, cache: cache}, err
 }

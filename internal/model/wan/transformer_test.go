@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -19,8 +19,7 @@ import (
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-// makeGoldens tells how to make a missing golden.
-const makeGoldens = "make the goldens with: python3 tools/reference/wan.py golden --out internal/model"
+var goldens = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/wan.py golden --out internal/model"}
 
 // The largest relative L2 differences from the oracle.
 const (
@@ -31,16 +30,6 @@ const (
 // kinds are the transformers of the goldens: 2.1 from text, from an image, from
 // the first and the last frame, and the 5B model of 2.2.
 var kinds = []string{"t2v", "i2v", "flf2v", "ti2v"}
-
-func openFile(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open("testdata/" + name + ".safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // inputs are what a golden pass was given, and what it has to give.
 type inputs struct {
@@ -54,15 +43,13 @@ type inputs struct {
 func (g *inputs) read(t *testing.T, name string) *tensor.Tensor {
 	t.Helper()
 	v, shape, err := g.golden.Float32(g.kind + "/" + name)
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.Need(t, err)
 	return tensor.New(v, shape...)
 }
 
 func goldenInputs(t *testing.T, kind string) *inputs {
 	t.Helper()
-	return inputsOf(t, openFile(t, "golden"), kind)
+	return inputsOf(t, goldens.Open(t, "golden"), kind)
 }
 
 func inputsOf(t *testing.T, golden *safetensors.File, kind string) *inputs {
@@ -84,9 +71,7 @@ type about struct {
 
 func aboutOf(t *testing.T, f *safetensors.File) (a about) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(f.Metadata()["about"]), &a); err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.About(t, f, &a)
 	return a
 }
 
@@ -138,24 +123,13 @@ func forward(t *testing.T, m *Transformer, b tensor.Backend, g *inputs) []float3
 	return tensor.Values(b, y)
 }
 
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
-}
-
 // TestTransformerGolden holds every kind of transformer against diffusers.
 func TestTransformerGolden(t *testing.T) {
 	for _, kind := range kinds {
-		m, g := openTransformer(t, openFile(t, kind)), goldenInputs(t, kind)
+		m, g := openTransformer(t, goldens.Open(t, kind)), goldenInputs(t, kind)
 		check := func(name string, b tensor.Backend, bar float64) {
 			t.Helper()
-			d := relativeL2(forward(t, m, b, g), g.read(t, "want/"+name).Data())
+			d := goldentest.RelativeL2(forward(t, m, b, g), g.read(t, "want/"+name).Data())
 			t.Logf("%s, %v with %v against %s: %.2g", kind, simd.Current(), b.Precision(), name, d)
 			if !(d <= bar) {
 				t.Errorf("%s, %v with %v: relative L2 %.3g from the oracle's %s, must be at most %g", kind, simd.Current(), b.Precision(), d, name, bar)
@@ -181,11 +155,9 @@ func TestTransformerGolden(t *testing.T) {
 // of several types, against diffusers with the numbers that are in the file.
 func TestTransformerQuantised(t *testing.T) {
 	w, err := gguf.Open("testdata/quant.gguf")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
+	goldens.Need(t, err)
 	defer w.Close()
-	golden := openFile(t, "quant")
+	golden := goldens.Open(t, "quant")
 	m, err := OpenTransformer(parseConfig(t, golden), w)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +166,7 @@ func TestTransformerQuantised(t *testing.T) {
 	want := g.read(t, "want/f32").Data()
 	for _, l := range simd.Levels() {
 		restore, _ := simd.Use(l)
-		exact, half := relativeL2(forward(t, m, backend.Exact(), g), want), relativeL2(forward(t, m, backend.New(), g), want)
+		exact, half := goldentest.RelativeL2(forward(t, m, backend.Exact(), g), want), goldentest.RelativeL2(forward(t, m, backend.New(), g), want)
 		t.Logf("%v: %.2g, with %v %.2g", l, exact, backend.Precision, half)
 		if !(exact <= exactBar) || !(half <= halfBar) {
 			t.Errorf("%v: relative L2 %.3g from the oracle, must be at most %g; with %v %.3g, must be at most %g", l, exact, exactBar, backend.Precision, half, halfBar)
@@ -241,7 +213,7 @@ func original(t *testing.T, f *safetensors.File, prefix string) renamed {
 // same bytes. A file of ComfyUI may hold other models too.
 func TestTransformerLayouts(t *testing.T) {
 	for _, kind := range kinds {
-		f, g := openFile(t, kind), goldenInputs(t, kind)
+		f, g := goldens.Open(t, kind), goldenInputs(t, kind)
 		want := forward(t, openTransformer(t, f), backend.New(), g)
 		plain, comfy := original(t, f, ""), original(t, f, "model.diffusion_model.")
 		comfy.names["first_stage_model.decoder.weight"] = "proj_out.weight"
@@ -271,7 +243,7 @@ func TestTransformerLayouts(t *testing.T) {
 // sees, a pass gives the same bytes.
 func TestTransformerSameBytes(t *testing.T) {
 	for _, kind := range []string{"i2v", "ti2v"} {
-		m, g := openTransformer(t, openFile(t, kind)), goldenInputs(t, kind)
+		m, g := openTransformer(t, goldens.Open(t, kind)), goldenInputs(t, kind)
 		want := forward(t, m, backend.New(), g)
 		same := func(what string, got []float32) {
 			t.Helper()
@@ -328,7 +300,7 @@ func inSteps(t *testing.T, m *Transformer, b tensor.Backend, g *inputs) []float3
 // alone.
 func TestTransformerBatch(t *testing.T) {
 	for _, kind := range kinds {
-		m, g, b := openTransformer(t, openFile(t, kind)), goldenInputs(t, kind), backend.New()
+		m, g, b := openTransformer(t, goldens.Open(t, kind)), goldenInputs(t, kind), backend.New()
 		other := *g
 		other.text = tensor.New(g.text.Data()[:3*g.text.Dim(1)], 3, g.text.Dim(1))
 		want := append(forward(t, m, b, g), forward(t, m, b, &other)...)
@@ -342,14 +314,14 @@ func TestTransformerBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := tensor.Values(b, y); !slices.Equal(got, want) {
-			t.Errorf("%s: relative L2 %.3g between two prompts side by side and one after the other", kind, relativeL2(got, want))
+			t.Errorf("%s: relative L2 %.3g between two prompts side by side and one after the other", kind, goldentest.RelativeL2(got, want))
 		}
 	}
 }
 
 // TestFeedForwardInPieces gives the bytes of the whole for pieces of any size.
 func TestFeedForwardInPieces(t *testing.T) {
-	m, b := openTransformer(t, openFile(t, "t2v")), backend.New()
+	m, b := openTransformer(t, goldens.Open(t, "t2v")), backend.New()
 	run := func(room int) []float32 {
 		h := b.Scale(up(b, tensor.New(goldenInputs(t, "t2v").latents.Data()[:60*34], 2, 17, 60)), 1)
 		y := m.blocks[0].feedForward(b, h, room)
@@ -361,14 +333,14 @@ func TestFeedForwardInPieces(t *testing.T) {
 	want := run(hiddenRoom)
 	for _, room := range []int{1, 100, 350, 1700, 3399} {
 		if got := run(room); !slices.Equal(got, want) {
-			t.Errorf("room for %d numbers: relative L2 %.3g from the whole", room, relativeL2(got, want))
+			t.Errorf("room for %d numbers: relative L2 %.3g from the whole", room, goldentest.RelativeL2(got, want))
 		}
 	}
 }
 
 // TestTransformerEnds: a pass ends when its context does.
 func TestTransformerEnds(t *testing.T) {
-	m, g, b := openTransformer(t, openFile(t, "t2v")), goldenInputs(t, "t2v"), backend.New()
+	m, g, b := openTransformer(t, goldens.Open(t, "t2v")), goldenInputs(t, "t2v"), backend.New()
 	prompts, err := m.Embed(b, []*tensor.Tensor{up(b, g.text)}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +355,7 @@ func TestTransformerEnds(t *testing.T) {
 // TestForwardRefuses says what is wrong with the inputs of a pass.
 func TestForwardRefuses(t *testing.T) {
 	g, b := goldenInputs(t, "t2v"), backend.New()
-	m := openTransformer(t, openFile(t, "t2v"))
+	m := openTransformer(t, goldens.Open(t, "t2v"))
 	prompts, err := m.Embed(b, []*tensor.Tensor{up(b, g.text)}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -416,7 +388,7 @@ func TestForwardRefuses(t *testing.T) {
 		"an image of 5 rows":         {"flf2v", []*tensor.Tensor{zeros(3, 20)}, zeros(5, 28)},
 		"a prompt of shape [0 20], ": {"ti2v", []*tensor.Tensor{zeros(0, 20)}, nil},
 	} {
-		m := openTransformer(t, openFile(t, c.kind))
+		m := openTransformer(t, goldens.Open(t, c.kind))
 		if _, err := m.Embed(b, c.text, c.image); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that says %q", err, want)
 		}
@@ -425,7 +397,7 @@ func TestForwardRefuses(t *testing.T) {
 
 // TestOpenTransformerRefuses names what weights lack, or have too much of.
 func TestOpenTransformerRefuses(t *testing.T) {
-	f := openFile(t, "t2v")
+	f := goldens.Open(t, "t2v")
 	for want, change := range map[string]func(w renamed, c *TransformerConfig){
 		`lacks the parameter "blocks.1.ffn.net.2.bias"`: func(w renamed, _ *TransformerConfig) { delete(w.names, "blocks.1.ffn.2.bias") },
 		`none of "condition_embedder.text_embedder.linear_1.weight" (diffusers), "text_embedding.0.weight" (Wan's`: func(w renamed, _ *TransformerConfig) {
@@ -461,7 +433,7 @@ func TestOpenTransformerRefuses(t *testing.T) {
 
 // TestParseTransformerConfigRefuses: configurations are not trusted.
 func TestParseTransformerConfigRefuses(t *testing.T) {
-	image, text := string(aboutOf(t, openFile(t, "i2v")).Config), string(aboutOf(t, openFile(t, "t2v")).Config)
+	image, text := string(aboutOf(t, goldens.Open(t, "i2v")).Config), string(aboutOf(t, goldens.Open(t, "t2v")).Config)
 	swap := strings.Replace
 	for want, data := range map[string]string{
 		"not a config.json":                       "{",

@@ -3,11 +3,11 @@ package wanvae
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -21,20 +21,9 @@ const (
 	bf16Bar  = 2e-2
 )
 
-const makeGoldens = "make the goldens with: python3 tools/reference/wan_vae.py --out internal/model/wanvae/testdata"
+var goldens = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/wan_vae.py --out internal/model/wanvae/testdata"}
 
 var kinds = []string{"wan21", "wan22"}
-
-// openFile opens a file of the goldens.
-func openFile(t *testing.T, name string) *safetensors.File {
-	t.Helper()
-	f, err := safetensors.Open("testdata/" + name + ".safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // configOf is the configuration of a file of the goldens.
 func configOf(t *testing.T, f *safetensors.File) Config {
@@ -48,7 +37,7 @@ func configOf(t *testing.T, f *safetensors.File) Config {
 
 func opened(t *testing.T, kind string) *VAE {
 	t.Helper()
-	f := openFile(t, kind)
+	f := goldens.Open(t, kind)
 	m, err := Open(configOf(t, f), f)
 	if err != nil {
 		t.Fatal(err)
@@ -65,31 +54,15 @@ type golden struct {
 
 func readGolden(t *testing.T, kind, part string) golden {
 	t.Helper()
-	f := openFile(t, kind+".golden")
+	f := goldens.Open(t, kind+".golden")
 	read := func(name string) ([]float32, []int) {
 		v, shape, err := f.Float32(part + "/" + name)
-		if err != nil {
-			t.Fatalf("%v; %s", err, makeGoldens)
-		}
+		goldens.Need(t, err)
 		return v, shape
 	}
 	z, zs := read("latents")
 	v, vs := read("video")
 	return golden{z, v, zs[0], zs[1], zs[2], vs[0]}
-}
-
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.Inf(1)
-	}
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
 }
 
 // decoded are the frames of the first n latents.
@@ -149,7 +122,7 @@ func TestGolden(t *testing.T) {
 // near compares with the oracle.
 func near(t *testing.T, what string, got, want []float32, bar float64) {
 	t.Helper()
-	d := relativeL2(got, want)
+	d := goldentest.RelativeL2(got, want)
 	t.Logf("%s: relative L2 %.1e", what, d)
 	if !(d <= bar) {
 		t.Errorf("%s: relative L2 %.3g from the oracle, must be at most %g", what, d, bar)
@@ -193,7 +166,7 @@ func (r renamed) Stored(name string) (tensor.Stored, []int, error) {
 // checks that every one of them is used.
 func TestOriginalNames(t *testing.T) {
 	for _, kind := range kinds {
-		f := openFile(t, kind)
+		f := goldens.Open(t, kind)
 		var names map[string]string
 		if err := json.Unmarshal([]byte(f.Metadata()["names"]), &names); err != nil {
 			t.Fatal(err)

@@ -181,7 +181,7 @@ func TestConfigRefuses(t *testing.T) {
 
 // TestOpenRefuses: weights come from files, too.
 func TestOpenRefuses(t *testing.T) {
-	f := openFile(t, "wan21")
+	f := goldens.Open(t, "wan21")
 	c := configOf(t, f)
 	wider := c
 	wider.BaseDim = 8

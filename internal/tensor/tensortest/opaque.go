@@ -60,9 +60,10 @@ func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
 	h, ok := t.Mem().(handle)
 	switch {
 	case t.IsParam(): // brought over once
+		v := o.values(t)
 		h = t.Form(o.last.of, func() any {
 			o.last.n++
-			o.memory[o.last] = o.b.Keep(o.b.Upload(t.Values(), t.Shape...))
+			o.memory[o.last] = o.b.Keep(o.b.Upload(v, t.Shape...))
 			return o.last
 		}).(handle)
 	case !ok:
@@ -133,9 +134,18 @@ func (o *Opaque) Reset() {
 	o.b.Reset()
 }
 
-// Ready implements tensor.Backend, but must not run during an operation.
+// ready is the key of the values of a parameter that are about to be brought over.
+type ready struct{ of *int }
+
+// values reads a parameter, once.
+func (o *Opaque) values(p *tensor.Tensor) []float32 {
+	return p.Form(ready{o.last.of}, func() any { return p.Values() }).([]float32)
+}
+
+// Ready implements tensor.Backend. It only reads the parameters: they are brought over
+// by their first operation, as Ready may run during another one.
 func (o *Opaque) Ready(params ...*tensor.Tensor) {
 	for _, p := range params {
-		o.in(p)
+		o.values(p)
 	}
 }

@@ -51,3 +51,31 @@ func refused(t *testing.T, name string, do func(), want string) {
 	}()
 	do()
 }
+
+// TestOpaqueReady: parameters are made ready while operations run.
+func TestOpaqueReady(t *testing.T) {
+	o := NewOpaque(tensor.NewCPU(tensor.F32))
+	params := make([]*tensor.Tensor, 500)
+	for i := range params {
+		params[i] = tensor.Param(4)
+		params[i].Set([]float32{float32(i), 1, 2, 3})
+		params[i].Fix()
+	}
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for _, p := range params {
+			o.Ready(p)
+		}
+	}()
+	x := o.Upload([]float32{1, 1, 1, 1}, 4)
+	for i, p := range params {
+		if got := tensor.Values(o, o.Add(x, p)); got[0] != float32(i+1) {
+			t.Fatalf("parameter %d and 1 are %g", i, got[0])
+		}
+	}
+	<-done
+	if o.Held() < len(params) {
+		t.Errorf("%d tensors are held", o.Held())
+	}
+}
