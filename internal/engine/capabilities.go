@@ -112,6 +112,10 @@ type Draft struct {
 	// Choices are sentences that keep what the prompt says and differ in what it
 	// leaves open, the Sentence first: a language model may choose one.
 	Choices func() []string
+	// Better reads what a language model makes of the prompt: ok says that it keeps
+	// what the prompt says and states all that the Sentence does, and sentence is it in
+	// words that the model was taught.
+	Better func(answer string) (sentence string, ok bool)
 	// Examples are other prompts with their sentences, in the same language, to show
 	// a language model what is wanted.
 	Examples func() [][2]string

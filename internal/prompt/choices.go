@@ -129,3 +129,30 @@ func (d Draft) Examples() [][2]string {
 	}
 	return list
 }
+
+// Better reads what a language model makes of the prompt. It is taken if it can be
+// drawn, states all that the draft's sentence does, and keeps what the prompt says;
+// sentence is in the words of the edition, whatever words the model used.
+func (d Draft) Better(answer string) (sentence string, ok bool) {
+	o := Make(answer, d.edition)
+	r := read(answer)
+	if o.Sentence == "" || o.Lang != d.Lang || !r.complete() {
+		return "", false
+	}
+	if d.Sentence == "" {
+		return o.Sentence, true
+	}
+	a, b := d.Scene.Actors, o.Scene.Actors
+	if len(a) != len(b) {
+		return "", false
+	}
+	for i := range a {
+		if a[i].Subject != b[i].Subject || a[i].Count != b[i].Count || !d.open[color] && a[i].Color != b[i].Color || !d.open[size] && a[i].Size != b[i].Size {
+			return "", false
+		}
+	}
+	s, t := d.Scene, o.Scene
+	keeps := (d.open[place] || s.Place == t.Place) && (d.open[daytime] || s.Time == t.Time) && (d.open[weather] || s.Weather == t.Weather) &&
+		(d.open[camera] || s.Camera == t.Camera) && (d.open[motion] || s.Events[0] == t.Events[0] || d.goes && t.Events[0] == world.MoveLeft)
+	return o.Sentence, keeps
+}

@@ -102,10 +102,60 @@ func TestChoices(t *testing.T) {
 // TestMake: single rules.
 func TestMake(t *testing.T) {
 	for prompt, want := range map[string]string{
-		"a big kitten": "A large brown x",
+		"a big kitten":                                   "A big orange cat walks right in a meadow.",
+		"a tiny shark in the city":                       "A tiny grey fish moves right in a city.",
+		"my mom's cat sleeps":                            "An orange cat stays still in a meadow.",
+		"no rain today, just a dog":                      "A brown dog walks right in a meadow by day.",
+		"she drives home":                                "A red car drives right in a city.",
+		"a man on a boat":                                "A white boat sails right on the ocean.",
+		"a baby penguin":                                 "A small black bird flies right in a meadow in the snow.",
+		"[Zoom in] an owl under a green tree":            "A blue bird flies right in a meadow at night. The camera zooms in.",
+		"three purple wolves run left":                   "Three purple dogs run left in a meadow.",
+		"a blue fish below a yellow boat":                "A blue fish is below a yellow boat, and they move right underwater.",
+		"a red car, then a blue car":                     "A red car is to the left of a blue car, and they drive right in a city.",
+		"the butterfly flies up and then circles around": "A yellow butterfly moves up in a meadow.",
+		"a boat in a storm in space":                     "A white boat moves right in space.",
+		"a buterfly on the beech":                        "A yellow butterfly moves in a circle on a beach.",
+		"":                                               "",
+		"🐶":                                              "",
+		"the of and 17":                                  "",
 	} {
 		if got := Make(prompt, world.Newest).Sentence; got != want {
 			t.Errorf("%q: %q, want %q", prompt, got, want)
+		}
+	}
+}
+
+// TestBetter: an answer of a language model is taken if it keeps what was said.
+func TestBetter(t *testing.T) {
+	const storm = "my kitten is scared of the storm"
+	for _, tt := range []struct {
+		prompt, answer, want string
+	}{
+		{storm, "A small white kitten stays still in a city at night in the rain.", "A small white kitten stays still in a city at night in the rain."},
+		{storm, "a tiny white kitten hides in the street, while thunder rolls", "A tiny white kitten stays still in a city street in the rain."},
+		{storm, "A small white dog stays still in a city at night in the rain.", ""}, // no kitten
+		{storm, "A small white cat stays still in a city at night.", ""},             // no storm
+		{storm, "I cannot do that!", ""},
+		{storm, "", ""},
+		{storm, "一只白色的小猫在城市里静止不动，下着雨。", ""}, // another language
+		{"xyzzy", "A yellow bird flies left in the mountains.", "A yellow bird flies left in the mountains."},
+		{"xyzzy", "plugh", ""},
+		{"a dog runs", "A white dog runs left on a beach.", "A white dog runs left on a beach."},
+		{"a dog runs", "A white dog sleeps on a beach.", ""},
+	} {
+		got, ok := Make(tt.prompt, world.Newest).Better(tt.answer)
+		if ok != (tt.want != "") || ok && got != tt.want {
+			t.Errorf("%q for %q: %q, %v, want %q", tt.answer, tt.prompt, got, ok, tt.want)
+		}
+	}
+}
+
+// TestTable: a table that names what a scene has not is an error, with its line.
+func TestTable(t *testing.T) {
+	for table, want := range map[string]string{"[en]\nx = cat\ny = elephant": `line 3: "elephant"`, "[fr]": "line 1"} {
+		if _, err := readTable(table); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", table, err)
 		}
 	}
 }
@@ -125,4 +175,36 @@ func FuzzMake(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDocsSayWhatIsDrawn: the examples of docs/prompts.md are what the rules make.
+func TestDocsSayWhatIsDrawn(t *testing.T) {
+	page, err := os.ReadFile("../../docs/prompts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| prompt | what is drawn |\n|---|---|\n")
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if len(cells) != 2 {
+			break
+		}
+		prompt, want := strings.TrimPrefix(cells[0], "| "), strings.TrimSuffix(cells[1], " |")
+		for e := world.FirstEdition; e <= world.Newest; e++ {
+			if got := Make(prompt, e).Sentence; got != want {
+				t.Errorf("%q becomes %q, the page says %q", prompt, got, want)
+			}
+		}
+		rows++
+	}
+	if rows < 5 || !strings.Contains(string(page), Make("my kitten is scared of the storm", world.FirstEdition).Sentence) {
+		t.Errorf("%d rows", rows)
+	}
+}
+
+func BenchmarkMake(b *testing.B) {
+	for b.Loop() {
+		Make("my kitten is scared of the storm", world.FirstEdition)
+	}
 }

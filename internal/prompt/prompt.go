@@ -33,6 +33,7 @@ type Draft struct {
 	told    world.Told
 	edition world.Edition
 	open    [numKinds]bool // what the prompt says nothing about
+	goes    bool           // the prompt says that somebody moves, and not where
 	like    func(string) int
 }
 
@@ -67,6 +68,7 @@ func Make(text string, e world.Edition) Draft {
 	d.open[subject] = false
 	a := &r.actors[0]
 	d.open[color], d.open[size], d.open[count] = !a.has[color] && !a.usual[color], !a.has[size] && !a.usual[size], false
+	d.goes = r.has[motion] && r.is[motion] == going
 	d.Scene = r.scene(e)
 	d.told = world.Told{
 		Place: true, Time: r.has[daytime] || d.Scene.Time != world.Day, Weather: d.Scene.Weather != world.Clear || r.has[weather] && dry(d.Scene.Place),

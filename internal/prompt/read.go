@@ -124,7 +124,6 @@ type reading struct {
 	usual   [numKinds]bool // not said, but likely
 	implied []meaning
 	words   map[string]bool // of what was understood
-	relates bool            // a relation was said between two
 	pending [numKinds]uint8 // said of who comes next; one more than the value
 	several uint8           // how many are implied
 }
@@ -138,7 +137,9 @@ func read(text string) *reading {
 		if r.describesOther(items, i, next) {
 			continue
 		}
-		r.note(f.words)
+		if f.means[0].kind != relation {
+			r.note(f.words)
+		}
 		for _, m := range f.means {
 			r.take(f, m, next && items[i+1].means[0].kind == subject && !items[i+1].means[0].implied)
 		}
@@ -217,7 +218,10 @@ func (r *reading) take(f found, m meaning, before bool) {
 // enter adds a subject, or finds that it is one already named.
 func (r *reading) enter(f found, s world.Subject) {
 	word := f.words[len(f.words)-1]
-	at := slices.IndexFunc(r.actors, func(a actor) bool { return a.subject == s && stem(r.lang, a.word) == stem(r.lang, word) })
+	at := slices.IndexFunc(r.actors, func(a actor) bool {
+		other := a.has[color] && r.pending[color] > 0 && a.is[color] != r.pending[color]-1
+		return a.subject == s && stem(r.lang, a.word) == stem(r.lang, word) && !other
+	})
 	if at < 0 {
 		if at = len(r.actors); at > world.MaxActors {
 			return

@@ -44,6 +44,7 @@ type newJob struct {
 	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new video goes on from."`
 	Join      bool              `json:"join,omitempty" doc:"With after: the result is both videos, one after the other, in the size and rate of the first."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
+	Expand    bool              `json:"expand,omitempty" doc:"Let a chat model say more of the prompt before it is drawn, or, for a model that was taught few words, say of it what comes nearest to what it knows. The job's drawn is what came of it."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"16" doc:"Yours, given back as it came: at most 16 entries, keys of 64 and values of 512 bytes."`
@@ -160,7 +161,7 @@ func (n *API) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
+	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Expand: in.Body.expansion(), Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -326,6 +327,14 @@ func (b *newJob) Resolve(huma.Context) []error {
 		no("count", "a video job makes one video")
 	}
 	return wrong
+}
+
+// expansion is how the prompt is expanded.
+func (b *newJob) expansion() service.Expansion {
+	if b.Expand {
+		return service.ExpandBalanced
+	}
+	return service.ExpandNone
 }
 
 func boolInt(b bool) int {

@@ -57,7 +57,7 @@ func capabilities(c Config, taught world.Edition) engine.Capabilities {
 	if taught != world.NoEdition {
 		out.Prompt.Words = &engine.Vocabulary{Topics: topics(taught), Unknown: taught.UnknownWords, Nearest: taught.Nearest, Draft: func(words string) engine.Draft {
 			d := prompt.Make(words, taught)
-			return engine.Draft{Sentence: d.Sentence, Complete: d.Complete, Choices: d.Choices, Examples: d.Examples}
+			return engine.Draft{Sentence: d.Sentence, Complete: d.Complete, Choices: d.Choices, Better: d.Better, Examples: d.Examples}
 		}}
 	}
 	return out
