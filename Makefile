@@ -6,6 +6,7 @@ PROMPT   ?= a red cat bounces on a beach at sunset
 BIN     := .cache/bin
 TOOLS   := $(BIN)/.tools
 CLIENTS := .cache/clients
+STUDIO  := .cache/studio
 TOKENIZERS := .cache/tokenizers
 # Kernels have a path per instruction set, of which `make test` takes the best.
 SIMD_LEVELS   := go avx2 avx512
@@ -23,7 +24,7 @@ PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: film build install test clients tokenizers race test-simd test-arm64 fuzz
+.PHONY: film build install test studio-tests studio-pictures studio-modules clients tokenizers race test-simd test-arm64 fuzz
 film: ## Make a video of PROMPT="…", with all its set-up
 	@scripts/film "$(PROMPT)"
 
@@ -35,6 +36,14 @@ install: ## Install kinora into Go's bin folder, as build builds it
 
 test: ## Run all tests, with all their set-up
 	@scripts/test
+
+studio-tests: ## Run the studio's tests in a browser (needs node, npm, Chromium)
+	@scripts/studio-tests
+
+studio-pictures: ## Make the pictures of docs/studio.md again (needs node, npm, Chromium, ffmpeg)
+	@scripts/studio-pictures
+
+studio-modules: $(STUDIO)/.installed
 
 clients: $(CLIENTS)/.installed ## Install the programs of others that tests use (needs npm)
 
@@ -98,7 +107,7 @@ ci: ## Run what CI runs
 	.ci/run
 
 clean: ## Remove what was built here
-	rm -rf $(BIN) $(CLIENTS) $(TOKENIZERS) kinora kinora.exe
+	rm -rf $(BIN) $(CLIENTS) $(STUDIO) $(TOKENIZERS) kinora kinora.exe
 .PHONY: clean
 
 # The linters are a module of their own, so that the program depends on none of them.
@@ -111,6 +120,13 @@ $(CLIENTS)/.installed: tools/clients/package.json
 	@mkdir -p $(CLIENTS)
 	cp $< $(CLIENTS)/package.json
 	npm install --prefix $(CLIENTS) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# The lock file has digests, and names no registry.
+$(STUDIO)/.installed: tests/studio/package.json tests/studio/package-lock.json
+	@mkdir -p $(STUDIO)
+	cp tests/studio/package.json tests/studio/package-lock.json $(STUDIO)
+	npm ci --prefix $(STUDIO) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # A package of which one file counts; its digest stands in for a lock file.

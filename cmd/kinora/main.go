@@ -23,6 +23,7 @@ import (
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
+	Speak    SpeakCmd    `cmd:"" help:"Speak a text."`
 	Inspect  InspectCmd  `cmd:"" help:"Say what videos were made with."`
 	Models   ModelsCmd   `cmd:"" help:"Say which models there are, which can be pulled, and what they can do."`
 	Pull     PullCmd     `cmd:"" help:"Fetch the released weights of a model."`
@@ -32,6 +33,7 @@ type cli struct {
 	Train    TrainCmd    `cmd:"" help:"Make the weights of a model, from the storybook or from videos of your own."`
 	Eval     EvalCmd     `cmd:"" help:"Measure how well a model does what prompts say."`
 	Bench    BenchCmd    `cmd:"" help:"Measure how fast this machine runs it all."`
+	Studio   StudioCmd   `cmd:"" help:"Make videos in the browser, on this machine."`
 	Serve    ServeCmd    `cmd:"" help:"Run the platform: HTTP APIs, a durable queue, workers."`
 	Worker   WorkerCmd   `cmd:"" help:"Run the jobs that other processes of a server accept."`
 	Projects ProjectsCmd `cmd:"" help:"Manage the projects of a server, their plans and their money."`

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
@@ -65,7 +66,9 @@ func (c *ServeCmd) Run(ctx context.Context, s streams) error {
 	}
 	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
 	cfg.Role = cmp.Or(server.Role(c.Role), cfg.Role)
-	return serve(ctx, s, cfg, c.Memory, c.Listen != "" || cfg.Role != server.RoleWorker)
+	return serve(ctx, s, serving{cfg: cfg, memory: c.Memory, listen: c.Listen != "" || cfg.Role != server.RoleWorker, ready: func(srv *server.Server, log *slog.Logger) error {
+		return sayReady(ctx, s, srv, log)
+	}})
 }
 
 // Run runs jobs until a signal stops it.
@@ -76,7 +79,7 @@ func (c *WorkerCmd) Run(ctx context.Context, s streams) error {
 	}
 	cfg.Listen = cmp.Or(c.Listen, cfg.Listen)
 	cfg.Role = server.RoleWorker
-	return serve(ctx, s, cfg, c.Memory, c.Listen != "")
+	return serve(ctx, s, serving{cfg: cfg, memory: c.Memory, listen: c.Listen != ""})
 }
 
 // read returns the configuration, in which flags replace what the file says.
@@ -99,14 +102,24 @@ func withCause(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// serve runs a process of the server. It listens if the configuration has an
-// address.
-func serve(ctx context.Context, s streams, cfg server.Config, memory size, listen bool) error {
+// serving is a process of the server that is to run.
+type serving struct {
+	cfg    server.Config
+	memory size
+	listen bool         // on the configuration's address
+	ln     net.Listener // instead of that address; nil for none
+	// ready is called before the server answers, in a process that takes requests.
+	ready func(*server.Server, *slog.Logger) error
+}
+
+// serve runs a process of the server.
+func serve(ctx context.Context, s streams, p serving) error {
+	cfg, ln := p.cfg, p.ln
 	if err := cfg.Check(kinora.Models()); err != nil {
 		return usageError{errors.Join(err, toPull(cfg))}
 	}
 	log := newLog(s.err, cfg)
-	pool := kinora.NewPool(int64(cmp.Or(memory, machineMemory()*3/4)), kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
+	pool := kinora.NewPool(int64(cmp.Or(p.memory, machineMemory()*3/4)), kinora.WithLatentsDir(filepath.Join(cfg.Data, "latents")))
 	if err := nameVariants(pool, &cfg); err != nil {
 		return err
 	}
@@ -115,8 +128,7 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 		return err
 	}
 	// Listen first: a server that cannot listen must not touch the database.
-	var ln net.Listener
-	if listen {
+	if p.listen && ln == nil {
 		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
 			return fmt.Errorf("%w: choose another address with --listen", err)
 		}
@@ -138,13 +150,25 @@ func serve(ctx context.Context, s streams, cfg server.Config, memory size, liste
 		}
 		return srv.Run(ctx, ln)
 	}
+	if err := p.ready(srv, log); err != nil {
+		return err
+	}
+	return srv.Run(ctx, ln)
+}
+
+// sayReady prints the keys of a first start, and where the server is.
+func sayReady(ctx context.Context, s streams, srv *server.Server, log *slog.Logger) error {
 	first, err := srv.Bootstrap(ctx)
 	if err != nil {
 		return err
 	}
 	sayKeys(s.out, first)
-	log.Info("listening", "address", "http://"+cfg.Listen, "docs", "http://"+cfg.Listen+"/docs", "data", cfg.Data)
-	return srv.Run(ctx, ln)
+	address, cfg := "http://"+srv.Config().Listen, srv.Config()
+	if cfg.Studio {
+		fmt.Fprintf(s.out, "Kinora in the browser:  %s/studio/\n", cmp.Or(strings.TrimSuffix(cfg.PublicURL, "/"), address))
+	}
+	log.Info("listening", "address", address, "docs", address+"/docs", "data", cfg.Data)
+	return nil
 }
 
 // toPull says of the models that a configuration names how those can be had that were

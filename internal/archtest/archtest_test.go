@@ -35,6 +35,7 @@ var floors = map[string]int{
 	"internal/grammar":    2,
 	"internal/media":      2,
 	"internal/terminal":   2,
+	"internal/browser":    2,
 	"internal/text":       2,
 	"internal/nn":         3,
 	"internal/engine":     3,
@@ -82,7 +83,7 @@ var both = []string{"internal/text", "internal/disk", "internal/scratch", "inter
 
 // doors names the rooms that may import a package of the outside world.
 var doors = map[string][]string{
-	"os/exec":      {"internal/media", "internal/store/storetest"},
+	"os/exec":      {"internal/browser", "internal/media", "internal/store/storetest"},
 	"database/sql": {"internal/store"},
 	"net/http":     {"internal/egress", "internal/hub", "internal/hub/hubtest", "internal/webhook", "internal/web", "internal/service", "internal/api/minimax", "internal/api/openai", "internal/api/native", "internal/api/native/docs", "internal/api/apitest", "internal/server", "internal/studio", "cmd/kinora"},
 }

@@ -69,6 +69,7 @@ type Auth struct {
 	touches  sync.WaitGroup
 
 	limits limits
+	open   openAnswers // of sessions
 }
 
 type hash = [sha256.Size]byte

@@ -125,6 +125,8 @@ type Draft struct {
 type Topic struct {
 	Name  string // such as places; "" where the words speak for themselves
 	Words []string
+	// Said are the words as each language has them (BCP 47), in the order of Words.
+	Said map[string][]string
 }
 
 // Cost is about what a video takes, in the default size with the default steps.

@@ -57,14 +57,20 @@ type SpeechOptions struct {
 	Pitch    float64 // semitones up or down
 	Volume   float64 // 1; louder only as far as nothing is clipped
 	Format   string  // wav
-	Rate     int     // of SpeechRates: 22050
+	Rate     int     // of SpeechRates: the voice's own, 22050 of espeak-ng
 	Bitrate  int     // of an mp3, 32000 to 320000 bits a second: 128000
 	Channels int     // 1, or 2 of the same
+	// Live has the sound written as soon as each sentence is spoken, by voices that
+	// can: a WAV's header then has no length.
+	Live bool
+	// Progress, if not nil, hears how many bytes of the text are spoken, of how many.
+	Progress func(done, of int)
 }
 
 // SpeechInfo describes the speech that was made.
 type SpeechInfo struct {
 	Voice    string // its id
+	Speaker  string // ByKinora or ByEspeak
 	Rate     int
 	Channels int
 	Duration time.Duration
@@ -214,7 +220,7 @@ func Speak(ctx context.Context, w io.Writer, o SpeechOptions) (SpeechInfo, error
 		return SpeechInfo{}, err
 	}
 	info := SpeechInfo{
-		Voice: voice, Rate: o.Rate, Channels: o.Channels,
+		Voice: voice, Speaker: ByEspeak, Rate: o.Rate, Channels: o.Channels,
 		Duration: time.Duration(float64(s.samples) / float64(o.Rate) * float64(time.Second)),
 	}
 	counted := &Counter{W: w}

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// Voice is a voice of espeak-ng.
+// Voice is a voice.
 type Voice struct {
 	ID        string   // for SpeechOptions.Voice
+	Speaker   string   // ByKinora or ByEspeak
 	Name      string   // for people
 	Languages []string // BCP 47 tags, its main language first
 	Gender    string   // male, female, or ""
@@ -65,7 +66,7 @@ func parseVoices(table string) []Voice {
 			continue
 		}
 		v := Voice{
-			ID: strings.ToLower(base), Name: strings.ReplaceAll(f[3], "_", " "),
+			ID: strings.ToLower(base), Speaker: ByEspeak, Name: strings.ReplaceAll(f[3], "_", " "),
 			Languages: []string{f[1]}, file: f[4], priority: priority,
 		}
 		switch _, g, _ := strings.Cut(f[2], "/"); g {

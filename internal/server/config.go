@@ -61,6 +61,7 @@ type Config struct {
 	} `yaml:"log"`
 	TrustedProxies []netip.Prefix      `yaml:"trusted_proxies"`
 	CORSOrigins    []string            `yaml:"cors_origins"`
+	Studio         bool                `yaml:"studio"`
 	Models         []service.ModelName `yaml:"models"`
 	Jobs           struct {
 		Queue    int           `yaml:"queue"`

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -18,7 +19,8 @@ import (
 func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := web.InfoOf(r.Context())
-		who, err := s.check(r, info.Client)
+		who, r, done, err := s.identify(a, r, info.Client)
+		defer done()
 		if err != nil {
 			a.Fail(w, r, err)
 			return
@@ -41,18 +43,38 @@ func (s *Server) guard(a web.API, rt web.Route) http.Handler {
 	})
 }
 
-// check returns who a request comes from. Once an address has used up its
+// identify returns who a request comes from: its key tells, or, in the native API,
+// which the studio's pages use, its browser's session. The request returned ends when
+// the browser signs out.
+func (s *Server) identify(a web.API, r *http.Request, client netip.Addr) (who auth.Principal, _ *http.Request, done func(), err error) {
+	if s.studio != nil && a == web.API(s.native) && web.PresentedKey(r) == "" {
+		who, ctx, done, given, err := s.studio.Authenticate(r)
+		if given {
+			if err != nil && job.CodeOf(err) == job.Unauthorized && !s.keyless.allow(client) {
+				err = errStrangers()
+			}
+			return who, r.WithContext(ctx), done, err
+		}
+	}
+	who, err = s.check(r.Context(), web.PresentedKey(r), client)
+	return who, r, func() {}, err
+}
+
+// errStrangers refuses an address that used up its requests without a valid key.
+func errStrangers() error {
+	return &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
+}
+
+// check returns who a key belongs to. Once an address has used up its
 // requests without a valid key, its unknown keys are only looked up while lookups
 // allows it; lookups is shared by all such addresses.
-func (s *Server) check(r *http.Request, client netip.Addr) (auth.Principal, error) {
-	tooMany := &job.Error{Code: job.RateLimited, Message: "too many requests without a valid key from this address: wait a minute", RetryAfter: time.Minute}
-	key := web.PresentedKey(r)
+func (s *Server) check(ctx context.Context, key string, client netip.Addr) (auth.Principal, error) {
 	if s.keyless.spent(client) && s.auth.Unknown(key) && !s.lookups.Allow() {
-		return auth.Principal{}, tooMany
+		return auth.Principal{}, errStrangers()
 	}
-	who, err := s.auth.Check(r.Context(), key)
+	who, err := s.auth.Check(ctx, key)
 	if err != nil && job.CodeOf(err) == job.Unauthorized && !s.keyless.allow(client) {
-		return auth.Principal{}, tooMany
+		return auth.Principal{}, errStrangers()
 	}
 	return who, err
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/kinora-video/kinora/internal/moderation"
 	"github.com/kinora-video/kinora/internal/service"
 	"github.com/kinora-video/kinora/internal/store"
+	"github.com/kinora-video/kinora/internal/studio"
 	"github.com/kinora-video/kinora/internal/text"
 	"github.com/kinora-video/kinora/internal/web"
 	"github.com/kinora-video/kinora/internal/webhook"
@@ -66,6 +67,7 @@ type Server struct {
 	bodies   *semaphore.Weighted // bytes of request bodies in memory
 	apis     []web.API
 	native   *native.API
+	studio   *studio.Studio // nil where the configuration has none
 	sponsors *service.Sponsors
 	signer   *blob.Signer // of links
 	fetch    *egress.Client
@@ -136,6 +138,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.addAPIs()
+	if s.cfg.Studio && s.cfg.Role != RoleWorker {
+		if s.studio, err = studio.New(studio.Options{Sessions: s.auth, Check: s.check}); err != nil {
+			return nil, fmt.Errorf("studio: %w", err)
+		}
+	}
 	if s.door, err = s.routes(); err != nil {
 		return nil, err
 	}
@@ -170,6 +177,20 @@ func (s *Server) addAPIs() {
 // Bootstrap creates a default project and its keys at the first start.
 func (s *Server) Bootstrap(ctx context.Context) (auth.FirstKeys, error) {
 	return auth.Bootstrap(ctx, s.db)
+}
+
+// Invite returns an address that signs one browser in, once, with every scope that
+// the key of this machine has. The key is made when there is none; nobody ever sees
+// it, and who revokes it ends the sessions. base is what the address begins with.
+func (s *Server) Invite(ctx context.Context, base string) (string, error) {
+	if s.studio == nil {
+		return "", errors.New("this server has no studio: its configuration says studio: false")
+	}
+	who, err := auth.OwnKey(ctx, s.db)
+	if err != nil {
+		return "", err
+	}
+	return base + s.studio.Invite(who), nil
 }
 
 // newService creates the service and the parts that it needs.
@@ -293,7 +314,13 @@ func (s *Server) routes() (*web.Router, error) {
 	}
 	mux.HandleFunc("GET "+service.MediaPath+"{key...}", s.serveMedia)
 	mux.HandleFunc("GET "+service.SponsorPath+"{sponsor}/{job}", s.sponsorClick)
-	mux.Handle("GET /{$}", http.RedirectHandler(web.DocsPath, http.StatusFound))
+	home := web.DocsPath
+	if s.studio != nil {
+		home = studio.Path
+		mux.Handle("GET "+studio.Path, s.studio.Handler())
+		mux.Handle("POST "+studio.Path, s.studio.Handler())
+	}
+	mux.Handle("GET /{$}", http.RedirectHandler(home, http.StatusFound))
 	return web.NewRouter(mux, s.apis), nil
 }
 
@@ -330,6 +357,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "note:", note)
 	}
 }
+
+// Config is the server's configuration.
+func (s *Server) Config() Config { return s.cfg }
 
 // Handler answers requests; for tests and for Run.
 func (s *Server) Handler() http.Handler { return s.handler }

@@ -163,7 +163,7 @@ func TestPagesNeedNoKey(t *testing.T) {
 			t.Errorf("%s: %d %.200s", path, resp.StatusCode, body)
 		}
 	}
-	if resp, body := call(t, s, "GET", "/", "", ""); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/docs" {
+	if resp, body := call(t, s, "GET", "/", "", ""); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/studio/" {
 		t.Errorf("/: %d %.200s", resp.StatusCode, body)
 	}
 	s.db.Close()

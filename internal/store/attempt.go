@@ -22,13 +22,13 @@ type Heartbeat struct {
 // whether the job's owner asked to cancel the job. The error is job.ErrLate if
 // the attempt is over.
 func (db *DB) Heartbeat(ctx context.Context, id job.ID, attempt int, lease time.Duration, b Heartbeat) (cancelAsked bool, err error) {
-	var asked int64
+	var asked, project int64
 	err = db.Write(ctx, func(tx *Tx) error {
-		tx.AfterCommit(func() { db.followers.wake(id) })
+		tx.AfterCommit(func() { db.followers.wake(project, id) })
 		err := tx.QueryRowContext(ctx, `UPDATE jobs SET lease_until = $1, phase = $2, progress = $3, left_ms = $4,
 			preview = CASE WHEN $5 = '' THEN preview ELSE $5 END, updated_at = `+later("updated_at", "$6")+`, revision = revision + 1
-			WHERE id = $7 AND attempt = $8 AND state = 'running' RETURNING cancel_asked`,
-			millis(tx.now.Add(lease)), b.Phase, b.Progress, b.Left.Milliseconds(), b.Preview, millis(tx.now), int64(id), attempt).Scan(&asked)
+			WHERE id = $7 AND attempt = $8 AND state = 'running' RETURNING cancel_asked, project`,
+			millis(tx.now.Add(lease)), b.Phase, b.Progress, b.Left.Milliseconds(), b.Preview, millis(tx.now), int64(id), attempt).Scan(&asked, &project)
 		return late(err)
 	})
 	return asked != 0, err

@@ -10,6 +10,7 @@ import (
 type followers struct {
 	mu sync.Mutex
 	of map[job.ID]map[chan struct{}]bool
+	in map[int64]map[*Changes]bool // by project, of those who follow all its jobs
 }
 
 // Follow returns a channel that receives a value after the job changed in this
@@ -38,8 +39,8 @@ func (db *DB) Follow(id job.ID) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// wake wakes the followers of a job.
-func (f *followers) wake(id job.ID) {
+// wake wakes the followers of a job, and those of all its project's jobs.
+func (f *followers) wake(project int64, id job.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.of[id] {
@@ -47,5 +48,8 @@ func (f *followers) wake(id job.ID) {
 		case c <- struct{}{}:
 		default: // it has one already
 		}
+	}
+	for c := range f.in[project] {
+		c.add(id)
 	}
 }

@@ -81,11 +81,11 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO jobs (id, project, key_id, api, kind, model, engine, task_type, spec, state,
 				priority, seq, cost, max_attempts, first_frame, callback, price, sponsor, created_at, updated_at, expires_at,
-				idempotency_key, request_hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20, $21)`,
+				idempotency_key, request_hash, narration, sound)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20, $21, $22, $23)`,
 			int64(j.ID), j.Project, j.Key, string(j.API), string(j.Spec.Kind), j.Spec.Model, j.Spec.Engine, j.Spec.TaskType, spec,
 			j.Priority, seq, cost(&j.Spec), j.MaxAttempts, j.Spec.FirstFrame, j.Callback, j.Price, bit(j.Sponsor), millis(tx.now), millis(j.ExpiresAt),
-			s.IdempotencyKey, s.RequestHash)
+			s.IdempotencyKey, s.RequestHash, narrationKey(&j.Spec), soundKey(&j.Spec))
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (tx *Tx) changed(j job.Job) error {
 			return err
 		}
 	}
-	tx.AfterCommit(func() { tx.db.followers.wake(j.ID) })
+	tx.AfterCommit(func() { tx.db.followers.wake(j.Project, j.ID) })
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (db *DB) Cancel(ctx context.Context, project int64, id job.ID, refund func(
 		}
 		j, err = scanJob(tx.QueryRowContext(ctx, "UPDATE jobs SET cancel_asked = 1, revision = revision + 1, updated_at = $1 WHERE id = $2 RETURNING "+jobColumns,
 			millis(tx.notBefore(&j)), int64(id)))
-		tx.AfterCommit(func() { db.followers.wake(id) })
+		tx.AfterCommit(func() { db.followers.wake(project, id) })
 		return err
 	})
 	if err != nil {

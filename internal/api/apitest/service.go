@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/blob"
 	"github.com/kinora-video/kinora/internal/job"
@@ -300,12 +301,21 @@ func (f *Service) AddFile(ctx context.Context, who auth.Principal, n service.New
 	return f.Service.AddFile(ctx, who, n, r)
 }
 
-// Speak speaks as OnSpeak does.
+// Speak speaks as OnSpeak does, and live if it is asked to.
 func (f *Service) Speak(ctx context.Context, who auth.Principal, r service.SpeechRequest) (service.SpeechResult, error) {
 	if f.OnSpeak == nil {
 		return service.SpeechResult{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
 	}
+	live := r.Live
+	r.Live = nil // tests compare requests
 	out, err := f.OnSpeak(r)
+	out.Size = int64(len(out.Data))
+	if live != nil { // what was spoken before an error has gone out
+		if _, e := live.Write(out.Data); e != nil {
+			return service.SpeechResult{}, e
+		}
+		out.Data = nil
+	}
 	if err == nil && r.Keep {
 		out.File, err = f.AddFile(ctx, who, service.NewFile{Purpose: "t2a", Name: "speech." + out.Format}, bytes.NewReader(out.Data))
 	}
@@ -346,4 +356,17 @@ func PNG(w, h int) []byte {
 		panic(fmt.Sprint("a PNG in memory: ", err)) // its size is wrong
 	}
 	return b.Bytes()
+}
+
+// UseWords gives the model reel of the tests the vocabulary of the model inside the
+// program.
+func (f *Service) UseWords(t testing.TB) {
+	t.Helper()
+	reel, err := kinora.CapabilitiesOf("reel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := f.Engines["reel"]
+	c.Prompt.Words = reel.Prompt.Words
+	f.Engines["reel"] = c
 }

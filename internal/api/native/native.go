@@ -38,6 +38,7 @@ type API struct {
 	Parts
 	huma   huma.API
 	served collector
+	feeds  feeds
 }
 
 // New is the API on its parts.
@@ -45,7 +46,11 @@ func New(p Parts) *API {
 	n := &API{Parts: p}
 	n.huma = huma.NewAPI(describe(), &n.served)
 	n.addJobs()
+	n.addQuotes()
+	n.addContent()
 	n.addEvents()
+	n.addFeed()
+	n.addModels()
 	n.addFiles()
 	n.addHooks()
 	n.addUsage()

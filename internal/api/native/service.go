@@ -18,10 +18,14 @@ type Service interface {
 	Files
 	Links
 	Picture(ctx context.Context, who auth.Principal, param, ref string, rules service.PictureRules) (service.Picture, error)
+	Sounds(ctx context.Context, who auth.Principal, s *job.Spec, r service.SoundRequest) error
+	DropInputs(ctx context.Context, s *job.Spec)
 	OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error)
 	Offers() []service.Offer
 	Offer(name string) (service.Offer, error)
 	Usage(ctx context.Context, who auth.Principal) (service.Allowance, error)
+	// Typical is how long the server takes for a second of a model's video.
+	Typical(ctx context.Context, o service.Offer) (time.Duration, error)
 }
 
 // Jobs makes jobs and follows them.
@@ -35,6 +39,11 @@ type Jobs interface {
 	StartWaiting(who auth.Principal) (done func(), err error)
 	Wait(ctx context.Context, who auth.Principal, j job.Job) (job.Job, error)
 	Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error
+	Quote(ctx context.Context, who auth.Principal, s service.Submission) (service.Quote, error)
+	Again(ctx context.Context, who auth.Principal, id job.ID, idempotencyKey string) (job.Job, error)
+	FollowProject(project int64) (changes *store.Changes, stop func())
+	InFlight(ctx context.Context, project int64) ([]store.Standing, error)
+	Positions(ctx context.Context, ids []job.ID) (map[job.ID]int, error)
 }
 
 // Files keeps what customers upload.

@@ -35,6 +35,9 @@ type Job struct {
 	Join          bool              `json:"join,omitempty" doc:"The result is both videos, one after the other."`
 	RemixOf       string            `json:"remix_of,omitempty" doc:"The job that this one makes again from another prompt."`
 	Watermark     bool              `json:"watermark,omitempty" doc:"A visible mark says that a model made it."`
+	Narration     *Narration        `json:"narration,omitempty" doc:"The speech over the video."`
+	Sound         *Sound            `json:"sound,omitempty" doc:"The track of the video."`
+	OwnSound      string            `json:"own_sound,omitempty" doc:"What becomes of the sound that the model makes: mix or off, where it was given."`
 	Priority      int               `json:"priority" doc:"Among the project's jobs, 0 to 9."`
 	Attempt       int               `json:"attempt" doc:"Of running it: 1 is the first, 0 before that."`
 	MaxAttempts   int               `json:"max_attempts" doc:"How often it is tried before it fails."`
@@ -49,6 +52,7 @@ type Job struct {
 	Notes         []string          `json:"notes,omitempty" doc:"Where the result differs from what might be expected, such as frames that are enlarged."`
 	Metadata      map[string]string `json:"metadata,omitempty" doc:"Yours, as you sent it."`
 	PriceUSD      string            `json:"price_usd" doc:"In dollars: what was set aside for it, and is charged when it succeeds." example:"0.27"`
+	Revision      int64             `json:"revision" doc:"Counts the changes of the job."`
 	CreatedAt     time.Time         `json:"created_at"`
 	StartedAt     *time.Time        `json:"started_at,omitempty" doc:"Of the latest attempt."`
 	FinishedAt    *time.Time        `json:"finished_at,omitempty"`
@@ -110,12 +114,13 @@ func jobOf(b Links, base string, j *job.Job) Job {
 		CancelAsked: j.CancelAsked && !j.State.Final(), Prompt: j.Prompt(), Seconds: s.Seconds, Width: s.Width, Height: s.Height, FPS: s.FPS,
 		Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance, Count: s.Count, After: jobName(s.After), Join: s.Join, RemixOf: jobName(s.RemixOf),
 		Watermark: s.Watermark, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Percent: j.Percent(),
-		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(),
+		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision,
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
 	}
 	if s.Asked != "" {
 		out.Drawn = s.Prompt
 	}
+	showSounds(&out, s)
 	if j.State == job.Running {
 		out.Phase, out.SecondsLeft = j.Phase, j.Left.Round(100*time.Millisecond).Seconds()
 		out.PreviewURL = previewURL(b, base, j)

@@ -83,13 +83,24 @@ func topics(e world.Edition) []engine.Topic {
 		if !listed {
 			continue
 		}
-		t := engine.Topic{Name: name}
+		t := engine.Topic{Name: name, Said: map[string][]string{}}
 		for _, v := range kind.Values {
 			t.Words = append(t.Words, v.Name)
+			for lang, words := range v.Words {
+				t.Said[lang] = append(t.Said[lang], usual(words, v.Name))
+			}
 		}
 		all = append(all, t)
 	}
 	return all
+}
+
+// usual is the first of the words for something, or its name where there is none.
+func usual(words []string, name string) string {
+	if len(words) == 0 {
+		return name
+	}
+	return words[0]
 }
 
 // modelEngine is a Model as the root package uses it.
