@@ -47,6 +47,7 @@ type newJob struct {
 	Sound     *soundInput       `json:"sound,omitempty" doc:"A track for a video, such as music: cut to its length or repeated, and lower while a narration speaks."`
 	OwnSound  string            `json:"own_sound,omitempty" enum:"mix,off" doc:"What becomes of the sound that the model makes. Left out, a sound replaces it, and a narration is mixed with it."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
+	Expand    bool              `json:"expand,omitempty" doc:"Let a chat model say more of the prompt before it is drawn, or, for a model that was taught few words, say of it what comes nearest to what it knows. The job's drawn is what came of it."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"16" doc:"Yours, given back as it came: at most 16 entries, keys of 64 and values of 512 bytes."`
@@ -189,7 +190,7 @@ func (n *API) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
+	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Expand: in.Body.expansion(), Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -361,6 +362,14 @@ func (b *newJob) Resolve(huma.Context) []error {
 		no("count", "a video job makes one video")
 	}
 	return wrong
+}
+
+// expansion is how the prompt is expanded.
+func (b *newJob) expansion() service.Expansion {
+	if b.Expand {
+		return service.ExpandBalanced
+	}
+	return service.ExpandNone
 }
 
 func boolInt(b bool) int {

@@ -22,6 +22,7 @@ type Job struct {
 	State         job.State         `json:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Where it stands. The last four are final."`
 	CancelAsked   bool              `json:"cancel_asked,omitempty" doc:"It is running and is about to stop."`
 	Prompt        string            `json:"prompt" doc:"As it was written."`
+	Drawn         string            `json:"drawn,omitempty" doc:"The prompt that the model is given, where it is another one."`
 	Seconds       float64           `json:"seconds,omitempty" doc:"The length of the video that is made."`
 	Width         int               `json:"width,omitempty" doc:"In pixels."`
 	Height        int               `json:"height,omitempty" doc:"In pixels."`
@@ -115,6 +116,9 @@ func jobOf(b Links, base string, j *job.Job) Job {
 		Watermark: s.Watermark, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Percent: j.Percent(),
 		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision,
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
+	}
+	if s.Asked != "" {
+		out.Drawn = s.Prompt
 	}
 	showSounds(&out, s)
 	if j.State == job.Running {
