@@ -37,6 +37,9 @@ type Narration struct {
 	// File, if not "", is a sound file with the narration, which is then not spoken.
 	// Its speed is never changed.
 	File string
+	// SpokenBy, with File, says that a voice spoke Text into the file: Settings then
+	// say that, and not the file's name.
+	SpokenBy string
 }
 
 // NarrationFit says which of narration and video is fitted to the other.
@@ -143,7 +146,12 @@ func (r *Request) words() string {
 	if r.Narration.Text != "" {
 		return text.Unmarked(r.Narration.Text)
 	}
-	return strings.Join(strings.Fields(command.ReplaceAllString(r.Prompt, " ")), " ")
+	return SpokenPrompt(r.Prompt)
+}
+
+// SpokenPrompt is a prompt as a narration speaks it: without camera commands.
+func SpokenPrompt(prompt string) string {
+	return strings.Join(strings.Fields(command.ReplaceAllString(prompt, " ")), " ")
 }
 
 // speak speaks narrations; tests replace it.
@@ -202,7 +210,10 @@ func (h *heard) narrate(ctx context.Context, r *Request, length soundtrack.Lengt
 		return narrationError(ctx, n, err)
 	}
 	h.spoken = &NarrationSettings{Text: n.Text, Voice: n.Voice, Language: n.Language, Fit: n.Fit, SpokenBy: h.narration.Voice}
-	if n.File != "" {
+	switch {
+	case n.SpokenBy != "":
+		h.spoken.SpokenBy = n.SpokenBy
+	case n.File != "":
 		h.spoken.File = filepath.Base(n.File)
 	}
 	return nil
@@ -318,12 +329,7 @@ func (c *Clip) SoundNotes() (notes []string) {
 		return nil
 	}
 	if n := c.heard.narration; n != nil {
-		if n.Speed > 1 {
-			notes = append(notes, fmt.Sprintf("the narration is spoken %.2f times as fast as usual to fit the video", n.Speed))
-		}
-		if n.Longer {
-			notes = append(notes, fmt.Sprintf("the video has %.4g s, as its narration is that long", c.seconds))
-		}
+		notes = n.Notes()
 	}
 	if c.own != nil && !c.heard.own {
 		notes = append(notes, fmt.Sprintf("the sound that %s makes is left out", c.Model))

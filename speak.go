@@ -57,15 +57,12 @@ func voiced(ctx context.Context, w io.Writer, s Speech) (Spoken, error) {
 	if !isHeart(s) {
 		return media.Speak(ctx, w, s)
 	}
-	v, err := voice.Open()
-	if err != nil {
-		return Spoken{}, err
-	}
+	go func() { _, _ = voice.Open() }() // while the text is read; Say gets its error
 	r, err := english.Open()
 	if err != nil {
 		return Spoken{}, err
 	}
-	return media.SpeakBy(ctx, w, s, &narrator{voice: v, reader: r, settings: voice.Settings{Speed: s.Speed, Pitch: s.Pitch}})
+	return media.SpeakBy(ctx, w, s, &narrator{reader: r, settings: voice.Settings{Speed: s.Speed, Pitch: s.Pitch}})
 }
 
 // isHeart says whether the voice inside the program is the one for a speech: it is
@@ -109,7 +106,6 @@ func Phonemes(text string) ([]string, error) {
 
 // narrator is Heart, as media knows it.
 type narrator struct {
-	voice    *voice.Voice
 	reader   *english.Reader
 	settings voice.Settings
 }
@@ -121,7 +117,11 @@ func (n *narrator) Rate() int    { return voice.SampleRate }
 // Say implements media.Speaker.
 func (n *narrator) Say(ctx context.Context, text string, yield func(media.Said) error) error {
 	for s := range n.reader.Read(text) {
-		x, err := n.voice.Speak(ctx, s.Phonemes, n.settings)
+		v, err := voice.Open()
+		if err != nil {
+			return err
+		}
+		x, err := v.Speak(ctx, s.Phonemes, n.settings)
 		if err != nil {
 			return err
 		}

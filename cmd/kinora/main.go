@@ -23,6 +23,7 @@ import (
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
+	Speak    SpeakCmd    `cmd:"" help:"Speak a text."`
 	Inspect  InspectCmd  `cmd:"" help:"Say what videos were made with."`
 	Models   ModelsCmd   `cmd:"" help:"Say which models there are, which can be pulled, and what they can do."`
 	Pull     PullCmd     `cmd:"" help:"Fetch the released weights of a model."`

@@ -120,7 +120,7 @@ func TestPullableRows(t *testing.T) {
 	if err := printModels(&b, nil, nil, []listed{m}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "1280×704 at 24 fps; first frame; about 24.2 GB; 5 s of video take about 1 h 05 min here; Apache-2.0; MIT"; !strings.Contains(b.String(), want) {
+	if want := "1280×704 at 24 fps; first frame; about 24.2 GB to fetch; 5 s of video take about 1 h 05 min here; Apache-2.0; MIT"; !strings.Contains(b.String(), want) {
 		t.Errorf("%s\ndoes not say %s", b.String(), want)
 	}
 	e, _ = list.Find("fastwan")

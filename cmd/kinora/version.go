@@ -8,6 +8,8 @@ import (
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/model/upscale"
+	"github.com/kinora-video/kinora/internal/model/voice"
+	"github.com/kinora-video/kinora/internal/model/voice/english"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -20,7 +22,9 @@ type VersionCmd struct {
 // kernels in use.
 func (v VersionCmd) Run(s streams) error {
 	if v.Licences {
-		_, err := fmt.Fprintf(s.out, "The network of --upscale learned is realesr-animevideov3 of Real-ESRGAN, converted:\n\n%s", upscale.License())
+		_, err := fmt.Fprintf(s.out, "The network of --upscale learned is realesr-animevideov3 of Real-ESRGAN, converted:\n\n%s"+
+			"\nThe voice of kinora speak, and how it reads English, are Hibari's, converted:\n\n%s"+
+			"\nspaCy, whose special cases and tags that uses:\n\n%s", upscale.License(), voice.License(), english.License())
 		return err
 	}
 	version, commit := "(unknown version)", ""

@@ -21,6 +21,12 @@ func New() tensor.Backend { return tensor.NewCPU(Precision) }
 // most where a few columns of the activations are much larger than the others.
 func Int8() tensor.Backend { return tensor.NewCPU(tensor.I8) }
 
+// Fine returns a backend for language models, whose next token may hang on the
+// fourth digit of a number: weights are read where they are stored, and products
+// round activations to 15 bits or more with a scale for every few numbers, or not at
+// all.
+func Fine() tensor.Backend { return tensor.NewCPU(tensor.I16) }
+
 // Training returns a backend that can train.
 func Training() tensor.Trainer { return tensor.NewCPU(Precision) }
 

@@ -110,6 +110,12 @@ type Spec struct {
 	// RemixOf is the job whose prompt was changed to make this one, for the APIs
 	// that show it.
 	RemixOf ID `json:"remix_of,omitempty"`
+	// Narration is spoken over a video, Sound is a track for it, and OwnSound says
+	// what becomes of the sound that the model makes: "mix", "off", or "" for the
+	// usual.
+	Narration *Narration `json:"narration,omitempty"`
+	Sound     *Sound     `json:"sound,omitempty"`
+	OwnSound  string     `json:"own_sound,omitempty"`
 	// InputImages and InputSeconds count the customer's inputs, for usage
 	// reports.
 	InputImages  int     `json:"input_images,omitempty"`
@@ -122,6 +128,39 @@ type Spec struct {
 	PromptNotes []string `json:"prompt_notes,omitempty"`
 	// Metadata is the customer's own data, returned unchanged.
 	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Narration is speech over a video. It was spoken when the job was submitted.
+type Narration struct {
+	Text       string  `json:"text,omitempty"` // as the customer wrote it; "" is the prompt
+	Voice      string  `json:"voice,omitempty"`
+	Language   string  `json:"language,omitempty"`
+	Fit        string  `json:"fit,omitempty"`
+	Key        string  `json:"key"`        // blob key of the speech, a WAV
+	SpokenBy   string  `json:"spoken_by"`  // the voice that spoke
+	Seconds    float64 `json:"seconds"`    // of speech
+	Characters int     `json:"characters"` // that were spoken, for the price
+}
+
+// Sound is a track for a video, which the platform decoded, cut and encoded again.
+type Sound struct {
+	Key    string  `json:"key"`             // blob key, a WAV
+	Start  float64 `json:"start,omitempty"` // seconds of the customer's file before it
+	Volume float64 `json:"volume"`
+}
+
+// Inputs are the blob keys of what the job needs and no file of the project's is.
+func (s *Spec) Inputs() (keys []string) {
+	if s.FirstFrame != "" {
+		keys = append(keys, s.FirstFrame)
+	}
+	if s.Narration != nil {
+		keys = append(keys, s.Narration.Key)
+	}
+	if s.Sound != nil {
+		keys = append(keys, s.Sound.Key)
+	}
+	return keys
 }
 
 // Role is what a file of a result is for.

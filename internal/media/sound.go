@@ -271,6 +271,20 @@ func (r *resampler) at(t float64, i int) float32 {
 	return sum / weights
 }
 
+// WriteWAV writes samples, 16 bits each, little-endian, with the header of a WAV file.
+func WriteWAV(w io.Writer, rate, channels int, pcm []byte) error {
+	if len(pcm) > math.MaxUint32-64 {
+		return fmt.Errorf("media: writing a WAV: it holds at most 4 GiB: %w", ErrTooLarge)
+	}
+	if _, err := w.Write(newWAVHeader(rate, channels, uint32(len(pcm)))); err != nil {
+		return fmt.Errorf("media: writing a WAV: %w", err)
+	}
+	if _, err := w.Write(pcm); err != nil {
+		return fmt.Errorf("media: writing a WAV: %w", err)
+	}
+	return nil
+}
+
 // Resampler brings sound of some channels, interleaved, to another rate.
 type Resampler struct {
 	each []*resampler

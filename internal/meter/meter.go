@@ -102,6 +102,9 @@ func (m *Meter) Reserve(tx *store.Tx, j *job.Job) error {
 	switch j.Spec.Kind {
 	case job.Video:
 		c.Length = time.Duration(math.Ceil(j.Spec.Seconds*1000)) * time.Millisecond
+		if j.Spec.Narration != nil {
+			c.Units = int64(j.Spec.Narration.Characters)
+		}
 	case job.Image:
 		c.Units = int64(j.Spec.Count)
 	}

@@ -204,7 +204,12 @@ func (p *Prices) Quote(s job.Spec) (int64, error) {
 	r := p.Of(s.Model)
 	switch s.Kind {
 	case job.Video:
-		return r.video(&s)
+		price, err := r.video(&s)
+		if err != nil || s.Narration == nil {
+			return price, err
+		}
+		speech, err := p.QuoteSpeech(s.Model, s.Narration.Characters)
+		return price + speech, err
 	case job.Image:
 		if s.Count < 1 || s.Count > job.MaxImages {
 			return 0, job.Errorf(job.Invalid, "n", "%d images is out of range: 1 to %d", s.Count, job.MaxImages)

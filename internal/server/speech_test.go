@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,20 +103,64 @@ func TestSpeechNotSettled(t *testing.T) {
 	}
 }
 
-// TestSpeechWithoutEspeak: a missing program is not the request's mistake. The
-// answer says that it may work later, and nothing is charged.
+// TestSpeechWithoutEspeak: English needs no program. For what does, a missing one is
+// not the request's mistake: the answer says that it may work later, and nothing is
+// charged.
 func TestSpeechWithoutEspeak(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("KINORA_ESPEAK", "")
 	s, keys := realServer(t, nil)
-	for path, body := range map[string]string{"/v1/t2a_v2": `{"model":"speech-2.6-hd","text":"good day","audio_setting":{"format":"wav"}}`, "/v1/get_voice": `{"voice_type":"system"}`} {
-		resp, answer := call(t, s, "POST", path, keys.API, body)
-		if resp.StatusCode != 200 || !strings.Contains(answer, `"status_code":1033`) || !strings.Contains(answer, "espeak-ng") || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: %d %s", path, resp.StatusCode, answer)
+	for body, missing := range map[string]string{
+		`{"model":"speech-2.6-hd","text":"你好","audio_setting":{"format":"wav"}}`: "espeak-ng",
+		`{"model":"speech-2.6-hd","text":"good day"}`:                            "ffmpeg", // for an MP3
+		`{"model":"speech-2.6-hd","text":"good day","stream":true}`:              "ffmpeg",
+	} {
+		resp, answer := call(t, s, "POST", "/v1/t2a_v2", keys.API, body)
+		if resp.StatusCode != 200 || !strings.Contains(answer, `"status_code":1033`) || !strings.Contains(answer, missing) || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", body, resp.StatusCode, answer)
 		}
 	}
 	if left, err := s.service.Usage(t.Context(), ownerOf(t, s, keys.API)); err != nil || left.Held != 0 || left.Balance != 0 {
 		t.Errorf("charged: %+v, %v", left, err)
+	}
+	resp, answer := call(t, s, "POST", "/v1/t2a_v2", keys.API, `{"model":"speech-2.6-hd","text":"good day","audio_setting":{"format":"wav","sample_rate":24000}}`)
+	if resp.StatusCode != 200 || !strings.Contains(answer, `"status_code":0`) || !strings.Contains(answer, `"voice_id":"heart","speaker":"kinora"`) || !strings.Contains(answer, hex.EncodeToString([]byte("RIFF"))) {
+		t.Errorf("%d %.300s", resp.StatusCode, answer)
+	}
+	_, answer = call(t, s, "POST", "/v1/get_voice", keys.API, `{"voice_type":"system"}`)
+	if !strings.Contains(answer, `"system_voice":[{"voice_id":"heart"`) || strings.Contains(answer, "espeak") || !strings.Contains(answer, "English_expressive_narrator") {
+		t.Errorf("voices: %.300s", answer)
+	}
+}
+
+// TestSpeechStreams: English goes out sentence by sentence, as the same sound as at
+// once, and is charged.
+func TestSpeechStreams(t *testing.T) {
+	t.Setenv("KINORA_ESPEAK", "/nowhere/espeak-ng")
+	s, keys := realServer(t, nil)
+	const ask = `{"model":"speech-2.6-hd","text":"This is one. And this is two.<#0.5#>Three.","audio_setting":{"format":"pcm","sample_rate":16000}`
+	_, whole := call(t, s, "POST", "/v1/t2a_v2", keys.API, ask+"}")
+	var once struct{ Data struct{ Audio string } }
+	if err := json.Unmarshal([]byte(whole), &once); err != nil || len(once.Data.Audio) < 4*16000 {
+		t.Fatalf("%v, %.200s", err, whole)
+	}
+	resp, stream := call(t, s, "POST", "/v1/t2a_v2", keys.API, ask+`,"stream":true}`)
+	if resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("Trace-Id") == "" {
+		t.Errorf("%v", resp.Header)
+	}
+	heard, events := "", 0
+	for line := range strings.Lines(stream) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			var one struct{ Data struct{ Audio string } }
+			if err := json.Unmarshal([]byte(data), &one); err != nil {
+				t.Fatal(err)
+			}
+			heard += one.Data.Audio
+			events++
+		}
+	}
+	if heard != once.Data.Audio || events < 4 || !strings.Contains(stream, `"audio_size":`+strconv.Itoa(len(heard)/2)) {
+		t.Errorf("%d events with %d bytes, at once there were %d", events, len(heard)/2, len(once.Data.Audio)/2)
 	}
 }
 

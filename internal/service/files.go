@@ -112,8 +112,12 @@ func (s *Service) PictureFrom(ctx context.Context, _ auth.Principal, param strin
 	return p, nil
 }
 
-// CopyPicture keeps a picture once more.
+// CopyPicture keeps a picture, or a sound of a job, once more.
 func (s *Service) CopyPicture(ctx context.Context, key string) (string, error) {
+	kind, mime := blob.KindImage, "image/png"
+	if strings.HasPrefix(key, blob.KindSound+"/") {
+		kind, mime = blob.KindSound, soundType
+	}
 	if err := s.CheckRoom(); err != nil {
 		return "", err
 	}
@@ -122,11 +126,11 @@ func (s *Service) CopyPicture(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	made, err := blob.NewKey(blob.KindImage, "image/png")
+	made, err := blob.NewKey(kind, mime)
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.Blobs.Put(ctx, made, r, blob.Meta{ContentType: "image/png"}); err != nil {
+	if _, err := s.Blobs.Put(ctx, made, r, blob.Meta{ContentType: mime}); err != nil {
 		return "", StorageError(err)
 	}
 	return made, nil

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
@@ -38,13 +39,33 @@ type PictureCopier interface {
 	CopyPicture(ctx context.Context, key string) (string, error)
 }
 
-// OwnFrame gives a spec that was copied from another job's a first frame of its
-// own: the other may be deleted, and its frame goes with it.
+// OwnFrame gives a spec that was copied from another job's a first frame and sounds
+// of its own: the other may be deleted, and they go with it.
 func OwnFrame(ctx context.Context, b PictureCopier, s *job.Spec) (err error) {
 	if s.FirstFrame != "" {
 		s.FirstFrame, err = b.CopyPicture(ctx, s.FirstFrame)
 	}
+	if n := s.Narration; n != nil && err == nil {
+		own := *n
+		own.Key, err = b.CopyPicture(ctx, n.Key)
+		s.Narration = &own
+	}
+	if t := s.Sound; t != nil && err == nil {
+		own := *t
+		own.Key, err = b.CopyPicture(ctx, t.Key)
+		s.Sound = &own
+	}
 	return err
+}
+
+// WithoutSounds takes the narration and the track from a spec that was copied from
+// another job's for another prompt.
+func WithoutSounds(s *job.Spec) {
+	if s.Narration == nil && s.Sound == nil {
+		return
+	}
+	s.Narration, s.Sound, s.OwnSound = nil, nil, ""
+	s.Notes = append(slices.Clone(s.Notes), "the narration and the track of the earlier video are left out")
 }
 
 // Extension is what asks for the next seconds of a finished video, joined on.

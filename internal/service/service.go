@@ -84,6 +84,7 @@ type Service struct {
 	pictures *semaphore.Weighted // of picturesAtOnce
 	maxPNG   int                 // bytes of a picture as it is kept: what a worker reads; tests take less
 	speeches *semaphore.Weighted // of speechesAtOnce
+	tracks   *semaphore.Weighted // of tracksAtOnce
 
 	waitingMu sync.Mutex
 	waiting   map[int64]int // requests that wait for jobs, by project
@@ -94,14 +95,17 @@ func New(o Options) *Service {
 	return &Service{
 		Options: o, waiting: map[int64]int{},
 		pictures: semaphore.NewWeighted(picturesAtOnce), maxPNG: media.MaxImageBytes, speeches: semaphore.NewWeighted(speechesAtOnce),
+		tracks: semaphore.NewWeighted(tracksAtOnce),
 	}
 }
 
 // Submit accepts a job.
 func (s *Service) Submit(ctx context.Context, who auth.Principal, sub Submission) (job.Job, error) {
 	j, err := s.submit(ctx, who, sub)
-	if frame := sub.Spec.FirstFrame; frame != "" && (err != nil || j.Spec.FirstFrame != frame) {
-		s.dropUnknown(ctx, frame) // it was refused, or is there already
+	for _, key := range sub.Spec.Inputs() {
+		if err != nil || !slices.Contains(j.Spec.Inputs(), key) {
+			s.dropUnknown(ctx, key) // it was refused, or is there already
+		}
 	}
 	return j, err
 }

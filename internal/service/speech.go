@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/egress"
 	"github.com/kinora-video/kinora/internal/job"
@@ -54,7 +55,9 @@ func (s *Service) ask(ctx context.Context, u *egress.Upstream, requestID, path s
 	return resp, nil
 }
 
-// Speak makes speech by the configured upstream, or by espeak-ng here.
+// Speak makes speech by the configured upstream, or here: English by the voice inside
+// the program, the rest by espeak-ng. Sound that has gone to r.Live is charged, also
+// if whoever asked leaves before the end.
 func (s *Service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest) (SpeechResult, error) {
 	r.Text = text.Unmarked(r.Text)
 	n := utf8.RuneCountInString(r.Text)
@@ -72,6 +75,10 @@ func (s *Service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest
 	if err != nil {
 		return SpeechResult{}, err
 	}
+	live := &media.Counter{W: r.Live}
+	if r.Live != nil {
+		r.Live = live
+	}
 	out, err := s.speak(ctx, r)
 	if err == nil && r.Keep {
 		if out.File, err = s.AddFile(ctx, who, NewFile{Purpose: PurposeSpeech, Name: "speech." + strings.ToLower(out.Format)}, bytes.NewReader(out.Data)); err != nil {
@@ -82,6 +89,9 @@ func (s *Service) Speak(ctx context.Context, who auth.Principal, r SpeechRequest
 		err = ctx.Err() // whoever asked has gone, and gets nothing
 	}
 	late := context.WithoutCancel(ctx)
+	if err != nil && ctx.Err() != nil && live.N > 0 {
+		return SpeechResult{}, errors.Join(err, charge.Settle(late))
+	}
 	if err != nil {
 		return SpeechResult{}, errors.Join(err, s.unkeep(late, who, out.File), charge.Refund(late))
 	}
@@ -113,16 +123,20 @@ func (s *Service) speak(ctx context.Context, r SpeechRequest) (SpeechResult, err
 		return SpeechResult{}, err
 	}
 	var sound bytes.Buffer
-	format := cmp.Or(r.Format, "wav")
-	got, err := media.Speak(ctx, &sound, media.SpeechOptions{
+	speech := kinora.Speech{
 		Text: r.Text, Voice: voice, Speed: r.Speed, Pitch: float64(r.Pitch), Volume: r.Volume, Language: language,
-		Format: format, Rate: r.SampleRate, Bitrate: r.BitRate, Channels: r.Channels,
-	})
+		Format: cmp.Or(r.Format, "wav"), Rate: r.SampleRate, Bitrate: r.BitRate, Channels: r.Channels, Live: r.Live != nil,
+	}
+	to := io.Writer(&sound)
+	if speech.Live {
+		to = r.Live
+	}
+	got, err := kinora.Speak(ctx, to, speech)
 	if err != nil {
 		return SpeechResult{}, unspoken(err, r.Voice, voice)
 	}
 	return SpeechResult{
-		Data: sound.Bytes(), Format: format, Duration: got.Duration,
+		Data: sound.Bytes(), Format: speech.Format, Duration: got.Duration, Size: got.Bytes, Voice: got.Voice, Speaker: got.Speaker,
 		SampleRate: got.Rate, Channels: got.Channels, BitRate: r.BitRate, Notes: notes,
 	}, nil
 }
@@ -154,17 +168,14 @@ func noSpeech(err error) error {
 // maxVoices is how much of an upstream's list of voices is read, in bytes.
 const maxVoices = 4 << 20
 
-// Voices are what Speak speaks with: the upstream's, or espeak-ng's, and the
-// names of MiniMax's for which espeak-ng has a voice of the language.
+// Voices are what Speak speaks with: the upstream's, or the one inside the program
+// and espeak-ng's, and the names of MiniMax's for whose language there is one.
 func (s *Service) Voices(ctx context.Context, requestID string) (Voices, error) {
 	if s.Speech != nil {
 		return s.upstreamVoices(ctx, requestID)
 	}
-	local, err := media.ListVoices(ctx)
-	switch {
-	case err != nil && cannotSpeak(err):
-		return Voices{}, noSpeech(err)
-	case err != nil:
+	local, err := kinora.Voices(ctx)
+	if err != nil {
 		return Voices{}, err
 	}
 	return Voices{System: miniMaxVoices(local)}, nil
@@ -232,7 +243,7 @@ func (s *Service) speakUpstream(ctx context.Context, r SpeechRequest) (SpeechRes
 		return SpeechResult{}, &job.Error{Code: job.Unavailable, Message: "the speech service did not answer with sound: try again later", RetryAfter: 10 * time.Second, Err: errors.Join(err, hexErr)}
 	}
 	return SpeechResult{
-		Data: sound, Format: r.Format, Duration: time.Duration(answer.Extra.Length) * time.Millisecond,
+		Data: sound, Size: int64(len(sound)), Format: r.Format, Duration: time.Duration(answer.Extra.Length) * time.Millisecond,
 		SampleRate: answer.Extra.Rate, Channels: answer.Extra.Channels, BitRate: answer.Extra.BitRate,
 	}, nil
 }

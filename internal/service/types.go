@@ -1,6 +1,7 @@
 package service
 
 import (
+	"io"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -63,6 +64,9 @@ type SpeechRequest struct {
 	// Keep has the speech kept as one of the project's files too.
 	Keep      bool
 	RequestID string // for the log of a speech upstream
+	// Live, if not nil, gets the sound as it is made, by voices that can do that; what
+	// it got is not in the result.
+	Live io.Writer
 }
 
 // SpeechResult is speech.
@@ -75,6 +79,9 @@ type SpeechResult struct {
 	BitRate    int
 	Characters int        // billed
 	File       store.File // with SpeechRequest.Keep
+	Voice      string     // the id of the voice, where it is one of this server
+	Speaker    string     // what spoke with it: kinora or espeak-ng
+	Size       int64      // bytes of sound, those that went to Live included
 	// Notes say where it differs from what was asked for.
 	Notes []string
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/media"
 	"github.com/kinora-video/kinora/internal/text"
@@ -29,10 +30,10 @@ var espeakVoice = regexp.MustCompile(`^[a-zA-Z]{2,4}(-[a-zA-Z0-9-]+)?(\+[a-zA-Z0
 // A high voice for the ids that say so.
 const highVoice = "+f3"
 
-// localVoice is the voice of espeak-ng for a request in MiniMax's words, whose
-// voices are not here: the usual one of the language that is asked for, that the
-// voice's name begins with, or whose script the text is in. A voice that is
-// neither espeak-ng's nor MiniMax's is job.Invalid.
+// localVoice is the voice for a request in MiniMax's words, whose voices are not
+// here: the usual one of the language that is asked for, that the voice's name begins
+// with, or whose script the text is in. A voice that is neither of this server nor
+// MiniMax's is job.Invalid.
 func localVoice(r SpeechRequest) (voice, language string, notes []string, err error) {
 	language = r.Language
 	if tag, ok := speechLanguages[strings.ToLower(language)]; ok {
@@ -40,7 +41,7 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	} else if strings.EqualFold(language, "auto") {
 		language = ""
 	}
-	if named := isMiniMaxVoice(r.Voice); !named && espeakVoice.MatchString(r.Voice) {
+	if named := isMiniMaxVoice(r.Voice); !named && (espeakVoice.MatchString(r.Voice) || strings.EqualFold(r.Voice, kinora.HeartVoice)) {
 		return r.Voice, language, nil, nil
 	} else if !named && r.Voice != "" {
 		return "", "", nil, noVoice(r.Voice)
@@ -53,7 +54,7 @@ func localVoice(r SpeechRequest) (voice, language string, notes []string, err er
 	if r.Voice == "" {
 		return "", language, nil, nil
 	}
-	if soundsFemale(r.Voice) { // espeak-ng's own are male
+	if soundsFemale(r.Voice) && language != "en" { // espeak-ng's own are male
 		voice = highVoice
 	}
 	return voice, language, []string{fmt.Sprintf("voice_setting.voice_id %q is not on this server: the voice is the usual one for %s", Shorten(r.Voice, maxNotedWords), language)}, nil
@@ -65,8 +66,9 @@ func noVoice(id string) error {
 	return job.Errorf(job.Invalid, param, "%s: there is no voice %q: POST /v1/get_voice lists those that there are", param, Shorten(id, maxNotedWords))
 }
 
-// miniMaxVoices are espeak-ng's voices, and before them the names of MiniMax's
-// that they stand in for: those of the languages that espeak-ng has here.
+// miniMaxVoices are the voices of this server, that inside the program first; after
+// it come the names of MiniMax's that they stand in for: those of the languages that
+// there are voices of.
 func miniMaxVoices(local []media.Voice) []SpeechVoice {
 	has := func(tag string) bool {
 		return slices.ContainsFunc(local, func(v media.Voice) bool {
@@ -76,6 +78,18 @@ func miniMaxVoices(local []media.Voice) []SpeechVoice {
 		})
 	}
 	var out []SpeechVoice
+	list := func(v media.Voice) {
+		about := v.Speaker + ", " + strings.Join(v.Languages, ", ")
+		if v.Gender != "" {
+			about += ", " + v.Gender
+		}
+		out = append(out, SpeechVoice{ID: v.ID, Name: v.Name, About: []string{about}})
+	}
+	for _, v := range local {
+		if v.Speaker == media.ByKinora {
+			list(v)
+		}
+	}
 	add := func(id, tag string) {
 		if has(tag) {
 			out = append(out, SpeechVoice{ID: id, Name: voiceTitle(id), About: []string{"spoken here by the usual voice for " + tag}})
@@ -92,11 +106,9 @@ func miniMaxVoices(local []media.Voice) []SpeechVoice {
 		}
 	}
 	for _, v := range local {
-		about := "espeak-ng, " + strings.Join(v.Languages, ", ")
-		if v.Gender != "" {
-			about += ", " + v.Gender
+		if v.Speaker != media.ByKinora {
+			list(v)
 		}
-		out = append(out, SpeechVoice{ID: v.ID, Name: v.Name, About: []string{about}})
 	}
 	return out
 }

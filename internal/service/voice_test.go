@@ -30,7 +30,10 @@ func TestLocalVoice(t *testing.T) {
 		{"Chinese (Mandarin)_News_Anchor", "auto", "x", "", "cmn", true},
 		{"female-shaonv", "", "你好", "+f3", "cmn", true},
 		{"male-qn-qingse", "English", "你好", "", "en", true},
-		{"Wise_Woman", "", "x", "+f3", "en", true},
+		{"Wise_Woman", "", "x", "", "en", true}, // who speaks English is a woman
+		{"Wise_Woman", "German", "x", "+f3", "de", true},
+		{"heart", "", "x", "heart", "", false},
+		{"Heart", "auto", "你好", "Heart", "", false},
 		{"Arabic_CalmWoman", "auto", "x", "+f3", "ar", true},
 		{"moss_audio_ab12", "", "x", "", "en", true},
 		{"", "Nynorsk", "x", "", "nb", false}, // espeak-ng has no other Norwegian
@@ -55,13 +58,16 @@ func TestUnknownVoices(t *testing.T) {
 
 // TestVoicesListed: each voice of the list is one that is taken.
 func TestVoicesListed(t *testing.T) {
-	local := []media.Voice{{ID: "en-us", Name: "English (America)", Languages: []string{"en-us", "en"}, Gender: "male"}, {ID: "cmn-latn-pinyin", Languages: []string{"cmn"}}}
+	local := []media.Voice{{ID: "heart", Speaker: media.ByKinora, Name: "Heart", Languages: []string{"en-us", "en"}}, {ID: "en-us", Speaker: media.ByEspeak, Name: "English (America)", Languages: []string{"en-us", "en"}, Gender: "male"}, {ID: "cmn-latn-pinyin", Languages: []string{"cmn"}}}
 	found := map[string]string{}
 	for _, v := range miniMaxVoices(local) {
 		found[v.ID] = v.Name
 		if _, _, _, err := localVoice(SpeechRequest{Voice: v.ID, Text: "x"}); err != nil || v.Name == "" && v.ID != "cmn-latn-pinyin" || len(v.About) != 1 {
 			t.Errorf("%+v: %v", v, err)
 		}
+	}
+	if list := miniMaxVoices(local); list[0].ID != "heart" || list[0].About[0] != "kinora, en-us, en" || list[len(list)-1].ID != "cmn-latn-pinyin" {
+		t.Errorf("the first is %+v", list[0])
 	}
 	if found["English_expressive_narrator"] != "English Expressive Narrator" || found["female-shaonv"] == "" || found["Chinese (Mandarin)_Gentleman"] == "" || found["en-us"] != "English (America)" {
 		t.Errorf("listed %v", found)

@@ -59,6 +59,18 @@ func (n *Narration) Piece() *Piece {
 	return &Piece{R: bytes.NewReader(n.PCM), Frames: len(n.PCM) / 2, Channels: 1}
 }
 
+// Notes say in words what was done to fit the narration and the video to each other,
+// where that may surprise.
+func (n *Narration) Notes() (notes []string) {
+	if n.Speed > 1 {
+		notes = append(notes, fmt.Sprintf("the narration is spoken %.2f times as fast as usual to fit the video", n.Speed))
+	}
+	if n.Longer {
+		notes = append(notes, fmt.Sprintf("the video has %.4g s, as its narration is that long", n.VideoSeconds))
+	}
+	return notes
+}
+
 // TooLong is the error for a narration that cannot be fitted.
 type TooLong struct {
 	Speech  float64 // seconds of it at the usual speed

@@ -34,7 +34,7 @@ type Charge struct {
 	API        string        `json:"api"`
 	Resolution string        `json:"resolution"`
 	Length     time.Duration `json:"-"`     // of video, to the millisecond
-	Units      int64         `json:"units"` // images, or characters of speech
+	Units      int64         `json:"units"` // images, or characters of speech; of a video those of its narration
 	Price      int64         `json:"price"` // micros, as quoted
 	// FromCredits and FromBalance are what was reserved, in micros.
 	FromCredits int64     `json:"from_credits"`

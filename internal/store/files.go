@@ -155,7 +155,7 @@ func (db *DB) ExpiredFiles(ctx context.Context, now time.Time, limit int) (files
 }
 
 // KnownKey reports whether a row still refers to a blob: as a file, as the first
-// frame of a job that is not deleted, or as the latents or preview of an
+// frame or a sound of a job that is not deleted, or as the latents or preview of an
 // unfinished job.
 func (db *DB) KnownKey(ctx context.Context, key string) (known bool, err error) {
 	if key == "" {
@@ -166,6 +166,8 @@ func (db *DB) KnownKey(ctx context.Context, key string) (known bool, err error) 
 		return q.QueryRowContext(ctx, `SELECT
 			(SELECT COUNT(*) FROM (SELECT 1 FROM files WHERE blob_key = $1 LIMIT 1) AS a) +
 			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE first_frame = $1 AND first_frame <> '' LIMIT 1) AS b) +
+			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE narration = $1 AND narration <> '' LIMIT 1) AS e) +
+			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE sound = $1 AND sound <> '' LIMIT 1) AS f) +
 			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE latents = $1 AND latents <> '' LIMIT 1) AS c) +
 			(SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE preview = $1 AND preview <> '' LIMIT 1) AS d)`, key).Scan(&n)
 	})

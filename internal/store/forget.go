@@ -25,12 +25,12 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before you delete it", j.State)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
-			latents = '', preview = '', tags = '', words = '', starred = 0, first_frame = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
+			latents = '', preview = '', tags = '', words = '', starred = 0, first_frame = '', narration = '', sound = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
 		if err != nil {
 			return err
 		}
 		tx.AfterCommit(func() { db.followers.wake(project, id) })
-		keys, err = tx.forget(ctx, id, j.Spec.FirstFrame)
+		keys, err = tx.forget(ctx, id, j.Spec.FirstFrame, narrationKey(&j.Spec), soundKey(&j.Spec))
 		return err
 	})
 	return keys, err
@@ -41,8 +41,8 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 // no longer needed and the number of jobs. Their charges stay in the ledger.
 func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys []string, n int, err error) {
 	type old struct {
-		id    job.ID
-		frame string
+		id                      job.ID
+		frame, narration, sound string
 	}
 	err = db.Write(ctx, func(tx *Tx) error {
 		keys, n = nil, 0
@@ -50,12 +50,12 @@ func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys
 		w.and("finished_at > 0")
 		w.aged("finished_at", before)
 		w.and("(state <> 'succeeded' OR expires_at = 0 OR expires_at <= " + w.arg(millis(tx.now)) + ")")
-		rows, err := tx.QueryContext(ctx, "SELECT id, first_frame FROM jobs WHERE "+w.String()+" ORDER BY finished_at LIMIT "+w.arg(page(limit))+tx.Lock(), w.args...)
+		rows, err := tx.QueryContext(ctx, "SELECT id, first_frame, narration, sound FROM jobs WHERE "+w.String()+" ORDER BY finished_at LIMIT "+w.arg(page(limit))+tx.Lock(), w.args...)
 		if err != nil {
 			return err
 		}
 		jobs, err := collect(rows, func(row interface{ Scan(...any) error }) (o old, err error) {
-			err = row.Scan(&o.id, &o.frame)
+			err = row.Scan(&o.id, &o.frame, &o.narration, &o.sound)
 			return o, err
 		})
 		if err != nil {
@@ -65,7 +65,7 @@ func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys
 			if _, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = $1", int64(o.id)); err != nil {
 				return err
 			}
-			gone, err := tx.forget(ctx, o.id, o.frame)
+			gone, err := tx.forget(ctx, o.id, o.frame, o.narration, o.sound)
 			if err != nil {
 				return err
 			}
@@ -80,8 +80,8 @@ func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (keys
 // forget removes the other traces of a job whose row is emptied or deleted: the
 // rows of its files, and its data in deliveries. It returns the blob keys that
 // are no longer needed. The first frame's key is among them unless another job
-// starts from the same frame.
-func (tx *Tx) forget(ctx context.Context, id job.ID, frame string) (keys []string, err error) {
+// starts from the same frame. No two jobs share a narration or a sound.
+func (tx *Tx) forget(ctx context.Context, id job.ID, frame, narration, sound string) (keys []string, err error) {
 	rows, err := tx.QueryContext(ctx, "DELETE FROM files WHERE job = $1 AND job > 0 RETURNING blob_key", int64(id))
 	if err != nil {
 		return nil, err
@@ -103,7 +103,28 @@ func (tx *Tx) forget(ctx context.Context, id job.ID, frame string) (keys []strin
 			keys = append(keys, frame)
 		}
 	}
+	for _, key := range []string{narration, sound} {
+		if key != "" {
+			keys = append(keys, key)
+		}
+	}
 	return keys, tx.redactDeliveries(ctx, id)
+}
+
+// narrationKey is the blob key of a spec's narration, or "".
+func narrationKey(s *job.Spec) string {
+	if s.Narration == nil {
+		return ""
+	}
+	return s.Narration.Key
+}
+
+// soundKey is the blob key of a spec's track, or "".
+func soundKey(s *job.Spec) string {
+	if s.Sound == nil {
+		return ""
+	}
+	return s.Sound.Key
 }
 
 // redactDeliveries removes what the customer asked for from a job's deliveries.

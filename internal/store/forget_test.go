@@ -59,7 +59,7 @@ func TestForgetJobs(t *testing.T) {
 }
 
 // words are texts of a job that must be nowhere once it is deleted.
-var words = []string{"a secret garden", "written out", "my own note", "the video's words", "look at", "frame.png", "cb.example", "engine said"}
+var words = []string{"a secret garden", "written out", "my own note", "the video's words", "look at", "frame.png", "cb.example", "engine said", "spoken by", "speech.wav"}
 
 // worded is a job that contains the words.
 func worded() store.Submission {
@@ -69,6 +69,7 @@ func worded() store.Submission {
 	s.Job.Spec.Metadata = map[string]string{"note": "my own note"}
 	s.Job.Spec.Notes = []string{"look at this"}
 	s.Job.Spec.FirstFrame = "image/00/frame.png"
+	s.Job.Spec.Narration = &job.Narration{Text: "spoken by me", Key: "sound/00/speech.wav"}
 	return s
 }
 
@@ -173,6 +174,47 @@ func TestDeletedJobsAreToldNoMore(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSoundsAreForgotten: a job's narration and track are known while it is there,
+// and go with it, whether it is deleted or forgotten.
+func TestSoundsAreForgotten(t *testing.T) {
+	each(t, func(t *testing.T, db *store.DB, c *clock) {
+		ctx := t.Context()
+		for name, end := range map[string]func(j job.Job) ([]string, error){
+			"deleted": func(j job.Job) ([]string, error) { return db.Delete(ctx, 1, j.ID) },
+			"forgotten": func(job.Job) (keys []string, err error) {
+				keys, _, err = db.ForgetJobs(ctx, c.Now().Add(time.Hour), 10)
+				return keys, err
+			},
+		} {
+			s := submission(1)
+			s.Job.Spec.Narration, s.Job.Spec.Sound = &job.Narration{Key: "sound/00/speech.wav"}, &job.Sound{Key: "sound/00/track.wav"}
+			submit(t, db, s)
+			j := claim(t, db)
+			if j.Spec.Narration == nil || j.Spec.Sound == nil || len(j.Spec.Inputs()) != 2 {
+				t.Fatalf("%s: claimed %+v", name, j.Spec)
+			}
+			if _, err := db.Finish(ctx, j.ID, j.Attempt, store.Ending{State: job.Succeeded, Result: &job.Result{}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, key := range j.Spec.Inputs() {
+				if known, err := db.KnownKey(ctx, key); err != nil || !known {
+					t.Errorf("%s: %s is known: %v, %v", name, key, known, err)
+				}
+			}
+			c.add(2 * time.Hour)
+			keys, err := end(j)
+			if err != nil || !slices.Equal(keys, []string{"sound/00/speech.wav", "sound/00/track.wav"}) {
+				t.Errorf("%s: keys %v, %v", name, keys, err)
+			}
+			for _, key := range j.Spec.Inputs() {
+				if known, err := db.KnownKey(ctx, key); err != nil || known {
+					t.Errorf("%s: %s is still known: %v, %v", name, key, known, err)
+				}
+			}
+		}
+	})
 }
 
 // TestSharedFirstFrame: a first frame is removed with the last job that starts

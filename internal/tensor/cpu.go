@@ -18,10 +18,11 @@ type CPU struct {
 var _ Trainer = (*CPU)(nil)
 
 // NewCPU returns a CPU with an arena of its own. Its products round their
-// operands to precision, F32, BF16 or I8; I8 is BF16 for weights that are not
-// stored as rows of I8. Only package backend calls it.
+// operands to precision, F32, BF16, I8 or I16; I8 is BF16 for weights that are not
+// stored as rows of I8, and I16 is F32 for all but products with stored weights in
+// int8 or blocks. Only package backend calls it.
 func NewCPU(precision DType) *CPU {
-	if precision != F32 && precision != BF16 && precision != I8 {
+	if precision != F32 && precision != BF16 && precision != I8 && precision != I16 {
 		panic(fmt.Sprintf("tensor: the CPU has no products of %v", precision))
 	}
 	return &CPU{precision: precision}
@@ -31,7 +32,7 @@ func NewCPU(precision DType) *CPU {
 func (c *CPU) Precision() DType { return c.precision }
 
 func (c *CPU) kernelPrecision() gemm.Precision {
-	if c.precision == F32 {
+	if c.precision == F32 || c.precision == I16 {
 		return gemm.F32
 	}
 	return gemm.BF16

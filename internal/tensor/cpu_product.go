@@ -7,12 +7,20 @@ import (
 
 // Linear implements Ops.
 func (c *CPU) Linear(x, w, b *Tensor, act Act) *Tensor {
+	want(b == nil || b.Len() == w.Dim(0), "Linear", x, w, b)
+	return c.linear(x, w, gemm.Epilogue{Bias: data(b), Act: gemm.Act(act)})
+}
+
+func (c *CPU) linear(x, w *Tensor, ep gemm.Epilogue) *Tensor {
 	n, k := w.Dim(0), w.Dim(1)
-	want(x.Dim(-1) == k && (b == nil || b.Len() == n), "Linear", x, w, b)
+	want(x.Dim(-1) == k, "Linear", x, w)
 	y := c.arena.Tensor(withLast(x, n)...)
-	ep := gemm.Epilogue{Bias: data(b), Act: gemm.Act(act)}
 	a := gemm.Matrix{Data: data(x), Stride: k}
 	if w.Fixed() {
+		if c.precision == I16 && w.st.place == InStore {
+			c.linearFine(x, w, data(y), ep)
+			return y
+		}
 		if stored, ok := small(w); ok {
 			c.linearSmall(x, w, stored, data(y), ep)
 			return y

@@ -15,6 +15,8 @@ type asInt8 struct{}
 //	F32   some columns at a time are widened to f32 and multiplied in f32
 //	BF16  codes by codes: activations are rounded to int8 with a scale for each
 //	      run of 16 or 32 along K, as the weights have
+//	I16   codes by codes: a few rows as gemm.MulFew does it, more as
+//	      gemm.MulCodesFine; weights in store that are no codes as F32
 //	I8    int8 rows by int8 rows, with one scale for each row of activations;
 //	      what is not stored so as BF16
 //
@@ -39,6 +41,23 @@ func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8,
 		return nil, false
 	}
 	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
+}
+
+// linearFine is Linear with the precision I16, for stored numbers.
+func (c *CPU) linearFine(x, w *Tensor, y []float32, ep gemm.Epilogue) {
+	defer runtime.KeepAlive(w)
+	n := w.Dim(0)
+	if stored, ok := c.fine(x, w); ok && ep.Bias == nil && ep.Act == gemm.None {
+		c.few(x, gemm.Few{N: n, W: stored[0], C: y, Residual: ep.Residual})
+		return
+	}
+	k, numbers := w.Dim(1), w.st.stored.numbers(0, w.Len())
+	a := mat(data(x), k, false)
+	if codes, ok := codesOf(numbers); ok && k%codes.Run() == 0 {
+		gemm.MulCodesFine(x.Rows(), n, k, a, codes, y, n, ep)
+		return
+	}
+	gemm.MulStored(gemm.F32, x.Rows(), n, k, a, numbers, y, n, ep)
 }
 
 // linearSmall is Linear for stored numbers that are small.

@@ -32,6 +32,21 @@ type Routes struct {
 	Mem     any
 }
 
+// A Cache holds the keys and values of the tokens of one sequence, for one layer.
+// It belongs to the backend that made it and holds its own handle. Len may be
+// lowered, which forgets the tokens from there on.
+type Cache struct {
+	Heads, Dim int // of keys and of values
+	Len        int // tokens
+	Mem        any
+}
+
+// A CacheRun says that so many rows belong to a cache.
+type CacheRun struct {
+	Cache *Cache
+	Rows  int
+}
+
 // Eps is the epsilon of every normalisation.
 const Eps = 1e-6
 
@@ -137,6 +152,19 @@ type Carried interface {
 	// sums.
 	LinearAttentionOn(state, q, k, qr, kr, v *Tensor, segs []Segment) *Tensor
 
+	// NewCache returns an empty cache, to be given to FreeCache in the end.
+	NewCache(heads, dim int) *Cache
+	// CachedAttention is softmax attention of new tokens on those before them. x
+	// [rows, H, D] are the queries of the runs, one run after another; k and v
+	// [rows, G, D] are the keys and values of the same rows, which are appended to
+	// the cache of their run. G divides H, and queries h·H/G to (h+1)·H/G - 1 see
+	// head h of the keys (Ainslie 2023). A row sees all that its cache held before,
+	// and the rows of its run up to itself → [rows, H, D]. No two runs share a
+	// cache.
+	CachedAttention(x, k, v *Tensor, scale float32, runs ...CacheRun) *Tensor
+	// FreeCache gives the memory of a cache back.
+	FreeCache(c *Cache)
+
 	// Operand is LengthNorm(x, g, act), or Activate(x, act) where g is nil,
 	// rounded to the backend's precision, in which it takes less memory. It is
 	// for ConvFrames and ConvNearest2 alone.
@@ -165,6 +193,16 @@ type Inference interface {
 	LayerNormModulate(x, scale, shift *Tensor, eps float32) *Tensor
 	// RMSNormEps is RMSNorm with another epsilon than Eps.
 	RMSNormEps(x, g *Tensor, eps float32) *Tensor
+	// RoPEHalves rotates the channels i and i+D/2 of every head of x [B, N, H, D],
+	// for i < D/2; cos, sin [N, D/2].
+	RoPEHalves(x, cos, sin *Tensor) *Tensor
+	// LinearAdd: y = x·wᵀ + add, for x [..., K], w [N, K], add [..., N].
+	LinearAdd(x, w, add *Tensor) *Tensor
+	// Linears is Linear of x with each of the weights, without biases.
+	Linears(x *Tensor, ws ...*Tensor) []*Tensor
+	// GatedLinear: y = silu(x·gateᵀ) ⊙ x·upᵀ, for x [..., K], gate and up [N, K]
+	// (Shazeer 2020).
+	GatedLinear(x, gate, up *Tensor) *Tensor
 	// LengthNorm gives the rows of the last axis the Euclidean length √C:
 	// act(x/max(‖x‖, 1e-12)·√C·g), with gain g [C].
 	LengthNorm(x, g *Tensor, act Act) *Tensor

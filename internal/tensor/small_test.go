@@ -73,7 +73,7 @@ func TestLinearOfCodes(t *testing.T) {
 				}
 				want := make([]float32, m*n)
 				spec(m, n, k, gemm.Matrix{Data: x, Stride: k}, codes, want, n, gemm.Epilogue{Bias: bias, Act: gemm.ReLU})
-				if d := off(got, want); !(d < 1e-6) {
+				if d := off(got, want); !(d < 1e-4) {
 					t.Errorf("%s, %v: off by %g", name, p, d)
 				}
 				if w.Formed() {

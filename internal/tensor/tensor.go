@@ -24,7 +24,8 @@ const (
 	F32 DType = iota
 	BF16
 	F16
-	I8 // times the scale of its row
+	I8  // times the scale of its row
+	I16 // times the scale of its run; as a precision alone, see gemm.MulFew
 	// The types of blocks of small numbers, in which weights may be stored. They
 	// are those of package quant, in its order.
 	Q8_0
@@ -41,8 +42,8 @@ const (
 
 // The types whose numbers stand alone: their names and bytes.
 var (
-	dtypeNames = [...]string{F32: "f32", BF16: "bf16", F16: "f16", I8: "int8"}
-	dtypeSizes = [...]int{F32: 4, BF16: 2, F16: 2, I8: 1}
+	dtypeNames = [...]string{F32: "f32", BF16: "bf16", F16: "f16", I8: "int8", I16: "int16"}
+	dtypeSizes = [...]int{F32: 4, BF16: 2, F16: 2, I8: 1, I16: 2}
 )
 
 // Quant returns the type of blocks; ok is false if numbers of type d stand alone.

@@ -46,6 +46,9 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Mixed() && media.CanWriteSound(ctx) != nil { // before anything is sampled
+		return nil, job.Errorf(job.Unavailable, "", "this server's ffmpeg cannot write MP4 with sound now")
+	}
 	c, err := a.sample(ctx, e, r)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func (a *attempt) video(ctx context.Context) (*made, error) {
 	if before != nil && a.job.Spec.Join {
 		from = min(1, facts.Frames-1) // the first frame is already the last of the earlier video
 	}
-	notes = append(notes, soundNotes(ctx, facts, format)...)
+	notes = slices.Concat(notes, facts.Notes, soundNotes(ctx, facts, format))
 	s := newStills(facts.Frames, from)
 	if err := c.Save(ctx, video, from, s.at, s.show); err != nil {
 		return nil, err
@@ -140,6 +143,9 @@ func (a *attempt) request(ctx context.Context, can kinora.Capabilities) (kinora.
 			return r, nil, err
 		}
 		r.Image = img
+	}
+	if err := a.sounds(ctx, &r); err != nil {
+		return r, nil, err
 	}
 	if s.After == 0 {
 		return r, nil, nil

@@ -72,7 +72,9 @@ type Facts struct {
 	Width, Height int // pixels
 	FPS, Frames   int
 	Upscaled      bool // frames are drawn smaller and then enlarged
-	Sound         bool // the model makes sound, which not every file format can hold
+	Sound         bool // there is sound, which not every file format can hold
+	// Notes say what was done to fit the sound, where that may surprise.
+	Notes []string
 }
 
 // Model makes an Engine of an open model.
@@ -133,7 +135,7 @@ func (c clip) Discard() error {
 }
 
 func (c clip) Facts() Facts {
-	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled, Sound: c.Sound != nil}
+	return Facts{Width: c.Width, Height: c.Height, FPS: c.FPS, Frames: c.FrameCount, Upscaled: c.Upscaled, Sound: c.Sound != nil, Notes: c.SoundNotes()}
 }
 
 func (c clip) Save(ctx context.Context, path string, from int, at []int, show func(i int, frame *image.RGBA)) error {

@@ -283,8 +283,10 @@ test('jobs that wait change places', async () => {
   const ids = await waiting.evaluateAll((list) => list.map((row) => row.dataset.job));
   await waiting.nth(1).getByRole('button', { name: /^Sooner/ }).click();
   await page.waitForFunction((first) => document.querySelector('[data-line] .job[data-state=queued]')?.dataset.job === first, ids[1]);
-  while (await page.locator('[data-line] .job:not([data-stopping]) button[aria-label^=Cancel]').count()) {
-    await page.locator('[data-line] button[aria-label^=Cancel]').first().click({ timeout: 5000 }).catch(() => {});
+  for (const state of ['queued', 'queued', 'running']) {
+    const row = page.locator(`[data-line] .job[data-state=${state}]`).first(), id = await row.getAttribute('data-job');
+    await row.getByRole('button', { name: /^Cancel/ }).click();
+    await page.locator(`[data-line] .job[data-job=${id}]`).waitFor({ state: 'detached', timeout: 30000 });
   }
   await page.locator('[data-empty]').waitFor({ timeout: 30000 });
 });

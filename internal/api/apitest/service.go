@@ -301,12 +301,21 @@ func (f *Service) AddFile(ctx context.Context, who auth.Principal, n service.New
 	return f.Service.AddFile(ctx, who, n, r)
 }
 
-// Speak speaks as OnSpeak does.
+// Speak speaks as OnSpeak does, and live if it is asked to.
 func (f *Service) Speak(ctx context.Context, who auth.Principal, r service.SpeechRequest) (service.SpeechResult, error) {
 	if f.OnSpeak == nil {
 		return service.SpeechResult{}, job.Errorf(job.Unsupported, "", "this server cannot speak")
 	}
+	live := r.Live
+	r.Live = nil // tests compare requests
 	out, err := f.OnSpeak(r)
+	out.Size = int64(len(out.Data))
+	if live != nil { // what was spoken before an error has gone out
+		if _, e := live.Write(out.Data); e != nil {
+			return service.SpeechResult{}, e
+		}
+		out.Data = nil
+	}
 	if err == nil && r.Keep {
 		out.File, err = f.AddFile(ctx, who, service.NewFile{Purpose: "t2a", Name: "speech." + out.Format}, bytes.NewReader(out.Data))
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -51,6 +50,8 @@ type speechExtra struct {
 	Channels   int    `json:"audio_channel"`
 	Characters int    `json:"usage_characters"`
 	Words      int    `json:"word_count"`
+	Voice      string `json:"voice_id,omitempty"` // which spoke, of this server's
+	Speaker    string `json:"speaker,omitempty"`  // kinora or espeak-ng
 }
 
 func (a *V1) speech(w http.ResponseWriter, r *http.Request, who auth.Principal) {
@@ -63,27 +64,36 @@ func (a *V1) speech(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 	if err == nil && v.yes("stream", false) && v.text("output_format") == "url" {
 		err = job.Errorf(job.Invalid, "output_format", "output_format: a stream is hex; a url is for answers that come at once")
 	}
-	var said service.SpeechResult
-	if err == nil {
-		said, err = a.service.Speak(r.Context(), who, speechOf(v, web.RequestID(r.Context())))
-	}
 	if err != nil {
 		a.Fail(w, r, err)
 		return
 	}
-	out := speechAnswer{Data: speechData{Status: soundLast}, Extra: extraOf(v.text("text"), &said), TraceID: web.RequestID(r.Context()), Notes: append(said.Notes, speechNotes(v)...), Base: success}
-	traced(w, r)
-	switch {
-	case v.yes("stream", false):
-		whole := !v.object("stream_options").yes("exclude_aggregated_audio", true)
-		streamSpeech(w, out, said.Data, whole)
+	ask := speechOf(v, web.RequestID(r.Context()))
+	if v.yes("stream", false) {
+		a.streamSpeech(w, r, who, v, ask)
 		return
-	case v.text("output_format") == "url":
+	}
+	said, err := a.service.Speak(r.Context(), who, ask)
+	if err != nil {
+		a.Fail(w, r, err)
+		return
+	}
+	out := speechAnswerOf(v, &said, ask.RequestID)
+	traced(w, r)
+	if v.text("output_format") == "url" {
 		out.Data.Audio = linkFor(r, a.service.FileURL(web.BaseOf(r.Context()), said.File, imageTime))
-	default:
+	} else {
 		out.Data.Audio = hex.EncodeToString(said.Data)
 	}
 	writeJSON(w, http.StatusOK, out)
+}
+
+// speechAnswerOf is what is said of speech, without its sound.
+func speechAnswerOf(v fieldValues, said *service.SpeechResult, id string) speechAnswer {
+	return speechAnswer{
+		Data: speechData{Status: soundLast}, Extra: extraOf(v.text("text"), said), TraceID: id,
+		Notes: append(said.Notes, speechNotes(v)...), Base: success,
+	}
 }
 
 func speechOf(v fieldValues, requestID string) service.SpeechRequest {
@@ -112,40 +122,82 @@ func speechNotes(v fieldValues) []string {
 
 func extraOf(text string, s *service.SpeechResult) *speechExtra {
 	return &speechExtra{
-		Length: s.Duration.Milliseconds(), SampleRate: s.SampleRate, Size: len(s.Data), BitRate: s.BitRate,
+		Length: s.Duration.Milliseconds(), SampleRate: s.SampleRate, Size: int(s.Size), BitRate: s.BitRate,
 		Format: s.Format, Channels: s.Channels, Characters: s.Characters, Words: len(strings.Fields(text)),
+		Voice: s.Voice, Speaker: s.Speaker,
 	}
 }
 
-// streamSpeech answers with server-sent events: pieces of the sound, and last an
-// event that says what it was. The official CLI writes whatever sound an event
-// has, so the last one repeats the whole only for those who ask.
-func streamSpeech(w http.ResponseWriter, last speechAnswer, sound []byte, whole bool) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w)
+// streamSpeech answers with server-sent events: pieces of the sound as soon as they
+// are made, and last an event that says what it was. The official CLI writes whatever
+// sound an event has, so the last one repeats the whole only for those who ask. A WAV
+// states its length at the beginning, so it is made before its first event.
+func (a *V1) streamSpeech(w http.ResponseWriter, r *http.Request, who auth.Principal, v fieldValues, ask service.SpeechRequest) {
+	events := &speechEvents{
+		w: w, flush: http.NewResponseController(w), id: ask.RequestID, begin: func() { traced(w, r) },
+		keep: !v.object("stream_options").yes("exclude_aggregated_audio", true),
+	}
+	if ask.Format != "wav" {
+		ask.Live = events
+	}
+	said, err := a.service.Speak(r.Context(), who, ask)
+	if err == nil {
+		_, err = events.Write(said.Data)
+	}
+	switch {
+	case err != nil && !events.begun:
+		a.Fail(w, r, err)
+	case r.Context().Err() != nil: // who asked has gone
+	case err != nil:
+		e := web.Report(r, err)
+		_ = events.send(speechAnswer{Data: speechData{Status: soundLast}, TraceID: ask.RequestID, Base: baseResp{codeFor(r, e).number, messageOf(e)}})
+	default:
+		last := speechAnswerOf(v, &said, ask.RequestID)
+		last.Data.Audio = hex.EncodeToString(events.whole)
+		_ = events.send(last)
+	}
+}
+
+// speechEvents sends what is written to it as events.
+type speechEvents struct {
+	w     http.ResponseWriter
+	flush *http.ResponseController
+	id    string
+	begin func() // before the first event
+	begun bool
+	keep  bool // what is sent
+	whole []byte
+}
+
+// Write implements io.Writer.
+func (e *speechEvents) Write(sound []byte) (int, error) {
 	for rest := sound; len(rest) > 0; {
 		n := min(speechChunk, len(rest))
-		piece := speechAnswer{Data: speechData{hex.EncodeToString(rest[:n]), soundMore}, TraceID: last.TraceID, Base: success}
-		if sendEvent(w, flush, piece) != nil {
-			return // who asked has gone
+		if err := e.send(speechAnswer{Data: speechData{hex.EncodeToString(rest[:n]), soundMore}, TraceID: e.id, Base: success}); err != nil {
+			return len(sound) - len(rest), err
 		}
 		rest = rest[n:]
 	}
-	if whole {
-		last.Data.Audio = hex.EncodeToString(sound)
+	if e.keep {
+		e.whole = append(e.whole, sound...)
 	}
-	_ = sendEvent(w, flush, last)
+	return len(sound), nil
 }
 
-func sendEvent(w io.Writer, flush *http.ResponseController, v any) error {
+func (e *speechEvents) send(v any) error {
+	if !e.begun {
+		e.begun = true
+		e.begin()
+		e.w.Header().Set("Content-Type", "text/event-stream")
+		e.w.Header().Set("Cache-Control", "no-store")
+		e.w.WriteHeader(http.StatusOK)
+	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+	if _, err := fmt.Fprintf(e.w, "data: %s\n\n", data); err != nil {
 		return err
 	}
-	return flush.Flush()
+	return e.flush.Flush()
 }

@@ -44,6 +44,9 @@ type newJob struct {
 	Image     *imageInput       `json:"image,omitempty" doc:"The first frame of a video, cut to the model's shape."`
 	After     string            `json:"after,omitempty" minLength:"1" doc:"A finished video job of the project that the new video goes on from."`
 	Join      bool              `json:"join,omitempty" doc:"With after: the result is both videos, one after the other, in the size and rate of the first."`
+	Narration *narrationInput   `json:"narration,omitempty" doc:"Speech over a video, from its first frame on. It costs what speech costs, beside the video."`
+	Sound     *soundInput       `json:"sound,omitempty" doc:"A track for a video, such as music: cut to its length or repeated, and lower while a narration speaks."`
+	OwnSound  string            `json:"own_sound,omitempty" enum:"mix,off" doc:"What becomes of the sound that the model makes. Left out, a sound replaces it, and a narration is mixed with it."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
@@ -60,7 +63,7 @@ func (b *newJob) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, (*plain)(b)); err != nil {
 		return err
 	}
-	var given struct{ Image, After json.RawMessage }
+	var given struct{ Image, After, Narration, Sound json.RawMessage }
 	if err := json.Unmarshal(text, &given); err != nil {
 		return err
 	}
@@ -70,6 +73,12 @@ func (b *newJob) UnmarshalJSON(text []byte) error {
 	if string(given.After) == "null" {
 		b.forgotten = append(b.forgotten, "after")
 	}
+	if string(given.Narration) == "null" {
+		b.forgotten = append(b.forgotten, "narration")
+	}
+	if string(given.Sound) == "null" {
+		b.forgotten = append(b.forgotten, "sound")
+	}
 	return nil
 }
 
@@ -78,6 +87,23 @@ type imageInput struct {
 	URL    string `json:"url,omitempty" doc:"An http(s) URL, which the server fetches."`
 	Data   string `json:"data,omitempty" doc:"A data: URI, or the picture's bytes in base64."`
 	FileID string `json:"file_id,omitempty" doc:"A file of POST /v1/uploads." example:"file_4503599627370497"`
+}
+
+// narrationInput asks for speech over a video.
+type narrationInput struct {
+	Text     string `json:"text,omitempty" maxLength:"2000" doc:"What is spoken, at most 2000 characters; the prompt, without its camera commands, where it is left out. In it, <#0.5#> is a pause of half a second."`
+	Voice    string `json:"voice,omitempty" maxLength:"100" doc:"One of those of speech; the usual one of the language where it is left out."`
+	Language string `json:"language,omitempty" maxLength:"40" doc:"A BCP 47 tag; told by the script of the text where it is left out."`
+	Fit      string `json:"fit,omitempty" enum:"speech,video" doc:"speech: it is spoken faster, up to 1.5 times, to be as short as the video. video: the video is as long as the narration and half a second more. Left out, it is speech where seconds is given; otherwise the video becomes longer where the narration is."`
+}
+
+// soundInput names a sound file in one of three ways, and how it is heard.
+type soundInput struct {
+	URL    string  `json:"url,omitempty" doc:"An http(s) URL, which the server fetches; at most 50 MiB."`
+	Data   string  `json:"data,omitempty" doc:"A data: URI, or the file's bytes in base64."`
+	FileID string  `json:"file_id,omitempty" doc:"A file of POST /v1/uploads." example:"file_4503599627370497"`
+	Start  float64 `json:"start,omitempty" minimum:"0" maximum:"86400" doc:"Where in the file the track begins, in seconds."`
+	Volume float64 `json:"volume,omitempty" exclusiveMinimum:"0" maximum:"4" doc:"How loud it is; 1, as loud as a narration, where it is left out."`
 }
 
 // JobPath is the part of a path that names a job. It is exported, as are the
@@ -158,6 +184,9 @@ func (n *API) create(ctx context.Context, in *createIn) (*createOut, error) {
 	who := principal(ctx)
 	spec, err := n.spec(ctx, who, &in.Body)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.sounds(ctx, who, &in.Body, &spec); err != nil {
 		return nil, err
 	}
 	body, err := json.Marshal(in.Body) // as it was understood: space and order do not matter
@@ -314,6 +343,12 @@ func (b *newJob) Resolve(huma.Context) []error {
 	if i := b.Image; i != nil && boolInt(i.URL != "")+boolInt(i.Data != "")+boolInt(i.FileID != "") != 1 {
 		no("image", "give one of url, data and file_id")
 	}
+	if s := b.Sound; s != nil && boolInt(s.URL != "")+boolInt(s.Data != "")+boolInt(s.FileID != "") != 1 {
+		no("sound", "give one of url, data and file_id")
+	}
+	if b.Narration != nil && b.Narration.Fit == string(kinora.FitVideo) && b.Seconds != 0 {
+		no("seconds", "the video is as long as its narration: leave it out, or fit the narration to the video")
+	}
 	if b.Image != nil && b.After != "" {
 		no("image", "give image, or after")
 	}
@@ -321,7 +356,7 @@ func (b *newJob) Resolve(huma.Context) []error {
 		no("join", "it joins the video that after names: name one")
 	}
 	if b.Kind == job.Image {
-		for field, given := range map[string]bool{"seconds": b.Seconds != 0, "fps": b.FPS != 0, "after": b.After != "", "image": b.Image != nil} {
+		for field, given := range map[string]bool{"seconds": b.Seconds != 0, "fps": b.FPS != 0, "after": b.After != "", "image": b.Image != nil, "narration": b.Narration != nil, "sound": b.Sound != nil, "own_sound": b.OwnSound != ""} {
 			if given {
 				no(field, "an image has none")
 			}
@@ -339,7 +374,7 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// spec makes what is asked for definite.
+// spec makes what is asked for definite, all but what is heard.
 func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec, error) {
 	offer, err := n.offer(b.Model)
 	if err != nil {
@@ -364,12 +399,11 @@ func (n *API) spec(ctx context.Context, who auth.Principal, b *newJob) (job.Spec
 	}
 	switch {
 	case b.Image != nil:
-		_, err := service.FirstFrame(&s, offer, "image", func() (service.Picture, error) { return n.picture(ctx, who, b.Image) })
-		return s, err
+		_, err = service.FirstFrame(&s, offer, "image", func() (service.Picture, error) { return n.picture(ctx, who, b.Image) })
 	case b.After != "":
-		return n.goOn(ctx, who, b, s, offer)
+		s, err = n.goOn(ctx, who, b, s, offer)
 	}
-	return s, nil
+	return s, err
 }
 
 // offer finds a model; "" is the first of our own names, or else the first.

@@ -18,6 +18,8 @@ type Service interface {
 	Files
 	Links
 	Picture(ctx context.Context, who auth.Principal, param, ref string, rules service.PictureRules) (service.Picture, error)
+	Sounds(ctx context.Context, who auth.Principal, s *job.Spec, r service.SoundRequest) error
+	DropInputs(ctx context.Context, s *job.Spec)
 	OpenBlob(ctx context.Context, key string) (io.ReadSeekCloser, int64, error)
 	Offers() []service.Offer
 	Offer(name string) (service.Offer, error)

@@ -34,6 +34,9 @@ type Job struct {
 	Join          bool              `json:"join,omitempty" doc:"The result is both videos, one after the other."`
 	RemixOf       string            `json:"remix_of,omitempty" doc:"The job that this one makes again from another prompt."`
 	Watermark     bool              `json:"watermark,omitempty" doc:"A visible mark says that a model made it."`
+	Narration     *Narration        `json:"narration,omitempty" doc:"The speech over the video."`
+	Sound         *Sound            `json:"sound,omitempty" doc:"The track of the video."`
+	OwnSound      string            `json:"own_sound,omitempty" doc:"What becomes of the sound that the model makes: mix or off, where it was given."`
 	Priority      int               `json:"priority" doc:"Among the project's jobs, 0 to 9."`
 	Attempt       int               `json:"attempt" doc:"Of running it: 1 is the first, 0 before that."`
 	MaxAttempts   int               `json:"max_attempts" doc:"How often it is tried before it fails."`
@@ -115,6 +118,7 @@ func jobOf(b Links, base string, j *job.Job) Job {
 		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision, Starred: j.Starred, Tags: append([]string{}, j.Tags...),
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
 	}
+	showSounds(&out, s)
 	if j.State == job.Running {
 		out.Phase, out.SecondsLeft = j.Phase, j.Left.Round(100*time.Millisecond).Seconds()
 		out.PreviewURL = previewURL(b, base, j)

@@ -243,6 +243,7 @@ func (a *API) remix(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 	}
 	spec.Engine, spec.Prompt, spec.Asked, spec.RemixOf = offer.Engine, prompt, "", src.ID
 	spec.Notes, spec.PromptNotes = slices.Clone(spec.Notes), nil
+	service.WithoutSounds(&spec) // they are those of the earlier prompt
 	if err := service.OwnFrame(r.Context(), a.service, &spec); err != nil {
 		return nil, err
 	}

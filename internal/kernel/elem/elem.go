@@ -120,6 +120,13 @@ func SwiGLU(y, x []float32, rows, h int) {
 	})
 }
 
+// SwiGLUApart computes y = silu(gate) * up; y may be either of them.
+func SwiGLUApart(y, gate, up []float32) {
+	check.Len("elem.SwiGLUApart", "gate", gate, len(y))
+	check.Len("elem.SwiGLUApart", "up", up, len(y))
+	simd.For(len(y), grain, func(lo, hi int) { vec.SwiGLU(y[lo:hi], gate[lo:hi], up[lo:hi]) })
+}
+
 // SwiGLUGrad adds the gradient of SwiGLU to dx [rows, 2h], from dy [rows, h] and the input x [rows, 2h].
 func SwiGLUGrad(dx, dy, x []float32, rows, h int) {
 	if dx == nil {

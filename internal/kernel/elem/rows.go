@@ -155,3 +155,29 @@ func RoPE(y, x, cos, sin []float32, rows, heads, dim, positions int, inverse boo
 		}
 	})
 }
+
+// RoPEHalves rotates the pairs (i, i+dim/2) of every head, for i < dim/2: x, y [rows, heads, dim]; cos, sin [positions,
+// dim/2]. Row r has position r % positions. y must not be x.
+func RoPEHalves(y, x, cos, sin []float32, rows, heads, dim, positions int) {
+	if dim%2 != 0 || positions <= 0 {
+		panic(fmt.Sprintf("elem.RoPEHalves: head size %d must be even and positions %d positive", dim, positions))
+	}
+	c, half := heads*dim, dim/2
+	check.Len("elem.RoPEHalves", "y", y, rows*c)
+	check.Len("elem.RoPEHalves", "x", x, rows*c)
+	check.Len("elem.RoPEHalves", "cos", cos, min(rows, positions)*half)
+	check.Len("elem.RoPEHalves", "sin", sin, min(rows, positions)*half)
+	simd.For(rows, rowGrain(c), func(lo, hi int) {
+		for at := lo * c; at < hi*c; at += dim {
+			p := at / c % positions * half
+			cos, sin := cos[p:p+half], sin[p:p+half]
+			y1, y2 := y[at:][:half], y[at+half:][:half]
+			x1, x2 := x[at:][:half], x[at+half:][:half]
+			vec.Mul(y2, x2, sin)
+			vec.Mul(y1, x1, cos)
+			vec.Sub(y1, y1, y2)
+			vec.Mul(y2, x2, cos)
+			vec.MulAdd(y2, x1, sin)
+		}
+	})
+}

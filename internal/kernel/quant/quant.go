@@ -105,6 +105,15 @@ func (b Blocks) Check(rows, cols int) {
 	}
 }
 
+// Raw returns the name of the type and the bytes.
+func (b Blocks) Raw() (name string, bytes []byte) { return b.Type.String(), b.Bytes }
+
+// RowBytes is about how many bytes k numbers take.
+func (b Blocks) RowBytes(k int) int {
+	numbers, bytes := b.Type.Block()
+	return k * bytes / numbers
+}
+
 // Part returns the numbers [lo,hi), which must be whole blocks.
 func (b Blocks) Part(lo, hi int) Blocks {
 	numbers, bytes := b.Type.Block()

@@ -33,6 +33,9 @@ type promptCache struct {
 	key []byte // of encoder and tokenizer
 }
 
+// encoderVersion changes when the same files give other vectors.
+const encoderVersion = "2"
+
 // newPromptCache makes a cache in a folder, which may be "", for the encoder and
 // the tokenizer in two others.
 func newPromptCache(folder string, parts ...string) (*promptCache, error) {
@@ -40,6 +43,7 @@ func newPromptCache(folder string, parts ...string) (*promptCache, error) {
 		return &promptCache{}, nil
 	}
 	h := sha256.New()
+	h.Write([]byte(encoderVersion))
 	for _, part := range parts {
 		entries, err := os.ReadDir(part)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -152,7 +152,7 @@ func tokenizerOf(path string) (t *token.Tokenizer, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	g, err := tokensOf(f)
+	g, err := token.ReadGGUF(f)
 	if err == nil {
 		t, err = token.FromGGUF(g)
 	}
@@ -160,58 +160,4 @@ func tokenizerOf(path string) (t *token.Tokenizer, err error) {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return t, err
-}
-
-// tokensOf is what the metadata of a GGUF file say about its tokenizer.
-func tokensOf(f *gguf.File) (g token.GGUF, err error) {
-	const prefix = "tokenizer.ggml."
-	read := func(key string, how func(key string) error) {
-		if _, ok := f.Value(prefix + key); ok && err == nil {
-			err = how(prefix + key)
-		}
-	}
-	text := func(to *string) func(string) error {
-		return func(key string) (err error) { *to, err = f.Text(key); return err }
-	}
-	texts := func(to *[]string) func(string) error {
-		return func(key string) (err error) { *to, err = f.Texts(key); return err }
-	}
-	yes := func(to **bool) func(string) error {
-		return func(key string) error { b, err := f.Bool(key); *to = &b; return err }
-	}
-	id := func(to **uint32) func(string) error {
-		return func(key string) error { n, err := f.Int(key); u := uint32(n); *to = &u; return err }
-	}
-	read("model", text(&g.Model))
-	read("pre", text(&g.Pre))
-	read("tokens", texts(&g.Tokens))
-	read("merges", texts(&g.Merges))
-	read("token_type", func(key string) error {
-		all, err := f.Ints(key)
-		for _, n := range all {
-			g.TokenType = append(g.TokenType, int32(n))
-		}
-		return err
-	})
-	read("scores", func(key string) error {
-		all, err := f.Floats(key)
-		for _, x := range all {
-			g.Scores = append(g.Scores, float32(x))
-		}
-		return err
-	})
-	read("precompiled_charsmap", func(key string) error {
-		all, err := f.Ints(key)
-		for _, n := range all {
-			g.Charsmap = append(g.Charsmap, byte(n))
-		}
-		return err
-	})
-	read("bos_token_id", id(&g.BOS))
-	read("eos_token_id", id(&g.EOS))
-	read("add_bos_token", yes(&g.AddBOS))
-	read("add_eos_token", yes(&g.AddEOS))
-	read("add_space_prefix", yes(&g.AddSpace))
-	read("remove_extra_whitespaces", yes(&g.RemoveMore))
-	return g, err
 }

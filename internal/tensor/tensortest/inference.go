@@ -50,3 +50,31 @@ func (o *Opaque) AvgDown(x *tensor.Tensor, out, pt, ph, pw int) *tensor.Tensor {
 func (o *Opaque) DupUp(x *tensor.Tensor, out, pt, ph, pw int) *tensor.Tensor {
 	return o.result(o.b.DupUp(o.in(x), out, pt, ph, pw))
 }
+
+// RoPEHalves implements tensor.Inference.
+func (o *Opaque) RoPEHalves(x, cos, sin *tensor.Tensor) *tensor.Tensor {
+	return o.result(o.b.RoPEHalves(o.in(x), o.in(cos), o.in(sin)))
+}
+
+// LinearAdd implements tensor.Inference.
+func (o *Opaque) LinearAdd(x, w, add *tensor.Tensor) *tensor.Tensor {
+	return o.result(o.b.LinearAdd(o.in(x), o.in(w), o.in(add)))
+}
+
+// Linears implements tensor.Inference.
+func (o *Opaque) Linears(x *tensor.Tensor, ws ...*tensor.Tensor) []*tensor.Tensor {
+	inner := make([]*tensor.Tensor, len(ws))
+	for i, w := range ws {
+		inner[i] = o.in(w)
+	}
+	out := o.b.Linears(o.in(x), inner...)
+	for i, y := range out {
+		out[i] = o.result(y)
+	}
+	return out
+}
+
+// GatedLinear implements tensor.Inference.
+func (o *Opaque) GatedLinear(x, gate, up *tensor.Tensor) *tensor.Tensor {
+	return o.result(o.b.GatedLinear(o.in(x), o.in(gate), o.in(up)))
+}

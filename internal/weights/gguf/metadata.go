@@ -146,6 +146,12 @@ func (f *File) Value(key string) (v Value, ok bool) {
 	return v, ok
 }
 
+// Has reports whether the metadata have an entry of that key.
+func (f *File) Has(key string) bool {
+	_, ok := f.entries[key]
+	return ok
+}
+
 // Text returns a copy of a text, which need not be UTF-8. As for all entries, the
 // error wraps ErrNoEntry if there is none of that key, and names the type if it
 // is another.

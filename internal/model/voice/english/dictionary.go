@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 	"sync"
 )
 
@@ -26,8 +27,7 @@ type block struct {
 	packed []byte
 	size   int
 	once   sync.Once
-	keys   []string
-	values []string
+	raw    string // empty until it is used, or if the block is damaged
 }
 
 const (
@@ -99,53 +99,85 @@ func (d *dictionary) get(key string) (string, bool) {
 		return "", false
 	}
 	b := &d.blocks[i]
-	b.once.Do(func() { _ = b.unpack() })
-	if j := sort.SearchStrings(b.keys, key); j < len(b.keys) && b.keys[j] == key {
-		return b.values[j], true
+	b.once.Do(func() { b.raw, _ = b.unpack() })
+	var buf [64]byte
+	now := buf[:0]
+	for rest := b.raw; rest != ""; {
+		var value string
+		var ok bool
+		if now, value, rest, ok = entry(now, rest); !ok {
+			break
+		}
+		switch strings.Compare(string(now), key) { // which copies nothing
+		case 0:
+			return value, true
+		case 1:
+			return "", false
+		}
 	}
 	return "", false
 }
 
-// check unpacks every block. A program's own files need it in a test alone.
+// entry reads the entry after the key last.
+func entry(last []byte, raw string) (key []byte, value, rest string, ok bool) {
+	shared, rest, ok := length8(raw, len(last))
+	if !ok {
+		return nil, "", "", false
+	}
+	tail, rest, ok := piece(rest)
+	if !ok {
+		return nil, "", "", false
+	}
+	value, rest, ok = piece(rest)
+	return append(last[:shared], tail...), value, rest, ok
+}
+
+// length8 and piece are number and field for a string whose numbers have mostly one
+// byte.
+func length8(s string, most int) (n int, rest string, ok bool) {
+	if s != "" && s[0] < 0x80 {
+		return int(s[0]), s[1:], int(s[0]) <= most
+	}
+	var b [binary.MaxVarintLen64]byte
+	v, used := binary.Uvarint(b[:copy(b[:], s)])
+	if used <= 0 || v > uint64(most) {
+		return 0, "", false
+	}
+	return int(v), s[used:], true
+}
+
+func piece(s string) (part, rest string, ok bool) {
+	n, rest, ok := length8(s, len(s))
+	if !ok || n > len(rest) {
+		return "", "", false
+	}
+	return rest[:n], rest[n:], true
+}
+
+// check unpacks every block and reads its entries. A program's own files need it in a
+// test alone.
 func (d *dictionary) check() error {
 	for i := range d.blocks {
-		b := block{first: d.blocks[i].first, packed: d.blocks[i].packed, size: d.blocks[i].size}
-		if err := b.unpack(); err != nil {
+		raw, err := d.blocks[i].unpack()
+		if err != nil {
 			return err
+		}
+		last := ""
+		for n := 0; raw != ""; n++ {
+			key, _, rest, ok := entry([]byte(last), raw)
+			if !ok || n == 0 && string(key) != d.blocks[i].first || n > 0 && string(key) <= last {
+				return errDictionary
+			}
+			last, raw = string(key), rest
 		}
 	}
 	return nil
 }
 
-// unpack fills keys and values, or neither.
-func (b *block) unpack() error {
+func (b *block) unpack() (string, error) {
 	raw := make([]byte, b.size)
-	z := flate.NewReader(bytes.NewReader(b.packed))
-	if _, err := io.ReadFull(z, raw); err != nil {
-		return fmt.Errorf("%w: %w", errDictionary, err)
+	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(b.packed)), raw); err != nil {
+		return "", fmt.Errorf("%w: %w", errDictionary, err)
 	}
-	all := string(raw) // keys and values are parts of it
-	var keys, values []string
-	last := ""
-	for off := 0; off < len(raw); {
-		shared, rest, ok := number(raw[off:], len(last))
-		var tail, value []byte
-		if ok {
-			if tail, rest, ok = field(rest); ok {
-				value, rest, ok = field(rest)
-			}
-		}
-		if !ok {
-			return errDictionary
-		}
-		end := len(raw) - len(rest)
-		key := last[:shared] + string(tail)
-		if len(keys) > 0 && key <= last || len(keys) == 0 && key != b.first {
-			return errDictionary
-		}
-		keys, values = append(keys, key), append(values, all[end-len(value):end])
-		last, off = key, end
-	}
-	b.keys, b.values = keys, values
-	return nil
+	return string(raw), nil
 }

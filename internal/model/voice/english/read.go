@@ -11,7 +11,7 @@ type Reader struct {
 	words   *words
 	tagger  *tagger
 	lexicon *lexicon
-	speller *speller
+	speller func() *speller // opened for the first unknown word
 }
 
 // Open returns the reader inside the program. The first call opens its data; all
@@ -30,9 +30,13 @@ func open() (*Reader, error) {
 	if r.lexicon, err = openLexicon(); err != nil {
 		return nil, err
 	}
-	if r.speller, err = openSpeller(); err != nil {
-		return nil, err
-	}
+	r.speller = sync.OnceValue(func() *speller {
+		s, err := openSpeller()
+		if err != nil {
+			panic(err) // the file inside the program is damaged
+		}
+		return s
+	})
 	return r, nil
 }
 

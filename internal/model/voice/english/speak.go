@@ -200,7 +200,7 @@ func (r *Reader) spell(text string) string {
 			end, ps = r.spellNumber(s, i)
 		case isLetter(s[i]):
 			end = lettersEnd(s, i)
-			ps = r.speller.speak(string(s[i:end]))
+			ps = r.speller().speak(string(s[i:end]))
 		case s[i] != '_' && !isSpace(s[i]):
 			ps = symbolSounds[s[i]]
 			for ; end < len(s) && !isWord(s[end]) && !isSpace(s[end]); end++ {

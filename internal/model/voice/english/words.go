@@ -12,6 +12,13 @@ import (
 //go:embed data/words.json
 var wordsFile []byte
 
+//go:embed data/LICENSE.spacy
+var license string
+
+// License is the licence of what spaCy gave to the data. That of the rest is the
+// voice's own.
+func License() string { return license }
+
 // words are the tables that normalisation, tokens and tags need.
 type words struct {
 	Months   map[string]string    `json:"months"`        // jan: January

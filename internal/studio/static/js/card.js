@@ -192,7 +192,12 @@ export function actions(job) {
   const current = () => jobs.get(job.id) ?? job;
   const of = (label) => `${label}: ${nameOf(job)}`;
   if (job.state === 'queued' || job.state === 'running') {
-    return job.cancel_asked ? [] : [iconButton('close', of(t('cancel')), () => cancel(current()))];
+    return job.cancel_asked ? [] : [iconButton('close', of(t('cancel')), async (event) => {
+      const button = event.currentTarget;
+      button.disabled = true;
+      await cancel(current());
+      button.disabled = false;
+    })];
   }
   const list = [];
   if (job.state === 'succeeded') {
