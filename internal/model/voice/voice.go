@@ -139,12 +139,21 @@ func (v *Voice) speak(ctx context.Context, b tensor.Backend, ids []int32, s Sett
 	f0, entry := pitch(tensor.Values(b, v.net.tracks(b, x, frames)), s.Pitch)
 	h := v.net.decode(b, v.net.text.apply(b, ids), twice(frames), b.Upload(entry, len(f0), 2))
 	syn := newSynthesis(f0, s.Seed, s.Part)
+	given, exps := make([]float32, piece*parts*bins), make([]float32, piece*parts*bins)
 	for lo := 0; lo < len(f0); lo += piece {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		hi := min(lo+piece, len(f0))
-		syn.add(tensor.Values(b, v.net.spectrum(b, h, lo, hi)), lo, hi)
+		n := (hi - lo) * parts * bins
+		b.Scope(func() *tensor.Tensor {
+			x := v.net.spectrum(b, h, lo, hi)
+			b.Download(given[:n], x)
+			x = b.Exp(x)
+			b.Download(exps[:n], x)
+			return x
+		})
+		syn.add(given[:n], exps[:n], lo, hi)
 	}
 	return syn.sound()
 }
