@@ -22,6 +22,9 @@ import (
 // cancelled context gives its own error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Clip, error) {
 	r.Prompt = text.Unmarked(r.Prompt)
+	if r.Expand {
+		r.expand(m.caps)
+	}
 	p, err := r.plan(m.caps)
 	if err != nil {
 		return nil, err
@@ -81,6 +84,21 @@ func (m *Model) planSound(ctx context.Context, r *Request, p plan) (plan, error)
 	}
 	p.heard = h
 	return p, nil
+}
+
+// expand puts the sentence that is drawn in the place of the prompt, of which a
+// narration keeps what it speaks. A model that cannot expand is refused by plan.
+func (r *Request) expand(c Capabilities) {
+	sentence, changed, _ := c.Expand(r.Prompt)
+	if !changed {
+		return
+	}
+	if n := r.Narration; n != nil && n.Text == "" && n.File == "" {
+		spoken := *n
+		spoken.Text = r.Prompt
+		r.Narration = &spoken
+	}
+	r.Prompt = sentence
 }
 
 // sample lets the engine make latents. Between its steps the cores may be lent to

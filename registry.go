@@ -40,6 +40,10 @@ const DefaultModel = "reel"
 type (
 	// Capabilities say what a model can do. Requests are checked against them.
 	Capabilities = engine.Capabilities
+	// Vocabulary is all that a model was taught, where that is little.
+	Vocabulary = engine.Vocabulary
+	// Draft is what a prompt becomes for a model with a Vocabulary.
+	Draft = engine.Draft
 	// Size is that of a frame in pixels.
 	Size = engine.Size
 	// Track is the form of a sound track.

@@ -30,6 +30,11 @@ const (
 type Request struct {
 	// Prompt is what happens in the video. It may be empty when Image is set.
 	Prompt string
+	// Expand says of the prompt what comes nearest to it of what the model was taught,
+	// where that is little (Capabilities.Expand): "my kitten is scared of the storm"
+	// is drawn as "A small orange kitten stays still in a meadow in the rain.". The
+	// Clip's Prompt is what was drawn. A narration still speaks the Prompt.
+	Expand bool
 	// NegativePrompt is what shall not be seen in it.
 	NegativePrompt string
 	// Seconds is the length of the video, met to the frame: 0 means the model's
@@ -151,6 +156,11 @@ func (r *Request) checkPrompt(c Capabilities) error {
 		return invalid("prompt", fmt.Sprintf("it has %d bytes", len(r.Prompt)), fmt.Sprintf("the limit is %d", most))
 	case !utf8.ValidString(r.Prompt):
 		return invalid("prompt", "it is not valid UTF-8", "")
+	case r.Expand && (c.Prompt.Words == nil || c.Prompt.Words.Draft == nil):
+		return &Error{
+			Kind: Unsupported, Op: "request", What: "expand", Err: fmt.Errorf("the model %s reads prompts as they are", c.Name),
+			Hint: able(func(c Capabilities) bool { return c.Prompt.Words != nil && c.Prompt.Words.Draft != nil }),
+		}
 	case r.NegativePrompt != "" && !c.Negative:
 		return unable(c, "negative prompt", func(c Capabilities) bool { return c.Negative })
 	case len(r.NegativePrompt) > most || !utf8.ValidString(r.NegativePrompt):

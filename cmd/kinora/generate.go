@@ -33,6 +33,7 @@ type GenerateCmd struct {
 	outputFlags
 	inputFlags
 	soundFlags
+	Expand   bool     `help:"Let any sentence be drawn: say of it what comes nearest among the words that the model was taught, and show that (see docs/prompts.md)."`
 	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
 	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
@@ -55,6 +56,7 @@ func (GenerateCmd) Help() string {
   kinora generate "[Pan left] a blue cat moves right in the city at night" -o cat.mp4 --seed 7
   kinora generate "一只黄色的鸟在群山之间向右移动" --size 1280x800
   echo "a red ball bounces" | kinora generate - -o ball.mp4
+  kinora generate "my kitten is scared of the storm" --expand
   kinora generate --like ball.mp4 --seed 8
   kinora generate "a red ball bounces on a beach" --narrate --sound waves.mp3
   kinora generate "a blue boat at night" --narrate="The harbour is asleep." -o boat.mp4
@@ -124,9 +126,21 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	t.notes = append(t.notes, told...)
-	t.notes = append(t.notes, m.Capabilities().PromptNotes(g.Prompt)...)
+	t.notes = append(t.notes, g.words(m.Capabilities())...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, says, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
+}
+
+// words returns notes on how the model reads the prompt.
+func (g *GenerateCmd) words(can kinora.Capabilities) []string {
+	if !g.Expand {
+		return can.PromptNotes(g.Prompt)
+	}
+	sentence, changed, _ := can.Expand(g.Prompt)
+	if !changed {
+		return append([]string{"the prompt is drawn as it is"}, can.PromptNotes(g.Prompt)...)
+	}
+	return append([]string{"what is drawn: " + sentence}, can.PromptNotes(sentence)...)
 }
 
 // readPrompt reads the prompt from standard input.
@@ -144,7 +158,7 @@ func readPrompt(r io.Reader) (string, error) {
 // request makes a request of the flags, without the image.
 func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	r = kinora.Request{
-		Prompt: g.Prompt, Upscale: kinora.Upscaling(g.Upscale),
+		Prompt: g.Prompt, Expand: g.Expand, Upscale: kinora.Upscaling(g.Upscale),
 		Seed:      uint64(rand.Uint32()), // short enough to type again
 		Watermark: g.watermark,
 	}

@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"internal/catalog":    3,
 	"internal/shelf":      3,
 	"internal/soundtrack": 3,
+	"internal/prompt":     3,
 	"internal/world":      3,
 	"internal/sampler":    4,
 	"internal/model/":     4,

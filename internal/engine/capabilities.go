@@ -96,6 +96,29 @@ type Vocabulary struct {
 	Unknown func(prompt string) []string
 	// Nearest is the known word that comes nearest to another one, or "".
 	Nearest func(word string) string
+	// Draft makes of any prompt what comes nearest to it of all that the model was
+	// taught; nil where nothing does that. It is cheap, and always gives the same.
+	Draft func(prompt string) Draft
+}
+
+// Draft is what a prompt becomes for a model that was taught few words.
+type Draft struct {
+	// Sentence has words that the model was taught, and no others; "" if nothing of
+	// the prompt was understood.
+	Sentence string
+	// Complete says that the prompt itself has such words only, and states all that a
+	// picture needs.
+	Complete bool
+	// Choices are sentences that keep what the prompt says and differ in what it
+	// leaves open, the Sentence first: a language model may choose one.
+	Choices func() []string
+	// Better reads what a language model makes of the prompt: ok says that it keeps
+	// what the prompt says and states all that the Sentence does, and sentence is it in
+	// words that the model was taught.
+	Better func(answer string) (sentence string, ok bool)
+	// Examples are other prompts with their sentences, in the same language, to show
+	// a language model what is wanted.
+	Examples func() [][2]string
 }
 
 // Topic is some of a vocabulary.

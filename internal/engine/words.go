@@ -49,6 +49,22 @@ func (c Capabilities) PromptNotes(prompt string) []string {
 	return append(notes, "what it knows: "+v.known())
 }
 
+// Expand returns the sentence that a prompt is drawn as by a model that was taught
+// few words: what comes nearest to it of what the model knows. changed is false
+// where the prompt is as good by itself, or where nothing of it was understood.
+// Where a model may know any word, or has no way to expand, ok is false.
+func (c Capabilities) Expand(prompt string) (sentence string, changed, ok bool) {
+	v := c.Prompt.Words
+	if v == nil || v.Draft == nil {
+		return prompt, false, false
+	}
+	d := v.Draft(prompt)
+	if d.Complete || d.Sentence == "" {
+		return prompt, false, true
+	}
+	return d.Sentence, d.Sentence != prompt, true
+}
+
 // nearest lists what comes nearest to each of the words, where something does.
 func (v *Vocabulary) nearest(words []string) string {
 	var list []string

@@ -53,7 +53,7 @@ func (c *compiler) define(rule int32, owner string, e Expr) {
 			c.alternative(rule, c.expr(nil, owner, part))
 		}
 	case opChar:
-		for _, alt := range c.chars(owner, e.set) {
+		for _, alt := range c.chars(e.set) {
 			c.alternative(rule, alt)
 		}
 	default:
@@ -93,7 +93,7 @@ func (c *compiler) expr(to []int32, owner string, e Expr) []int32 {
 		}
 		return append(to, at)
 	case opChar:
-		if alts := c.chars(owner, e.set); len(alts) == 1 {
+		if alts := c.chars(e.set); len(alts) == 1 {
 			return append(to, alts[0]...)
 		}
 	case opRepeat:
@@ -156,54 +156,29 @@ func (c *compiler) set(s byteSet) int32 {
 	return ^at
 }
 
-// words makes rules of sorted texts: a trie in which equal branches are one, so
-// that texts share both how they begin and how they end.
+// words makes rules of a list of texts.
 func (c *compiler) words(owner string, texts []Expr) int32 {
-	known := map[string]int32{}
+	if len(texts) == 0 {
+		c.fail(fmt.Errorf("grammar: in the rule %.40q a choice is empty: nothing matches it", owner))
+		return 0
+	}
 	list := make([]string, len(texts))
 	for i, e := range texts {
 		list[i] = e.text
 	}
-	var branch func(list []string, from int) int32
-	branch = func(list []string, from int) int32 {
-		var alts [][]int32
-		for len(list) > 0 && c.err == nil {
-			if len(list[0]) == from { // the shortest is the first
-				alts = append(alts, nil)
-				list = list[1:]
-				continue
+	nodes := factor(list)
+	rules := make([]int32, len(nodes))
+	for i, all := range nodes { // what one leads to comes before it
+		rules[i] = c.rule(owner)
+		for _, b := range all {
+			syms := c.expr(nil, owner, Text(b.text))
+			if b.next >= 0 {
+				syms = append(syms, rules[b.next])
 			}
-			b, n := list[0][from], 1
-			for n < len(list) && list[n][from] == b {
-				n++
-			}
-			same := from + 1 // bytes that all of them share
-			for last := list[n-1]; same < len(list[0]) && same < len(last) && list[0][same] == last[same]; {
-				same++
-			}
-			syms := c.expr(nil, owner, Text(list[0][from:same]))
-			if n > 1 || len(list[0]) > same {
-				syms = append(syms, branch(list[:n], same))
-			}
-			alts = append(alts, syms)
-			list = list[n:]
+			c.alternative(rules[i], syms)
 		}
-		key := fmt.Sprint(alts)
-		if at, ok := known[key]; ok {
-			return at
-		}
-		rule := c.rule(owner)
-		for _, syms := range alts {
-			c.alternative(rule, syms)
-		}
-		known[key] = rule
-		return rule
 	}
-	if len(list) == 0 {
-		c.fail(fmt.Errorf("grammar: in the rule %.40q a choice is empty: nothing matches it", owner))
-		return 0
-	}
-	return branch(list, 0)
+	return rules[len(rules)-1]
 }
 
 // check refuses what cannot be followed, and lays the rules out.

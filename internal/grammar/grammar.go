@@ -93,11 +93,8 @@ func Rule(name string) Expr { return Expr{op: opRule, text: name} }
 // Words is any one of many texts. Those that begin or end alike share rules, so
 // that thousands of them are followed as quickly as one.
 func Words(words ...string) Expr {
-	list := slices.Clone(words)
-	slices.Sort(list)
-	list = slices.Compact(list)
 	e := Expr{op: opWords}
-	for _, w := range list {
+	for _, w := range words {
 		e.of = append(e.of, Text(w))
 	}
 	return e

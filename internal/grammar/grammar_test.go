@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -153,6 +154,18 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q matches", w)
 		}
 	}
+	list = append(list, "a \"quoted\" \\ line\n", "猫坐着", "猫站着", "狗坐着")
+	g = mustParse(t, ListText(list))
+	for _, w := range list {
+		if ok, err := g.Match(w); !ok || err != nil {
+			t.Errorf("as a text: %q: %v", w, err)
+		}
+	}
+	for _, w := range []string{"猫", "狗站着", "red "} {
+		if ok, _ := g.Match(w); ok {
+			t.Errorf("as a text: %q matches", w)
+		}
+	}
 	if _, err := New("x", map[string]Expr{"x": Words()}); err == nil {
 		t.Error("a choice of nothing is a grammar")
 	}
@@ -175,7 +188,7 @@ func FuzzParse(f *testing.F) {
 		if len(try) > 200 {
 			try = try[:200]
 		}
-		if _, err := g.Match(try); err != nil && err != errNoMemory {
+		if _, err := g.Match(try); err != nil && !errors.Is(err, errNoMemory) {
 			t.Fatal(err)
 		}
 	})

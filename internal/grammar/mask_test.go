@@ -199,9 +199,9 @@ func TestRandomContinuations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tok := range vocabularies(t) {
-		n := 400
+		n := 150
 		if name != "small" {
-			n = 60
+			n = 15
 		}
 		if os.Getenv("KINORA_WALKS") != "" {
 			n = 10000 / 3

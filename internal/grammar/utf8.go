@@ -4,7 +4,7 @@ import "unicode/utf8"
 
 // chars returns the alternatives that one character of a set is: as UTF-8, each a
 // sequence of sets of bytes.
-func (c *compiler) chars(owner string, set []span) [][]int32 {
+func (c *compiler) chars(set []span) [][]int32 {
 	var one byteSet // ASCII, together
 	any := false
 	var alts [][]int32

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/auth"
 	"github.com/kinora-video/kinora/internal/job"
 	"github.com/kinora-video/kinora/internal/moderation"
@@ -80,7 +81,10 @@ func (s *Service) expand(ctx context.Context, sp *job.Spec, how Expansion, reque
 	if how == ExpandNone || strings.TrimSpace(sp.Prompt) == "" {
 		return nil
 	}
-	words, err := s.expanded(ctx, sp.Prompt, expandTime[how], requestID)
+	if v := s.Engines[sp.Engine].Prompt.Words; v != nil && v.Draft != nil {
+		return s.draft(ctx, sp, v, how, requestID)
+	}
+	words, err := s.askFor(ctx, sp.Prompt, expandInstruction, expandTime[how], requestID)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return err
@@ -96,6 +100,50 @@ func (s *Service) expand(ctx context.Context, sp *job.Spec, how Expansion, reque
 	return nil
 }
 
+// draft puts in the place of a prompt what comes nearest to it of all that a model
+// knows which was taught few words. Rules find that. Where there is a chat model it
+// is asked too, and its answer is read by the same rules: it is taken if it is as
+// good. The chat model's troubles are no reason to say anything.
+func (s *Service) draft(ctx context.Context, sp *job.Spec, v *kinora.Vocabulary, how Expansion, requestID string) error {
+	d := v.Draft(sp.Prompt)
+	sentence := d.Sentence
+	if s.HasChat() && !d.Complete {
+		words, err := s.askFor(ctx, sp.Prompt, draftInstruction(v, d), expandTime[how], requestID)
+		if ctx.Err() != nil {
+			return err
+		}
+		if better, ok := d.Better(words); err == nil && ok {
+			sentence = better
+		}
+	}
+	if d.Complete || sentence == "" {
+		return nil // the notes on its words say what is not known of it
+	}
+	if asked := cmp.Or(sp.Asked, sp.Prompt); sentence != asked {
+		sp.Prompt, sp.Asked = sentence, asked
+		sp.PromptNotes = append(sp.PromptNotes, "what is drawn: "+sentence)
+	}
+	return nil
+}
+
+// draftInstruction asks a chat model for what a model that knows few words can
+// draw.
+func draftInstruction(v *kinora.Vocabulary, d kinora.Draft) string {
+	var sb strings.Builder
+	sb.WriteString("You prepare prompts for a small video model that knows few things:")
+	for _, t := range v.Topics {
+		sb.WriteString(" " + strings.TrimPrefix(t.Name+": ", ": ") + strings.Join(t.Words, ", ") + ";")
+	}
+	sb.WriteString(" nothing else. Say what comes nearest to the user's prompt as one short sentence, in the user's own language: who, in which colour, what they do, where, when and in which weather. Answer with the sentence only. Examples:")
+	for _, e := range d.Examples() {
+		fmt.Fprintf(&sb, "\n%s → %s", e[0], e[1])
+	}
+	if d.Sentence != "" {
+		fmt.Fprintf(&sb, "\nA first try for the user's prompt, which you may improve: %s", d.Sentence)
+	}
+	return sb.String()
+}
+
 // keepMoves puts back camera commands that were lost.
 func keepMoves(prompt string, moves [][]string) string {
 	for _, group := range moves {
@@ -107,15 +155,15 @@ func keepMoves(prompt string, moves [][]string) string {
 	return prompt
 }
 
-// expanded asks the chat upstream for more than a prompt says; its errors are for
-// notes.
-func (s *Service) expanded(ctx context.Context, prompt string, limit time.Duration, requestID string) (string, error) {
+// askFor asks the chat upstream to do with a prompt what an instruction says; its
+// errors are for notes.
+func (s *Service) askFor(ctx context.Context, prompt, instruction string, limit time.Duration, requestID string) (string, error) {
 	if !s.HasChat() {
 		return "", errors.New("this server has no chat model to expand prompts with")
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	words, answered, err := s.complete(ctx, requestID, expandInstruction, prompt)
+	words, answered, err := s.complete(ctx, requestID, instruction, prompt)
 	switch {
 	case !answered:
 		return "", errors.New("the chat model that expands prompts did not answer in time")

@@ -245,3 +245,11 @@ func fold(w string) string {
 		return unicode.ToLower(c)
 	}, w)
 }
+
+// Words cuts a text into words as [Edition.UnknownWords] does; a run of Chinese is
+// one.
+func Words(text string) []string { return splitWords(text) }
+
+// Fold maps the spellings of one word to the same text: it ignores case, and marks
+// on Arabic letters that are often left out.
+func Fold(word string) string { return fold(word) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -47,6 +48,7 @@ type newJob struct {
 	Sound     *soundInput       `json:"sound,omitempty" doc:"A track for a video, such as music: cut to its length or repeated, and lower while a narration speaks."`
 	OwnSound  string            `json:"own_sound,omitempty" enum:"mix,off" doc:"What becomes of the sound that the model makes. Left out, a sound replaces it, and a narration is mixed with it."`
 	Count     int               `json:"count,omitempty" minimum:"1" maximum:"9" doc:"How many images; 1 where it is left out."`
+	Expand    bool              `json:"expand,omitempty" doc:"Let a chat model say more of the prompt before it is drawn, or, for a model that was taught few words, say of it what comes nearest to what it knows. The job's drawn is what came of it."`
 	Priority  *int              `json:"priority,omitempty" minimum:"0" maximum:"9" doc:"Among the project's own jobs: 9 goes first, 5 where it is left out."`
 	Watermark bool              `json:"watermark,omitempty" doc:"Put a visible mark on it that a model made it."`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"16" doc:"Yours, given back as it came: at most 16 entries, keys of 64 and values of 512 bytes."`
@@ -131,14 +133,17 @@ type waitIn struct {
 }
 
 type listIn struct {
-	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
-	Kind  job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
-	Model []string    `query:"model" doc:"Only jobs of these models, likewise."`
-	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
-	Since time.Time   `query:"since" doc:"Only jobs that were created then or later."`
-	Order string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
-	After string      `query:"after" doc:"Begin after this job: the next of the page before."`
-	Limit int         `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many jobs on a page."`
+	State   []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
+	Kind    job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
+	Model   []string    `query:"model" doc:"Only jobs of these models, likewise."`
+	API     []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
+	Since   time.Time   `query:"since" doc:"Only jobs that were created then or later."`
+	Query   string      `query:"q" maxLength:"200" doc:"Only jobs whose prompt has all of these, words or parts of words, in any case."`
+	Starred bool        `query:"starred" default:"false" doc:"Only jobs with a star."`
+	Tag     string      `query:"tag" maxLength:"160" doc:"Only jobs with this tag."`
+	Order   string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
+	After   string      `query:"after" doc:"Begin after this job: the next of the page before."`
+	Limit   int         `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many jobs on a page."`
 }
 
 type jobList struct {
@@ -189,7 +194,7 @@ func (n *API) create(ctx context.Context, in *createIn) (*createOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
+	j, err := n.Service.Submit(ctx, who, service.Submission{API: job.Native, Spec: spec, Expand: in.Body.expansion(), Priority: in.Body.Priority, IdempotencyKey: in.IdempotencyKey, Path: jobsPath, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +275,7 @@ func (n *API) wait(ctx context.Context, who auth.Principal, j job.Job, most time
 func (n *API) list(ctx context.Context, in *listIn) (*jobListOut, error) {
 	who := principal(ctx)
 	f := store.JobFilter{
-		States: in.State, API: in.API, Models: in.Model, Kind: in.Kind, Since: in.Since,
+		States: in.State, API: in.API, Models: in.Model, Kind: in.Kind, Since: in.Since, Starred: in.Starred, Tag: in.Tag, Words: strings.Fields(in.Query),
 		Ascending: in.Order == "asc", Limit: in.Limit + 1, // one more tells whether there are more
 	}
 	if in.After != "" {
@@ -361,6 +366,14 @@ func (b *newJob) Resolve(huma.Context) []error {
 		no("count", "a video job makes one video")
 	}
 	return wrong
+}
+
+// expansion is how the prompt is expanded.
+func (b *newJob) expansion() service.Expansion {
+	if b.Expand {
+		return service.ExpandBalanced
+	}
+	return service.ExpandNone
 }
 
 func boolInt(b bool) int {

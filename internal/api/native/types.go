@@ -22,6 +22,7 @@ type Job struct {
 	State         job.State         `json:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Where it stands. The last four are final."`
 	CancelAsked   bool              `json:"cancel_asked,omitempty" doc:"It is running and is about to stop."`
 	Prompt        string            `json:"prompt" doc:"As it was written."`
+	Drawn         string            `json:"drawn,omitempty" doc:"The prompt that the model is given, where it is another one."`
 	Seconds       float64           `json:"seconds,omitempty" doc:"The length of the video that is made."`
 	Width         int               `json:"width,omitempty" doc:"In pixels."`
 	Height        int               `json:"height,omitempty" doc:"In pixels."`
@@ -51,6 +52,8 @@ type Job struct {
 	Notes         []string          `json:"notes,omitempty" doc:"Where the result differs from what might be expected, such as frames that are enlarged."`
 	Metadata      map[string]string `json:"metadata,omitempty" doc:"Yours, as you sent it."`
 	PriceUSD      string            `json:"price_usd" doc:"In dollars: what was set aside for it, and is charged when it succeeds." example:"0.27"`
+	Starred       bool              `json:"starred" doc:"It has a star."`
+	Tags          []string          `json:"tags" doc:"Yours."`
 	Revision      int64             `json:"revision" doc:"Counts the changes of the job."`
 	CreatedAt     time.Time         `json:"created_at"`
 	StartedAt     *time.Time        `json:"started_at,omitempty" doc:"Of the latest attempt."`
@@ -113,8 +116,11 @@ func jobOf(b Links, base string, j *job.Job) Job {
 		CancelAsked: j.CancelAsked && !j.State.Final(), Prompt: j.Prompt(), Seconds: s.Seconds, Width: s.Width, Height: s.Height, FPS: s.FPS,
 		Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance, Count: s.Count, After: jobName(s.After), Join: s.Join, RemixOf: jobName(s.RemixOf),
 		Watermark: s.Watermark, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Percent: j.Percent(),
-		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision,
+		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision, Starred: j.Starred, Tags: append([]string{}, j.Tags...),
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
+	}
+	if s.Asked != "" {
+		out.Drawn = s.Prompt
 	}
 	showSounds(&out, s)
 	if j.State == job.Running {

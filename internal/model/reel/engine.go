@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/engine"
 	"github.com/kinora-video/kinora/internal/model/upscale"
+	"github.com/kinora-video/kinora/internal/prompt"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 	"github.com/kinora-video/kinora/internal/world"
 )
@@ -54,7 +55,10 @@ func capabilities(c Config, taught world.Edition) engine.Capabilities {
 		out.Prompt.Camera = append(out.Prompt.Camera, "["+camera.Command()+"]")
 	}
 	if taught != world.NoEdition {
-		out.Prompt.Words = &engine.Vocabulary{Topics: topics(taught), Unknown: taught.UnknownWords, Nearest: taught.Nearest}
+		out.Prompt.Words = &engine.Vocabulary{Topics: topics(taught), Unknown: taught.UnknownWords, Nearest: taught.Nearest, Draft: func(words string) engine.Draft {
+			d := prompt.Make(words, taught)
+			return engine.Draft{Sentence: d.Sentence, Complete: d.Complete, Choices: d.Choices, Better: d.Better, Examples: d.Examples}
+		}}
 	}
 	return out
 }
