@@ -70,8 +70,9 @@ type Decoding struct {
 	RepetitionPenalty float64
 }
 
-// DefaultDecoding is what kinora chat and the server take where nothing is said.
-var DefaultDecoding = Decoding{Temperature: 0.7, TopK: 40, TopP: 0.95}
+// DefaultDecoding is what kinora chat and the server take where nothing is said: small
+// models soon lose the thread at more.
+var DefaultDecoding = Decoding{Temperature: 0.5, TopK: 20, TopP: 0.9}
 
 // ChatRequest asks for the next message of a conversation.
 type ChatRequest struct {
@@ -120,7 +121,7 @@ type ChatAnswer struct {
 
 // ChatInfo is what a language model is.
 type ChatInfo struct {
-	Name         string // as it was opened, or as its file calls it
+	Name         string // of the pulled model, or of the file or folder
 	Architecture string // such as llama or qwen3
 	Parameters   int64
 	Bytes        int64 // of its weights
@@ -201,7 +202,7 @@ func OpenChat(ctx context.Context, name string, o ChatOptions) (*ChatModel, erro
 		}
 		return nil, bad(kind, err, "")
 	}
-	c, err := newChatModel(m, name, o)
+	c, err := newChatModel(m, strings.TrimSuffix(filepath.Base(name), ".gguf"), o)
 	if err != nil {
 		return nil, bad(Invalid, errors.Join(err, m.Close()), "")
 	}

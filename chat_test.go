@@ -51,6 +51,9 @@ func TestAnswer(t *testing.T) {
 	if err != nil || a.Text == "" || a.Text != pieces.String() || a.Stop != StopLength || a.AnswerTokens != 24 {
 		t.Errorf("%+v, %v; pieces %q", a, err, pieces.String())
 	}
+	if strings.ContainsRune(m.Info().Name, filepath.Separator) {
+		t.Errorf("the model's name is %q, which tells of this machine", m.Info().Name)
+	}
 	const prompt = "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
 	if got, err := m.Prompt(t.Context(), r); err != nil || got != prompt {
 		t.Errorf("the prompt is %q, %v", got, err)
