@@ -74,3 +74,47 @@ func ExampleClip_Frames() {
 	// the first frame is 256 by 160
 	// 12 frames
 }
+
+// A language model that was pulled (kinora pull smollm2) answers, and then goes on with
+// the conversation.
+func ExampleOpenChat() {
+	ctx := context.Background()
+	model, err := kinora.OpenChat(ctx, "smollm2", kinora.ChatOptions{})
+	if err != nil {
+		log.Fatal(err) // says what to pull
+	}
+	defer model.Close()
+	request := kinora.ChatRequest{
+		Messages: []kinora.Message{{Role: kinora.User, Text: "Name three birds."}},
+		Decoding: kinora.DefaultDecoding, MaxTokens: 200,
+		Cache: "ann", // so that the next turn does not compute this one again
+	}
+	for _, next := range []string{"Which of them is the largest?", ""} {
+		answer, err := model.Answer(ctx, request, func(p kinora.ChatPiece) error {
+			fmt.Print(p.Text)
+			return nil
+		})
+		if err != nil {
+			log.Print(err)
+			return
+		}
+		fmt.Printf("\n(%d tokens, %v)\n", answer.AnswerTokens, answer.AnswerTime)
+		request.Messages = append(request.Messages, kinora.Message{Role: kinora.Assistant, Text: answer.Text}, kinora.Message{Role: kinora.User, Text: next})
+	}
+}
+
+// An answer can be held to a JSON schema: it is nothing else, whatever the model would
+// rather say.
+func ExampleSchemaFormat() {
+	ctx := context.Background()
+	model, err := kinora.OpenChat(ctx, "", kinora.ChatOptions{}) // the one that was pulled last
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	answer, err := model.Answer(ctx, kinora.ChatRequest{
+		Messages: []kinora.Message{{Role: kinora.User, Text: "Is a whale a fish? Answer as JSON."}},
+		Format:   kinora.SchemaFormat([]byte(`{"type": "object", "properties": {"fish": {"type": "boolean"}}, "required": ["fish"]}`)),
+	}, nil)
+	fmt.Println(answer.Text, err)
+}

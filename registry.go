@@ -79,8 +79,13 @@ func Inside() []string {
 	return names
 }
 
-// Engines returns the architectures of which models can be pulled, sorted.
-func Engines() []string { return slices.Sorted(maps.Keys(architectures)) }
+// Engines returns the engines whose models can be pulled, sorted: the architectures of
+// videos, and ChatEngine.
+func Engines() []string {
+	names := append(slices.Collect(maps.Keys(architectures)), ChatEngine)
+	slices.Sort(names)
+	return names
+}
 
 // CapabilitiesOf returns what a model can do with its own weights, without opening
 // it: see Model.Capabilities. "" means DefaultModel. An unknown name, and that of a
@@ -120,6 +125,9 @@ func specOf(name string) (engine.Spec, error) {
 // specIn makes a model of a folder of the shelf.
 func specIn(s *shelf.Shelf, r shelf.Record) (engine.Spec, error) {
 	open, ok := architectures[r.Engine]
+	if r.Engine == ChatEngine {
+		return engine.Spec{}, talks(r.Name, "")
+	}
 	if !ok {
 		return engine.Spec{}, &Error{
 			Kind: Unsupported, Op: "open model", What: r.Name, Err: fmt.Errorf("this kinora has no engine %q", r.Engine),
@@ -145,10 +153,21 @@ func notPulled(s *shelf.Shelf, name string) error {
 		return &Error{Kind: Invalid, Op: "open model", What: fmt.Sprintf("%q", name), Err: err}
 	}
 	e, ok := c.Find(name)
+	if ok && e.Engine == ChatEngine {
+		return talks(e.Name, "kinora pull "+e.Name+", then ")
+	}
 	if _, runs := architectures[e.Engine]; !ok || !runs {
 		return unknown(name)
 	}
 	return &Error{Kind: NotFound, Op: "open model", What: e.Name, Err: shelf.ErrNotPulled, Hint: "get it with: kinora pull " + e.Name}
+}
+
+// talks says that a model is of another kind. first is what to do before.
+func talks(name, first string) error {
+	return &Error{
+		Kind: Unsupported, Op: "open model", What: name, Err: errors.New("it is a language model: it talks, and does not draw"),
+		Hint: "talk with it: " + first + "kinora chat --model " + name,
+	}
 }
 
 var errHalf = errors.New("it has not been pulled to its end")

@@ -39,6 +39,11 @@ func varsOf(model string) kong.Vars {
 		"maxNarration": fmt.Sprint(kinora.MaxNarrationSpeed),
 		"maxVolume":    fmt.Sprint(kinora.MaxSoundVolume),
 		"quantTypes":   strings.Join(convert.Targets(), ","),
+		"temperature":  fmt.Sprint(kinora.DefaultDecoding.Temperature),
+		"topP":         fmt.Sprint(kinora.DefaultDecoding.TopP),
+		"topK":         strconv.Itoa(kinora.DefaultDecoding.TopK),
+		"answerTokens": strconv.Itoa(kinora.DefaultAnswerTokens),
+		"chatContext":  strconv.Itoa(kinora.DefaultChatContext),
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 // cli is the command line: a field for a command.
 type cli struct {
 	Generate GenerateCmd `cmd:"" help:"Make a video from a sentence."`
+	Chat     ChatCmd     `cmd:"" help:"Talk with a language model."`
 	Decode   DecodeCmd   `cmd:"" help:"Make a video from kept latents."`
 	Speak    SpeakCmd    `cmd:"" help:"Speak a text."`
 	Inspect  InspectCmd  `cmd:"" help:"Say what videos were made with."`

@@ -21,6 +21,7 @@ import (
 	"github.com/kinora-video/kinora"
 	"github.com/kinora-video/kinora/internal/hub/hubtest"
 	"github.com/kinora-video/kinora/internal/media"
+	"github.com/kinora-video/kinora/internal/model/lm/lmtest"
 	"github.com/kinora-video/kinora/internal/model/reel"
 )
 
@@ -140,6 +141,9 @@ func startHub(ts *testscript.TestScript, _ bool, args []string) {
 		r.Token = args[0]
 	}
 	srv.Put("test/cinema", r)
+	talker, err := lmtest.Files()
+	ts.Check(err)
+	srv.Put("test/talker", hubtest.Repo{Files: talker, Licence: "apache-2.0"})
 	ts.Setenv("HF_ENDPOINT", srv.Hub.URL)
 }
 

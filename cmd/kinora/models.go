@@ -90,7 +90,7 @@ func (m listed) words() []string {
 	if m.Problem != "" {
 		return []string{m.Problem}
 	}
-	out := m.video()
+	out := m.does()
 	size := m.size()
 	if size != "" && m.State == stateAvailable {
 		size += " to fetch"
@@ -106,6 +106,34 @@ func (m listed) words() []string {
 		}
 	}
 	return out
+}
+
+// does says what a model is for.
+func (m listed) does() []string {
+	if m.Kind == talks {
+		return m.talk()
+	}
+	return m.video()
+}
+
+// talk says what a language model is.
+func (m listed) talk() []string {
+	out := []string{"language model"}
+	if n := m.Chat.Parameters; n > 0 {
+		out = append(out, countOf(n)+" parameters")
+	}
+	if n := m.Chat.Context; n > 0 {
+		out = append(out, fmt.Sprintf("conversations of up to %d tokens", n))
+	}
+	return out
+}
+
+// countOf writes a number of parameters.
+func countOf(n int64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.0f million", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f billion", float64(n)/1e9)
 }
 
 // video says what a model makes.
@@ -189,7 +217,7 @@ func printModel(w io.Writer, m listed) error {
 	if m.can != nil {
 		facts = m.can.Facts()
 	} else {
-		facts = append(facts, kinora.Fact{Name: "video", Text: strings.Join(m.video(), "; ")}, kinora.Fact{Name: "memory", Text: m.memory()})
+		facts = append(facts, kinora.Fact{Name: map[string]string{makesVideos: "video", talks: "kind"}[m.Kind], Text: strings.Join(m.does(), "; ")}, kinora.Fact{Name: "memory", Text: m.memory()})
 	}
 	facts = append(facts, kinora.Fact{Name: "here", Text: m.time()})
 	if m.State != stateInside {
@@ -240,8 +268,17 @@ const pullablePage = `
 |---|---|---|---|---|---|
 `
 
-// printModelsPage prints a table of the models inside the program, and one of those
-// of a catalogue that it can run.
+const talkingPage = `
+## Language models that can be pulled
+
+` + "`kinora chat`" + ` talks with one of these, and a server answers with it; [chat](chat.md) tells how. Memory is that of the weights and of one conversation of 8192 tokens.
+
+| name | about | parameters | conversation | size | memory | licence |
+|---|---|---|---|---|---|---|
+`
+
+// printModelsPage prints a table of the models inside the program, and those of a
+// catalogue that it can run: of videos, and of language.
 func printModelsPage(w io.Writer, list *catalog.Catalog) error {
 	var b strings.Builder
 	b.WriteString(modelsPage)
@@ -264,10 +301,16 @@ func printModelsPage(w io.Writer, list *catalog.Catalog) error {
 	for _, row := range rows {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
-	if entries := runnable(list); len(entries) > 0 {
-		b.WriteString(pullablePage)
+	for _, group := range []struct {
+		kind, page string
+		row        func(listed) []string
+	}{{makesVideos, pullablePage, pullableRow}, {talks, talkingPage, talkingRow}} {
+		entries := slices.DeleteFunc(runnable(list), func(e catalog.Entry) bool { return kindOf(e.Engine) != group.kind })
+		if len(entries) > 0 {
+			b.WriteString(group.page)
+		}
 		for _, e := range entries {
-			fmt.Fprintf(&b, "| %s |\n", strings.Join(pullableRow(ofEntry(e)), " | "))
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(group.row(ofEntry(e)), " | "))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -280,13 +323,26 @@ func pullableRow(m listed) []string {
 	if m.Video.Seconds > 0 {
 		video = slices.Insert(video, min(1, len(video)), fmt.Sprintf("%.2g s", m.Video.Seconds))
 	}
-	var licences []string
-	for _, l := range m.Licences {
-		licences = append(licences, fmt.Sprintf("[%s](%s)", l.Name, l.Link))
-	}
 	work := "not known"
 	if m.work > 0 {
 		work = fmt.Sprintf("%.2g", m.work/1e15)
 	}
-	return []string{"`" + m.Name + "`", m.About, strings.Join(video, "; "), cmp.Or(m.size(), "told when it is pulled"), work, strings.Join(licences, ", ")}
+	return []string{"`" + m.Name + "`", m.About, strings.Join(video, "; "), cmp.Or(m.size(), "told when it is pulled"), work, m.licences()}
+}
+
+// talkingRow is a language model's row.
+func talkingRow(m listed) []string {
+	return []string{
+		"`" + m.Name + "`", m.About, countOf(m.Chat.Parameters), fmt.Sprintf("%d tokens", m.Chat.Context),
+		cmp.Or(m.size(), "told when it is pulled"), strings.TrimSuffix(m.memory(), " of memory"), m.licences(),
+	}
+}
+
+// licences are the model's, as links.
+func (m listed) licences() string {
+	var all []string
+	for _, l := range m.Licences {
+		all = append(all, fmt.Sprintf("[%s](%s)", l.Name, l.Link))
+	}
+	return strings.Join(all, ", ")
 }

@@ -19,6 +19,7 @@ const (
 // listed is a model as kinora models lists it.
 type listed struct {
 	Name     string            `json:"name"`
+	Kind     string            `json:"kind"` // video or language
 	Aliases  []string          `json:"aliases,omitempty"`
 	State    string            `json:"state"`
 	Default  bool              `json:"default,omitempty"`
@@ -28,7 +29,8 @@ type listed struct {
 	// which the catalogue does not know how many.
 	Bytes     int64       `json:"bytes,omitempty"`
 	SizeKnown bool        `json:"size_known"`
-	Video     listedVideo `json:"video"`
+	Video     listedVideo `json:"video,omitzero"`
+	Chat      listedChat  `json:"chat,omitzero"`
 	Memory    int64       `json:"memory_bytes,omitempty"`
 	Problem   string      `json:"problem,omitempty"` // why it cannot be opened
 	Folder    string      `json:"folder,omitempty"`
@@ -50,6 +52,26 @@ type listedVideo struct {
 	Takes float64 `json:"takes_seconds,omitempty"`
 }
 
+// Kinds of models.
+const (
+	makesVideos = "video"
+	talks       = "language"
+)
+
+// listedChat is what a language model is.
+type listedChat struct {
+	Parameters int64 `json:"parameters,omitempty"`
+	Context    int   `json:"context_tokens,omitempty"`
+}
+
+// kindOf is the kind of an engine's models.
+func kindOf(engine string) string {
+	if engine == kinora.ChatEngine {
+		return talks
+	}
+	return makesVideos
+}
+
 // coreSpeed is how many operations a second a core with AVX-512 does in products of
 // bf16: what the CoreSeconds of capabilities are counted in (kinora bench).
 const coreSpeed = 200e9
@@ -58,7 +80,7 @@ const coreSpeed = 200e9
 // that could be. speed is that of this machine in operations a second.
 func listModels(speed float64) (inside, pulled, available []listed, err error) {
 	for _, name := range kinora.Inside() {
-		m := listed{Name: name, State: stateInside, SizeKnown: true}
+		m := listed{Name: name, Kind: makesVideos, State: stateInside, SizeKnown: true}
 		m.describe(name)
 		inside = append(inside, m)
 	}
@@ -80,7 +102,11 @@ func listModels(speed float64) (inside, pulled, available []listed, err error) {
 		}
 		m := ofRecord(r, statePulled, list)
 		m.Folder = on.ModelDir(r.Name)
-		m.describe(r.Name)
+		if m.Kind == talks {
+			m.Problem = problemOf(on.Damaged(r))
+		} else {
+			m.describe(r.Name)
+		}
 		pulled, there[r.Name] = append(pulled, m), true
 	}
 	for _, r := range on.AllUnfinished() {
@@ -99,6 +125,14 @@ func listModels(speed float64) (inside, pulled, available []listed, err error) {
 		}
 	}
 	return inside, pulled, available, nil
+}
+
+// problemOf is an error in words; "" for none.
+func problemOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // describe fills in what a model that is there says of itself.
@@ -120,11 +154,12 @@ func (m *listed) describe(name string) {
 
 func ofEntry(e catalog.Entry) listed {
 	m := listed{
-		Name: e.Name, Aliases: e.Aliases, State: stateAvailable, About: e.About, Licences: e.Licences(), Memory: e.Memory,
+		Name: e.Name, Kind: kindOf(e.Engine), Aliases: e.Aliases, State: stateAvailable, About: e.About, Licences: e.Licences(), Memory: e.Memory,
 		Video: listedVideo{
 			Width: e.Video.Width, Height: e.Video.Height, FPS: e.Video.FPS, Seconds: e.Video.Seconds(),
 			FirstFrame: e.Video.FirstFrame, LastFrame: e.Video.LastFrame,
 		},
+		Chat: listedChat(e.Chat),
 		work: e.Work.Operations(),
 	}
 	m.Bytes, m.SizeKnown = e.Size()
@@ -139,6 +174,6 @@ func ofRecord(r shelf.Record, state string, list *catalog.Catalog) listed {
 		m = ofEntry(list.Entries[i])
 	}
 	m.Name, m.Aliases, m.State, m.About, m.Licences = r.Name, r.Aliases, state, r.About, r.Licences
-	m.Bytes, m.SizeKnown = r.Size(), true
+	m.Kind, m.Bytes, m.SizeKnown = kindOf(r.Engine), r.Size(), true
 	return m
 }

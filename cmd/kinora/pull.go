@@ -84,7 +84,11 @@ func (c *PullCmd) Run(ctx context.Context, s streams) error {
 		}
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "pulled %s: %s in %s; use it with --model %s\n", e.Name, bytesOf(plan.Bytes), short(time.Since(start)), e.Name)
+	use := "use it with --model " + e.Name
+	if kindOf(e.Engine) == talks {
+		use = "talk with it: kinora chat --model " + e.Name
+	}
+	_, err = fmt.Fprintf(s.out, "pulled %s: %s in %s; %s\n", e.Name, bytesOf(plan.Bytes), short(time.Since(start)), use)
 	return err
 }
 

@@ -127,6 +127,13 @@ func serve(ctx context.Context, s streams, p serving) error {
 	if err != nil {
 		return err
 	}
+	talker, err := talkerOf(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if talker != nil {
+		defer talker.Close()
+	}
 	// Listen first: a server that cannot listen must not touch the database.
 	if p.listen && ln == nil {
 		if ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
@@ -138,7 +145,11 @@ func serve(ctx context.Context, s streams, p serving) error {
 	if err := server.UseTemp(cfg); err != nil {
 		return ours(err)
 	}
-	srv, err := server.New(ctx, server.Options{Config: cfg, Engines: engines, Log: log})
+	o := server.Options{Config: cfg, Engines: engines, Log: log}
+	if talker != nil { // not a nil in an interface
+		o.Talker = talker
+	}
+	srv, err := server.New(ctx, o)
 	if err != nil {
 		return ours(err)
 	}
@@ -239,6 +250,28 @@ func enginesOf(pool *kinora.Pool, cfg server.Config, log *slog.Logger) (map[stri
 		}
 	}
 	return engines, nil
+}
+
+// talkerOf opens the language model of a process that answers requests: the one that
+// the configuration names, or the one that was pulled last. It is nil where there is
+// none, and where none was named and that one is damaged.
+func talkerOf(ctx context.Context, cfg server.Config, log *slog.Logger) (*kinora.ChatModel, error) {
+	name := cfg.Chat.Model
+	if cfg.Role == server.RoleWorker || name == server.NoChatModel || name == "" && len(kinora.ChatModels()) == 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	o := kinora.ChatOptions{Context: cfg.Chat.Context, Parallel: cfg.Chat.Parallel}
+	m, err := kinora.OpenChat(ctx, name, o)
+	switch {
+	case err != nil && name != "":
+		return nil, usageError{fmt.Errorf("chat.model: %w", err)}
+	case err != nil:
+		log.Warn("the language model that was pulled last cannot be used", "error", err)
+		return nil, nil //nolint:nilnil // as if there were none
+	}
+	i := m.Info()
+	log.Info("a language model answers", "model", i.Name, "context", i.Context, "memory_at_most", bytesOf(m.Memory()))
+	return m, nil
 }
 
 // sayKeys prints the keys that the first start has made.

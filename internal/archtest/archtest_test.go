@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/terminal":   2,
 	"internal/browser":    2,
 	"internal/text":       2,
+	"internal/jinja":      2,
 	"internal/nn":         3,
 	"internal/engine":     3,
 	"internal/catalog":    3,

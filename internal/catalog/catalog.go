@@ -53,6 +53,7 @@ type Entry struct {
 	Engine     string      `yaml:"engine"`
 	Licence    Licence     `yaml:"licence"`
 	Video      Video       `yaml:"video"`
+	Chat       Chat        `yaml:"chat"`
 	Memory     int64       `yaml:"memory"` // bytes that it needs at least; 0 where not known
 	Work       Work        `yaml:"work"`
 	Components []Component `yaml:"components"`
@@ -72,6 +73,12 @@ type Video struct {
 	FPS        int  `yaml:"fps"`
 	FirstFrame bool `yaml:"first_frame"` // takes a picture that the video begins with
 	LastFrame  bool `yaml:"last_frame"`
+}
+
+// Chat is what a language model is; zero for models of videos, and where not known.
+type Chat struct {
+	Parameters int64 `yaml:"parameters"`
+	Context    int   `yaml:"context"` // tokens of a conversation and the answer
 }
 
 // Seconds is the length of the video.
@@ -304,7 +311,7 @@ func (e Entry) check() error {
 		return errors.New("licence has no name")
 	case len(e.Components) == 0 || len(e.Components) > MaxComponents:
 		return fmt.Errorf("it has %d components; 1 to %d are possible", len(e.Components), MaxComponents)
-	case e.Memory < 0 || e.Work.Operations() < 0 || min(e.Video.Width, e.Video.Height, e.Video.Frames, e.Video.FPS) < 0:
+	case e.Memory < 0 || e.Work.Operations() < 0 || e.Chat.Parameters < 0 || e.Chat.Context < 0 || min(e.Video.Width, e.Video.Height, e.Video.Frames, e.Video.FPS) < 0:
 		return errors.New("a number is negative")
 	}
 	for _, l := range e.Licences() {

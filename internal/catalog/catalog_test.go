@@ -15,7 +15,16 @@ func TestBuiltin(t *testing.T) {
 	if len(c.Entries) < 7 {
 		t.Fatalf("there are %d models", len(c.Entries))
 	}
+	talk := 0
 	for _, e := range c.Entries {
+		if e.Engine == "lm" {
+			talk++
+			// A weight has half a byte at least, and two at most.
+			if n, exact := e.Size(); !exact || n < e.Chat.Parameters/2 || n > 2*e.Chat.Parameters+10e6 || e.Memory < n || e.Chat.Context < 8192 || e.Video != (Video{}) || e.Work != (Work{}) {
+				t.Errorf("%s: %+v", e.Name, e)
+			}
+			continue
+		}
 		if len(c.Engines[e.Engine].Pipelines) == 0 {
 			t.Errorf("%s: the engine %s runs no pipeline", e.Name, e.Engine)
 		}
@@ -42,6 +51,9 @@ func TestBuiltin(t *testing.T) {
 		if into != 1 || len(e.Licences()) != 2 {
 			t.Errorf("%s has %d tiny decoders and the licences %v", e.Name, into, e.Licences())
 		}
+	}
+	if talk < 6 {
+		t.Errorf("there are %d language models", talk)
 	}
 	fast, ok := c.Find("fastwan-1.3b")
 	if !ok || fast.Name != "fastwan" {

@@ -16,8 +16,11 @@ import (
 // staleAfter is how long a Hold may be open before Sweep refunds it.
 const staleAfter = time.Hour
 
-// kindSpeech is the kind of charges that belong to no job.
-const kindSpeech = "speech"
+// Kinds of charges that belong to no job.
+const (
+	kindSpeech = "speech"
+	kindChat   = "chat"
+)
 
 // Meter quotes prices, and reserves and settles them. It is safe for use by many
 // goroutines.
@@ -178,57 +181,6 @@ func outcomeOf(j *job.Job) store.Outcome {
 		return store.OutcomeRefused
 	}
 	return store.OutcomeFailed
-}
-
-// Speech is a piece of speech to be paid for.
-type Speech struct {
-	Project, Key int64
-	Model        string
-	API          job.API
-	Characters   int
-}
-
-// Hold is money reserved for work that is no job.
-type Hold struct {
-	m     *Meter
-	id    job.ID
-	price int64
-}
-
-// Hold reserves the price of speech. Settle or Refund ends it. If the process
-// ends before that, Sweep refunds the money.
-func (m *Meter) Hold(ctx context.Context, s Speech) (*Hold, error) {
-	price, err := m.QuoteSpeech(s.Model, s.Characters)
-	if err != nil {
-		return nil, err
-	}
-	h := &Hold{m: m, id: job.ID(store.NewID()), price: price}
-	err = m.db.Write(ctx, func(tx *store.Tx) error {
-		return m.reserve(tx, store.Charge{
-			Job: h.id, Project: s.Project, Key: s.Key, Kind: kindSpeech, Model: s.Model, API: string(s.API),
-			Units: int64(s.Characters), Price: price,
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return h, nil
-}
-
-// Settle charges the reserved price.
-func (h *Hold) Settle(ctx context.Context) error {
-	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Settle(ctx, h.id, h.price) })
-}
-
-// Refund returns the reserved price.
-func (h *Hold) Refund(ctx context.Context) error {
-	return h.m.db.Write(ctx, func(tx *store.Tx) error { return tx.Refund(ctx, h.id, store.OutcomeFailed) })
-}
-
-// Sweep refunds speech that was reserved more than an hour ago, as its process
-// has ended in the middle. Call it regularly.
-func (m *Meter) Sweep(ctx context.Context) (refunded int, err error) {
-	return m.db.RefundStale(ctx, kindSpeech, m.db.Now().Add(-staleAfter))
 }
 
 // Allowance is what a project may still spend, in micros.

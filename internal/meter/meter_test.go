@@ -330,6 +330,49 @@ func TestSpeech(t *testing.T) {
 	})
 }
 
+// TestChat: an answer is reserved for at its longest and charged for what it was, and
+// what a process left open goes back.
+func TestChat(t *testing.T) {
+	each(t, func(b *bench) {
+		ctx := b.t.Context()
+		p := b.project("payg")
+		b.deposit(p, 1)
+		ask := meter.Chat{Project: p.ID, Key: 77, Model: "smollm2", API: job.OpenAI, In: 1_000_000, Out: 1_000_000}
+		h, err := b.HoldChat(ctx, ask)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.has(p, "0.50 0.50 0.00/0.00")
+		if err := errors.Join(h.SettleChat(ctx, 1_000_000, 250_000), h.SettleChat(ctx, 1_000_000, 1_000_000), h.Refund(ctx)); err != nil {
+			b.t.Fatal(err)
+		}
+		b.has(p, "0.80 0.00 0.00/0.00")
+		total, err := b.db.UsageTotals(ctx, store.UsageFilter{Project: p.ID})
+		if err != nil || len(total) != 1 || total[0].Units != 1_250_000 || total[0].Charged != 200_000 || total[0].Kind != "chat" {
+			b.t.Errorf("%+v, %v", total, err)
+		}
+		if h, err = b.HoldChat(ctx, ask); err == nil { // no more than was reserved
+			err = h.SettleChat(ctx, 5_000_000, 5_000_000)
+		}
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.has(p, "0.30 0.00 0.00/0.00")
+		if _, err := b.HoldChat(ctx, ask); job.CodeOf(err) != job.Balance {
+			b.t.Errorf("without money: %v", err)
+		}
+		ask.Out = 1000
+		if _, err := b.HoldChat(ctx, ask); err != nil { // and the process ends
+			b.t.Fatal(err)
+		}
+		b.clock.advance(61 * time.Minute)
+		if n, err := b.Sweep(ctx); n != 1 || err != nil {
+			b.t.Errorf("swept %d, %v", n, err)
+		}
+		b.has(p, "0.30 0.00 0.00/0.00")
+	})
+}
+
 func TestExport(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()

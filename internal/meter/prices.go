@@ -34,10 +34,14 @@ type Rates struct {
 	Characters *Dollars `yaml:"characters,omitempty" json:"characters,omitempty"`
 	// Request is the price of expanding a prompt.
 	Request *Dollars `yaml:"request,omitempty" json:"request,omitempty"`
+	// TokensIn and TokensOut are the prices of a million tokens of a conversation,
+	// and of answers, by a language model of this server.
+	TokensIn  *Dollars `yaml:"tokens_in,omitempty" json:"tokens_in,omitempty"`
+	TokensOut *Dollars `yaml:"tokens_out,omitempty" json:"tokens_out,omitempty"`
 }
 
-// MaxRate is the largest price of one video, second, image, request or million
-// characters.
+// MaxRate is the largest price of one video, second, image or request, or of a million
+// characters or tokens.
 const MaxRate = Dollars(1_000_000 * store.Micro)
 
 // MaxModels is how many models may have rates.
@@ -62,6 +66,7 @@ func BuiltIn() map[string]Rates {
 		DefaultRates: {
 			Seconds: map[string]Dollars{AnyResolution: 50_000},
 			Image:   price(3_500), Characters: price(60_000_000), Request: price(0),
+			TokensIn: price(100_000), TokensOut: price(400_000),
 		},
 	}
 }
@@ -146,6 +151,12 @@ func (r Rates) or(other Rates) Rates {
 	if r.Request == nil {
 		r.Request = other.Request
 	}
+	if r.TokensIn == nil {
+		r.TokensIn = other.TokensIn
+	}
+	if r.TokensOut == nil {
+		r.TokensOut = other.TokensOut
+	}
 	return r
 }
 
@@ -186,7 +197,7 @@ func (r Rates) check() error {
 			return err
 		}
 	}
-	for what, d := range map[string]*Dollars{"image": r.Image, "characters": r.Characters, "request": r.Request} {
+	for what, d := range map[string]*Dollars{"image": r.Image, "characters": r.Characters, "request": r.Request, "tokens_in": r.TokensIn, "tokens_out": r.TokensOut} {
 		if d != nil {
 			if err := inRange(what, *d); err != nil {
 				return err
@@ -227,6 +238,16 @@ func (p *Prices) QuoteSpeech(model string, characters int) (int64, error) {
 		return 0, job.Errorf(job.Invalid, "text", "%d characters is out of range", characters)
 	}
 	return share(int64(*p.Of(model).Characters), int64(characters), 1_000_000), nil
+}
+
+// QuoteChat returns the price of an answer to a conversation of so many tokens, in
+// micros.
+func (p *Prices) QuoteChat(model string, in, out int) (int64, error) {
+	if min(in, out) < 0 || max(in, out) > 1_000_000_000 {
+		return 0, job.Errorf(job.Invalid, "messages", "%d and %d tokens are out of range", in, out)
+	}
+	r := p.Of(model)
+	return share(int64(*r.TokensIn), int64(in), 1_000_000) + share(int64(*r.TokensOut), int64(out), 1_000_000), nil
 }
 
 func (r Rates) video(s *job.Spec) (int64, error) {

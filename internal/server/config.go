@@ -107,6 +107,14 @@ type Config struct {
 			Timeout time.Duration `yaml:"timeout"`
 		} `yaml:"speech"`
 	} `yaml:"upstreams"`
+	Chat struct {
+		Model    string        `yaml:"model"`
+		Names    []string      `yaml:"names"`
+		Context  int           `yaml:"context"`
+		Parallel int           `yaml:"parallel"`
+		Queue    int           `yaml:"queue"`
+		Timeout  time.Duration `yaml:"timeout"`
+	} `yaml:"chat"`
 	Egress struct {
 		Allow []netip.Prefix `yaml:"allow"`
 		Deny  []netip.Prefix `yaml:"deny"`
@@ -244,6 +252,9 @@ func (c *Config) Check(engines []string) error {
 		"limits.key_rpm":       {int64(c.Limits.KeyRPM), 0, store.MaxKeyRPM},
 		"limits.followers":     {int64(c.Limits.Followers), 1, 100_000},
 		"limits.free_space":    {c.Limits.FreeSpace, 0, 1 << 50},
+		"chat.context":         {int64(c.Chat.Context), 64, 1 << 20},
+		"chat.parallel":        {int64(c.Chat.Parallel), 1, 64},
+		"chat.queue":           {int64(c.Chat.Queue), 0, 10_000},
 		"webhooks.workers":     {int64(c.Webhooks.Workers), 1, 256},
 	} {
 		if n.is < n.least || n.is > n.most {
@@ -257,6 +268,7 @@ func (c *Config) Check(engines []string) error {
 		"keep.jobs":        {c.Keep.Jobs, time.Minute, 10 * 365 * 24 * time.Hour},
 		"keep.files":       {c.Keep.Files, time.Minute, 10 * 365 * 24 * time.Hour},
 		"keep.links":       {c.Keep.Links, time.Minute, 7 * 24 * time.Hour},
+		"chat.timeout":     {c.Chat.Timeout, time.Second, time.Hour},
 		"webhooks.timeout": {c.Webhooks.Timeout, time.Second, time.Minute},
 	} {
 		if d.is < d.least || d.is > d.most {
@@ -279,6 +291,7 @@ func (c *Config) Check(engines []string) error {
 	c.checkProxies(no)
 	c.checkOrigins(no)
 	c.checkModels(engines, no)
+	c.checkChat(no)
 	if err := meter.CheckSponsors(c.Sponsors); err != nil {
 		no("sponsors", "%v", err)
 	}

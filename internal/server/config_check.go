@@ -39,3 +39,24 @@ func (c *Config) checkOrigins(no func(key, format string, args ...any)) {
 		}
 	}
 }
+
+// NoChatModel is the chat.model of a server that uses no language model of its own.
+const NoChatModel = "none"
+
+// checkChat checks the names of the language model.
+func (c *Config) checkChat(no func(key, format string, args ...any)) {
+	seen := map[string]bool{}
+	for _, m := range c.Models {
+		seen[m.Name] = true
+	}
+	for i, name := range c.Chat.Names {
+		key := fmt.Sprintf("chat.names[%d]", i)
+		switch {
+		case name == "" || len(name) > 100:
+			no(key, "a name has 1 to 100 characters")
+		case seen[name]:
+			no(key, "the name %s is used twice", name)
+		}
+		seen[name] = true
+	}
+}

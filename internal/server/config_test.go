@@ -135,6 +135,9 @@ func TestCheckNamesTheKey(t *testing.T) {
 		"models[0]":        func(c *Config) { c.Models[0].Engine = "sora" },
 		"is used twice":    func(c *Config) { c.Models = append(c.Models, c.Models[0]) },
 		"log.format":       func(c *Config) { c.Log.Format = "xml" },
+		"chat.parallel":    func(c *Config) { c.Chat.Parallel = 0 },
+		"chat.timeout":     func(c *Config) { c.Chat.Timeout = 0 },
+		"chat.names[0]":    func(c *Config) { c.Chat.Names = []string{"reel"} },
 		"models: there is": func(c *Config) { c.Models = nil },
 	} {
 		c := DefaultConfig()

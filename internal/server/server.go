@@ -50,7 +50,9 @@ type Options struct {
 	Config Config
 	// Engines are the local models by name.
 	Engines map[string]worker.Engine
-	Log     *slog.Logger
+	// Talker is the language model of this machine; nil for none.
+	Talker service.Talker
+	Log    *slog.Logger
 }
 
 // Server is a process of the platform: its API, its workers, or both.
@@ -126,7 +128,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.blobs, err = blob.Open(ctx, where); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	if s.service, err = s.newService(o.Engines); err != nil {
+	if s.service, err = s.newService(o); err != nil {
 		return nil, err
 	}
 	s.auth = auth.New(s.db, auth.Options{RPM: s.cfg.Limits.KeyRPM, Failed: func(err error) { s.log.Warn("the last use of keys could not be written", "error", err) }})
@@ -194,9 +196,9 @@ func (s *Server) Invite(ctx context.Context, base string) (string, error) {
 }
 
 // newService creates the service and the parts that it needs.
-func (s *Server) newService(engines map[string]worker.Engine) (*service.Service, error) {
+func (s *Server) newService(o Options) (*service.Service, error) {
 	c := s.cfg
-	for name, e := range engines {
+	for name, e := range o.Engines {
 		s.engines[name] = e.Capabilities()
 	}
 	secret, err := linkKey(c.Data)
@@ -226,6 +228,9 @@ func (s *Server) newService(engines map[string]worker.Engine) (*service.Service,
 	return service.New(service.Options{
 		DB: s.db, Blobs: s.blobs, Signer: s.signer, Fetch: s.fetch, Filter: s.filter, Meter: s.meter, Callbacks: webhook.Challenger{To: s.fetch},
 		Chatter: chat, ChatModel: c.Upstreams.Chat.Model, Speech: speech, Engines: s.engines, Log: s.log,
+		Talk: service.LocalChat{
+			Model: o.Talker, Names: c.Chat.Names, Parallel: c.Chat.Parallel, Queue: c.Chat.Queue, Timeout: c.Chat.Timeout,
+		},
 		Models: c.Models, Sponsors: c.Sponsors, Address: c.base(),
 		Queue: c.Jobs.Queue, Attempts: c.Jobs.Attempts, Patience: c.Jobs.Wait, Seconds: c.Jobs.Seconds, Waiters: c.Limits.Followers,
 		FreeSpace: c.Limits.FreeSpace, FileBytes: c.Limits.Body, KeepFiles: c.Keep.Files, KeepLinks: c.Keep.Links,

@@ -26,7 +26,7 @@ const (
 	maxUpstreamError = 300
 )
 
-var errNoChat = &job.Error{Code: job.Unsupported, Message: "this server has no chat model: its operator can set upstreams.chat in the configuration"}
+var errNoChat = &job.Error{Code: job.Unsupported, Message: "this server has no chat model: its operator can pull one (kinora pull smollm2), or set upstreams.chat in the configuration"}
 
 // ChatRequest is a request of a customer to the chat model.
 type ChatRequest struct {

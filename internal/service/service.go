@@ -45,6 +45,7 @@ type Options struct {
 	Callbacks Challenger
 	Chatter   *egress.Upstream               // the chat model; nil for none
 	ChatModel string                         // its name, for requests that name none
+	Talk      LocalChat                      // the language model of this machine
 	Speech    *egress.Upstream               // nil for espeak-ng
 	Engines   map[string]kinora.Capabilities // what the local models can do, by their names
 	Log       *slog.Logger
@@ -84,6 +85,7 @@ type Service struct {
 	pictures *semaphore.Weighted // of picturesAtOnce
 	maxPNG   int                 // bytes of a picture as it is kept: what a worker reads; tests take less
 	speeches *semaphore.Weighted // of speechesAtOnce
+	talks    talkQueue
 	tracks   *semaphore.Weighted // of tracksAtOnce
 
 	waitingMu sync.Mutex

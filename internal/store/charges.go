@@ -29,12 +29,12 @@ type Charge struct {
 	Job        job.ID        `json:"job"` // or an ID of its own, for work that is no job
 	Project    int64         `json:"project"`
 	Key        int64         `json:"key"`  // the API key that asked for it
-	Kind       string        `json:"kind"` // "video", "image", "context", "speech"
+	Kind       string        `json:"kind"` // "video", "image", "context", "speech", "chat"
 	Model      string        `json:"model"`
 	API        string        `json:"api"`
 	Resolution string        `json:"resolution"`
 	Length     time.Duration `json:"-"`     // of video, to the millisecond
-	Units      int64         `json:"units"` // images, or characters of speech; of a video those of its narration
+	Units      int64         `json:"units"` // images, tokens, or characters of speech; of a video those of its narration
 	Price      int64         `json:"price"` // micros, as quoted
 	// FromCredits and FromBalance are what was reserved, in micros.
 	FromCredits int64     `json:"from_credits"`
@@ -109,6 +109,16 @@ func short(w *Wallet, amount int64, now time.Time) error {
 // charge that has ended already is left unchanged.
 func (tx *Tx) Settle(ctx context.Context, id job.ID, amount int64) error {
 	return tx.end(ctx, id, amount, OutcomeSucceeded)
+}
+
+// Measure says of an open charge how much work there was in the end, and its price
+// (micros). A charge that has ended already is left unchanged.
+func (tx *Tx) Measure(ctx context.Context, id job.ID, units, price int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE charges SET units = $2, price = $3 WHERE job = $1 AND outcome = 'open'`, int64(id), units, price)
+	if err != nil {
+		return fmt.Errorf("measure job %v: %w", id, err)
+	}
+	return nil
 }
 
 // Refund ends the charge of a job that did not succeed. All of it returns to the

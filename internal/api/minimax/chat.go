@@ -20,35 +20,38 @@ const maxChatAnswer = 16 << 20
 // Fail answers in OpenAI's form, with base_resp beside it.
 func (a *chatAPI) Fail(w http.ResponseWriter, r *http.Request, err error) { failBoth(w, r, err) }
 
-// complete passes a request on, and the answer back.
+// complete has the local language model answer, or passes the request on and the
+// answer back.
 func (a *chatAPI) complete(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.service, a.Fail)
+	answerChat(w, r, who, a.service, talk{fail: a.Fail, api: job.OpenAI})
 }
 
 // chat does the same in V1's form.
 func (a *V1) chat(w http.ResponseWriter, r *http.Request, who auth.Principal) {
-	forwardChat(w, r, who, a.service, a.Fail)
+	answerChat(w, r, who, a.service, talk{fail: a.Fail, api: job.MiniMaxV1, whole: true})
 }
 
-func forwardChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b Service, fail func(http.ResponseWriter, *http.Request, error)) {
-	up, err := askChat(r, b, who)
+// answerChat answers by the local language model, or by the upstream.
+func answerChat(w http.ResponseWriter, r *http.Request, who auth.Principal, b Service, t talk) {
+	body, err := readBody(r)
+	var v fieldValues
+	if err == nil {
+		v, err = chatForm.read(body)
+	}
+	if err == nil && b.TalksHere(v.text("model")) {
+		talkHere(w, r, who, b, body, t)
+		return
+	}
+	var up *service.ChatAnswer
+	if err == nil {
+		up, err = b.Chat(r.Context(), who, service.ChatRequest{Body: body, RequestID: web.RequestID(r.Context())})
+	}
 	if err != nil {
-		fail(w, r, err)
+		t.fail(w, r, err)
 		return
 	}
 	defer up.Body.Close()
-	passChat(w, r, up, fail)
-}
-
-func askChat(r *http.Request, b Service, who auth.Principal) (*service.ChatAnswer, error) {
-	body, err := readBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := chatForm.read(body); err != nil {
-		return nil, err
-	}
-	return b.Chat(r.Context(), who, service.ChatRequest{Body: body, RequestID: web.RequestID(r.Context())})
+	passChat(w, r, up, t.fail)
 }
 
 // passChat passes an answer on: a stream as it comes, another with base_resp.

@@ -110,6 +110,8 @@ var answerForms = map[string]any{
 	"POST /v1/image_generation":                imageAnswer{},
 	"POST /v1/t2a_v2":                          speechAnswer{},
 	"GET /v1/token_plan/remains":               remainsAnswer{},
+	"POST /v1/text/chatcompletion_v2":          completion{},
+	"POST /v1/chat/completions":                completion{},
 }
 
 // refusedHere are fields that the tables take and an endpoint refuses.

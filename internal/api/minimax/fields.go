@@ -129,7 +129,8 @@ var voicesForm = fieldRules{
 	{name: "voice_type", kind: aString, need: true, oneOf: []string{voicesSystem, voicesCloned, voicesGenerated, voicesAll}},
 }
 
-// chatForm holds what is looked at here; the whole body goes to the upstream.
+// chatForm holds what is looked at of every request for chat. talkForm has the rest,
+// for the local language model; an upstream gets the whole body.
 var chatForm = fieldRules{
 	{name: "model", kind: aString, most: 200},
 	{name: "messages", kind: aList, each: anObject, need: true},
@@ -185,8 +186,8 @@ var requests = map[string]fieldRules{
 	"POST /v1/image_generation":                imageForm,
 	"POST /v1/t2a_v2":                          speechForm,
 	"POST /v1/get_voice":                       voicesForm,
-	"POST /v1/text/chatcompletion_v2":          chatForm,
-	"POST /v1/chat/completions":                chatForm,
+	"POST /v1/text/chatcompletion_v2":          talkForm,
+	"POST /v1/chat/completions":                talkForm,
 	"GET /v1/token_plan/remains":               {},
 }
 

@@ -46,7 +46,7 @@ func (a *V1) Routes() []web.Route {
 		{Pattern: "POST /v1/image_generation", Scope: web.ScopeJobsWrite, Handle: a.images, Summary: "Make images, and wait for them"},
 		{Pattern: "POST /v1/t2a_v2", Scope: web.ScopeJobsWrite, Handle: a.speech, Summary: "Speak a text"},
 		{Pattern: "POST /v1/get_voice", Scope: web.ScopeJobsWrite, Handle: a.voices, Summary: "List the voices"},
-		{Pattern: "POST /v1/text/chatcompletion_v2", Scope: web.ScopeJobsWrite, Handle: a.chat, Summary: "Chat, by the upstream that is configured"},
+		{Pattern: "POST /v1/text/chatcompletion_v2", Scope: web.ScopeJobsWrite, Handle: a.chat, Summary: "Chat, by a language model here or the upstream that is configured"},
 		{Pattern: "GET /v1/token_plan/remains", Scope: web.ScopeUsage, Handle: a.remains, Summary: "See what is left of the plan"},
 
 		{Pattern: "POST /v1/files/upload", Scope: web.ScopeFiles, Handle: a.upload, Summary: "Upload a file"},

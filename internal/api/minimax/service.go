@@ -39,9 +39,11 @@ type Media interface {
 	BlobURL(base string, f job.File, good time.Duration) string
 }
 
-// Talk is the chat model, and speech.
+// Talk is the chat models, and speech.
 type Talk interface {
 	HasChat() bool
+	TalksHere(model string) bool
+	Answer(ctx context.Context, who auth.Principal, t service.TalkRequest) (service.TalkAnswer, error)
 	Chat(ctx context.Context, who auth.Principal, r service.ChatRequest) (*service.ChatAnswer, error)
 	Speak(ctx context.Context, who auth.Principal, r service.SpeechRequest) (service.SpeechResult, error)
 	Voices(ctx context.Context, requestID string) (service.Voices, error)

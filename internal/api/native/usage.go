@@ -70,7 +70,7 @@ type usageTotal struct {
 	Outcome    store.Outcome `json:"outcome"`
 	Jobs       int64         `json:"jobs"`
 	Seconds    float64       `json:"seconds" doc:"Of video."`
-	Units      int64         `json:"units" doc:"Images, or characters of speech."`
+	Units      int64         `json:"units" doc:"Images, characters of speech, or tokens of chat."`
 	ChargedUSD string        `json:"charged_usd"`
 }
 

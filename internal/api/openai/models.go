@@ -69,10 +69,30 @@ func capabilitiesOf(c kinora.Capabilities) capabilities {
 	return out
 }
 
+// chatObject is OpenAI's object of a language model.
+type chatObject struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"` // "model"
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+	// Our own: what stands behind the name.
+	Engine     string `json:"engine"`
+	Kind       string `json:"kind"` // "language"
+	Context    int    `json:"context_tokens"`
+	Parameters int64  `json:"parameters"`
+}
+
+func chatOf(o service.ChatOffer) chatObject {
+	return chatObject{
+		ID: o.Name, Object: "model", Created: o.Created.Unix(), OwnedBy: "kinora", Engine: o.Info.Name, Kind: "language",
+		Context: o.Info.Context, Parameters: o.Info.Parameters,
+	}
+}
+
 // modelList is the answer to GET /v1/models.
 type modelList struct {
-	Object string        `json:"object"` // "list"
-	Data   []modelObject `json:"data"`
+	Object string `json:"object"` // "list"
+	Data   []any  `json:"data"`   // modelObjects, then chatObjects
 }
 
 func modelOf(o service.Offer) modelObject {
@@ -84,15 +104,24 @@ func modelOf(o service.Offer) modelObject {
 }
 
 func (a *API) models(http.ResponseWriter, *http.Request, auth.Principal) (any, error) {
-	out := modelList{Object: "list", Data: []modelObject{}}
+	out := modelList{Object: "list", Data: []any{}}
 	for _, o := range a.service.Offers() {
 		out.Data = append(out.Data, modelOf(o))
+	}
+	for _, o := range a.service.ChatOffers() {
+		out.Data = append(out.Data, chatOf(o))
 	}
 	return out, nil
 }
 
 func (a *API) model(_ http.ResponseWriter, r *http.Request, _ auth.Principal) (any, error) {
-	o, err := a.service.Offer(r.PathValue("model"))
+	name := r.PathValue("model")
+	for _, o := range a.service.ChatOffers() {
+		if o.Name == name {
+			return chatOf(o), nil
+		}
+	}
+	o, err := a.service.Offer(name)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ type Service interface {
 	Media
 	Offers() []service.Offer
 	Offer(name string) (service.Offer, error)
+	ChatOffers() []service.ChatOffer
 }
 
 // Jobs makes jobs and follows them.
