@@ -62,11 +62,11 @@ func Make(text string, e world.Edition) Draft {
 	if len(r.actors) == 0 || e == world.NoEdition {
 		return d
 	}
-	for k := range d.open {
-		d.open[k] = !r.has[k]
+	a := &r.actors[0]
+	for k := range d.open { // what the words suggest is kept too
+		d.open[k] = !r.has[k] && !r.usual[k] && !a.usual[k]
 	}
 	d.open[subject] = false
-	a := &r.actors[0]
 	d.open[color], d.open[size], d.open[count] = !a.has[color] && !a.usual[color], !a.has[size] && !a.usual[size], false
 	d.goes = r.has[motion] && r.is[motion] == going
 	d.Scene = r.scene(e)
