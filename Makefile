@@ -15,7 +15,7 @@ SIMD_PACKAGES := ./internal/simd ./internal/kernel/... ./internal/tensor ./inter
 # Emulated; the derivatives' tests run convolutions and attention in small.
 ARM64_PACKAGES := ./internal/simd ./internal/kernel/quant ./internal/kernel/vec ./internal/kernel/elem ./internal/kernel/norm ./internal/kernel/gemm ./internal/autograd
 # Where goroutines meet; the numeric kernels share nothing but disjoint blocks.
-RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... ./internal/hub/... ./internal/shelf/... \
+RACE_PACKAGES := . ./cmd/... ./internal/simd/... ./internal/media/... ./internal/train/... ./internal/world/... ./internal/hub/... ./internal/shelf/... ./internal/model/lm \
 	$(addprefix ./internal/,$(addsuffix /...,job store blob egress auth meter moderation worker webhook web service api server e2e))
 PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/kinora-video/kinora/internal/browser"
 	"github.com/kinora-video/kinora/internal/server"
@@ -35,6 +36,9 @@ func (c *StudioCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	cfg.Role, cfg.Studio = server.RoleAll, true
+	if cfg.Keep.Jobs == server.DefaultConfig().Keep.Jobs { // one's own library is for keeps
+		cfg.Keep.Jobs = keepOwn
+	}
 	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
 	ln, err := listenHere(ctx, c.Listen)
 	if err != nil {
@@ -63,6 +67,9 @@ func (c *StudioCmd) Run(ctx context.Context, s streams) error {
 		return nil
 	}})
 }
+
+// keepOwn is how long the studio keeps videos, unless the configuration says otherwise.
+const keepOwn = 10 * 365 * 24 * time.Hour
 
 // defaultStudio is where the studio listens if nothing else is said.
 const defaultStudio = "127.0.0.1:8080"

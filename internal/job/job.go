@@ -240,9 +240,12 @@ type Job struct {
 	Preview     string        `json:"preview,omitempty"`  // blob key of the latest preview frame
 	Callback    string        `json:"callback,omitempty"` // MiniMax's callback_url
 
-	Price    int64 `json:"price"`    // millionths of a dollar, reserved at submit
-	Sponsor  bool  `json:"sponsor"`  // may show a sponsor while it waits
-	Revision int64 `json:"revision"` // incremented by each change, for followers
+	Price   int64 `json:"price"`             // millionths of a dollar, reserved at submit
+	Sponsor bool  `json:"sponsor"`           // may show a sponsor while it waits
+	Starred bool  `json:"starred,omitempty"` // by its owner
+	// Tags are its owner's, each once, in order.
+	Tags     []string `json:"tags,omitempty"`
+	Revision int64    `json:"revision"` // incremented by each change, for followers
 
 	CreatedAt  time.Time `json:"created_at"`
 	StartedAt  time.Time `json:"started_at,omitzero"` // of the last attempt

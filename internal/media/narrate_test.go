@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,3 +181,27 @@ func TestLiveFormats(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestPhases: known weights give the bytes that weights computed anew do.
+func TestPhases(t *testing.T) {
+	x := make([]float32, 3000)
+	for i := range x {
+		x[i] = float32(math.Sin(float64(i*i)/997) * 20000)
+	}
+	for _, step := range []float64{0.75, 0.5, 1.5, 3, 2.25} {
+		known, anew := newResampler(step), newResampler(step)
+		if len(known.phases) == 0 {
+			t.Errorf("%v: no weights are known", step)
+		}
+		anew.phases = nil
+		for from := 0; from < len(x); from += 700 {
+			part := x[from:min(from+700, len(x))]
+			if a, b := known.feed(part), anew.feed(part); !slices.Equal(a, b) || len(a) == 0 {
+				t.Fatalf("%v: %d samples differ from %d", step, len(a), len(b))
+			}
+		}
+	}
+	if r := newResampler(24000.0 / 22050); len(r.phases) > 0 {
+		t.Error("a long period is kept")
+	}
+}

@@ -195,15 +195,21 @@ type resampler struct {
 	cut   float64 // share of the frequencies that is kept
 	reach int     // samples on each side of a time that are summed
 	table []float32
-	buf   []float32 // input samples from number first on
-	first int64
-	next  int64 // number of the sample that comes out next
-	out   []float32
+	// Where every so many output samples lie as the ones before do, their weights are
+	// known: phases of 2·reach weights, and the sum of each.
+	phases [][]float32
+	sums   []float32
+	buf    []float32 // input samples from number first on
+	first  int64
+	next   int64 // number of the sample that comes out next
+	out    []float32
 }
 
 const (
 	sincZeros = 16  // of the sinc on each side
 	sincSteps = 128 // of the table between two zeros
+	// sincPhases bounds the output samples whose weights are kept.
+	sincPhases = 16
 )
 
 func newResampler(step float64) *resampler {
@@ -223,7 +229,26 @@ func newResampler(step float64) *resampler {
 		}
 		r.table[i] = float32(window * math.Sin(math.Pi*x) / (math.Pi * x))
 	}
+	for period := 1; period <= sincPhases; period++ {
+		if whole := step * float64(period); whole == math.Floor(whole) {
+			r.know(period)
+			break
+		}
+	}
 	return r
+}
+
+// know computes the weights of a period of output samples.
+func (r *resampler) know(period int) {
+	for p := range period {
+		_, frac := math.Modf(float64(p) * r.step)
+		weights, sum := make([]float32, 2*r.reach), float32(0)
+		for k := range weights {
+			weights[k] = r.weight(float64(k+1-r.reach) - frac)
+			sum += weights[k]
+		}
+		r.phases, r.sums = append(r.phases, weights), append(r.sums, sum)
+	}
 }
 
 // feed takes the next input samples and returns the output samples that are complete,
@@ -241,7 +266,11 @@ func (r *resampler) feed(x []float32) []float32 {
 		if whole+int64(r.reach) >= end {
 			break
 		}
-		r.out = append(r.out, r.at(at, int(whole-r.first)))
+		if i := int(whole - r.first); len(r.phases) > 0 && i+1 >= r.reach {
+			r.out = append(r.out, r.phase(int(r.next)%len(r.phases), r.buf[i+1-r.reach:]))
+		} else {
+			r.out = append(r.out, r.at(at, i))
+		}
 		r.next++
 	}
 	if drop := int64(float64(r.next)*r.step) - int64(r.reach) - r.first; drop > 0 {
@@ -258,17 +287,33 @@ func (r *resampler) at(t float64, i int) float32 {
 	frac := t - math.Floor(t)
 	var sum, weights float32
 	for k := max(0, i-r.reach+1); k <= i+r.reach; k++ {
-		x := math.Abs(float64(k-i)-frac) * r.cut * sincSteps
-		j := int(x)
-		if j >= sincZeros*sincSteps {
-			continue
-		}
-		part := float32(x - float64(j))
-		w := r.table[j] + part*(r.table[j+1]-r.table[j])
+		w := r.weight(float64(k-i) - frac)
 		sum += w * r.buf[k]
 		weights += w
 	}
 	return sum / weights
+}
+
+// phase is at for an output sample whose weights are known; x are the input samples
+// from the first one with a weight on.
+func (r *resampler) phase(p int, x []float32) float32 {
+	weights := r.phases[p]
+	x = x[:len(weights)]
+	var sum float32
+	for k, w := range weights {
+		sum += w * x[k]
+	}
+	return sum / r.sums[p]
+}
+
+// weight is that of an input sample so many samples away.
+func (r *resampler) weight(away float64) float32 {
+	x := math.Abs(away) * r.cut * sincSteps
+	j := int(x)
+	if j >= sincZeros*sincSteps {
+		return 0
+	}
+	return r.table[j] + float32(x-float64(j))*(r.table[j+1]-r.table[j])
 }
 
 // WriteWAV writes samples, 16 bits each, little-endian, with the header of a WAV file.

@@ -20,13 +20,18 @@ func Noise(dst []float32, seed, stream uint64) { NoiseAt(dst, seed, stream, 0) }
 // NoiseAt fills dst with the elements first, first+1, ... of the stream.
 func NoiseAt(dst []float32, seed, stream, first uint64) {
 	for len(dst) > 0 {
-		quad := gauss4(philox([4]uint32{
-			uint32(first / 4), uint32(first / 4 >> 32), uint32(stream), uint32(stream >> 32),
-		}, [2]uint32{uint32(seed), uint32(seed >> 32)}))
+		quad := gauss4(NoiseBits(seed, stream, first/4))
 		n := copy(dst, quad[first%4:])
 		dst = dst[n:]
 		first += uint64(n)
 	}
+}
+
+// NoiseBits returns the uniform words that the elements 4i to 4i+3 of the stream are
+// made of: of each pair of words, the first gives the radius of a pair of Gaussians
+// and the second their angle.
+func NoiseBits(seed, stream, i uint64) [4]uint32 {
+	return philox([4]uint32{uint32(i), uint32(i >> 32), uint32(stream), uint32(stream >> 32)}, [2]uint32{uint32(seed), uint32(seed >> 32)})
 }
 
 // philox is Philox4x32 with 10 rounds.

@@ -158,6 +158,16 @@ func (s *Service) Typical(ctx context.Context, o Offer) (time.Duration, error) {
 	return s.takes(ctx, map[string]pace{}, &job.Spec{Kind: job.Video, Engine: o.Engine, Seconds: 1, Width: own.Width, Height: own.Height})
 }
 
+// Label marks one of the project's jobs.
+func (s *Service) Label(ctx context.Context, who auth.Principal, id job.ID, l store.Labels) (job.Job, error) {
+	return s.DB.Label(ctx, who.Project.ID, id, l)
+}
+
+// MoveBefore gives a queued job its turn just before another one of the project's.
+func (s *Service) MoveBefore(ctx context.Context, who auth.Principal, id, before job.ID) error {
+	return s.DB.MoveBefore(ctx, who.Project.ID, id, before)
+}
+
 // FollowProject returns the changes of a project's jobs in this process; see
 // store.DB.FollowProject.
 func (s *Service) FollowProject(project int64) (*store.Changes, func()) {

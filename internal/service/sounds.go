@@ -106,10 +106,7 @@ func (s *Service) DropInputs(ctx context.Context, sp *job.Spec) {
 // narrate speaks the narration of a spec.
 func (s *Service) narrate(ctx context.Context, who auth.Principal, sp *job.Spec, can kinora.Capabilities, r SoundRequest) error {
 	n := r.Narration
-	words := text.Unmarked(n.Text)
-	if words == "" {
-		words = kinora.SpokenPrompt(text.Unmarked(sp.Prompt))
-	}
+	words := wordsOf(n.Text, sp.Prompt)
 	count := utf8.RuneCountInString(words)
 	if strings.TrimSpace(words) == "" || count > MaxNarration || !utf8.ValidString(words) {
 		return job.Errorf(job.Invalid, "narration.text", "narration.text: there are %d characters to speak: 1 to %d", count, MaxNarration)
@@ -141,6 +138,17 @@ func (s *Service) narrate(ctx context.Context, who auth.Principal, sp *job.Spec,
 	}
 	return nil
 }
+
+// wordsOf is what a narration says: its text, or the prompt.
+func wordsOf(words, prompt string) string {
+	if words = text.Unmarked(words); words != "" {
+		return words
+	}
+	return kinora.SpokenPrompt(text.Unmarked(prompt))
+}
+
+// Spoken is how many characters a narration is charged for.
+func Spoken(words, prompt string) int { return utf8.RuneCountInString(wordsOf(words, prompt)) }
 
 // speaker speaks as Speak does: by the upstream, or here.
 func (s *Service) speaker(n *NarrationRequest, requestID, words string) soundtrack.Speak {

@@ -25,7 +25,7 @@ func (db *DB) Delete(ctx context.Context, project int64, id job.ID) (keys []stri
 			return job.Errorf(job.Conflict, "", "the job is %s: cancel it before you delete it", j.State)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET deleted_at = $1, updated_at = $1, revision = revision + 1, spec = '{}', result = '', error = '',
-			latents = '', preview = '', first_frame = '', narration = '', sound = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
+			latents = '', preview = '', tags = '', words = '', starred = 0, first_frame = '', narration = '', sound = '', callback = '', idempotency_key = '', request_hash = '' WHERE id = $2`, millis(tx.notBefore(&j)), int64(id))
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/kinora-video/kinora/internal/job"
@@ -81,11 +82,11 @@ func (db *DB) Submit(ctx context.Context, s Submission, reserve func(*Tx, *job.J
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO jobs (id, project, key_id, api, kind, model, engine, task_type, spec, state,
 				priority, seq, cost, max_attempts, first_frame, callback, price, sponsor, created_at, updated_at, expires_at,
-				idempotency_key, request_hash, narration, sound)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20, $21, $22, $23)`,
+				idempotency_key, request_hash, narration, sound, words)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20, $21, $22, $23, $24)`,
 			int64(j.ID), j.Project, j.Key, string(j.API), string(j.Spec.Kind), j.Spec.Model, j.Spec.Engine, j.Spec.TaskType, spec,
 			j.Priority, seq, cost(&j.Spec), j.MaxAttempts, j.Spec.FirstFrame, j.Callback, j.Price, bit(j.Sponsor), millis(tx.now), millis(j.ExpiresAt),
-			s.IdempotencyKey, s.RequestHash, narrationKey(&j.Spec), soundKey(&j.Spec))
+			s.IdempotencyKey, s.RequestHash, narrationKey(&j.Spec), soundKey(&j.Spec), strings.ToLower(j.Prompt()))
 		if err != nil {
 			return err
 		}

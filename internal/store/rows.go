@@ -16,21 +16,21 @@ import (
 // jobColumns are the columns that scanJob reads, in this order.
 const jobColumns = `id, project, key_id, api, spec, state, priority, attempt, max_attempts, worker, cancel_asked,
 	phase, progress, left_ms, result, error, latents, preview, callback, price, sponsor, revision,
-	created_at, started_at, finished_at, updated_at, expires_at`
+	created_at, started_at, finished_at, updated_at, expires_at, starred, tags`
 
 // scanJob reads a row of jobColumns.
 func scanJob(row interface{ Scan(...any) error }) (job.Job, error) {
 	var j job.Job
-	var spec, result, failure string
+	var spec, result, failure, tags string
 	var left, created, started, finished, updated, expires int64
-	var cancel, sponsor int64
+	var cancel, sponsor, starred int64
 	err := row.Scan(&j.ID, &j.Project, &j.Key, &j.API, &spec, &j.State, &j.Priority, &j.Attempt, &j.MaxAttempts, &j.Worker, &cancel,
 		&j.Phase, &j.Progress, &left, &result, &failure, &j.Latents, &j.Preview, &j.Callback, &j.Price, &sponsor, &j.Revision,
-		&created, &started, &finished, &updated, &expires)
+		&created, &started, &finished, &updated, &expires, &starred, &tags)
 	if err != nil {
 		return job.Job{}, err
 	}
-	j.CancelAsked, j.Sponsor = cancel != 0, sponsor != 0
+	j.CancelAsked, j.Sponsor, j.Starred, j.Tags = cancel != 0, sponsor != 0, starred != 0, readTags(tags)
 	j.Left = time.Duration(left) * time.Millisecond
 	j.CreatedAt, j.StartedAt, j.FinishedAt = fromMillis(created), fromMillis(started), fromMillis(finished)
 	j.UpdatedAt, j.ExpiresAt = fromMillis(updated), fromMillis(expires)
@@ -115,6 +115,9 @@ type JobFilter struct {
 	TaskTypes []string
 	Kind      job.Kind
 	Since     time.Time // of creation
+	Starred   bool      // only those with a star
+	Tag       string    // only those with this tag
+	Words     []string  // only those whose prompt has all of these, in any case
 	// After and Before are jobs of the same project. The page holds jobs between
 	// them, in the order of the list.
 	After, Before job.ID
@@ -142,6 +145,7 @@ func (db *DB) Jobs(ctx context.Context, f JobFilter) (jobs []job.Job, total int,
 	if !f.Since.IsZero() {
 		w.and("created_at >= " + w.arg(millis(f.Since)))
 	}
+	f.labels(w)
 	err = db.Read(ctx, func(q Queryer) error {
 		jobs, total = nil, 0
 		if err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM jobs WHERE "+w.String(), w.args...).Scan(&total); err != nil {

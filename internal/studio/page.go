@@ -32,6 +32,7 @@ type place struct {
 var places = []place{
 	{"create", Path, "create", web.ScopeJobsWrite},
 	{"queue", Path + "queue", "queue", web.ScopeJobsRead},
+	{"library", Path + "library", "library", web.ScopeJobsRead},
 }
 
 // view is what a page is made of.
@@ -69,6 +70,7 @@ func newPages(a assets) (map[string]*page, error) {
 	for _, p := range []page{
 		{name: "create", module: "js/create.js", scope: web.ScopeJobsRead},
 		{name: "queue", module: "js/queue.js", scope: web.ScopeJobsRead},
+		{name: "library", module: "js/library.js", scope: web.ScopeJobsRead},
 		{name: "sign-in", module: "js/sign-in.js"},
 		{name: "enter", module: "js/enter.js"},
 		{name: "error"},

@@ -59,6 +59,7 @@ func (s *Studio) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path+"{$}", s.show("create"))
 	mux.HandleFunc("GET "+Path+"queue", s.show("queue"))
+	mux.HandleFunc("GET "+Path+"library", s.show("library"))
 	mux.HandleFunc("GET "+signInPath, s.signInPage)
 	mux.HandleFunc("POST "+signInPath, s.signIn)
 	mux.HandleFunc("GET "+enterPath, s.enterPage)

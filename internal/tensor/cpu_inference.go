@@ -60,6 +60,13 @@ func (c *CPU) Tanh(x *Tensor) *Tensor {
 	return y
 }
 
+// Exp implements Inference.
+func (c *CPU) Exp(x *Tensor) *Tensor {
+	y := c.like(x)
+	elem.Exp(data(y), data(x))
+	return y
+}
+
 // SoftmaxAttention implements Inference.
 func (c *CPU) SoftmaxAttention(q, k, v, bias *Tensor, scale float32, m Mask) *Tensor {
 	const op = "SoftmaxAttention"

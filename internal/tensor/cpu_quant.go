@@ -40,7 +40,25 @@ func (c *CPU) int8Rows(w *Tensor, stored gemm.Numbers) (packed *gemm.PackedInt8,
 	if c.precision != I8 || w.st.fine || !is || !gemm.FitsInt8(n, k, rows) {
 		return nil, false
 	}
-	return w.Form(asInt8{}, func() any { return gemm.PackInt8(k, n, rows) }).(*gemm.PackedInt8), true
+	return packedRows(w, rows), true
+}
+
+// packedRows is the form of a matrix of int8 with a scale a row.
+func packedRows(w *Tensor, rows gemm.Stored) *gemm.PackedInt8 {
+	return w.Form(asInt8{}, func() any { return gemm.PackInt8(w.Dim(1), w.Dim(0), rows) }).(*gemm.PackedInt8)
+}
+
+// LinearUint8 implements Inference.
+func (c *CPU) LinearUint8(x, w, b *Tensor) *Tensor {
+	const op = "LinearUint8"
+	stored, _ := small(w)
+	rows, ok := stored.(gemm.Stored)
+	want(ok && w.Fixed() && gemm.FitsInt8(w.Dim(0), w.Dim(1), rows) && x.Dim(-1) == w.Dim(1) && (b == nil || b.Len() == w.Dim(0)), op, x, w, b)
+	defer runtime.KeepAlive(w)
+	n, k := w.Dim(0), w.Dim(1)
+	y := c.arena.Tensor(withLast(x, n)...)
+	gemm.MulUint8(x.Rows(), mat(data(x), k, false), packedRows(w, rows), data(y), n, gemm.Epilogue{Bias: data(b)})
+	return y
 }
 
 // linearFine is Linear with the precision I16, for stored numbers.

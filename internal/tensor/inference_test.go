@@ -165,6 +165,14 @@ func pairs() map[string]pair {
 			func(o in) out { return o.GELUErf(o.Scale(frames(o), 3)) },
 			func(o in) out { return o.Activate(o.Scale(frames(o), 3), tensor.GELU) },
 		},
+		"Exp": { // silu(x)·(1+e^-x) = x
+			1e-6,
+			func(o in) out {
+				y := o.Activate(frames(o), tensor.SiLU)
+				return o.Add(y, o.Mul(y, o.Exp(o.Scale(frames(o), -1))))
+			},
+			func(o in) out { return o.Scale(frames(o), 1) },
+		},
 		"Tanh": { // tanh x = silu(2x)/x - 1
 			1e-5,
 			func(o in) out { return o.Mul(frames(o), o.Tanh(frames(o))) },

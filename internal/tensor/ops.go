@@ -185,6 +185,11 @@ type Carried interface {
 type Inference interface {
 	Ops
 
+	// LinearUint8 is Linear without an activation, for a fixed w that is stored in I8
+	// with a scale a row. Whatever the backend's precision, x is rounded to 256 steps
+	// between its least and its largest number, of which 0 is between, and sums are
+	// exact: what ONNX's DynamicQuantizeLinear and MatMulInteger compute.
+	LinearUint8(x, w, b *Tensor) *Tensor
 	// LayerNorm over the last axis: (x-mean)/sqrt(var+eps)·g + b, with gain g
 	// [C] and bias b [C] (Ba 2016).
 	LayerNorm(x, g, b *Tensor, eps float32) *Tensor
@@ -210,6 +215,8 @@ type Inference interface {
 	GELUErf(x *Tensor) *Tensor
 	// Tanh: y = tanh(x).
 	Tanh(x *Tensor) *Tensor
+	// Exp: y = e^x, at least 0 and infinite from 89 on.
+	Exp(x *Tensor) *Tensor
 
 	// SoftmaxAttention is Attention with a scale of the scores of its own. bias
 	// [Q+K-1, H] depends on the distance of a key to its query: head h adds

@@ -115,3 +115,36 @@ func TestQuantisedSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestLinearUint8 compares with the product of numbers that are rounded by hand.
+func TestLinearUint8(t *testing.T) {
+	const m, n, k = 9, 70, 48
+	q, scale := make([]byte, n*k), make([]float32, n)
+	for i := range q {
+		q[i] = byte(i * 37)
+	}
+	for j := range scale {
+		scale[j] = float32(j%5+1) / 256
+	}
+	w := InPlace(Stored{DType: I8, Bytes: q, Scale: scale}, n, k)
+	w.Fix()
+	// From -1 to 255/16 - 1 there are 256 sixteenths.
+	x, rounded := make([]float32, m*k), make([]float32, m*k)
+	for i := range x {
+		rounded[i] = float32(i*29%256)/16 - 1
+		x[i] = min(max(rounded[i]+float32(i%3-1)/64, -1), 255.0/16-1)
+	}
+	x[0], x[1], rounded[0], rounded[1] = -1, 255.0/16-1, -1, 255.0/16-1
+	bias := make([]float32, n)
+	for j := range bias {
+		bias[j] = float32(j)
+	}
+	c := NewCPU(F32)
+	got := Values(c, c.LinearUint8(c.Upload(x, m, k), w, c.Upload(bias, n)))
+	want := Values(c, c.Linear(c.Upload(rounded, m, k), w, c.Upload(bias, n), None))
+	for i, v := range want {
+		if d := got[i] - v; d > 1e-3 || d < -1e-3 {
+			t.Fatalf("number %d is %v, want %v", i, got[i], v)
+		}
+	}
+}

@@ -31,6 +31,22 @@ try {
   await page.waitForFunction((n) => document.querySelectorAll('.poster[data-state=succeeded]').length === n, prompts.length, { timeout: 600000 });
   await page.reload();
   await page.locator('[aria-busy]').first().waitFor({ state: 'detached' });
+  await page.goto(server.base + '/studio/library');
+  await page.locator('.poster').nth(prompts.length - 1).waitFor();
+  for (const n of [1, 3]) await page.locator('.poster').nth(n).getByRole('button', { name: /^Favourite/ }).click();
+  for (const tag of ['nature', 'for the trailer']) {
+    await page.locator('.poster .screen').nth(3).click();
+    await page.locator('dialog .tags input').fill(tag);
+    await page.keyboard.press('Enter');
+    await page.locator('dialog .tags li', { hasText: tag }).waitFor();
+    await page.keyboard.press('Escape');
+  }
+  await page.mouse.move(5, 5);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.waitForTimeout(500);
+  await shot('library');
+  await page.goto(server.base + '/studio/');
+  await page.locator('[aria-busy]').first().waitFor({ state: 'detached' });
   await page.fill('#prompt', 'a red cat bounces on a beach at sunset');
   await page.waitForTimeout(1500);
   await shot('create');

@@ -23,7 +23,10 @@ afterEach(() => {
 });
 
 const card = (of, state) => of.locator(`.poster${state ? `[data-state=${state}]` : ''}`);
-const home = (of = page) => of.goto(server.base + '/studio/');
+async function home(of = page) {
+  await of.goto(server.base + '/studio/');
+  await of.locator('[aria-busy]').waitFor({ state: 'detached' });
+}
 
 /** next waits for the newest poster to reach a state, and returns it. */
 async function next(of, count, state) {
@@ -213,6 +216,81 @@ test('deleted, and taken back', async () => {
   await page.locator(`.poster[data-job=${id}]`).waitFor();
 });
 
+test('the library finds, marks, compares and extends', async () => {
+  await home();
+  for (const prompt of ['a purple rocket in space', 'a white dog in the city']) {
+    const before = await card(page, 'succeeded').count();
+    await make(page, prompt);
+    await next(page, before + 1, 'succeeded');
+  }
+  await page.goto(server.base + '/studio/library');
+  const rocket = page.locator('.poster', { hasText: 'a purple rocket' }), dog = page.locator('.poster', { hasText: 'a white dog' });
+  await rocket.waitFor();
+  const all = await page.locator('.poster').count();
+  await rocket.getByRole('button', { name: /^Favourite/ }).click();
+  await rocket.locator('[aria-pressed=true]').waitFor();
+  await page.fill('[data-query]', 'ROCKET space');
+  await dog.waitFor({ state: 'detached' });
+  assert.equal(await page.locator('.poster').count(), 1);
+  await page.fill('[data-query]', 'no such words');
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await dog.waitFor();
+  await page.getByRole('button', { name: 'Favourites', exact: true }).click();
+  await dog.waitFor({ state: 'detached' });
+  await rocket.waitFor();
+  await page.getByRole('button', { name: 'Favourites', exact: true }).click();
+  await dog.waitFor();
+  assert.equal(await page.locator('.poster').count(), all);
+
+  await dog.locator('.screen').click();
+  await page.locator('dialog .tags input').fill('<b>good</b> boy');
+  await page.keyboard.press('Enter');
+  await page.locator('dialog .tags li').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('[data-tags] button', { hasText: '<b>good</b> boy' }).click();
+  await rocket.waitFor({ state: 'detached' });
+  await page.locator('[data-tags] button[aria-pressed=true]').click();
+  await rocket.waitFor();
+
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await rocket.locator('.screen').click();
+  await dog.locator('.screen').click();
+  await page.waitForFunction(() => { const v = [...document.querySelectorAll('dialog video')]; return v.length === 2 && v.every((one) => one.currentTime > 0.1); });
+  await page.locator('.together button').click();
+  await page.locator('.together input').fill('500');
+  const times = await page.locator('dialog video').evaluateAll((list) => list.map((v) => v.currentTime));
+  assert.ok(Math.abs(times[0] - times[1]) < 0.1 && times[0] > 0.3, `they are at ${times}`);
+  await page.keyboard.press('Escape');
+
+  await dog.locator('.screen').click();
+  await page.getByRole('link', { name: 'Extend' }).click();
+  await page.waitForFunction(() => document.querySelector('#prompt').value === 'a white dog in the city' && !document.querySelector('[data-frame]').hidden);
+  const before = await card(page, 'succeeded').count();
+  await make(page, 'the dog moves left');
+  await next(page, before + 1, 'succeeded');
+  await page.locator('.poster', { hasText: 'the dog moves left' }).locator('.screen').click();
+  await page.waitForFunction(() => document.querySelector('dialog video')?.duration > 1.8);
+  await page.keyboard.press('Escape');
+});
+
+test('jobs that wait change places', async () => {
+  await home();
+  await make(page, 'a red car in the desert', { seconds: 20, versions: 3, steps: 16 });
+  await page.waitForFunction(() => document.querySelectorAll('.poster:is([data-state=queued], [data-state=running])').length === 3);
+  await page.goto(server.base + '/studio/queue');
+  const waiting = page.locator('[data-line] .job[data-state=queued]');
+  await waiting.nth(1).waitFor();
+  const ids = await waiting.evaluateAll((list) => list.map((row) => row.dataset.job));
+  await waiting.nth(1).getByRole('button', { name: /^Sooner/ }).click();
+  await page.waitForFunction((first) => document.querySelector('[data-line] .job[data-state=queued]')?.dataset.job === first, ids[1]);
+  for (const state of ['queued', 'queued', 'running']) {
+    const row = page.locator(`[data-line] .job[data-state=${state}]`).first(), id = await row.getAttribute('data-job');
+    await row.getByRole('button', { name: /^Cancel/ }).click();
+    await page.locator(`[data-line] .job[data-job=${id}]`).waitFor({ state: 'detached', timeout: 30000 });
+  }
+  await page.locator('[data-empty]').waitFor({ timeout: 30000 });
+});
+
 const looks = [['dark', 'en'], ['light', 'en'], ['dark', 'ar'], ['light', 'ar']];
 for (const [theme, lang] of looks) {
   test(`nothing serious for axe-core: ${theme}, ${lang}`, async () => {
@@ -223,7 +301,7 @@ for (const [theme, lang] of looks) {
     const one = await context.newPage();
     const found = {};
     const check = async (name) => { const list = await audit(one); if (list.length) found[name] = list; };
-    for (const path of ['', 'queue', 'nothing']) {
+    for (const path of ['', 'queue', 'library', 'nothing']) {
       await one.goto(at.url + path);
       if (path !== 'nothing') await one.locator('[aria-busy]').first().waitFor({ state: 'detached' });
       await check('/studio/' + path);

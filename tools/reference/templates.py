@@ -3,7 +3,7 @@
 
     python3 tools/reference/templates.py --out internal/jinja/testdata
 
-reads the templates *.jinja there (SmolLM2's, Qwen3's and Llama 3's own), renders
+reads the templates *.jinja there (SmolLM2's, Qwen3's of its first release and later, and Llama 3's own), renders
 several conversations with each, and many small templates that show one rule of Jinja
 each, and writes golden.json. It needs transformers, and no weights.
 """
@@ -158,7 +158,7 @@ def main():
     for path in sorted(out.glob("*.jinja")):
         conversations = dict(CONVERSATIONS)
         extra = {}
-        if path.stem == "qwen3":
+        if path.stem.startswith("qwen3"):
             conversations["tools"] = [SYSTEM, ASK, CALL, RESULT, RESULT, ANSWER, NEXT]
             conversations["tools_open"] = [ASK, CALL, RESULT]
         for name, messages in conversations.items():
@@ -166,7 +166,7 @@ def main():
                 values = {"messages": messages, "add_generation_prompt": prompt, "bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
                 if name.startswith("tools"):
                     values["tools"] = TOOLS
-                if path.stem == "qwen3" and name in ("turns", "thought"):
+                if path.stem.startswith("qwen3") and name in ("turns", "thought"):
                     values["enable_thinking"] = name == "thought"
                 cases.append({"file": path.name, "values": values, **render(path.read_text(), values)})
     for source in SNIPPETS:

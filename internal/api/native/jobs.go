@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -132,14 +133,17 @@ type waitIn struct {
 }
 
 type listIn struct {
-	State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
-	Kind  job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
-	Model []string    `query:"model" doc:"Only jobs of these models, likewise."`
-	API   []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
-	Since time.Time   `query:"since" doc:"Only jobs that were created then or later."`
-	Order string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
-	After string      `query:"after" doc:"Begin after this job: the next of the page before."`
-	Limit int         `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many jobs on a page."`
+	State   []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled,expired" doc:"Only jobs in one of these states, with commas between them or each in a parameter of its own."`
+	Kind    job.Kind    `query:"kind" enum:"video,image,context" doc:"Only jobs of this kind."`
+	Model   []string    `query:"model" doc:"Only jobs of these models, likewise."`
+	API     []job.API   `query:"api" enum:"native,openai,minimax-v1,minimax-v2" doc:"Only jobs that came through these APIs, likewise."`
+	Since   time.Time   `query:"since" doc:"Only jobs that were created then or later."`
+	Query   string      `query:"q" maxLength:"200" doc:"Only jobs whose prompt has all of these, words or parts of words, in any case."`
+	Starred bool        `query:"starred" default:"false" doc:"Only jobs with a star."`
+	Tag     string      `query:"tag" maxLength:"160" doc:"Only jobs with this tag."`
+	Order   string      `query:"order" enum:"desc,asc" default:"desc" doc:"By creation: newest first, or oldest first."`
+	After   string      `query:"after" doc:"Begin after this job: the next of the page before."`
+	Limit   int         `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many jobs on a page."`
 }
 
 type jobList struct {
@@ -271,7 +275,7 @@ func (n *API) wait(ctx context.Context, who auth.Principal, j job.Job, most time
 func (n *API) list(ctx context.Context, in *listIn) (*jobListOut, error) {
 	who := principal(ctx)
 	f := store.JobFilter{
-		States: in.State, API: in.API, Models: in.Model, Kind: in.Kind, Since: in.Since,
+		States: in.State, API: in.API, Models: in.Model, Kind: in.Kind, Since: in.Since, Starred: in.Starred, Tag: in.Tag, Words: strings.Fields(in.Query),
 		Ascending: in.Order == "asc", Limit: in.Limit + 1, // one more tells whether there are more
 	}
 	if in.After != "" {

@@ -48,6 +48,7 @@ func New(p Parts) *API {
 	n.addJobs()
 	n.addQuotes()
 	n.addContent()
+	n.addLabels()
 	n.addEvents()
 	n.addFeed()
 	n.addModels()

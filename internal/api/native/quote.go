@@ -46,7 +46,7 @@ func (n *API) addQuotes() {
 	register(n, operation{
 		id: "quote-job", method: http.MethodPost, path: jobsPath + "/quote", scope: web.ScopeJobsWrite, tag: "jobs",
 		summary: "Ask what a job would cost, and how long it would take",
-		more:    "The body is that of a new job, which is checked as one. Nothing is submitted, a picture is not fetched, and the prompt is not moderated.",
+		more:    "The body is that of a new job, which is checked as one. Nothing is submitted, a picture is not fetched, a narration is not spoken, and the prompt is not moderated. A video that a narration makes longer costs more.",
 		errors:  []job.Code{job.Invalid, job.NotFound, job.Conflict, job.TooLarge},
 	}, n.quote)
 	register(n, operation{
@@ -89,6 +89,7 @@ func (n *API) quote(ctx context.Context, in *quoteIn) (*quoteOut, error) {
 		}
 		spec.FirstFrame = anyPicture
 	}
+	quoteNarration(&b, &spec)
 	q, err := n.Service.Quote(ctx, who, service.Submission{API: job.Native, Spec: spec, Priority: b.Priority})
 	if err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ type Jobs interface {
 	Follow(ctx context.Context, who auth.Principal, id job.ID, yield func(job.Job) bool) error
 	Quote(ctx context.Context, who auth.Principal, s service.Submission) (service.Quote, error)
 	Again(ctx context.Context, who auth.Principal, id job.ID, idempotencyKey string) (job.Job, error)
+	Label(ctx context.Context, who auth.Principal, id job.ID, l store.Labels) (job.Job, error)
+	MoveBefore(ctx context.Context, who auth.Principal, id, before job.ID) error
 	FollowProject(project int64) (changes *store.Changes, stop func())
 	InFlight(ctx context.Context, project int64) ([]store.Standing, error)
 	Positions(ctx context.Context, ids []job.ID) (map[job.ID]int, error)

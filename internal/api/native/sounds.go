@@ -33,6 +33,13 @@ func (n *API) sounds(ctx context.Context, who auth.Principal, b *newJob, s *job.
 	return err
 }
 
+// quoteNarration adds to a spec what the price of a narration depends on.
+func quoteNarration(b *newJob, s *job.Spec) {
+	if in := b.Narration; in != nil {
+		s.Narration = &job.Narration{Characters: service.Spoken(in.Text, s.Prompt)}
+	}
+}
+
 // ref is the field that names the file, and the file as the service takes it.
 func (i *soundInput) ref() (param, ref string, err error) {
 	switch {

@@ -73,6 +73,12 @@ func TestNativeSounds(t *testing.T) {
 			t.Errorf("%.90s: %d %s", tt.body, resp.StatusCode, raw)
 			continue
 		}
+		if strings.Contains(tt.body, `"narration":{}`) {
+			resp, quote, raw := apitest.Ask(t, s, apitest.KeyOne, "POST", "/v1/jobs/quote", apitest.JSON, tt.body)
+			if resp.StatusCode != 200 || quote["price_usd"] != got["price_usd"] {
+				t.Errorf("%s is quoted %s, and costs %v", tt.body, raw, got["price_usd"])
+			}
+		}
 		if n, ok := got["narration"].(map[string]any); ok != strings.Contains(tt.body, "narration") || ok && (n["seconds"].(float64) < 0.2 || n["characters"] == nil) {
 			t.Errorf("%.90s: the job shows the narration %v", tt.body, got["narration"])
 		}

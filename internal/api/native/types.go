@@ -52,6 +52,8 @@ type Job struct {
 	Notes         []string          `json:"notes,omitempty" doc:"Where the result differs from what might be expected, such as frames that are enlarged."`
 	Metadata      map[string]string `json:"metadata,omitempty" doc:"Yours, as you sent it."`
 	PriceUSD      string            `json:"price_usd" doc:"In dollars: what was set aside for it, and is charged when it succeeds." example:"0.27"`
+	Starred       bool              `json:"starred" doc:"It has a star."`
+	Tags          []string          `json:"tags" doc:"Yours."`
 	Revision      int64             `json:"revision" doc:"Counts the changes of the job."`
 	CreatedAt     time.Time         `json:"created_at"`
 	StartedAt     *time.Time        `json:"started_at,omitempty" doc:"Of the latest attempt."`
@@ -114,7 +116,7 @@ func jobOf(b Links, base string, j *job.Job) Job {
 		CancelAsked: j.CancelAsked && !j.State.Final(), Prompt: j.Prompt(), Seconds: s.Seconds, Width: s.Width, Height: s.Height, FPS: s.FPS,
 		Seed: s.Seed, Steps: s.Steps, Guidance: s.Guidance, Count: s.Count, After: jobName(s.After), Join: s.Join, RemixOf: jobName(s.RemixOf),
 		Watermark: s.Watermark, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Percent: j.Percent(),
-		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision,
+		Notes: j.Notes(), Metadata: s.Metadata, PriceUSD: store.Dollars(j.Price).String(), Revision: j.Revision, Starred: j.Starred, Tags: append([]string{}, j.Tags...),
 		CreatedAt: j.CreatedAt.UTC(), StartedAt: timeOf(j.StartedAt), FinishedAt: timeOf(j.FinishedAt), ExpiresAt: timeOf(j.ExpiresAt),
 	}
 	if s.Asked != "" {

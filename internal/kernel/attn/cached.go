@@ -110,24 +110,23 @@ func (t *cachedTask) run(each, g, d int, scale float32) {
 }
 
 // scoreKeysGo writes the products of each of the queries q [each, d] with n keys,
-// stride apart: scores [each, n].
-func scoreKeysGo(scores, q, keys []float32, each, n, stride, d int) {
+// stride apart: scores [each, n], rows ld apart.
+func scoreKeysGo(scores []float32, ld int, q, keys []float32, each, n, stride, d int) {
 	for j := range n {
 		k := keys[j*stride:][:d]
 		for i := range each {
-			scores[i*n+j] = vec.Dot(q[i*d:][:d], k)
+			scores[i*ld+j] = vec.Dot(q[i*d:][:d], k)
 		}
 	}
 }
 
-// sumValuesGo writes sums of n values, stride apart, by weights [each, n]: out
+// sumValuesGo adds n values, stride apart, by weights [each, n], rows ld apart, to out
 // [each, d].
-func sumValuesGo(out, weights, values []float32, each, n, stride, d int) {
-	clear(out[:each*d])
+func sumValuesGo(out, weights []float32, ld int, values []float32, each, n, stride, d int) {
 	for j := range n {
 		v := values[j*stride:][:d]
 		for i := range each {
-			vec.AddScaled(out[i*d:][:d], v, weights[i*n+j])
+			vec.AddScaled(out[i*d:][:d], v, weights[i*ld+j])
 		}
 	}
 }

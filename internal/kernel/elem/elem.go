@@ -86,6 +86,11 @@ func Tanh(dst, x []float32) {
 	})
 }
 
+// Exp sets dst = e^x, which is 0 below -104.5 and infinite above 89.
+func Exp(dst, x []float32) {
+	unary("elem.Exp", dst, x, func(dst, x []float32) { vec.ExpSub(dst, x, 1, 0) })
+}
+
 // ActGrad adds dy * act'(x) to dx.
 func ActGrad(kind gemm.Act, dx, dy, x []float32) {
 	if dx == nil {

@@ -167,6 +167,8 @@ type product struct {
 	c    []float32
 	ldc  int
 	ep   Epilogue
+	// whole, if not nil, says how A is quantised as a whole, by MulUint8.
+	whole *uniform
 }
 
 func (p *product) check(n, k int) {

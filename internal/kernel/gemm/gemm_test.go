@@ -375,6 +375,40 @@ func TestMulInt8(t *testing.T) {
 	})
 }
 
+// TestMulUint8 compares the product by whole matrices in bytes with its
+// specification, for values of both signs, and of one alone.
+func TestMulUint8(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for si, s := range append(slices.Clone(sizes), [3]int{600, 150, 70}, [3]int{20, 300, 1100}) {
+			m, n, k := s[0], s[1], s[2]
+			a := matrix(rng, m, k, si%2 == 1, 3)
+			for i := range a.Data {
+				switch si % 3 {
+				case 1: // as after GELU
+					a.Data[i] = max(a.Data[i], -0.17)
+				case 2:
+					a.Data[i] = -2 - max(a.Data[i], -1)
+				}
+			}
+			w := Int8Rows(k, n, matrix(rng, k, n, true, 0))
+			o := newOutput(rng, m, n, si%4)
+			want := newOutput(rng, m, n, 0)
+			RefUint8(m, n, k, a, w, want.c, want.ldc, Epilogue{})
+			// A value between two steps may be rounded to either.
+			tol := func(i, j int) float64 { return 2e-2 * (1 + math.Abs(float64(want.c[i*want.ldc+j]))) }
+			for e := range epilogues {
+				if epilogues[e].add {
+					continue
+				}
+				against(t, rng, fmt.Sprintf("%dx%dx%d", m, n, k), o, e, tol,
+					func(o output, ep Epilogue) { RefUint8(m, n, k, a, w, o.c, o.ldc, ep) },
+					func(o output, ep Epilogue) { MulUint8(m, a, PackInt8(k, n, w), o.c, o.ldc, ep) })
+			}
+		}
+	})
+}
+
 // TestInt8Accuracy compares the scheme with the exact product: of normal numbers,
 // and with a few columns that are a hundred times as large, which spoil their rows.
 func TestInt8Accuracy(t *testing.T) {

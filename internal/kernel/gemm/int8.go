@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// maxInt8K keeps a sum of k products of ±127·±128 inside an int32.
-	maxInt8K = math.MaxInt32 / (127 * 128)
+	// maxInt8K keeps a sum of k products of ±127·±128 inside an int32, and one of
+	// 255·±128.
+	maxInt8K = math.MaxInt32 / (255 * 128)
 	// minPeak is the magnitude below which a row or column counts as zeros: for
 	// a smaller one, 127 divided by it would overflow an f32.
 	minPeak = 1e-36
@@ -42,6 +43,7 @@ func Int8Rows(k, n int, b Matrix) Stored {
 type PackedInt8 struct {
 	n, k  int
 	scale []float32 // [n]
+	sum   []int32   // [n], Σq
 	// q is [n][line], for the paths that use dot products: zeros beyond k, and
 	// n rounded up to a multiple of four.
 	q    []int8
@@ -53,7 +55,7 @@ type PackedInt8 struct {
 }
 
 // FitsInt8 reports whether PackInt8 takes w [n,k]: int8 with one scale a row, and
-// rows so short that sums do not overflow an int32 (k up to 132,104).
+// rows so short that sums do not overflow an int32 (k up to 65,793).
 func FitsInt8(n, k int, w Stored) bool {
 	return w.Format == StoredI8 && len(w.Scale) == n && k <= maxInt8K
 }
@@ -65,12 +67,16 @@ func PackInt8(k, n int, from Stored) *PackedInt8 {
 	if !FitsInt8(n, k, from) {
 		panic(fmt.Sprintf("gemm: format %d with %d scales, %d×%d, is multiplied by rows in int8: %d numbers a row at most", from.Format, len(from.Scale), n, k, maxInt8K))
 	}
-	w := &PackedInt8{n: n, k: k, line: roundUp(k, 64), scale: slices.Clone(from.Scale)}
+	w := &PackedInt8{n: n, k: k, line: roundUp(k, 64), scale: slices.Clone(from.Scale), sum: make([]int32, n)}
 	w.q = make([]int8, roundUp(n, 4)*w.line)
 	simd.For(n, 16, func(lo, hi int) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		for j := lo; j < hi; j++ {
-			copy(asBytes(w.q[j*w.line:][:k]), from.Bytes[j*k:])
+			line := w.q[j*w.line:][:k]
+			copy(asBytes(line), from.Bytes[j*k:])
+			for _, v := range line {
+				w.sum[j] += int32(v)
+			}
 		}
 	})
 	w.arrange()
@@ -79,7 +85,7 @@ func PackInt8(k, n int, from Stored) *PackedInt8 {
 
 // Bytes returns the memory used by a packed matrix.
 func (b *PackedInt8) Bytes() int {
-	return len(b.q) + 4*len(b.cells) + 4*len(b.scale) + 4*len(b.offset)
+	return len(b.q) + 4*len(b.cells) + 4*len(b.scale) + 4*len(b.sum) + 4*len(b.offset)
 }
 
 // MulInt8 computes C = act(A·B + Bias) + Residual with each row of a [m,k]
@@ -103,8 +109,13 @@ func (b *PackedInt8) multiplyDots(pr *product, dots func(sums []int32, a []int8,
 		q, sums, line := make([]int8, b.line), make([]int32, b.n, roundUp(b.n, 4)), getCells(b.n)
 		defer putCells(line)
 		for i := lo; i < hi; i++ {
-			scale := quantizeGo(q[:b.k], pr.row(i, b.k))
+			scale := pr.quantize(q[:b.k], pr.row(i, b.k))
 			dots(sums, q, b)
+			if u := pr.whole; u != nil {
+				for j := range sums {
+					sums[j] += 128*b.sum[j] - u.offset[j]
+				}
+			}
 			out := line.cells
 			for j, s := range sums {
 				out[j] = float32(s) * scale * b.scale[j]

@@ -67,7 +67,7 @@ func (b *PackedInt8) multiplyVNNI(pr *product) {
 	defer putCells(scales)
 	simd.For(pr.m, 8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			scales.cells[i] = quantize512(a.cells[i*stride:], pr.row(i, b.k), pr.a.Stride)
+			scales.cells[i] = pr.quantize512(a.cells[i*stride:], pr.row(i, b.k))
 		}
 	})
 	w := pl.newWork(pr, 0)
@@ -120,7 +120,7 @@ func (b *PackedInt8) taskOnce(pr *product, a []float32, l layout, scales []float
 			x, ldx = buf.cells, 32
 		}
 		t := newTile(a, l, b.cells[b.plan.panelAt(0, 0, j):], b.plan.steps(0), x, ldx, cols, false)
-		t.rowScale, t.scale, t.offset = at(scales, i0), at(b.scale, n0), unsafe.Pointer(&b.offset[n0])
+		t.rowScale, t.scale, t.offset = at(scales, i0), at(b.scale, n0), unsafe.Pointer(&b.offsets(pr)[n0])
 		t.down(cellInt8, rows, l, cols > 16)
 		switch {
 		case ep.Accumulate:
@@ -136,7 +136,7 @@ func (b *PackedInt8) taskOnce(pr *product, a []float32, l layout, scales []float
 func (b *PackedInt8) finishInt8(pr *product, sums []float32, width int, scales []float32, i0, rows, n0, cols int) {
 	f := finish{
 		c: at(pr.c, i0*pr.ldc+n0), x: at(sums, 0), ldc: 4 * pr.ldc, ldx: 4 * width, rows: rows, cols: cols,
-		rowScale: at(scales, 0), scale: at(b.scale, n0), offset: unsafe.Pointer(&b.offset[n0]),
+		rowScale: at(scales, 0), scale: at(b.scale, n0), offset: unsafe.Pointer(&b.offsets(pr)[n0]),
 	}
 	if pr.ep.Bias != nil {
 		f.bias = at(pr.ep.Bias, n0)
@@ -183,13 +183,21 @@ func peak512(span *span)
 //go:noescape
 func quantizeRow512(span *span)
 
-// quantize512 is quantizeGo into bytes with 128 added; the row that it will be
-// called for next is stride values behind x.
-func quantize512(dst, x []float32, stride int) (scale float32) {
+// quantize512 is quantize into bytes with 128 added.
+func (pr *product) quantize512(dst, x []float32) (scale float32) {
 	if len(x) == 0 {
 		return 0
 	}
-	s := span{dst: at(dst, 0), src: at(x, 0), values: len(x), next: uintptr(at(x, 0)) + uintptr(4*stride)}
+	// The row that it will be called for next is a stride behind x.
+	s := span{dst: at(dst, 0), src: at(x, 0), values: len(x), next: uintptr(at(x, 0)) + uintptr(4*pr.a.Stride)}
+	if u := pr.whole; u != nil {
+		moved := getCells(len(x))
+		defer putCells(moved)
+		u.move(moved.cells, x)
+		s.src, s.scale = at(moved.cells, 0), 1
+		quantizeRow512(&s)
+		return u.scale
+	}
 	peak512(&s)
 	top := s.scale
 	if top < minPeak {

@@ -47,7 +47,7 @@ func (b *PackedInt8) multiplyAMX(pr *product) {
 func (b *PackedInt8) quantize(cells []float32, stride int, pr *product, i0, i1 int) {
 	scales := cells[roundUp(i1-i0, 32)*stride:]
 	for i := i0; i < i1; i++ {
-		scales[i-i0] = quantize512(cells[(i-i0)*stride:], pr.row(i, b.k), pr.a.Stride)
+		scales[i-i0] = pr.quantize512(cells[(i-i0)*stride:], pr.row(i, b.k))
 	}
 }
 

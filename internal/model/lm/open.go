@@ -97,7 +97,7 @@ func modelOf(f *gguf.File) (*Model, error) {
 	if a.tokens, err = token.FromGGUF(g); err != nil {
 		return nil, err
 	}
-	a.name, _ = f.Text("general.name") // it may lack one
+	a.name, _ = f.Text("general.name")                // it may lack one
 	a.template, _ = f.Text("tokenizer.chat_template") // and this
 	if g.BOS != nil && (g.AddBOS == nil || *g.AddBOS || g.Model == "llama") {
 		a.bos = int32(*g.BOS)
@@ -231,7 +231,10 @@ func (m *Model) readBeside(dir string, h hfConfig) error {
 	if err != nil {
 		return err
 	}
-	ends := append(slices.Clone([]int(h.EOS)), generation.EOS...)
+	ends := slices.Clone([]int(generation.EOS))
+	if len(ends) == 0 { // config.json has one even where nobody meant it
+		ends = append(ends, h.EOS...)
+	}
 	if id, ok := a.tokens.ID(tokenText(settings.BOS)); ok {
 		a.bos = id
 	}

@@ -107,7 +107,11 @@ func TestGolden(t *testing.T) {
 
 func (g goldens) compare(t *testing.T) {
 	t.Helper()
-	v := opened(t)
+	v, err := Parse(heart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.net.exact = true
 	for i, s := range g.sentences {
 		name := string(rune('0'+i)) + "/"
 		b := backend.Exact()
@@ -134,7 +138,30 @@ func (g goldens) compare(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := g.read(t, name+"sound")
-		near(t, name+"sound", sound[:min(len(sound), len(want))], want, 1e-3)
+		from, to := 0, len(sound)
+		if i > 0 {
+			from, to = max(0, len(sound)-32*hop), max(0, len(sound)-16*hop)
+		}
+		near(t, name+"sound", sound[from:to], want, 1e-2)
+	}
+}
+
+// TestRounded compares durations and pitch with those of the package as it is, with
+// activations that are rounded. Between two steps the last digit of a sum decides,
+// so that what follows differs a little.
+func TestRounded(t *testing.T) {
+	v, g := opened(t), readGoldens(t)
+	for i, s := range g.sentences {
+		name := string(rune('0'+i)) + "/rounded/"
+		b := backend.Exact()
+		x := v.net.prosodyText.apply(b, v.rows(s.phonemes))
+		want := g.read(t, name+"logs")
+		near(t, name+"logs", tensor.Values(b, v.net.durations(b, x)), want, 1e-2)
+		frames, err := timing(want, s.speed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, name+"tracks", tensor.Values(b, v.net.tracks(b, x, frames)), g.read(t, name+"tracks"), 3e-2)
 	}
 }
 

@@ -16,18 +16,45 @@ const eps = 1e-5
 type network struct {
 	params                *nn.Params
 	text, prosodyText     encoder
-	duration, duration2   nn.Linear // duration is a convolution over three phonemes
+	duration              nn.Conv // over three phonemes
+	duration2             nn.Linear
 	prosodyIn, prosodyOut nn.Linear
 	prosody, decoder      []block
 	entry                 nn.Conv
 	norm                  affine
-	head                  nn.Linear
+	head                  matrix
+	exact                 bool // see matrix
+}
+
+// builder makes layers with their parameters in Params.
+type builder struct {
+	*nn.Params
+	exact *bool
+}
+
+// matrix is a linear layer whose weights may be in int8. If they are, activations
+// are rounded to 256 steps as well: that is how the package computes the network and
+// how its makers measured it.
+type matrix struct {
+	nn.Linear
+	exact *bool // leave activations as they are; only tests do
+}
+
+func (b builder) matrix(name string, in, out int) matrix {
+	return matrix{nn.NewLinear(b.Params, name, in, out, 1), b.exact}
+}
+
+func (m matrix) apply(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
+	if w := m.W.Stored(); *m.exact || w.DType != tensor.I8 || len(w.Scale) != m.W.Dim(0) {
+		return o.Linear(x, m.W, m.B, tensor.None)
+	}
+	return o.LinearUint8(x, m.W, m.B)
 }
 
 // affine is a layer norm with gain and bias [C].
 type affine struct{ g, b *tensor.Tensor }
 
-func newAffine(p *nn.Params, name string, width int) affine {
+func newAffine(p builder, name string, width int) affine {
 	return affine{p.Ones(name+".weight", width), p.New(name+".bias", 0, width)}
 }
 
@@ -38,18 +65,18 @@ func (a affine) apply(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
 // block is a convolution block (ConvNeXt, Liu et al. 2022, arXiv:2201.03545):
 // x + gamma·down(GELU(up(norm(depthwise(x))))).
 type block struct {
-	taps, bias, gamma *tensor.Tensor // [K, C], [C], [1, C]
+	taps, bias, gamma *tensor.Tensor // [K, C], [C], [C]
 	dilation          int
 	norm              affine
-	up, down          nn.Linear
+	up, down          matrix
 }
 
-func newBlock(p *nn.Params, name string, width, hidden, kernel, dilation int) block {
+func newBlock(p builder, name string, width, hidden, kernel, dilation int) block {
 	return block{
 		taps: p.New(name+".dw.weight", 1, kernel, width), bias: p.New(name+".dw.bias", 0, width),
-		gamma: p.New(name+".gamma", 1, width).Reshape(1, width), dilation: dilation,
+		gamma: p.New(name+".gamma", 1, width), dilation: dilation,
 		norm: newAffine(p, name+".norm", width),
-		up:   nn.NewLinear(p, name+".pw1", width, hidden, 1), down: nn.NewLinear(p, name+".pw2", hidden, width, 1),
+		up:   p.matrix(name+".pw1", width, hidden), down: p.matrix(name+".pw2", hidden, width),
 	}
 }
 
@@ -57,8 +84,8 @@ func newBlock(p *nn.Params, name string, width, hidden, kernel, dilation int) bl
 func (b *block) apply(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
 	return o.Scope(func() *tensor.Tensor {
 		h := b.norm.apply(o, b.convolve(o, x))
-		h = o.GELUErf(b.up.Apply(o, h, tensor.None))
-		return o.GatedAdd(x, b.down.Apply(o, h, tensor.None), b.gamma)
+		h = o.GELUErf(b.up.apply(o, h))
+		return o.GatedAdd(x, b.down.apply(o, h), b.gamma.Reshape(1, x.Dim(1)))
 	})
 }
 
@@ -80,7 +107,7 @@ func (b *block) convolve(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
 	return y
 }
 
-func newBlocks(p *nn.Params, name string, c BlocksConfig) []block {
+func newBlocks(p builder, name string, c BlocksConfig) []block {
 	out := make([]block, len(c.Dilations))
 	for i, d := range c.Dilations {
 		out[i] = newBlock(p, fmt.Sprintf("%s.%d", name, i), c.Width, c.Hidden, c.Kernel, d)
@@ -96,22 +123,22 @@ type encoder struct {
 	table        *tensor.Tensor // [Phonemes, Width]
 	convs        []block
 	norm1, norm2 affine
-	qkv, out     nn.Linear
-	up, down     nn.Linear
+	qkv, out     matrix
+	up, down     matrix
 	norm         affine
 }
 
-func newEncoder(p *nn.Params, name string, c TextConfig) encoder {
+func newEncoder(p builder, name string, c TextConfig) encoder {
 	e := encoder{config: c, table: p.New(name+".emb.weight", 1, c.Phonemes, c.Width)}
 	for i := range c.Convs {
 		e.convs = append(e.convs, newBlock(p, fmt.Sprintf("%s.convs.%d", name, i), c.Width, c.Hidden, c.Kernel, 1))
 	}
 	attn := name + ".attn."
 	e.norm1, e.norm2 = newAffine(p, attn+"norm1", c.Width), newAffine(p, attn+"norm2", c.Width)
-	e.qkv = nn.NewLinear(p, attn+"self_attn.in_proj", c.Width, 3*c.Width, 1)
-	e.out = nn.NewLinear(p, attn+"self_attn.out_proj", c.Width, c.Width, 1)
-	e.up = nn.NewLinear(p, attn+"linear1", c.Width, c.Hidden, 1)
-	e.down = nn.NewLinear(p, attn+"linear2", c.Hidden, c.Width, 1)
+	e.qkv = p.matrix(attn+"self_attn.in_proj", c.Width, 3*c.Width)
+	e.out = p.matrix(attn+"self_attn.out_proj", c.Width, c.Width)
+	e.up = p.matrix(attn+"linear1", c.Width, c.Hidden)
+	e.down = p.matrix(attn+"linear2", c.Hidden, c.Width)
 	e.norm = newAffine(p, name+".norm", c.Width)
 	return e
 }
@@ -133,29 +160,28 @@ func (e *encoder) apply(o tensor.Inference, ids []int32) *tensor.Tensor {
 // layer applies the transformer layer to x [L, Width].
 func (e *encoder) layer(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
 	n, w := x.Dim(0), e.config.Width
-	qkv := e.qkv.Apply(o, e.norm1.apply(o, x), tensor.None)
+	qkv := e.qkv.apply(o, e.norm1.apply(o, x))
 	head := func(i int) *tensor.Tensor {
 		return o.Narrow(qkv, 1, i*w, (i+1)*w).Reshape(1, n, e.config.Heads, w/e.config.Heads)
 	}
 	scale := float32(1 / math.Sqrt(float64(w/e.config.Heads)))
 	seen := o.SoftmaxAttention(head(0), head(1), head(2), nil, scale, tensor.Mask{}).Reshape(n, w)
-	x = o.Add(x, e.out.Apply(o, seen, tensor.None))
-	h := o.GELUErf(e.up.Apply(o, e.norm2.apply(o, x), tensor.None))
-	return o.Add(x, e.down.Apply(o, h, tensor.None))
+	x = o.Add(x, e.out.apply(o, seen))
+	h := o.GELUErf(e.up.apply(o, e.norm2.apply(o, x)))
+	return o.Add(x, e.down.apply(o, h))
 }
 
 // build makes the network of a checked configuration with its parameters in p.
-func build(c Config, p *nn.Params) *network {
-	width, tracks := c.ProsodyText.Width, 4
-	n := &network{
-		params: p,
-		text:   newEncoder(p, "text", c.Text), prosodyText: newEncoder(p, "prosody_text", c.ProsodyText),
-		duration: nn.Linear(nn.NewConv(p, "dur.0", width, width, 1, 1, 3, 1)), duration2: nn.NewLinear(p, "dur.2", width, 1, 1),
-		prosodyIn: nn.NewLinear(p, "pro_in", width, width, 1), prosodyOut: nn.NewLinear(p, "pro_out", width, tracks, 1),
-		prosody: newBlocks(p, "prosody", c.Prosody), decoder: newBlocks(p, "decoder", c.Decoder),
-		entry: nn.NewConv(p, "dec_in", c.Text.Width+2, c.Decoder.Width, 1, 1, c.Entry, 1),
-		norm:  newAffine(p, "dec_norm", c.Decoder.Width), head: nn.NewLinear(p, "head", c.Decoder.Width, parts*c.Bins, 1),
-	}
+func build(c Config, params *nn.Params) *network {
+	const tracks = 4
+	n, width := &network{params: params}, c.ProsodyText.Width
+	p := builder{params, &n.exact}
+	n.text, n.prosodyText = newEncoder(p, "text", c.Text), newEncoder(p, "prosody_text", c.ProsodyText)
+	n.duration, n.duration2 = nn.NewConv(params, "dur.0", width, width, 1, 1, 3, 1), nn.NewLinear(params, "dur.2", width, 1, 1)
+	n.prosodyIn, n.prosodyOut = nn.NewLinear(params, "pro_in", width, width, 1), nn.NewLinear(params, "pro_out", width, tracks, 1)
+	n.prosody, n.decoder = newBlocks(p, "prosody", c.Prosody), newBlocks(p, "decoder", c.Decoder)
+	n.entry = nn.NewConv(params, "dec_in", c.Text.Width+2, c.Decoder.Width, 1, 1, c.Entry, 1)
+	n.norm, n.head = newAffine(p, "dec_norm", c.Decoder.Width), p.matrix("head", c.Decoder.Width, parts*c.Bins)
 	return n
 }
 
@@ -164,7 +190,7 @@ func build(c Config, p *nn.Params) *network {
 func (n *network) durations(o tensor.Inference, x *tensor.Tensor) *tensor.Tensor {
 	return o.Scope(func() *tensor.Tensor {
 		l, w := x.Dim(0), x.Dim(1)
-		h := o.Conv(x.Reshape(1, 1, 1, l, w), n.duration.W, n.duration.B, nil, tensor.None).Reshape(l, w)
+		h := n.duration.Apply(o, x.Reshape(1, 1, 1, l, w), nil, tensor.None).Reshape(l, w)
 		return n.duration2.Apply(o, o.GELUErf(h), tensor.None)
 	})
 }
@@ -200,5 +226,5 @@ func (n *network) decode(o tensor.Inference, x *tensor.Tensor, at []int32, entry
 // spectrum gives the parts of the spectrum for the frames lo to hi of what decode
 // gave, [hi-lo, parts·Bins].
 func (n *network) spectrum(o tensor.Inference, h *tensor.Tensor, lo, hi int) *tensor.Tensor {
-	return o.Scope(func() *tensor.Tensor { return n.head.Apply(o, o.Narrow(h, 0, lo, hi), tensor.None) })
+	return o.Scope(func() *tensor.Tensor { return n.head.apply(o, o.Narrow(h, 0, lo, hi)) })
 }

@@ -3,8 +3,8 @@ package voice
 import (
 	"errors"
 	"math"
+	"sync"
 
-	"github.com/kinora-video/kinora/internal/sampler"
 	"github.com/kinora-video/kinora/internal/simd"
 )
 
@@ -25,28 +25,33 @@ const (
 	// The pulses have all harmonics below highest, in Hz. Where the pitch is below
 	// lowest there is no voice.
 	lowest, highest = 40, 11000
-	// loudest bounds the logarithm of the magnitude of each part of a spectrum.
-	loudest = 7
+	// loudest bounds the magnitude of each part of a spectrum.
+	loudest = 1096.6332 // e^7
 	// piece is how many windows are made at a time.
 	piece = 64
 )
 
-// spectra is the transform of windows; hann is Hann's window, periodic; scaled is
-// the window of the pulses, under which the spectrum of a cosine of height 1 peaks
-// at 1.
-var (
-	spectra      = newTransform(window)
-	hann, scaled = func() (w, s []float32) {
-		for i := range window {
-			v := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/window)
-			w, s = append(w, float32(v)), append(s, float32(v/(window/4)))
-		}
-		return w, s
-	}()
-)
+// tables are the numbers that synthesis looks up.
+type tables struct {
+	spectra *transform // of windows
+	// hann is Hann's window, periodic; under scaled, the window of the pulses, the
+	// spectrum of a cosine of height 1 peaks at 1.
+	hann, scaled [window]float32
+	noise        noiseTables
+}
+
+var table = sync.OnceValue(func() *tables {
+	t := &tables{spectra: newTransform(window), noise: newNoiseTables()}
+	for i := range window {
+		v := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/window)
+		t.hann[i], t.scaled[i] = float32(v), float32(v/(window/4))
+	}
+	return t
+})
 
 // synthesis makes the sound of a sentence.
 type synthesis struct {
+	*tables
 	pulses     []float32
 	out        []float32 // the sum of the windows, from half a window before the sound on
 	seed, part uint64
@@ -57,21 +62,22 @@ type synthesis struct {
 // number of windows.
 func newSynthesis(f0 []float32, seed, part uint64) *synthesis {
 	return &synthesis{
-		pulses: pulses(f0), out: make([]float32, (len(f0)-1)*hop+window), seed: seed, part: part,
+		tables: table(), pulses: pulses(f0), out: make([]float32, (len(f0)-1)*hop+window), seed: seed, part: part,
 		windows: make([]float32, piece*window),
 	}
 }
 
 // add adds the windows lo to hi, which are even, from what the network gives for
-// them, [hi-lo, parts, bins].
-func (s *synthesis) add(given []float32, lo, hi int) {
+// them, [hi-lo, parts, bins], and its exponentials.
+func (s *synthesis) add(given, exps []float32, lo, hi int) {
 	simd.For((hi-lo)/2, 4, func(from, to int) {
-		var w workspace
+		w := workspace{tables: s.tables}
 		for i := 2 * from; i < 2*to; i += 2 {
 			w.listen(s.pulses, lo+i)
 			for side := range 2 {
-				sampler.NoiseAt(w.noise[:], s.seed, s.part, uint64(lo+i+side)*uint64(len(w.noise)))
-				w.shape(given[(i+side)*parts*bins:][:parts*bins], side)
+				at := (i + side) * parts * bins
+				w.noise.draw(&w.drawn, s.seed, s.part, lo+i+side)
+				w.shape(given[at:][:parts*bins], exps[at:][:parts*bins], side)
 			}
 			w.speak(s.windows[i*window:][:window], s.windows[(i+1)*window:][:window])
 		}
@@ -95,16 +101,16 @@ func (s *synthesis) sound() ([]float32, error) {
 	const half = window / 2
 	n := (len(s.out)-window)/hop + 1
 	out := s.out[half : half+n*hop]
+	between := [hop]float32{}
+	for i := range between {
+		between[i] = 1 / s.squares(half+window+i, 2*window)
+	}
 	for i := range out {
-		// Under the windows that are there, the first and the last few samples get less
-		// than those between.
-		var sum float32
-		for at := (half + i) % hop; at < window; at += hop {
-			if w := (half + i - at) / hop; half+i >= at && w < n {
-				sum += hann[at] * hann[at]
-			}
+		if at := half + i; at >= window && at < n*hop {
+			out[i] *= between[i%hop]
+		} else {
+			out[i] /= max(s.squares(at, n), 1e-11)
 		}
-		out[i] /= max(sum, 1e-11)
 		if x := out[i]; x-x != 0 {
 			return nil, errors.New("the voice gave a sample that is not finite: its weights are damaged")
 		}
@@ -112,11 +118,24 @@ func (s *synthesis) sound() ([]float32, error) {
 	return out, nil
 }
 
+// squares is the sum of the squared windows over a sample, of n windows. Over the
+// first and the last samples there are fewer than between.
+func (t *tables) squares(sample, n int) (sum float32) {
+	for at := sample % hop; at < window; at += hop {
+		if i := (sample - at) / hop; sample >= at && i < n {
+			sum += t.hann[at] * t.hann[at]
+		}
+	}
+	return sum
+}
+
 // workspace is what two windows are made in: one in the real, one in the imaginary
 // part of what is transformed, as both are real.
 type workspace struct {
+	*tables
 	re, im, re2, im2 [window]float32
-	noise            [2 * bins]float32
+	drawn            [bins][2]float32 // the noise of a window
+	sin, cos         [bins]float32
 	pulse            [2][2][bins]float32 // of each window: real and imaginary parts
 }
 
@@ -127,15 +146,15 @@ func (w *workspace) listen(pulses []float32, i int) {
 		at := (i+side)*hop - window/2
 		if at >= 0 && at+window <= len(pulses) {
 			for j, x := range pulses[at : at+window] {
-				dst[j] = x * scaled[j]
+				dst[j] = x * w.scaled[j]
 			}
 			continue
 		}
 		for j := range dst {
-			dst[j] = pulses[reflect(at+j, len(pulses))] * scaled[j]
+			dst[j] = pulses[reflect(at+j, len(pulses))] * w.scaled[j]
 		}
 	}
-	spectra.apply(w.re[:], w.im[:], w.re2[:], w.im2[:])
+	w.spectra.apply(w.re[:], w.im[:], w.re2[:], w.im2[:])
 	for k := range bins {
 		back := (window - k) % window
 		ar, ai, br, bi := w.re[k], w.im[k], w.re[back], w.im[back]
@@ -157,20 +176,40 @@ func reflect(i, n int) int {
 	return i
 }
 
-// shape makes the spectrum of a window from what the network gives for it, in the
-// place of the spectrum of its pulses.
-func (w *workspace) shape(given []float32, side int) {
-	lh, th, ln, lr, phi := given[:bins], given[bins:][:bins], given[2*bins:][:bins], given[3*bins:][:bins], given[4*bins:][:bins]
-	re, im := &w.pulse[side][0], &w.pulse[side][1]
-	for k := range bins {
+// shape makes the spectrum of a window from what the network gives for it, and the
+// exponentials of that, in the place of the spectrum of its pulses.
+func (w *workspace) shape(given, exps []float32, side int) {
+	phase := given[4*bins:][:bins]
+	voiced, turned, noisy, own := exps[:bins], exps[bins:][:bins], exps[2*bins:][:bins], exps[3*bins:][:bins]
+	re, im := w.pulse[side][0][:], w.pulse[side][1][:]
+	for k, t := range turned {
 		// π·tanh θ is a turn of tanh θ / 2, and that is ½ - 1/(e^{2θ}+1).
-		ts, tc := sincos(0.5 - 1/(exp(2*th[k])+1))
-		ps, pc := sincos(phi[k] * (1 / (2 * math.Pi)))
-		voiced, noisy, own := exp(min(lh[k], loudest)), exp(min(ln[k], loudest)), exp(min(lr[k], loudest))
-		r, i := re[k], im[k]
-		re[k] = voiced*(r*tc-i*ts) + noisy*w.noise[2*k] + own*pc
-		im[k] = voiced*(r*ts+i*tc) + noisy*w.noise[2*k+1] + own*ps
+		w.sin[k] = 0.5 - 1/(t*t+1)
 	}
+	sincos(&w.sin, &w.cos)
+	for k := range bins {
+		v, n := atMost(voiced[k]), atMost(noisy[k])
+		r, i, s, c := re[k], im[k], w.sin[k], w.cos[k]
+		re[k] = v*(r*c-i*s) + n*w.drawn[k][0]
+		im[k] = v*(r*s+i*c) + n*w.drawn[k][1]
+	}
+	for k, x := range phase {
+		w.sin[k] = x * (1 / (2 * math.Pi))
+	}
+	sincos(&w.sin, &w.cos)
+	for k := range bins {
+		o := atMost(own[k])
+		re[k] += o * w.cos[k]
+		im[k] += o * w.sin[k]
+	}
+}
+
+// atMost is the magnitude of a part of a spectrum, bounded.
+func atMost(x float32) float32 {
+	if x > loudest {
+		return loudest
+	}
+	return x
 }
 
 // speak makes two windows of sound of their spectra.
@@ -186,8 +225,8 @@ func (w *workspace) speak(a, b []float32) {
 		w.re[back], w.im[back] = ar[k]+bi[k], br[k]-ai[k]
 	}
 	// With both parts exchanged, the transform is its own inverse but for a factor.
-	spectra.apply(w.im[:], w.re[:], w.im2[:], w.re2[:])
-	for i, h := range hann {
+	w.spectra.apply(w.im[:], w.re[:], w.im2[:], w.re2[:])
+	for i, h := range w.hann {
 		a[i], b[i] = w.re[i]*h*(1.0/window), w.im[i]*h*(1.0/window)
 	}
 }
@@ -226,11 +265,10 @@ func pulse(pitch float32, phase float64) float32 {
 		return 0
 	}
 	harmonics := math.Floor(float64(highest / pitch))
-	below, _ := sincos(float32(phase / 2))
+	below := sine(float32(phase / 2))
 	if below = 2 * below; below < 2e-3 && below > -2e-3 { // at the top of a pulse
 		return float32(harmonics)
 	}
 	over := phase * (harmonics + 0.5)
-	above, _ := sincos(float32(over - math.Floor(over)))
-	return above/below - 0.5
+	return sine(float32(over-math.Floor(over)))/below - 0.5
 }

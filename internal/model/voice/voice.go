@@ -15,7 +15,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/kinora-video/kinora/internal/backend"
@@ -68,25 +67,12 @@ func (s Settings) check() (Settings, error) {
 
 // A Voice is an open voice. Several goroutines may speak with it.
 type Voice struct {
-	net      *network
+	net *network
+	// alphabet has the rows of the tables for letters of the international phonetic
+	// alphabet with misaki's additions, stress marks, punctuation and the space.
 	alphabet map[rune]int32
 	backends sync.Pool
 }
-
-// Alphabet is all phonemes that the voice has a sound for, sorted: letters of the
-// international phonetic alphabet with misaki's additions, stress marks,
-// punctuation and the space.
-func (v *Voice) Alphabet() string {
-	var out []rune
-	for r := range v.alphabet {
-		out = append(out, r)
-	}
-	slices.Sort(out)
-	return string(out)
-}
-
-// Knows reports whether the voice has a sound for a phoneme.
-func (v *Voice) Knows(r rune) bool { return v.alphabet[r] != 0 }
 
 // rows are the rows of the tables for phonemes, with silence around them. What the
 // voice does not know is left out.
@@ -139,12 +125,21 @@ func (v *Voice) speak(ctx context.Context, b tensor.Backend, ids []int32, s Sett
 	f0, entry := pitch(tensor.Values(b, v.net.tracks(b, x, frames)), s.Pitch)
 	h := v.net.decode(b, v.net.text.apply(b, ids), twice(frames), b.Upload(entry, len(f0), 2))
 	syn := newSynthesis(f0, s.Seed, s.Part)
+	given, exps := make([]float32, piece*parts*bins), make([]float32, piece*parts*bins)
 	for lo := 0; lo < len(f0); lo += piece {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		hi := min(lo+piece, len(f0))
-		syn.add(tensor.Values(b, v.net.spectrum(b, h, lo, hi)), lo, hi)
+		n := (hi - lo) * parts * bins
+		b.Scope(func() *tensor.Tensor {
+			x := v.net.spectrum(b, h, lo, hi)
+			b.Download(given[:n], x)
+			x = b.Exp(x)
+			b.Download(exps[:n], x)
+			return x
+		})
+		syn.add(given[:n], exps[:n], lo, hi)
 	}
 	return syn.sound()
 }

@@ -28,6 +28,14 @@ func (o *Opaque) GELUErf(x *tensor.Tensor) *tensor.Tensor { return o.result(o.b.
 // Tanh implements tensor.Inference.
 func (o *Opaque) Tanh(x *tensor.Tensor) *tensor.Tensor { return o.result(o.b.Tanh(o.in(x))) }
 
+// LinearUint8 implements tensor.Inference.
+func (o *Opaque) LinearUint8(x, w, b *tensor.Tensor) *tensor.Tensor {
+	return o.result(o.b.LinearUint8(o.in(x), o.in(w), o.in(b)))
+}
+
+// Exp implements tensor.Inference.
+func (o *Opaque) Exp(x *tensor.Tensor) *tensor.Tensor { return o.result(o.b.Exp(o.in(x))) }
+
 // SoftmaxAttention implements tensor.Inference.
 func (o *Opaque) SoftmaxAttention(q, k, v, bias *tensor.Tensor, scale float32, m tensor.Mask) *tensor.Tensor {
 	return o.result(o.b.SoftmaxAttention(o.in(q), o.in(k), o.in(v), o.in(bias), scale, m))

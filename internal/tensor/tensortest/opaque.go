@@ -63,7 +63,7 @@ func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
 		v := o.values(t)
 		h = t.Form(o.last.of, func() any {
 			o.last.n++
-			o.memory[o.last] = o.b.Keep(o.b.Upload(v, t.Shape...))
+			o.memory[o.last] = o.bring(t, v)
 			return o.last
 		}).(handle)
 	case !ok:
@@ -74,6 +74,21 @@ func (o *Opaque) in(t *tensor.Tensor) *tensor.Tensor {
 		panic(fmt.Sprintf("tensortest: %v is of another backend, or was freed", t))
 	}
 	return inner.Reshape(t.Shape...)
+}
+
+// bring copies a parameter with the numbers v to b: int8 as it is stored, as an
+// operation takes nothing else, and the rest in f32.
+func (o *Opaque) bring(t *tensor.Tensor, v []float32) *tensor.Tensor {
+	s := t.Stored()
+	if s.DType != tensor.I8 {
+		return o.b.Keep(o.b.Upload(v, t.Shape...))
+	}
+	s.Bytes, s.Scale, s.Source = slices.Clone(s.Bytes), slices.Clone(s.Scale), nil
+	copied := tensor.InPlace(s, t.Shape...)
+	if t.Fixed() {
+		copied.Fix()
+	}
+	return copied
 }
 
 // Upload implements tensor.Ops. It copies data, so later changes to data have

@@ -1,6 +1,6 @@
 // How a job looks: its screen, its words, and what may be done with it.
 
-import { api, complain, el, icon, iconButton, int, num, percent, seconds, size, t, toast, ago, usd, $ } from './core.js';
+import { api, complain, el, icon, iconButton, int, num, percent, seconds, size, t, toast, ago, until, $ } from './core.js';
 import { jobs } from './live.js';
 import { play } from './player.js';
 
@@ -66,6 +66,34 @@ export const hidden = (job) => leaving.has(job.id);
 /** remixURL leads to Create with a job's settings. */
 export const remixURL = (job) => '/studio/?remix=' + job.id;
 
+/** extendURL leads to Create, where the video goes on. */
+export const extendURL = (job) => '/studio/?extend=' + job.id;
+
+/** star gives a job a star, or takes it away. */
+export async function star(job) {
+  try { jobs.put(await api('PATCH', '/jobs/' + job.id, { starred: !job.starred })); } catch (err) { complain(err); }
+}
+
+/** starButton is a button that shows whether a job has a star. */
+export function starButton(job) {
+  const button = iconButton(job.starred ? 'star-full' : 'star', `${t('favourite')}: ${nameOf(job)}`, async () => {
+    await star(jobs.get(job.id) ?? job);
+    draw();
+  });
+  const draw = () => {
+    const starred = (jobs.get(job.id) ?? job).starred;
+    button.setAttribute('aria-pressed', String(starred));
+    button.replaceChildren(icon(starred ? 'star-full' : 'star'));
+  };
+  draw();
+  return button;
+}
+
+/** move gives a waiting job its turn before another one. */
+export async function move(job, before) {
+  try { jobs.put(await api('PATCH', '/jobs/' + job.id, { before: before.id })); } catch (err) { complain(err); }
+}
+
 /** screenOf makes the picture of a job. update brings it to another state. */
 export function screenOf() {
   const image = el('img', { alt: '', decoding: 'async', loading: 'lazy' });
@@ -77,10 +105,15 @@ export function screenOf() {
   const node = el('button', { type: 'button', class: 'screen' }, called, soon, over, el('span', { class: 'progress', hidden: true }, bar), el('span', { class: 'go', hidden: true }, icon('play')));
   let job = null, shown = '', previewed = 0;
 
-  const show = (url) => {
+  const show = (url, lasting = false) => {
     if (url === shown) return;
     shown = url;
     if (!url) { image.remove(); return; }
+    if (lasting) { // a poster, which the browser loads when it is about to be seen
+      image.src = url;
+      node.prepend(image);
+      return;
+    }
     // The next picture replaces the one before when it is there: no flicker.
     const next = new Image();
     next.onload = () => { if (shown === url) { image.src = url; node.prepend(image); } };
@@ -113,7 +146,7 @@ export function screenOf() {
       bar.style.setProperty('--done', job.percent);
       node.disabled = !done;
       called.textContent = (done ? t('play') + ': ' : '') + nameOf(job) + '. ';
-      if (done) show(fileOf(job, 'thumbnail') ? contentOf(job, 'thumbnail') : contentOf(job, 'video'));
+      if (done) show(contentOf(job, fileOf(job, 'thumbnail') ? 'thumbnail' : 'video'), true);
       else if (running && job.preview_url && Date.now() - previewed > previewGap) {
         previewed = Date.now();
         show(`${contentOf(job, 'preview')}?r=${job.revision}`);
@@ -146,9 +179,9 @@ export function posterOf() {
       const failed = job.error && job.state === 'failed';
       when.textContent = failed ? job.error.message : job.state === 'running' || job.state === 'queued' ? '' : ago(job.finished_at ?? job.created_at);
       when.className = failed ? 'bad' : '';
-      if (shape !== job.state + job.cancel_asked) {
-        shape = job.state + job.cancel_asked;
-        foot.replaceChildren(when, ...actions(job));
+      if (shape !== job.state + job.cancel_asked + job.starred) {
+        shape = job.state + job.cancel_asked + job.starred;
+        foot.replaceChildren(when, ...(job.state === 'succeeded' ? [starButton(job)] : []), ...actions(job));
       }
     },
   };
@@ -159,7 +192,12 @@ export function actions(job) {
   const current = () => jobs.get(job.id) ?? job;
   const of = (label) => `${label}: ${nameOf(job)}`;
   if (job.state === 'queued' || job.state === 'running') {
-    return job.cancel_asked ? [] : [iconButton('close', of(t('cancel')), () => cancel(current()))];
+    return job.cancel_asked ? [] : [iconButton('close', of(t('cancel')), async (event) => {
+      const button = event.currentTarget;
+      button.disabled = true;
+      await cancel(current());
+      button.disabled = false;
+    })];
   }
   const list = [];
   if (job.state === 'succeeded') {
@@ -180,7 +218,8 @@ export function settingsOf(job) {
     [t('size'), size(r.width ?? job.width, r.height ?? job.height)], [t('seed'), String(job.seed)],
     job.steps && [t('steps'), num(job.steps)], r.fps && [t('fps'), num(r.fps)],
     job.started_at && job.finished_at && [t('took'), seconds((new Date(job.finished_at) - new Date(job.started_at)) / 1000)],
-    Number(job.price_usd) > 0 && [t('price'), usd(job.price_usd)], [t('made'), ago(job.finished_at ?? job.created_at)],
+    [t('made'), ago(job.finished_at ?? job.created_at)],
+    job.expires_at && [t('kept'), until(job.expires_at)],
   ].filter(Boolean);
   return el('dl', {}, ...rows.flatMap(([k, v]) => [el('dt', {}, k), el('dd', { dir: 'auto' }, v)]));
 }

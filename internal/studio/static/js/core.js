@@ -87,13 +87,16 @@ export function say(text) {
   requestAnimationFrame(() => { live.textContent = text; });
 }
 
+const toasts = $('toasts');
+
 /** toast shows a line for a while, with something that may be done about it. */
 export function toast(text, { action, onaction, time = 6000 } = {}) {
   const close = () => { clearTimeout(timer); node.remove(); };
   const node = el('div', { class: 'toast', role: 'status' }, el('span', { dir: 'auto' }, text));
   if (action) node.append(el('button', { type: 'button', onclick: () => { close(); onaction(); } }, action));
   const timer = setTimeout(close, time);
-  $('toasts').append(node);
+  (document.querySelector('dialog[open]') ?? document.body).append(toasts); // else a dialog would hide them
+  toasts.append(node);
   return close;
 }
 
@@ -140,6 +143,9 @@ export function ago(when) {
   if (s > -86400) return relative.format(Math.round(s / 3600), 'hour');
   return relative.format(Math.round(s / 86400), 'day');
 }
+
+/** until is the day on which something ends. */
+export const until = (when) => new Intl.DateTimeFormat(lang, { dateStyle: 'medium' }).format(new Date(when));
 
 /** store keeps small preferences; a browser that keeps none still works. */
 export const store = {

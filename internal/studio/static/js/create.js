@@ -3,7 +3,7 @@
 import './shell.js';
 import { $, api, bytes, complain, el, int, later, num, Problem, say, seconds, size, store, t, toast, usd } from './core.js';
 import { jobs } from './live.js';
-import { grid, hidden, linkState, posterOf } from './card.js';
+import { contentOf, grid, hidden, linkState, posterOf } from './card.js';
 import { Prompt } from './prompt.js';
 
 const recentShown = 24;
@@ -61,6 +61,7 @@ async function begin() {
   frames();
   tries(prompt);
   await remix(prompt);
+  await extend(prompt);
   requote();
 
   function requote() { quote(prompt); }
@@ -105,7 +106,7 @@ const quote = later(async (prompt) => {
   asking?.abort();
   const node = $('quote'), model = state.model;
   if (!model) return;
-  if (!prompt.value.trim() && !state.frame) {
+  if (!prompt.value.trim() && !state.frame && !state.after) {
     prompt.unknown([]);
     node.replaceChildren(modelLine(model));
     return;
@@ -140,7 +141,7 @@ function problem(text) {
 /** send submits the form: as many jobs as versions are wanted. */
 async function send(prompt) {
   problem('');
-  if (!prompt.value.trim() && !state.frame) {
+  if (!prompt.value.trim() && !state.frame && !state.after) {
     problem(t('prompt.missing'));
     prompt.focus();
     return;
@@ -169,7 +170,7 @@ function frames() {
   const area = $('drop');
   const pick = (list) => [...list].find((f) => f.type.startsWith('image/'));
   $('frame-file').addEventListener('change', (event) => { upload(pick(event.target.files)); event.target.value = ''; });
-  $('frame-drop').addEventListener('click', () => { setFrame(null); $('frame-file').focus(); });
+  $('frame-drop').addEventListener('click', () => { state.after = null; setFrame(null); $('frame-file').focus(); });
   form.addEventListener('dragover', (event) => {
     if (!state.model?.first_frame || ![...event.dataTransfer.items].some((i) => i.kind === 'file')) return;
     event.preventDefault();
@@ -199,11 +200,33 @@ async function upload(file) {
   } catch (err) { problem(err.message); }
 }
 
+/** extend has the video go on from one that the address names. */
+async function extend(prompt) {
+  const id = new URLSearchParams(location.search).get('extend');
+  if (!id) return;
+  history.replaceState(null, '', location.pathname);
+  try {
+    const job = await api('GET', '/jobs/' + encodeURIComponent(id));
+    setFrame(null);
+    state.after = job;
+    $('frame').hidden = false;
+    $('frame-image').src = contentOf(job, 'thumbnail');
+    $('frame-image').alt = t('extend.from', { prompt: job.prompt });
+    $('frame-drop').setAttribute('aria-label', t('extend.stop'));
+    prompt.set(job.prompt);
+    prompt.focus();
+    toast(t('extend.done'));
+  } catch (err) { complain(err); }
+}
+
 function setFrame(id, url = '') {
   if (state.frameFile) URL.revokeObjectURL(state.frameFile);
   state.frame = id;
   state.frameFile = url;
-  $('frame').hidden = !id;
+  if (id) state.after = null;
+  $('frame-image').alt = t('frame.alt');
+  $('frame-drop').setAttribute('aria-label', t('frame.remove'));
+  $('frame').hidden = !id && !state.after;
   if (url) $('frame-image').src = url;
   form.dispatchEvent(new Event('input'));
 }

@@ -1,9 +1,9 @@
 // Queue: what runs, what waits, and what ended lately.
 
 import './shell.js';
-import { $, el, int, t, ago } from './core.js';
+import { $, ago, el, iconButton, int, t } from './core.js';
 import { jobs } from './live.js';
-import { actions, grid, hidden, linkState, nameOf, screenOf, standing } from './card.js';
+import { actions, grid, hidden, linkState, move, nameOf, screenOf, standing } from './card.js';
 
 function rowOf() {
   const screen = screenOf();
@@ -14,6 +14,16 @@ function rowOf() {
   const acts = el('div', { class: 'acts' });
   const node = el('li', { class: 'job' }, screen.node, el('div', { class: 'body' }, what, how, meter), acts);
   let shape = '';
+  // A waiting job can be put one place forward or back.
+  const waiting = () => jobs.inFlight().filter((j) => j.state === 'queued');
+  const shift = (job, by) => {
+    const line = waiting(), at = line.findIndex((j) => j.id === job.id);
+    if (by < 0 && at > 0) move(job, line[at - 1]);
+    if (by > 0 && at >= 0 && at + 1 < line.length) move(line[at + 1], job);
+  };
+  const arrows = (job) => (job.state === 'queued' ? [
+    iconButton('up', `${t('sooner')}: ${nameOf(job)}`, () => shift(job, -1)), iconButton('down', `${t('later')}: ${nameOf(job)}`, () => shift(job, 1)),
+  ] : []);
   return {
     node,
     update(job) {
@@ -30,7 +40,7 @@ function rowOf() {
       bar.style.setProperty('--done', job.percent);
       if (shape !== job.state + job.cancel_asked) {
         shape = job.state + job.cancel_asked;
-        acts.replaceChildren(...actions(job));
+        acts.replaceChildren(...arrows(job), ...actions(job));
       }
     },
   };
