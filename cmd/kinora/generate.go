@@ -34,6 +34,7 @@ type GenerateCmd struct {
 	inputFlags
 	soundFlags
 	Expand   bool     `help:"Let any sentence be drawn: say of it what comes nearest among the words that the model was taught, and show that (see docs/prompts.md)."`
+	ExpandBy string   `placeholder:"MODEL" help:"With --expand: the language model, of kinora chat, that chooses what the prompt leaves open."`
 	Seconds  *float64 `placeholder:"${seconds}" help:"Length in seconds, at most ${maxSeconds}. Default: ${seconds}."`
 	Seed     *uint64  `placeholder:"N" help:"The same seed and prompt give the same video. Default: a random one."`
 	Steps    *int     `placeholder:"N" help:"Sampling steps, at most ${maxSteps}: more are slower and finer. Default: ${steps}."`
@@ -126,13 +127,39 @@ func (g *GenerateCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	t.notes = append(t.notes, told...)
-	t.notes = append(t.notes, g.words(m.Capabilities())...)
+	if g.ExpandBy != "" {
+		if err := g.choose(ctx, m.Capabilities(), &r); err != nil {
+			return err
+		}
+	}
+	t.notes = append(t.notes, g.words(m.Capabilities(), r)...)
 	t.notes = append(t.notes, differences(r, m.Capabilities())...)
 	return t.make(ctx, s, start, says, &r, func() (*kinora.Clip, error) { return m.Generate(ctx, r) })
 }
 
+// choose lets a language model choose what the prompt leaves open.
+func (g *GenerateCmd) choose(ctx context.Context, can kinora.Capabilities, r *kinora.Request) error {
+	writer, err := kinora.OpenChat(ctx, g.ExpandBy, kinora.ChatOptions{})
+	if err != nil {
+		return err
+	}
+	defer writer.Close()
+	sentence, err := writer.Expand(ctx, can, r.Prompt)
+	if err != nil {
+		return err
+	}
+	if n := r.Narration; n != nil && n.Text == "" && n.File == "" {
+		n.Text = r.Prompt
+	}
+	r.Prompt, r.Expand = sentence, r.Expand && sentence == r.Prompt
+	return nil
+}
+
 // words returns notes on how the model reads the prompt.
-func (g *GenerateCmd) words(can kinora.Capabilities) []string {
+func (g *GenerateCmd) words(can kinora.Capabilities, r kinora.Request) []string {
+	if r.Prompt != g.Prompt { // a language model chose it
+		return append([]string{"what is drawn: " + r.Prompt}, can.PromptNotes(r.Prompt)...)
+	}
 	if !g.Expand {
 		return can.PromptNotes(g.Prompt)
 	}
@@ -164,6 +191,9 @@ func (g *GenerateCmd) request() (r kinora.Request, err error) {
 	}
 	if g.StepCache != nil {
 		r.StepCache = *g.StepCache
+	}
+	if g.ExpandBy != "" && !g.Expand {
+		return r, usagef("generate: --expand-by says who helps with --expand, which is missing")
 	}
 	if strings.TrimSpace(g.Prompt) == "" && g.Image == "" {
 		return r, usagef(`generate: say what should happen, such as: kinora generate "a red ball bounces on a beach"`)

@@ -29,6 +29,18 @@ func TestPromptsForReel(t *testing.T) {
 	}))
 	defer up.Close()
 	const storm, drawn = "my kitten is scared of the storm", "A small orange kitten stays still in a meadow in the rain."
+	const chosen = "A small white kitten stays still in a city at night in the rain."
+	for answer, want := range map[string]string{chosen: chosen, "A dog barks.": drawn} {
+		talker := &servicetest.Talker{Words: strings.SplitAfter(answer, " "), Context: 1000}
+		s, who, _ := newService(t, func(o *service.Options) {
+			o.Engines, o.Talk.Model = map[string]kinora.Capabilities{"reel": can}, talker
+		})
+		spec := job.Spec{Kind: job.Video, Model: "reel", Engine: "reel", Prompt: storm, Seconds: 1}
+		j, err := s.Submit(t.Context(), who, service.Submission{API: job.MiniMaxV1, Spec: spec, Expand: service.ExpandQuick})
+		if err != nil || j.Spec.Prompt != want || len(talker.Asked()) != 1 {
+			t.Errorf("the language model says %q, drawn is %q, asked %d: %v", answer, j.Spec.Prompt, len(talker.Asked()), err)
+		}
+	}
 	for _, tt := range []struct {
 		chat, prompt, answer, want string
 	}{

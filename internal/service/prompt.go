@@ -115,6 +115,12 @@ func (s *Service) draft(ctx context.Context, sp *job.Spec, v *kinora.Vocabulary,
 		if better, ok := d.Better(words); err == nil && ok {
 			sentence = better
 		}
+	} else if s.Talk.Model != nil && !d.Complete {
+		chosen, err := s.choose(ctx, sp.Prompt, d, expandTime[how])
+		if err != nil {
+			return err
+		}
+		sentence = cmp.Or(chosen, sentence)
 	}
 	if d.Complete || sentence == "" {
 		return nil // the notes on its words say what is not known of it
@@ -124,6 +130,21 @@ func (s *Service) draft(ctx context.Context, sp *job.Spec, v *kinora.Vocabulary,
 		sp.PromptNotes = append(sp.PromptNotes, "what is drawn: "+sentence)
 	}
 	return nil
+}
+
+// choose has the language model of this machine choose what a prompt leaves open;
+// "" where it does not in time. The error is the end of ctx.
+func (s *Service) choose(ctx context.Context, prompt string, d kinora.Draft, limit time.Duration) (string, error) {
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	a, err := s.Talk.Model.Answer(within, kinora.ChoiceRequest(prompt, d), nil)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if sentence, ok := kinora.Chosen(d, a); err == nil && ok {
+		return sentence, nil
+	}
+	return "", nil
 }
 
 // draftInstruction asks a chat model for what a model that knows few words can

@@ -61,6 +61,9 @@ func (t *Talker) Count(_ context.Context, r kinora.ChatRequest) (prompt, most in
 
 // Answer says the words.
 func (t *Talker) Answer(ctx context.Context, r kinora.ChatRequest, emit func(kinora.ChatPiece) error) (a kinora.ChatAnswer, err error) {
+	if emit == nil {
+		emit = func(kinora.ChatPiece) error { return nil }
+	}
 	t.mu.Lock()
 	t.asked = append(t.asked, r)
 	t.mu.Unlock()
