@@ -24,10 +24,8 @@ type weights interface {
 }
 
 const (
-	// maxShards is the most files of weights that a model may have.
-	maxShards = 1000
 	// maxSmall is the largest file beside the weights that is read, but for the
-	// tokenizer: an index of shards has a line for each tensor.
+	// tokenizer.
 	maxSmall = 16 << 20
 	// maxTemplate is the longest chat template, in bytes.
 	maxTemplate = 1 << 20
@@ -178,32 +176,18 @@ func openFolder(dir string) (*Model, error) {
 
 // shards are the files of weights in a folder: those that an index lists, or all.
 func shards(dir string) ([]string, error) {
-	var index struct {
-		Map map[string]string `json:"weight_map"`
+	index := filepath.Join(dir, "model.safetensors.index.json")
+	if _, err := os.Stat(index); err == nil {
+		return safetensors.Indexed(index)
 	}
-	path := filepath.Join(dir, "model.safetensors.index.json")
-	found, err := readJSON(path, &index)
+	paths, err := filepath.Glob(filepath.Join(globQuote(dir), "*.safetensors"))
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	if !found {
-		if out, err = filepath.Glob(filepath.Join(globQuote(dir), "*.safetensors")); err != nil {
-			return nil, err
-		}
+	if len(paths) == 0 || len(paths) > safetensors.MaxShards {
+		return nil, fmt.Errorf("%s: it holds %d files of weights (*.safetensors, or one *.gguf), 1 to %d are read", dir, len(paths), safetensors.MaxShards)
 	}
-	for _, file := range index.Map {
-		if file != filepath.Base(file) || filepath.Ext(file) != ".safetensors" {
-			return nil, fmt.Errorf("%s: it lists %.80q, which is no file of weights beside it", path, file)
-		}
-		out = append(out, filepath.Join(dir, file))
-	}
-	slices.Sort(out)
-	out = slices.Compact(out)
-	if len(out) == 0 || len(out) > maxShards {
-		return nil, fmt.Errorf("%s: it holds %d files of weights (*.safetensors, or one *.gguf), 1 to %d are read", dir, len(out), maxShards)
-	}
-	return out, nil
+	return paths, nil
 }
 
 // readBeside reads the tokenizer and what is said about it.

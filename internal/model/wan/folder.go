@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/kinora-video/kinora/internal/nn"
@@ -28,9 +27,6 @@ const (
 	imageDir       = "image_encoder"
 	tinyDir        = "tiny_decoder"
 )
-
-// maxShards is how many files the weights of a part may be cut into.
-const maxShards = 256
 
 // readJSON reads a file of a model's folder into v. It is an error wrapping
 // fs.ErrNotExist if there is none.
@@ -109,47 +105,13 @@ func weightFiles(dir string) ([]string, error) {
 	case len(indexes) > 1:
 		return nil, fmt.Errorf("%s: it holds %s: keep the one that is to be used", dir, names(indexes))
 	case len(indexes) == 1:
-		return indexed(indexes[0])
+		return safetensors.Indexed(indexes[0])
 	case len(plain) == 0:
 		return nil, fmt.Errorf("%s: it holds no weights (*.safetensors or *.gguf): pull the model again", dir)
-	case len(plain) > maxShards:
-		return nil, fmt.Errorf("%s: it holds %d files of weights, at most %d are read", dir, len(plain), maxShards)
+	case len(plain) > safetensors.MaxShards:
+		return nil, fmt.Errorf("%s: it holds %d files of weights, at most %d are read", dir, len(plain), safetensors.MaxShards)
 	}
 	return plain, nil
-}
-
-// indexed are the files that an index of shards lists, each of which must be
-// there.
-func indexed(path string) ([]string, error) {
-	var index struct {
-		Map map[string]string `json:"weight_map"`
-	}
-	// An index has a line for each tensor, so it may be larger than a
-	// configuration: about 100 bytes each.
-	if err := readJSON(path, &index); err != nil {
-		return nil, err
-	}
-	var files []string
-	seen := map[string]bool{}
-	for _, file := range index.Map {
-		if seen[file] {
-			continue
-		}
-		seen[file] = true
-		if file != filepath.Base(file) || filepath.Ext(file) != ".safetensors" {
-			return nil, fmt.Errorf("%s: it lists %.80q, which is no file of weights beside it", path, file)
-		}
-		full := filepath.Join(filepath.Dir(path), file)
-		if _, err := os.Stat(full); err != nil {
-			return nil, fmt.Errorf("%s lists a part that is missing, pull the model again: %w", path, err)
-		}
-		files = append(files, full)
-	}
-	slices.Sort(files)
-	if len(files) == 0 || len(files) > maxShards {
-		return nil, fmt.Errorf("%s: it lists %d files, 1 to %d are read", path, len(files), maxShards)
-	}
-	return files, nil
 }
 
 func names(paths []string) string {

@@ -124,7 +124,7 @@ func TestWeightFiles(t *testing.T) {
 		{map[string]string{index: `{"weight_map":{"x":"../b.safetensors"}}`}, nil, "no file of weights beside it"},
 		{map[string]string{index: `{"weight_map":{"x":"b.bin"}}`}, nil, "no file of weights beside it"},
 		{map[string]string{index: `{}`}, nil, "lists 0 files"},
-		{map[string]string{index: `[`}, nil, "not a configuration"},
+		{map[string]string{index: `[`}, nil, "no index of weights"},
 		{map[string]string{index: `{}`, "fp16.safetensors.index.json": `{}`}, nil, "keep the one"},
 	} {
 		dir := t.TempDir()
