@@ -102,19 +102,15 @@ func (s *Studio) show(name string) http.HandlerFunc {
 		web.InfoOf(r.Context()).Project = who.Project.ID
 		p := s.pages[name]
 		if p.scope != "" && !who.Can(p.scope) {
-			s.renderAs(w, r, http.StatusForbidden, "error", &who, &view{Problem: s.words(r).text("error.scope") + " " + p.scope})
+			s.render(w, r, http.StatusForbidden, "error", &who, &view{Problem: s.words(r).text("error.scope") + " " + p.scope})
 			return
 		}
-		s.renderAs(w, r, http.StatusOK, name, &who, &view{Token: tokenOf(secret)})
+		s.render(w, r, http.StatusOK, name, &who, &view{Token: tokenOf(secret)})
 	}
 }
 
+// render answers with a page. who is nil for those who are not signed in.
 func (s *Studio) render(w http.ResponseWriter, r *http.Request, status int, name string, who *auth.Principal, v *view) {
-	s.renderAs(w, r, status, name, who, v)
-}
-
-// renderAs answers with a page. who is nil for those who are not signed in.
-func (s *Studio) renderAs(w http.ResponseWriter, r *http.Request, status int, name string, who *auth.Principal, v *view) {
 	p := s.pages[name]
 	v.Page, v.Lang, v.Theme = name, langOf(r), themeOf(r)
 	v.Words = translations[v.Lang]
@@ -152,7 +148,7 @@ func (s *Studio) renderAs(w http.ResponseWriter, r *http.Request, status int, na
 
 // refuse answers with a page that says what is wrong.
 func (s *Studio) refuse(w http.ResponseWriter, r *http.Request, status int, key string) {
-	s.renderAs(w, r, status, "error", nil, &view{Problem: s.words(r).text(key)})
+	s.render(w, r, status, "error", nil, &view{Problem: s.words(r).text(key)})
 }
 
 func (s *Studio) notFound(w http.ResponseWriter, r *http.Request) {

@@ -378,7 +378,7 @@ func TestHostileNames(t *testing.T) {
 	for _, name := range []string{"create", "queue", "error"} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "http://kinora.test"+Path, nil)
 		w := httptest.NewRecorder()
-		s.renderAs(w, r, 200, name, &who, &view{Problem: who.Project.Name, Next: who.Project.Name})
+		s.render(w, r, 200, name, &who, &view{Problem: who.Project.Name, Next: who.Project.Name})
 		if page := w.Body.String(); strings.Contains(page, "<img src=x") || strings.Contains(page, "</script><img") || !strings.Contains(page, "&lt;img") {
 			t.Errorf("%s shows the name as HTML", name)
 		}
