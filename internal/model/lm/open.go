@@ -208,9 +208,9 @@ func (m *Model) readBeside(dir string, h hfConfig) error {
 	var generation struct {
 		EOS tokenIDs `json:"eos_token_id"`
 	}
-	_, err = readJSON(filepath.Join(dir, "tokenizer_config.json"), &settings)
+	err = readJSON(filepath.Join(dir, "tokenizer_config.json"), &settings)
 	if err == nil {
-		_, err = readJSON(filepath.Join(dir, "generation_config.json"), &generation)
+		err = readJSON(filepath.Join(dir, "generation_config.json"), &generation)
 	}
 	if err != nil {
 		return err
@@ -280,16 +280,16 @@ func readFile(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// readJSON reads a small file into v; found is false if there is none.
-func readJSON(path string, v any) (found bool, err error) {
+// readJSON reads a small file into v, which stays as it is if there is none.
+func readJSON(path string, v any) error {
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil
 	}
 	if err == nil {
 		if err = json.Unmarshal(data, v); err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return true, err
+	return err
 }
