@@ -272,11 +272,8 @@ func TestTruncatedPart(t *testing.T) {
 	if !errors.Is(err, stop) {
 		t.Fatal(err)
 	}
-	parts, _ := filepath.Glob(filepath.Join(s.Folder(), ".blobs", "*.part"))
-	if len(parts) != 1 {
-		t.Fatalf("the parts are %q", parts)
-	}
-	damage(t, parts[0], shelf.PieceBytes+7)
+	// Another file may have been stopped in the middle too.
+	damage(t, filepath.Join(s.Folder(), ".blobs", hubtest.Digest(big())+".part"), shelf.PieceBytes+7)
 	srv.Requests()
 	if err := pull(t.Context(), h, s); err != nil {
 		t.Fatal(err)
