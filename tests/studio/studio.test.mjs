@@ -135,8 +135,9 @@ test('many tabs share a stream', async () => {
     await home(tab);
     return tab;
   }));
+  const sent = page.waitForResponse((r) => r.url().endsWith('/v1/jobs') && r.request().method() === 'POST');
   await make(page, 'a red cat walks in the city');
-  const id = await page.waitForFunction(() => document.querySelector('.poster[data-state=queued], .poster[data-state=running]')?.dataset.job).then((h) => h.jsonValue());
+  const { id } = await (await sent).json();
   for (const tab of tabs) await tab.locator(`[data-job=${id}][data-state=succeeded]`).waitFor({ timeout: 60000 });
   window.context.off('request', counted);
   assert.equal(streams, 1, 'tabs that came later opened streams of their own');
