@@ -276,9 +276,10 @@ test('the library finds, marks, compares and extends', async () => {
 
 test('jobs that wait change places', async () => {
   await home();
-  await make(page, 'a red car in the desert', { seconds: 20, versions: 3, steps: 16 });
+  await make(page, 'a red car in the desert', { seconds: 30, versions: 3, steps: 16 });
   await page.waitForFunction(() => document.querySelectorAll('.poster:is([data-state=queued], [data-state=running])').length === 3);
   await page.goto(server.base + '/studio/queue');
+  await page.locator('[data-line] .job[data-state=running]').waitFor(); // two wait from now on
   const waiting = page.locator('[data-line] .job[data-state=queued]');
   await waiting.nth(1).waitFor();
   const ids = await waiting.evaluateAll((list) => list.map((row) => row.dataset.job));
