@@ -3,13 +3,13 @@ package lm
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/tensor/tensortest"
@@ -89,17 +89,6 @@ func logitsOf(t testing.TB, d *decoder, b tensor.Backend, ids []int32, parts ...
 	return out
 }
 
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
-}
-
 // TestGolden holds both families, with each kind of rotary positions, in safetensors
 // and in GGUF, against transformers: all tokens at once, in parts, and one by one.
 func TestGolden(t *testing.T) {
@@ -177,7 +166,7 @@ func holds(t *testing.T, g goldens, d *decoder, l simd.Level, name string) {
 		{backend.Fine(), []int{18, 5, 1}, fineBar},
 		{backend.Fine(), []int{1}, fineBar},
 	} {
-		d2 := relativeL2(logitsOf(t, d, c.b, g.ids, c.parts...), want)
+		d2 := goldentest.RelativeL2(logitsOf(t, d, c.b, g.ids, c.parts...), want)
 		t.Logf("%v, %s, %v in parts of %v: %.2g", l, name, c.b.Precision(), c.parts, d2)
 		if !(d2 <= c.bar) {
 			t.Errorf("%v, %s, %v in parts of %v: relative L2 %.3g from the oracle, must be at most %g", l, name, c.b.Precision(), c.parts, d2, c.bar)
@@ -193,14 +182,14 @@ func TestSameBytes(t *testing.T) {
 		d := tiny(t, name, nil).decoder
 		hidden := logitsOf(t, d, tensortest.NewOpaque(backend.Exact()), g.ids, 18, 3, 1)
 		if seen := logitsOf(t, d, backend.Exact(), g.ids, 18, 3, 1); !slices.Equal(hidden, seen) {
-			t.Errorf("%s, opaque: other bytes, %.3g away", name, relativeL2(hidden, seen))
+			t.Errorf("%s, opaque: other bytes, %.3g away", name, goldentest.RelativeL2(hidden, seen))
 		}
 		for _, parts := range [][]int{{40}, {18, 3, 1}} {
 			want := logitsOf(t, d, backend.Fine(), g.ids, parts...)
 			same := func(what string, got []float32) {
 				t.Helper()
 				if !slices.Equal(got, want) {
-					t.Errorf("%s, %v: other bytes, %.3g away", what, parts, relativeL2(got, want))
+					t.Errorf("%s, %v: other bytes, %.3g away", what, parts, goldentest.RelativeL2(got, want))
 				}
 			}
 			before := simd.Threads()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
@@ -153,7 +154,7 @@ func (p *parity) compare(at int, logits func(step int) []float32) (equal bool, w
 				got[j] = l[id]
 			}
 			want := (at*len(p.Steps) + i) * len(p.Sample)
-			worst = max(worst, relativeL2(got, p.logits[want:][:len(p.Sample)]))
+			worst = max(worst, goldentest.RelativeL2(got, p.logits[want:][:len(p.Sample)]))
 		}
 	}
 	return equal, worst

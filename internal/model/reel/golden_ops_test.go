@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/tensor"
 )
 
@@ -108,7 +109,7 @@ func (g *golden) arguments(t *testing.T, op string) []*tensor.Tensor {
 
 // TestGoldenGuards checks that the tests above can fail.
 func TestGoldenGuards(t *testing.T) {
-	if d := relativeL2([]float32{1, 2, 2.1}, []float32{1, 2, 2}); d < 0.03 || d > 0.04 {
+	if d := goldentest.RelativeL2([]float32{1, 2, 2.1}, []float32{1, 2, 2}); d < 0.03 || d > 0.04 {
 		t.Errorf("relative L2 is %g, not 0.1/3", d)
 	}
 	g := openGolden(t)

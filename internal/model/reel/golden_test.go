@@ -3,13 +3,13 @@ package reel
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -67,24 +67,13 @@ func (g *golden) same(t *testing.T, name string, got []float32, bar float64) {
 		t.Errorf("%s: %d elements, the oracle has %d", name, len(got), len(want))
 		return
 	}
-	d := relativeL2(got, want)
+	d := goldentest.RelativeL2(got, want)
 	if kind, _, _ := strings.Cut(name, "/"); !(d <= g.worst[kind]) {
 		g.worst[kind] = d
 	}
 	if !(d <= bar) {
 		t.Errorf("%s: relative L2 %.3g from the oracle, must be at most %g", name, d, bar)
 	}
-}
-
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
 }
 
 // finish fails if there are goldens among mine that no test has read.

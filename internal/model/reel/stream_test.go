@@ -9,6 +9,7 @@ import (
 
 	"github.com/kinora-video/kinora/internal/autograd"
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/nn"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
@@ -60,11 +61,11 @@ func TestStreamedFlow(t *testing.T) {
 	pieces := inPieces(z, chunks, func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor {
 		return m.Flow.Forward(f32(), batch(piece, start, []int{piece.Dim(1)}), text, s, nil)
 	})
-	if d := relativeL2(values(pieces), values(whole)); !(d <= streamBar) {
+	if d := goldentest.RelativeL2(values(pieces), values(whole)); !(d <= streamBar) {
 		t.Errorf("chunk by chunk is %.3g from the whole at once, must be at most %g", d, streamBar)
 	}
 	lone := m.Flow.Forward(o, batch(o.Narrow(z, 1, 5, 7), 5, []int{2}), text, nil, nil)
-	if d := relativeL2(values(lone), values(o.Narrow(whole, 1, 5, 7))); d < 1e-3 {
+	if d := goldentest.RelativeL2(values(lone), values(o.Narrow(whole, 1, 5, 7))); d < 1e-3 {
 		t.Errorf("the last chunk is the same (%.3g) without its past: the test sees nothing", d)
 	}
 }
@@ -100,7 +101,7 @@ func TestStreamedCodec(t *testing.T) {
 		pieces := inPieces(z, sizes, func(piece *tensor.Tensor, start int, s *Stream) *tensor.Tensor {
 			return m.Codec.Decode(f32(), piece, start == 0, s)
 		})
-		if d := relativeL2(values(pieces), values(whole)); !(d <= streamBar) {
+		if d := goldentest.RelativeL2(values(pieces), values(whole)); !(d <= streamBar) {
 			t.Errorf("groups %v: decoded in pieces is %.3g from decoded at once, must be at most %g", sizes, d, streamBar)
 		}
 		again := m.Codec.Encode(o, whole, true, nil)
@@ -116,7 +117,7 @@ func TestStreamedCodec(t *testing.T) {
 			s.Advance()
 			at += frames
 		}
-		if d := relativeL2(values(o.Concat(1, parts...)), values(again)); !(d <= streamBar) {
+		if d := goldentest.RelativeL2(values(o.Concat(1, parts...)), values(again)); !(d <= streamBar) {
 			t.Errorf("groups %v: encoded in pieces is %.3g from encoded at once, must be at most %g", sizes, d, streamBar)
 		}
 	}
@@ -226,7 +227,7 @@ func TestEncoder(t *testing.T) {
 	video := m.Codec.Decode(o, gaussian(4, 2, 4, 2, 3, 8), true, nil)
 	z := m.Codec.Encode(o, video, true, nil)
 	want := o.Sub(o.Scale(z, 2), m.Codec.Encode(o, m.Codec.Decode(o, z, true, nil), true, nil))
-	if d := relativeL2(values(want), values(z)); d < 1e-3 {
+	if d := goldentest.RelativeL2(values(want), values(z)); d < 1e-3 {
 		t.Fatalf("the correction is %.3g of the latents: too little to test by", d)
 	}
 	for _, sizes := range [][]int{{4}, {1, 1, 1, 1}, {2, 2}, {1, 3}} {
@@ -240,7 +241,7 @@ func TestEncoder(t *testing.T) {
 			parts = append(parts, e.Next(o.Narrow(video, 1, at, at+frames)))
 			at += frames
 		}
-		if d := relativeL2(values(o.Concat(1, parts...)), values(want)); !(d <= streamBar) {
+		if d := goldentest.RelativeL2(values(o.Concat(1, parts...)), values(want)); !(d <= streamBar) {
 			t.Errorf("groups %v: encoded in pieces is %.3g from encoded at once, must be at most %g", sizes, d, streamBar)
 		}
 	}

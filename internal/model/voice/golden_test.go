@@ -2,16 +2,16 @@ package voice
 
 import (
 	"encoding/json"
-	"math"
 	"testing"
 
 	"github.com/kinora-video/kinora/internal/backend"
+	"github.com/kinora-video/kinora/internal/model/goldentest"
 	"github.com/kinora-video/kinora/internal/simd"
 	"github.com/kinora-video/kinora/internal/tensor"
 	"github.com/kinora-video/kinora/internal/weights/safetensors"
 )
 
-const makeGoldens = "make the goldens with: python3 tools/reference/voice.py golden --package DIR --out internal/model/voice/testdata"
+var goldenSet = goldentest.Set{Dir: "testdata", Make: "python3 tools/reference/voice.py golden --package DIR --out internal/model/voice/testdata"}
 
 // goldens is the file of goldens and what its metadata says.
 type goldens struct {
@@ -27,17 +27,10 @@ type golden struct {
 
 func readGoldens(t *testing.T) goldens {
 	t.Helper()
-	f, err := safetensors.Open("testdata/golden.safetensors")
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	t.Cleanup(func() { f.Close() })
-	g := goldens{file: f}
+	g := goldens{file: goldenSet.Open(t, "golden")}
 	var sentences [][2]any
 	for key, to := range map[string]any{"sentences": &sentences, "windows": &g.windows} {
-		if err := json.Unmarshal([]byte(f.Metadata()[key]), to); err != nil {
-			t.Fatalf("%v; %s", err, makeGoldens)
-		}
+		goldenSet.Need(t, json.Unmarshal([]byte(g.file.Metadata()[key]), to))
 	}
 	for _, s := range sentences {
 		g.sentences = append(g.sentences, golden{s[0].(string), s[1].(float64)})
@@ -47,11 +40,7 @@ func readGoldens(t *testing.T) goldens {
 
 func (g goldens) read(t *testing.T, name string) []float32 {
 	t.Helper()
-	x, _, err := g.file.Float32(name)
-	if err != nil {
-		t.Fatalf("%v; %s", err, makeGoldens)
-	}
-	return x
+	return goldenSet.Values(t, g.file, name)
 }
 
 func opened(t testing.TB) *Voice {
@@ -63,24 +52,10 @@ func opened(t testing.TB) *Voice {
 	return v
 }
 
-// relativeL2 is ‖got-want‖/‖want‖.
-func relativeL2(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.Inf(1)
-	}
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	return math.Sqrt(diff / norm)
-}
-
 // near fails if got is farther from want than bar, relative L2.
 func near(t *testing.T, what string, got, want []float32, bar float64) {
 	t.Helper()
-	if d := relativeL2(got, want); !(d <= bar) {
+	if d := goldentest.RelativeL2(got, want); !(d <= bar) {
 		t.Errorf("%s: relative L2 %.2g, want at most %.2g (%d numbers, want %d)", what, d, bar, len(got), len(want))
 	} else {
 		t.Logf("%s: relative L2 %.2g", what, d)
